@@ -1,0 +1,292 @@
+/**
+ * The contract between the core and a store. One writer of truth: whatever changes a store goes through `commit`.
+ * It speaks typed cells and rows, not the verbs of one database. What a backend may lack is an optional member:
+ * its presence is the capability. docs/decisions/001-contracts.md says what each member costs where.
+ */
+import type { ClassId, CommitId, Domain, Host, Id, TableId } from './ids.js'
+
+/** A field's value in the core's own encoding (see codec/). Opaque to backends: kept and given back byte for byte. */
+export class Packed {
+  constructor(readonly bytes: Uint8Array) {}
+}
+
+/** A reference to a StorageObject. The class travels with the id: it names Cassandra's table and lets a handle have its class. */
+export class Ref {
+  constructor(
+    readonly id: Id,
+    readonly classId: ClassId,
+  ) {}
+}
+
+/** What a backend stores of a field or column. Typed, so that a foreign client (CQL, redis-cli) can read it. */
+export type Cell = null | boolean | number | bigint | string | Date | Uint8Array | Ref | Packed | readonly Cell[]
+/** An object's stored fields by name. Names are any string, `__proto__` and the empty one included. */
+export type Cells = ReadonlyMap<string, Cell>
+
+/** State of an object: compare-and-set compares both parts, since a number alone can repeat after a delete or a restore. */
+export interface Stamp {
+  readonly revision: number
+  readonly commit: CommitId
+}
+
+/** Left on an object or alias by a group of several domains between reserve and settle. Clocks matter for progress, never for safety. */
+export interface Intent {
+  readonly commit: CommitId
+  /** Where the decision (the mark `commit`) stands. */
+  readonly home: Ref
+  /** What settling with `take` applies: ops in the core's encoding, each on this target only. */
+  readonly redo: readonly Op[]
+  /** Milliseconds since the epoch after which anybody may put `aborted`. */
+  readonly leaseUntilMs: number
+}
+
+export interface Stored {
+  readonly ref: Ref
+  readonly stamp: Stamp
+  /** Size of the stored form in bytes, as placement counts it. */
+  readonly bytes: number
+  readonly cells: Cells
+  readonly intent?: Intent
+}
+
+/** The record that a commit happened. Put if absent, never overwritten; its outcome may be dropped later. */
+export interface Mark {
+  readonly key: string
+  /** The attempt that put it. */
+  readonly attempt: CommitId
+  readonly state: 'committed' | 'aborted'
+  /** The encoded outcome (at most OUTCOME_BYTES_MAX); `null` once dropped. */
+  readonly outcome: Uint8Array | null
+}
+
+/** `committed`: survives the end of the program; `durable`: survives power loss; `replicated:n`: n further copies have it. */
+export type Ack = 'committed' | 'durable' | `replicated:${number}`
+
+/** A row's key: the table's partition columns, then its order columns. */
+export type Key = readonly Cell[]
+/** A row's values in the order of the table's value columns; `undefined` = not set. */
+export type Values = readonly (Cell | undefined)[]
+
+export type Target = { readonly ref: Ref } | { readonly alias: string }
+
+export type Op =
+  /** Writes cells; `unset` drops cells. The stamp becomes {found revision + 1 or 1, group.commit}. */
+  | { readonly do: 'put'; readonly ref: Ref; readonly set: Cells; readonly unset?: readonly string[]; readonly expect: Stamp | 'absent' }
+  /** Removes an object. Its aliases and tables are separate ops of the same group. */
+  | { readonly do: 'remove'; readonly ref: Ref; readonly expect: Stamp | 'present' }
+  /** Changes nothing; fails the group if untrue at its commit. */
+  | { readonly do: 'check'; readonly ref: Ref; readonly expect: Stamp | 'present' | 'absent' }
+  /** Moves an alias; `null` = no such alias. Fails with AliasTakenError when it is not at `expect`. */
+  | { readonly do: 'name'; readonly alias: string; readonly expect: Ref | null; readonly to: Ref | null }
+  /**
+   * Writes a row whole (`set: null` removes it); counter columns keep their sums. Among writers of one row the latest `atMicros` of
+   * the group wins, ties by the larger encoded row, so that applying it again later changes nothing. `expect` (tables with
+   * `writes: 'cas'`): the row's `atMicros` as read, `null` for no row.
+   */
+  | { readonly do: 'row'; readonly table: TableId; readonly key: Key; readonly set: Values | null; readonly expect?: bigint | null }
+  /** Adds to a counter column (index into the table's values); a missing row starts at 0. Applied once per commit id. */
+  | { readonly do: 'add'; readonly table: TableId; readonly key: Key; readonly column: number; readonly by: bigint }
+  /** Puts a mark if absent. If one stands from another attempt the whole group is not applied (`Receipt.applied` false). */
+  | { readonly do: 'mark'; readonly home: Ref; readonly mark: Mark }
+  /** Drops outcomes (keys stay) or whole marks. */
+  | { readonly do: 'forget'; readonly home: Ref; readonly keys: readonly string[]; readonly what: 'outcome' | 'mark' }
+  /** Leaves an intent on an object or alias if it is as expected and free; idempotent by commit id. */
+  | { readonly do: 'reserve'; readonly target: Target; readonly expect: Stamp | Ref | 'present' | 'absent' | null; readonly intent: Intent }
+  /** Ends an intent of `commit`; `take` applies its redo. Does nothing when there is none: idempotent. */
+  | { readonly do: 'settle'; readonly target: Target; readonly commit: CommitId; readonly take: boolean }
+  /** Keeps a group's row and counter changes at its home until they are applied; `null` drops them. */
+  | { readonly do: 'stage'; readonly home: Ref; readonly commit: CommitId; readonly redo: readonly Op[] | null }
+
+/** What commits together. All ops lie in one domain. */
+export interface Group {
+  readonly commit: CommitId
+  /** The writer's clock, microseconds since the epoch; orders writers of one row. */
+  readonly atMicros: bigint
+  readonly ops: readonly Op[]
+}
+
+export interface Receipt {
+  /** False when a mark of another attempt stood in the way: nothing of the group was applied. */
+  readonly applied: boolean
+  /** New stamps of the objects that the group put. */
+  readonly stamps: ReadonlyMap<Id, Stamp>
+  /** The mark that stands, when the group had one. */
+  readonly mark?: Mark
+}
+
+export interface Location {
+  readonly host: Host
+  readonly bytes: number
+  readonly role: 'primary' | 'copy'
+}
+
+export type ColumnType =
+  | 'text'
+  | 'bool'
+  | 'i32'
+  | 'i64'
+  | 'f32'
+  | 'f64'
+  | 'decimal'
+  | 'blob'
+  | 'uuid'
+  | 'date'
+  | 'time'
+  | 'timestamp'
+  | 'counter'
+  | 'ref'
+  | { readonly setOf: ColumnType }
+  | { readonly listOf: ColumnType }
+  | { readonly tupleOf: readonly ColumnType[] }
+  | { readonly mapOf: readonly [ColumnType, ColumnType] }
+  | { readonly vectorOf: number }
+
+export interface ColumnSpec {
+  readonly name: string
+  readonly type: ColumnType
+  readonly optional?: boolean
+}
+
+export interface Table {
+  readonly id: TableId
+  readonly owner: Ref
+  /** Partition columns first, then order columns. */
+  readonly keys: readonly ColumnSpec[]
+  /** How many leading keys form the partition (at least 1). */
+  readonly partition: number
+  readonly values: readonly ColumnSpec[]
+  readonly writes: 'lww' | 'cas'
+}
+
+export interface StoredRow {
+  readonly key: Key
+  readonly values: Values
+  readonly atMicros: bigint
+}
+
+/** One part of a table: encoded keys in [from, to). Deterministic for a table and an epoch. */
+export interface Piece {
+  readonly table: TableId
+  readonly from: Uint8Array
+  readonly to: Uint8Array
+  readonly epoch: string
+}
+
+/** Rows in key order. `prefix` fixes leading key columns; `from` (inclusive) and `to` (exclusive) bound the columns after it. */
+export interface Range {
+  readonly in: TableId | Piece
+  readonly prefix?: Key
+  readonly from?: Key
+  readonly to?: Key
+  readonly reverse?: boolean
+  readonly limit?: number
+}
+
+export interface Capabilities {
+  /** Levels that `flush` can honestly wait for. */
+  readonly acks: readonly Ack[]
+  /** Largest group in bytes of its cells and rows; beyond it the core refuses with GroupTooLargeError. */
+  readonly groupBytesMax: number
+  /** Largest single cell in bytes. */
+  readonly cellBytesMax: number
+  /** Whether a scan over a whole table comes in key order (always true inside a partition). */
+  readonly orderedScan: boolean
+  /** How long the receipt of a commit id is kept, so that re-sending it is harmless. */
+  readonly receiptsKeptMs: number
+  /** Who else may open the same url and see the same data: this instance only, other processes of this machine, other machines. */
+  readonly reach: 'instance' | 'machine' | 'network'
+}
+
+export interface Backend {
+  /** The url it was opened with, without secrets; workers of `reach` beyond 'instance' open it again. */
+  readonly url: string
+  readonly capabilities: Capabilities
+  /** Opens or makes the store. Errors: NotOwnerError, UnsupportedError (other format), UnavailableError, CorruptError. Idempotent. */
+  open(signal?: AbortSignal): Promise<void>
+  /** Waits for commits under way, then releases everything. Idempotent. Later calls raise UnavailableError. */
+  close(): Promise<void>
+  /** Which domain an op belongs to. Pure: no I/O, same answer in every process. */
+  domain(op: Op): Domain
+  /**
+   * Applies a group of one domain: atomic, whole, isolated from other groups. Resolves when it is `committed`: every reader sees it
+   * and it survives SIGKILL. The same commit id again gives the same receipt and changes nothing. Buffers are borrowed until it resolves.
+   * Errors, all leaving the store unchanged: ConflictError (stamp or row not as expected; carries an intent met), AliasTakenError,
+   * UnavailableError (also: full), UnknownOutcomeError (only where a connection can be cut; re-send the same group).
+   */
+  commit(group: Group): Promise<Receipt>
+  /** Resolves when all that this instance has committed so far has reached `ack`. Errors: UnsupportedError for a level not in `acks`. */
+  flush(ack: Ack): Promise<void>
+  /** Each object whole, as of one moment (not all of them of the same moment), in the order asked; linearizable. The cells are the caller's. */
+  read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]>
+  /** Linearizable. */
+  marks(home: Ref, keys: readonly string[]): Promise<readonly (Mark | undefined)[]>
+  /** What `stage` keeps for a commit. */
+  staged(home: Ref, commit: CommitId): Promise<readonly Op[] | undefined>
+  /** Resolves ids and aliases, in the order asked; linearizable. `intent` as on `Stored`. */
+  find(what: readonly (Id | { readonly alias: string })[]): Promise<readonly (Found | undefined)[]>
+  /** Pages of objects, of one class or all; those that stand during the whole listing are all in it. */
+  objects(of: { readonly classId?: ClassId }): AsyncIterable<readonly Ref[]>
+  /** Pages of aliases, by prefix or of one object. */
+  aliases(of: { readonly prefix?: string } | { readonly ref: Ref }): AsyncIterable<readonly (readonly [alias: string, ref: Ref])[]>
+  /** Makes a table; idempotent. Errors: SchemaMismatchError when it stands with other columns. */
+  define(table: Table): Promise<void>
+  /** A table's definition. */
+  table(id: TableId): Promise<Table | undefined>
+  /** Removes a table and its rows; a missing one is no error. */
+  drop(table: TableId): Promise<void>
+  /** Rows by key, in the order asked. */
+  rows(table: TableId, keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]>
+  /** Pages of rows. Throws when it cannot go on; never ends early as if complete. Leaving the loop early releases everything. */
+  scan(range: Range, signal?: AbortSignal): AsyncIterable<readonly StoredRow[]>
+  /** Parts that together cover each key exactly once. */
+  pieces(of: TableId | Piece, atLeast: number): Promise<readonly Piece[]>
+  /** Hosts with a copy, largest share first. An unknown object has none. */
+  locate(what: readonly (Ref | Piece)[]): Promise<readonly (readonly Location[])[]>
+
+  readonly streams?: Streams
+  readonly replicas?: Replicas
+  readonly watcher?: Watcher
+  readonly views?: Views
+  readonly aggregates?: Aggregates
+}
+
+export interface Found {
+  readonly ref: Ref
+  readonly intent?: Intent
+}
+
+/** Append-only streams with consumer groups; appends are numbered by producer, so that a retried one appends nothing twice. */
+export interface Streams {
+  append(stream: Ref, producer: string, from: number, items: readonly Uint8Array[]): Promise<void>
+  read(stream: Ref, group: string, consumer: string, max: number, signal: AbortSignal): Promise<readonly (readonly [id: string, item: Uint8Array])[]>
+  ack(stream: Ref, group: string, ids: readonly string[]): Promise<void>
+  end(stream: Ref): Promise<void>
+}
+
+/** Further copies on named hosts. */
+export interface Replicas {
+  copy(ref: Ref, to: Host): Promise<void>
+  drop(ref: Ref, at: Host): Promise<void>
+}
+
+/** Changes of objects as they commit; may coalesce, never misses the last one. */
+export interface Watcher {
+  watch(refs: readonly Ref[], signal: AbortSignal): AsyncIterable<readonly [Ref, Stamp]>
+}
+
+/** Zero-copy reads: the bytes are valid only inside `use`. */
+export interface Views {
+  withView<R>(ref: Ref, cell: string, use: (bytes: Uint8Array) => R): Promise<R>
+}
+
+/** Aggregation where the rows lie. `by` and columns are names of the table. */
+export interface Aggregates {
+  aggregate(
+    range: Range,
+    by: readonly string[],
+    ops: readonly (readonly ['count' | 'sum' | 'min' | 'max', string])[],
+  ): Promise<readonly (readonly Cell[])[]>
+}
+
+/** Makes a backend for a url; does no I/O before `open`. */
+export type BackendFactory = (url: string) => Backend

@@ -1,0 +1,51 @@
+import { v7 } from 'uuid'
+
+type Brand<T, B extends string> = T & { readonly __brand: B }
+
+/** Identity of a StorageObject: a uuid v7 in its text form (36 characters, lower case), location-free, never reused. */
+export type Id = Brand<string, 'Id'>
+/** Identity of a class: package name + module path without extension or output folder + `#` + name, or its `static typeName`. */
+export type ClassId = Brand<string, 'ClassId'>
+/** Identity of a stored table (the rows of one StorageDict): a uuid v7. */
+export type TableId = Brand<string, 'TableId'>
+/** Identity of one group, made by the writer before it is sent: a uuid v7. Sending it again is harmless. */
+export type CommitId = Brand<string, 'CommitId'>
+/** What one backend can commit atomically; equal strings commit together. */
+export type Domain = Brand<string, 'Domain'>
+/** A host's name, as `getLocations` reports it. */
+export type Host = Brand<string, 'Host'>
+
+export const newId = (): Id => v7() as Id
+export const newTableId = (): TableId => v7() as TableId
+export const newCommitId = (): CommitId => v7() as CommitId
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** True for text in the form of an id; says nothing about whether such an object exists. */
+export const isIdText = (text: unknown): text is Id => typeof text === 'string' && UUID.test(text)
+
+/** The 16 bytes of a uuid. */
+export function uuidBytes(id: string): Uint8Array {
+  const bytes = new Uint8Array(16)
+  writeUuid(bytes, 0, id)
+  return bytes
+}
+
+/** Writes the 16 bytes of a uuid at `offset`. */
+export function writeUuid(into: Uint8Array, offset: number, id: string): void {
+  let at = offset
+  for (let i = 0; i < 36; i += 2) {
+    if (i === 8 || i === 13 || i === 18 || i === 23) i++
+    into[at++] = (nibble(id.charCodeAt(i)) << 4) | nibble(id.charCodeAt(i + 1))
+  }
+}
+
+const nibble = (code: number): number => (code <= 57 ? code - 48 : code - 87)
+
+const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
+
+/** The text form of the uuid at `offset`. */
+export function readUuid(from: Uint8Array, offset: number): string {
+  const h = (i: number): string => HEX[from[offset + i]!]!
+  return `${h(0)}${h(1)}${h(2)}${h(3)}-${h(4)}${h(5)}-${h(6)}${h(7)}-${h(8)}${h(9)}-${h(10)}${h(11)}${h(12)}${h(13)}${h(14)}${h(15)}`
+}
