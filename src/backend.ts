@@ -49,7 +49,10 @@ export interface Stored {
   readonly intent?: Intent
 }
 
-/** The record that a commit happened. Put if absent, never overwritten; its outcome may be dropped later. */
+/**
+ * The record that a commit happened. Put if absent, never overwritten; its outcome may be dropped later. It stands by itself: removing
+ * the object that is its home leaves it.
+ */
 export interface Mark {
   readonly key: string
   /** The attempt that put it. */
@@ -86,13 +89,22 @@ export type Op =
   | { readonly do: 'row'; readonly table: TableId; readonly key: Key; readonly set: Values | null; readonly expect?: bigint | null }
   /** Adds to a counter column (index into the table's values); a missing row starts at 0. Applied once per commit id. */
   | { readonly do: 'add'; readonly table: TableId; readonly key: Key; readonly column: number; readonly by: bigint }
-  /** Puts a mark if absent. If one stands from another attempt the whole group is not applied (`Receipt.applied` false). */
+  /**
+   * Puts a mark if absent. If one stands from another attempt the whole group is not applied (`Receipt.applied` false), whatever else
+   * of the group would conflict. One of the same attempt is not in the way. A group may have several.
+   */
   | { readonly do: 'mark'; readonly home: Ref; readonly mark: Mark }
   /** Drops outcomes (keys stay) or whole marks. */
   | { readonly do: 'forget'; readonly home: Ref; readonly keys: readonly string[]; readonly what: 'outcome' | 'mark' }
-  /** Leaves an intent on an object or alias if it is as expected and free; idempotent by commit id. */
+  /**
+   * Leaves an intent on an object or alias, present or not, if it is as expected and free; idempotent by commit id. Other commits'
+   * put, remove, check, name and reserve on it then fail.
+   */
   | { readonly do: 'reserve'; readonly target: Target; readonly expect: Stamp | Ref | 'present' | 'absent' | null; readonly intent: Intent }
-  /** Ends an intent of `commit`; `take` applies its redo. Does nothing when there is none: idempotent. */
+  /**
+   * Ends an intent of `commit`; `take` applies its redo, the new stamp being {found revision + 1, `commit`}. Does nothing when there
+   * is none: idempotent.
+   */
   | { readonly do: 'settle'; readonly target: Target; readonly commit: CommitId; readonly take: boolean }
   /** Keeps a group's row and counter changes at its home until they are applied; `null` drops them. */
   | { readonly do: 'stage'; readonly home: Ref; readonly commit: CommitId; readonly redo: readonly Op[] | null }
@@ -209,9 +221,11 @@ export interface Backend {
   domain(op: Op): Domain
   /**
    * Applies a group of one domain: atomic, whole, isolated from other groups. Resolves when it is `committed`: every reader sees it
-   * and it survives SIGKILL. The same commit id again gives the same receipt and changes nothing. Buffers are borrowed until it resolves.
-   * Errors, all leaving the store unchanged: ConflictError (stamp or row not as expected; carries an intent met), AliasTakenError,
-   * UnavailableError (also: full), UnknownOutcomeError (only where a connection can be cut; re-send the same group).
+   * and it survives SIGKILL. The same commit id again gives the same receipt and changes nothing, whatever the ops: one id has one
+   * content in a domain, in several domains it may have several. Buffers are borrowed until it resolves.
+   * Errors, all leaving the store unchanged: ConflictError (stamp or row not as expected: `ref`, `expected`, `found`; or an intent met:
+   * `ref` or `alias`, `intent`), AliasTakenError, UnavailableError (also: full), UnknownOutcomeError (only where a connection can be
+   * cut; re-send the same group). Any error but the last says that no copy sent by this call is still under way.
    */
   commit(group: Group): Promise<Receipt>
   /** Resolves when all that this instance has committed so far has reached `ack`. Errors: UnsupportedError for a level not in `acks`. */
@@ -251,7 +265,8 @@ export interface Backend {
 }
 
 export interface Found {
-  readonly ref: Ref
+  /** `null`: there is no such alias yet, but an intent stands on it. Core code asks through `findResolved`, which knows what that means. */
+  readonly ref: Ref | null
   readonly intent?: Intent
 }
 

@@ -1,0 +1,278 @@
+/**
+ * What a group does inside one domain: the contract of `Backend.commit`, in code. First every op is looked at and turned into
+ * writes, without changing anything; only when none of them fails are the writes done. So a group that is refused leaves nothing.
+ */
+import { type Group, type Intent, type Mark, type Op, type Receipt, Ref, type Stamp, type Table, type Target } from '../../src/backend.js'
+import { AliasTakenError, ConflictError, InsituError, NotFoundError, ValidationError } from '../../src/errors.js'
+import type { CommitId, Id, TableId } from '../../src/ids.js'
+import { compareBytes, encodeKey } from '../../src/dict/row-key.js'
+import {
+  type AliasRecord,
+  decodeCells,
+  encodeCells,
+  encodeValues,
+  isCounter,
+  isVisible,
+  type ObjectRecord,
+  type RowRecord,
+  type Space,
+} from './space.js'
+
+type Do<Kind extends Op['do']> = Extract<Op, { do: Kind }>
+type Expect = Stamp | Ref | 'present' | 'absent' | null
+
+export function applyGroup(space: Space, group: Group): Receipt {
+  const before = space.receipt(group.commit)
+  if (before) return receiptOf(group, before)
+  const inTheWay = standingMark(space, group)
+  if (inTheWay) return { applied: false, stamps: new Map(), mark: inTheWay }
+  const plan = new Plan(space, group)
+  for (const op of group.ops) plan.add(op)
+  for (const write of plan.writes) write()
+  space.keepReceipt(group.commit, plan.revisions)
+  return receiptOf(group, plan.revisions)
+}
+
+/** A receipt is kept as revisions alone: one commit id has one content, so that the group sent again names the rest. */
+function receiptOf(group: Group, revisions: readonly number[]): Receipt {
+  const stamps = new Map<Id, Stamp>()
+  let nth = 0
+  let mark: Mark | undefined
+  for (const op of group.ops) {
+    if (op.do === 'put') stamps.set(op.ref.id, { revision: revisions[nth++] ?? 0, commit: group.commit })
+    else if (op.do === 'mark') mark ??= op.mark
+  }
+  return mark ? { applied: true, stamps, mark } : { applied: true, stamps }
+}
+
+/** Before anything else, since a later attempt of a task that has committed finds stale stamps as well. */
+function standingMark(space: Space, group: Group): Mark | undefined {
+  for (const op of group.ops) {
+    if (op.do !== 'mark') continue
+    const standing = space.mark(op.home.id, op.mark.key)
+    if (standing && standing.attempt !== op.mark.attempt) return standing
+  }
+  return undefined
+}
+
+class Plan {
+  readonly writes: (() => void)[] = []
+  readonly revisions: number[] = []
+  readonly #space: Space
+  readonly #commit: CommitId
+  readonly #atMicros: bigint
+
+  constructor(space: Space, group: Group) {
+    this.#space = space
+    this.#commit = group.commit
+    this.#atMicros = group.atMicros
+  }
+
+  add(op: Op): void {
+    switch (op.do) {
+      case 'put':
+        return this.#put(op)
+      case 'remove':
+        return this.#remove(op)
+      case 'check':
+        requireObject(this.#space.object(op.ref.id), op.ref, op.expect, this.#commit)
+        return
+      case 'name':
+        return this.#name(op)
+      case 'row':
+        return this.#row(op)
+      case 'add':
+        return this.#add(op)
+      case 'mark':
+        return this.#mark(op)
+      case 'forget':
+        return this.#forget(op)
+      case 'reserve':
+        return 'ref' in op.target ? this.#reserveObject(op, op.target.ref) : this.#reserveAlias(op, op.target.alias)
+      case 'settle':
+        return 'ref' in op.target ? this.#settleObject(op, op.target.ref) : this.#settleAlias(op, op.target.alias)
+      case 'stage':
+        this.writes.push(() => this.#space.setStaged(op.home.id, op.commit, op.redo))
+        return
+      default:
+        return unknownOp(op)
+    }
+  }
+
+  #put(op: Do<'put'>): void {
+    const found = this.#space.object(op.ref.id)
+    requireObject(found, op.ref, op.expect, this.#commit)
+    const next = changed(found, op, this.#commit)
+    this.revisions.push(next.stamp!.revision)
+    this.writes.push(() => this.#space.setObject(op.ref.id, next))
+  }
+
+  #remove(op: Do<'remove'>): void {
+    requireObject(this.#space.object(op.ref.id), op.ref, op.expect, this.#commit)
+    this.writes.push(() => this.#space.setObject(op.ref.id, undefined))
+  }
+
+  #name(op: Do<'name'>): void {
+    requireAlias(this.#space.alias(op.alias), op.alias, op.expect, this.#commit)
+    this.writes.push(() => this.#space.setAlias(op.alias, op.to ? { to: op.to } : undefined))
+  }
+
+  #row(op: Do<'row'>): void {
+    const table = requireTable(this.#space, op.table)
+    const key = encodeKey(table, op.key)
+    const values = op.set && encodeValues(table, op.set)
+    if (op.expect === undefined) return void this.writes.push(() => this.#writeRow(table, key, this.#atMicros, values, false))
+    const found = this.#space.row(table, key)
+    requireRow(op, isVisible(found) ? found.atMicros : null)
+    // A checked write happens whatever the clocks say, and must be told from the one it replaces.
+    const atMicros = found && found.atMicros >= this.#atMicros ? found.atMicros + 1n : this.#atMicros
+    this.writes.push(() => this.#writeRow(table, key, atMicros, values, true))
+  }
+
+  /** Rows are read again here: earlier ops of the same group may have changed them. */
+  #writeRow(table: Table, key: Uint8Array, atMicros: bigint, values: Uint8Array | null, checked: boolean): void {
+    const found = this.#space.row(table, key)
+    if (!checked && found && !wins(atMicros, values, found)) return
+    this.#space.setRow(table, key, { atMicros, values, sums: (values && found?.sums) || NO_SUMS })
+  }
+
+  #add(op: Do<'add'>): void {
+    const table = requireTable(this.#space, op.table)
+    if (!isCounter(table, op.column))
+      throw new ValidationError(`Column ${op.column} of table ${op.table} is no counter.`, { table: op.table, column: op.column })
+    const key = encodeKey(table, op.key)
+    this.writes.push(() => {
+      const found = this.#space.row(table, key)
+      const sums = new Map(found?.sums)
+      sums.set(op.column, (sums.get(op.column) ?? 0n) + op.by)
+      this.#space.setRow(table, key, { atMicros: found?.atMicros ?? 0n, values: found?.values ?? null, sums })
+    })
+  }
+
+  #mark({ home, mark }: Do<'mark'>): void {
+    if (this.#space.mark(home.id, mark.key)) return
+    const { key, attempt, state, outcome } = mark
+    const kept: Mark = { key, attempt, state, outcome: outcome && Uint8Array.from(outcome) }
+    this.writes.push(() => this.#space.setMark(home.id, key, kept))
+  }
+
+  #forget({ home, keys, what }: Do<'forget'>): void {
+    for (const key of keys) {
+      const mark = this.#space.mark(home.id, key)
+      if (!mark) continue
+      this.writes.push(() => this.#space.setMark(home.id, key, what === 'mark' ? undefined : { ...mark, outcome: null }))
+    }
+  }
+
+  #reserveObject({ expect, intent }: Do<'reserve'>, ref: Ref): void {
+    const found = this.#space.object(ref.id)
+    if (found?.intent?.commit === intent.commit) return
+    requireObject(found, ref, expect, intent.commit)
+    this.writes.push(() => this.#space.setObject(ref.id, { ...(found ?? nothingAt(ref)), intent }))
+  }
+
+  #reserveAlias({ expect, intent }: Do<'reserve'>, alias: string): void {
+    const found = this.#space.alias(alias)
+    if (found?.intent?.commit === intent.commit) return
+    requireAlias(found, alias, expect, intent.commit)
+    this.writes.push(() => this.#space.setAlias(alias, { to: found?.to ?? null, intent }))
+  }
+
+  #settleObject({ commit, take }: Do<'settle'>, ref: Ref): void {
+    const found = this.#space.object(ref.id)
+    if (found?.intent?.commit !== commit) return
+    let next: ObjectRecord | undefined = found.stamp ? { ...found, intent: undefined } : undefined
+    if (take) for (const redo of found.intent.redo) next = redone(next, redo, commit)
+    this.writes.push(() => this.#space.setObject(ref.id, next))
+  }
+
+  #settleAlias({ commit, take }: Do<'settle'>, alias: string): void {
+    const found = this.#space.alias(alias)
+    if (found?.intent?.commit !== commit) return
+    let to = found.to
+    if (take) for (const redo of found.intent.redo) if (redo.do === 'name') to = redo.to
+    this.writes.push(() => this.#space.setAlias(alias, to ? { to } : undefined))
+  }
+}
+
+const NO_SUMS: ReadonlyMap<number, bigint> = new Map()
+const NO_BYTES = new Uint8Array(0)
+
+/** The later clock; on a tie the larger bytes, a removal counting as none. So the order of arrival does not matter. */
+function wins(atMicros: bigint, values: Uint8Array | null, found: RowRecord): boolean {
+  if (atMicros !== found.atMicros) return atMicros > found.atMicros
+  return compareBytes(values ?? NO_BYTES, found.values ?? NO_BYTES) > 0
+}
+
+const nothingAt = (ref: Ref): ObjectRecord => ({ ref, stamp: null, body: NO_BYTES })
+
+/** What a put makes of a record. An intent stays: only settling ends it. */
+function changed(found: ObjectRecord | undefined, op: Do<'put'>, commit: CommitId): ObjectRecord {
+  const stamp = { revision: (found?.stamp?.revision ?? 0) + 1, commit }
+  return { ref: op.ref, stamp, body: bodyOf(found, op), intent: found?.intent }
+}
+
+function bodyOf(found: ObjectRecord | undefined, op: Do<'put'>): Uint8Array {
+  if (!found?.stamp) return encodeCells(op.set)
+  const cells = decodeCells(found.body)
+  for (const name of op.unset ?? []) cells.delete(name)
+  for (const [name, cell] of op.set) cells.set(name, cell)
+  return encodeCells(cells)
+}
+
+/** Redo is not checked again: the reservation did, and has kept everybody else away. */
+function redone(record: ObjectRecord | undefined, op: Op, commit: CommitId): ObjectRecord | undefined {
+  if (op.do === 'put') return changed(record, op, commit)
+  return op.do === 'remove' ? undefined : record
+}
+
+function requireObject(found: ObjectRecord | undefined, ref: Ref, expect: Expect, commit: CommitId): void {
+  const stamp = found?.stamp ?? null
+  requireFree(found?.intent, commit, { ref, expected: expect, found: stamp })
+  if (isAsExpected(stamp, expect)) return
+  throw new ConflictError(`Object ${ref.id} is not as expected: ${stamp ? `at revision ${stamp.revision}` : 'it does not exist'}.`, {
+    ref,
+    expected: expect,
+    found: stamp,
+  })
+}
+
+function isAsExpected(stamp: Stamp | null, expect: Expect): boolean {
+  if (expect === 'absent' || expect === null) return stamp === null
+  if (expect === 'present' || expect instanceof Ref) return stamp !== null
+  return stamp !== null && stamp.revision === expect.revision && stamp.commit === expect.commit
+}
+
+function requireAlias(found: AliasRecord | undefined, alias: string, expect: Expect, commit: CommitId): void {
+  const to = found?.to ?? null
+  requireFree(found?.intent, commit, { alias, expected: expect, found: to })
+  if (expect instanceof Ref ? to?.id === expect.id : (to !== null) === (expect === 'present')) return
+  const where = to ? `names object ${to.id}` : 'names nothing'
+  throw new AliasTakenError(`Alias ${JSON.stringify(alias)} ${where}.`, { alias, expected: expect, found: to })
+}
+
+/** An intent may be decided already, so that nobody can tell the state under it: all others stand back. */
+function requireFree(intent: Intent | undefined, commit: CommitId, details: Partial<Target> & { readonly [field: string]: unknown }): void {
+  if (!intent || intent.commit === commit) return
+  throw new ConflictError(`Commit ${intent.commit} holds what this group needs.`, { ...details, intent })
+}
+
+function requireRow(op: Do<'row'>, found: bigint | null): void {
+  if (found === op.expect) return
+  throw new ConflictError(`A row of table ${op.table} changed since it was read.`, {
+    table: op.table,
+    key: op.key,
+    expected: op.expect,
+    found,
+  })
+}
+
+export function requireTable(space: Pick<Space, 'table'>, id: TableId): Table {
+  const table = space.table(id)
+  if (!table) throw new NotFoundError(`There is no table ${id}.`, { table: id })
+  return table
+}
+
+function unknownOp(op: never): never {
+  throw new InsituError(`A group holds an unknown op ${JSON.stringify(op)}.`, { code: 'ERR_INTERNAL' })
+}

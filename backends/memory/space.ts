@@ -1,0 +1,93 @@
+import type { Cell, Cells, Intent, Mark, Op, Ref, Stamp, Stored, StoredRow, Table, Values } from '../../src/backend.js'
+import { decodeWire, encodeWire } from '../../src/codec/wire.js'
+import type { CommitId, Id, TableId } from '../../src/ids.js'
+
+/** What stands under an object's id. Bodies are bytes, never values, so that nobody shares a mutable buffer with a store. */
+export interface ObjectRecord {
+  readonly ref: Ref
+  /** `null`: there is no such object, only an intent to make one. */
+  readonly stamp: Stamp | null
+  /** Encoded by `encodeCells`. */
+  readonly body: Uint8Array
+  readonly intent?: Intent | undefined
+}
+
+export interface AliasRecord {
+  /** `null`: there is no such alias, only an intent to make one. */
+  readonly to: Ref | null
+  readonly intent?: Intent | undefined
+}
+
+/**
+ * What stands under a row's key. A removed row stays as a record without values, so that an older write which is applied later
+ * does not bring it back.
+ */
+export interface RowRecord {
+  /** Clock of the latest `row` op; 0 when there were only `add`s. */
+  readonly atMicros: bigint
+  /** Encoded by `encodeValues`, without the counters; `null`: removed, or never written. */
+  readonly values: Uint8Array | null
+  /** What `add` made of the counter columns, by column. */
+  readonly sums: ReadonlyMap<number, bigint>
+}
+
+/**
+ * Where one domain's records lie, to the rules in apply-group.ts. All synchronous: whoever calls `applyGroup` sees to it that the
+ * reads and writes of a group are not mixed with others', and that its writes happen all or not at all.
+ */
+export interface Space {
+  /** The revisions that the group of this id gave the objects it put, in the order of its ops. */
+  receipt(commit: CommitId): readonly number[] | undefined
+  object(id: Id): ObjectRecord | undefined
+  alias(alias: string): AliasRecord | undefined
+  table(id: TableId): Table | undefined
+  row(table: Table, key: Uint8Array): RowRecord | undefined
+  mark(home: Id, key: string): Mark | undefined
+
+  keepReceipt(commit: CommitId, revisions: readonly number[]): void
+  setObject(id: Id, record: ObjectRecord | undefined): void
+  setAlias(alias: string, record: AliasRecord | undefined): void
+  setRow(table: Table, key: Uint8Array, record: RowRecord): void
+  setMark(home: Id, key: string, mark: Mark | undefined): void
+  setStaged(home: Id, commit: CommitId, redo: readonly Op[] | null): void
+}
+
+/** Cells as one flat list, name after value: nothing but the list is allocated on the way. */
+export function encodeCells(cells: Cells): Uint8Array {
+  const flat: (string | Cell)[] = []
+  for (const [name, cell] of cells) flat.push(name, cell)
+  return encodeWire(flat)
+}
+
+export function decodeCells(bytes: Uint8Array): Map<string, Cell> {
+  const flat = decodeWire(bytes) as readonly Cell[]
+  const cells = new Map<string, Cell>()
+  for (let i = 0; i < flat.length; i += 2) cells.set(flat[i] as string, flat[i + 1]!)
+  return cells
+}
+
+export const isCounter = (table: Table, column: number): boolean => table.values[column]?.type === 'counter'
+
+/** Counters are left out: their sums are kept apart. */
+export const encodeValues = (table: Table, values: Values): Uint8Array =>
+  encodeWire(table.values.map((_, i) => (isCounter(table, i) ? undefined : values[i])))
+
+export const storedOf = (record: ObjectRecord, stamp: Stamp, bytes: number): Stored => ({
+  ref: record.ref,
+  stamp,
+  bytes,
+  cells: decodeCells(record.body),
+  ...(record.intent ? { intent: record.intent } : {}),
+})
+
+/** Whether readers see the row: it has values, or counters alone. */
+export const isVisible = (record: RowRecord | undefined): record is RowRecord =>
+  record !== undefined && (record.values !== null || record.sums.size > 0)
+
+export function storedRowOf(table: Table, key: StoredRow['key'], record: RowRecord): StoredRow {
+  const values = record.values
+    ? [...(decodeWire(record.values) as Values)]
+    : new Array<Cell | undefined>(table.values.length).fill(undefined)
+  for (const [column, sum] of record.sums) values[column] = sum
+  return { key, values, atMicros: record.atMicros }
+}

@@ -1,0 +1,67 @@
+import { open, readdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { isSpace } from './count-words.js'
+
+/** Where texts come from: every text file below a folder, or only those whose names match. */
+export interface Texts {
+  readonly folder: string
+  readonly only?: RegExp
+}
+
+/** Texts that every project has: the licences and readmes of its packages. */
+export const DEFAULT_TEXTS: Texts = { folder: 'node_modules', only: /licen[cs]e|readme/i }
+
+export const textsIn = (folder: string | undefined): Texts => (folder === undefined ? DEFAULT_TEXTS : { folder: resolve(folder) })
+
+/** The text files, in a fixed order. Links are not followed, so that no file is counted twice and no loop is entered. */
+export async function* textFiles({ folder, only }: Texts): AsyncGenerator<string> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) yield* textFiles({ folder: path, ...(only && { only }) })
+    else if (entry.isFile() && (only?.test(entry.name) ?? true) && (await looksLikeText(path))) yield path
+  }
+}
+
+const SNIFFED_BYTES = 8192
+
+/** A file with a NUL byte near its start is no text. */
+async function looksLikeText(path: string): Promise<boolean> {
+  const file = await open(path)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(SNIFFED_BYTES), 0, SNIFFED_BYTES, 0)
+    return !buffer.subarray(0, bytesRead).includes(0)
+  } finally {
+    await file.close()
+  }
+}
+
+const PIECE_BYTES_MAX = 1024 * 1024
+
+/**
+ * A file's text in pieces of at most 1 MiB, cut at whitespace so that no word is cut; only a longer word makes a longer piece.
+ * Bytes that are no UTF-8 become U+FFFD. Never holds more than about two pieces.
+ */
+export async function* pieces(path: string): AsyncGenerator<string> {
+  const file = await open(path)
+  try {
+    const decoder = new TextDecoder()
+    let rest = ''
+    for await (const chunk of file.createReadStream({ highWaterMark: PIECE_BYTES_MAX / 2, autoClose: false })) {
+      const text: string = rest + decoder.decode(chunk as Uint8Array, { stream: true })
+      const cut = text.length < PIECE_BYTES_MAX / 4 ? 0 : lastSpace(text) + 1
+      if (cut > 0) yield text.slice(0, cut)
+      rest = text.slice(cut)
+    }
+    rest += decoder.decode()
+    if (rest !== '') yield rest
+  } finally {
+    await file.close()
+  }
+}
+
+function lastSpace(text: string): number {
+  let at = text.length - 1
+  while (at >= 0 && !isSpace(text.charCodeAt(at))) at--
+  return at
+}

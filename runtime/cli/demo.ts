@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { Command } from 'commander'
+import pc from 'picocolors'
+import { TaskFailedError } from '../../src/errors.js'
+import { graphSvg } from '../observe/graph-svg.js'
+import { latestRunRecord, type RunRecord } from '../observe/run-record.js'
+import { childEnvironment, type CommonOptions, commonOptions } from './cli-config.js'
+import { bytes, put, say } from './output.js'
+
+interface DemoOptions extends CommonOptions {
+  readonly folder?: string
+  readonly out: string
+}
+
+export const demoCommand = (): Command =>
+  commonOptions(new Command('demo'))
+    .description('see it work: one program stores texts, a second counts their words in tasks, a third cleans up')
+    .option('--folder <folder>', 'texts to count (default: the licences and readmes in node_modules)')
+    .option('--out <file>', 'where the drawing of the task graph goes', 'insitu-graph.svg')
+    .addHelpText('after', '\nUses a store of its own that is removed at the end; with --storage, that store, and the counts stay in it as demo-counts.')
+    .action(async (_: unknown, command: Command) => demo(command.optsWithGlobals()))
+
+const DATA = 'demo-texts'
+const COUNTS = 'demo-counts'
+
+async function demo(options: DemoOptions): Promise<void> {
+  const temporary = await mkdtemp(join(tmpdir(), 'insitu-demo-'))
+  try {
+    const storage = options.storage ?? `nvram:${join(temporary, 'store')}`
+    await show(options, childEnvironment(storage, temporary), temporary)
+  } finally {
+    await rm(temporary, { recursive: true, force: true })
+  }
+}
+
+async function show({ folder, out, json }: DemoOptions, env: NodeJS.ProcessEnv, stateFolder: string): Promise<void> {
+  const startMs = performance.now()
+  await program('producer', folder === undefined ? [DATA] : [folder, DATA], env)
+  const counts = await program('consumer', [DATA, COUNTS], env)
+  const record = await latestRunRecord(stateFolder)
+  await program('cleaner', [DATA], env)
+  const seconds = (performance.now() - startMs) / 1000
+  await writeFile(out, await graphSvg(record.graph))
+  report({ words: topTen(counts), record, seconds, out, json: json ?? false })
+}
+
+/** Runs one of the example's programs as a process of its own; gives the lines of its stdout. */
+async function program(name: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<readonly string[]> {
+  const startMs = performance.now()
+  const file = fileURLToPath(new URL(`../../examples/wordcount/${name}.js`, import.meta.url))
+  const child = spawn(process.execPath, [file, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'close') as Promise<[code: number | null, signal: string | null]>
+  const lines: string[] = []
+  for await (const line of createInterface({ input: child.stdout })) lines.push(line)
+  const [code, signal] = await ended
+  if (code !== 0) throw new TaskFailedError(`${name} ended with ${signal ?? `exit code ${code}`}: its message stands above`, { program: name })
+  say(pc.dim(`${name.padEnd(8)}  ${((performance.now() - startMs) / 1000).toFixed(1)} s`))
+  return lines
+}
+
+type Count = readonly [word: string, n: number]
+
+function topTen(lines: readonly string[]): readonly Count[] {
+  const counts = lines.map((line): Count => {
+    const space = line.lastIndexOf(' ')
+    return [line.slice(0, space), Number(line.slice(space + 1))]
+  })
+  return counts.sort((a, b) => b[1] - a[1]).slice(0, 10)
+}
+
+interface Report {
+  readonly words: readonly Count[]
+  readonly record: RunRecord
+  readonly seconds: number
+  readonly out: string
+  readonly json: boolean
+}
+
+function report({ words, record, seconds, out, json }: Report): void {
+  const { done = 0, failed = 0, bytesMoved = 0 } = record.stats
+  if (json) return put(true, { words: Object.fromEntries(words), done, failed, bytesMoved, seconds: Number(seconds.toFixed(2)), graph: out }, [])
+  for (const [word, n] of words) process.stdout.write(`${String(n).padStart(8)}  ${word}\n`)
+  say('')
+  say(`${pc.bold(String(done))} tasks done${failed > 0 ? `, ${failed} failed` : ''}, in three programs that shared a dataset by its name`)
+  say(`${pc.bold(bytes(bytesMoved))} of data travelled with tasks: their ids did`)
+  say(`${pc.bold(seconds.toFixed(1))} s; the task graph is in ${pc.bold(out)}`)
+}

@@ -1,0 +1,128 @@
+import { accessSync, constants, existsSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, resolve } from 'node:path'
+import { Command } from 'commander'
+import pc from 'picocolors'
+import { type CommonOptions, commonOptions, storageFromEnvironment } from './cli-config.js'
+import { EXIT } from './exit-codes.js'
+import { bytes, put, say } from './output.js'
+import { STRIPS_TYPES } from './type-stripping.js'
+
+/** `optional`: something works less well or not at all without it, and nothing else does. */
+type Health = 'ok' | 'optional' | 'missing'
+
+interface Finding {
+  readonly what: string
+  readonly health: Health
+  readonly found: string
+  /** The command or change that mends it. */
+  readonly fix?: string
+}
+
+export const doctorCommand = (): Command =>
+  commonOptions(new Command('doctor'))
+    .description('what is missing on this machine, and the command that fixes it')
+    .addHelpText('after', '\nMakes nothing: a store that does not exist yet is not opened.\n\nExamples:\n  $ insitu doctor\n  $ insitu doctor --storage nvram:/mnt/data --json')
+    .action(async (_: unknown, command: Command) => doctor(command.optsWithGlobals()))
+
+async function doctor({ storage = storageFromEnvironment() ?? 'nvram:.insitu', json }: CommonOptions): Promise<void> {
+  const findings = [node(), typescript(), fileBackend(), ...(await store(storage)), ...servers()]
+  for (const finding of findings) {
+    if (json) put(true, { ...finding }, [])
+    else print(finding)
+  }
+  if (findings.some(({ what, health }) => what === STORE && health === 'missing')) process.exitCode = EXIT.unreachable
+  else if (findings.some(({ health }) => health === 'missing')) process.exitCode = EXIT.failed
+  else if (!json) say('everything that is needed is there')
+}
+
+const SIGNS: Readonly<Record<Health, string>> = { ok: pc.green('ok     '), optional: pc.yellow('without'), missing: pc.red('missing') }
+
+function print({ what, health, found, fix }: Finding): void {
+  process.stdout.write(`${SIGNS[health]}  ${what.padEnd(12)}  ${found}${fix === undefined ? '' : `\n${' '.repeat(23)}fix: ${fix}`}\n`)
+}
+
+const NODE_MIN = [20, 19] as const
+
+function node(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  const enough = major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])
+  const base = { what: 'node', found: `${process.version} (${NODE_MIN.join('.')} or newer is needed)` }
+  return enough ? { ...base, health: 'ok' } : { ...base, health: 'missing', fix: 'install Node 22 or 24 from https://nodejs.org' }
+}
+
+function typescript(): Finding {
+  if (resolvable('tsx/esm/api')) return { what: 'typescript', health: 'ok', found: 'tsx runs .ts programs, decorators included' }
+  const found = STRIPS_TYPES ? 'this Node runs .ts programs without decorators' : 'this Node runs compiled programs only'
+  return { what: 'typescript', health: 'optional', found, fix: 'npm i -D tsx' }
+}
+
+/** From the program's folder, else from insitu's own. */
+function resolvable(name: string): boolean {
+  return [resolve('package.json'), import.meta.url].some((from) => {
+    try {
+      createRequire(from).resolve(name)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+function fileBackend(): Finding {
+  const required = createRequire(import.meta.url)
+  try {
+    required('lmdb')
+    return { what: 'nvram', health: 'ok', found: 'lmdb is there with its binary for this platform' }
+  } catch (error) {
+    const found = error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error)
+    return { what: 'nvram', health: 'missing', found, fix: 'npm ci --include=optional (the binary is an optional package)' }
+  }
+}
+
+const STORE = 'store'
+
+async function store(url: string): Promise<readonly Finding[]> {
+  const path = url.startsWith('nvram:') ? resolve(url.slice('nvram:'.length).split('?', 1)[0] || '.insitu') : undefined
+  if (path !== undefined && !existsSync(path)) return [notYet(url, path), await space(existingAbove(path))]
+  return [await opened(url), ...(path === undefined ? [] : [await space(path)])]
+}
+
+function notYet(url: string, path: string): Finding {
+  const above = existingAbove(path)
+  try {
+    accessSync(above, constants.W_OK)
+    return { what: STORE, health: 'ok', found: `${url} does not exist yet; the first use makes it` }
+  } catch {
+    return { what: STORE, health: 'missing', found: `${url} cannot be made: ${above} is not writable`, fix: `chmod u+w ${above}, or --storage nvram:FOLDER` }
+  }
+}
+
+const existingAbove = (path: string): string => (existsSync(path) || dirname(path) === path ? path : existingAbove(dirname(path)))
+
+async function opened(url: string): Promise<Finding> {
+  const { withStore } = await import('./open-store.js')
+  try {
+    return await withStore({ storage: url }, async ({ url: clean, capabilities: { acks, reach } }) => ({
+      what: STORE,
+      health: 'ok',
+      found: `${clean} opens; it gives ${acks.join(', ')}; ${reach === 'instance' ? 'only this process sees it' : `every process of this ${reach} may open it`}`,
+    }))
+  } catch (error) {
+    // Errors of insitu say what to do; that is the fix.
+    return { what: STORE, health: 'missing', found: `${url} cannot be opened`, fix: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+const SPACE_MIN_BYTES = 1e9
+
+async function space(path: string): Promise<Finding> {
+  const { bavail, bsize } = await statfs(path)
+  const free = bavail * bsize
+  const found = `${bytes(free)} free at ${path}`
+  return free < SPACE_MIN_BYTES ? { what: 'disk space', health: 'optional', found, fix: 'free some, or --storage nvram:FOLDER on a larger disk' } : { what: 'disk space', health: 'ok', found }
+}
+
+const servers = (): readonly Finding[] =>
+  ['redis', 'cassandra'].map((what) => ({ what, health: 'optional', found: 'this version of insitu has no such backend yet', fix: 'use nvram:FOLDER' }))

@@ -1,0 +1,49 @@
+import { Command, InvalidArgumentError } from 'commander'
+import type { Backend } from '../../src/backend.js'
+import { CorruptError } from '../../src/errors.js'
+import type { TableId } from '../../src/ids.js'
+import { dictsOf, fieldsOf, type ShownDict, valueOfCell } from './classless.js'
+import { type CommonOptions, commonOptions } from './cli-config.js'
+import { toJson } from './output.js'
+import { plain } from './plain-json.js'
+
+interface GetOptions extends CommonOptions {
+  readonly rows: number
+}
+
+export const getCommand = (): Command =>
+  commonOptions(new Command('get'))
+    .description("print an object's fields as JSON; its class is not needed")
+    .argument('<alias|id>')
+    .option('--rows <n>', 'of each dict, the first n rows', count, 0)
+    .addHelpText('after', '\nWith --json: on one line.\n\nExamples:\n  $ insitu get experiment1\n  $ insitu get result1 --rows 10 --json | jq .counts.rows')
+    .action(async (what: string, _: unknown, command: Command) => get(what, command.optsWithGlobals()))
+
+function count(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('a whole number is needed')
+  return Number(text)
+}
+
+async function get(what: string, { rows, ...options }: GetOptions): Promise<void> {
+  const { storedObject, withStore } = await import('./open-store.js')
+  await withStore(options, async (backend) => {
+    const fields = fieldsOf((await storedObject(backend, what)).cells)
+    const shown = new Map([...fields].map(([name, value]) => [name, plain(value)]))
+    if (rows > 0) for (const [name, dict] of dictsOf(fields)) shown.set(name, { dict: dict.table, rows: await rowsOf(backend, dict, rows) })
+    process.stdout.write(`${toJson(Object.fromEntries(shown), options.json ? undefined : 2)}\n`)
+  })
+}
+
+async function rowsOf(backend: Backend, { table: name }: ShownDict, limit: number): Promise<readonly unknown[]> {
+  const id = name as TableId
+  const table = await backend.table(id)
+  if (!table) throw new CorruptError(`table ${name} is missing in ${backend.url}: its object was being deleted, or the store is damaged`, { table: name })
+  const rows: unknown[] = []
+  for await (const page of backend.scan({ in: id, limit })) {
+    for (const { key, values } of page) {
+      const cells = [...table.keys.map((column, i) => [column.name, key[i]] as const), ...table.values.map((column, i) => [column.name, values[i]] as const)]
+      rows.push(Object.fromEntries(cells.filter(([, cell]) => cell !== undefined).map(([column, cell]) => [column, plain(valueOfCell(cell))])))
+    }
+  }
+  return rows
+}

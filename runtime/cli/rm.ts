@@ -1,0 +1,48 @@
+import { Command } from 'commander'
+import type { Backend, Op, Ref } from '../../src/backend.js'
+import { isInsituError, NotFoundError } from '../../src/errors.js'
+import { newCommitId, type TableId } from '../../src/ids.js'
+import { dictsOf, fieldsOf } from './classless.js'
+import { type CommonOptions, commonOptions } from './cli-config.js'
+import { EXIT } from './exit-codes.js'
+import { complain, put } from './output.js'
+
+export const rmCommand = (): Command =>
+  commonOptions(new Command('rm'))
+    .description('delete objects with their names and collections; what they refer to stays')
+    .argument('<alias|id...>')
+    .addHelpText('after', '\nExamples:\n  $ insitu rm result1\n  $ insitu ls --class Result --json | jq -r .id | xargs insitu rm')
+    .action(async (what: readonly string[], _: unknown, command: Command) => rmAll(what, command.optsWithGlobals()))
+
+/** Goes on after what is not there, and says so by the exit code. */
+async function rmAll(all: readonly string[], options: CommonOptions): Promise<void> {
+  const { withStore } = await import('./open-store.js')
+  await withStore(options, async (backend) => {
+    for (const what of all) {
+      try {
+        const id = await remove(backend, what)
+        put(options.json, { removed: what, id }, ['removed', what, id])
+      } catch (error) {
+        if (!(error instanceof NotFoundError)) throw error
+        complain(isInsituError(error) ? error.message : String(error))
+        process.exitCode = EXIT.failed
+      }
+    }
+    await backend.flush('committed')
+  })
+}
+
+/** The object and its names go as one group; its tables after it, when nobody can reach them any more. */
+async function remove(backend: Backend, what: string): Promise<string> {
+  const { aliasesOf, storedObject } = await import('./open-store.js')
+  const stored = await storedObject(backend, what)
+  const names = await aliasesOf(backend, stored.ref)
+  await backend.commit({ commit: newCommitId(), atMicros: BigInt(Date.now()) * 1000n, ops: removal(stored.ref, names) })
+  for (const [, { table, owner }] of dictsOf(fieldsOf(stored.cells))) if (owner === stored.ref.id) await backend.drop(table as TableId)
+  return stored.ref.id
+}
+
+const removal = (ref: Ref, names: readonly string[]): readonly Op[] => [
+  { do: 'remove', ref, expect: 'present' },
+  ...names.map((alias): Op => ({ do: 'name', alias, expect: ref, to: null })),
+]

@@ -1,0 +1,124 @@
+/** Arguments and results of tasks on their way between threads. */
+import { Ref } from '../../src/backend.js'
+import { classOf, constructorOf } from '../../src/classes/class-registry.js'
+import { type CollectionCell, type DecodeContext, type EncodeContext, type NestedClass, decodeValue, encodeValue } from '../../src/codec/values.js'
+import { dictFromSchema, isDict } from '../../src/dict/storage-dict.js'
+import { ValidationError } from '../../src/errors.js'
+import type { ClassId, Id, TableId } from '../../src/ids.js'
+import { assertRebuildable, constructHandle, constructorOfInstance, fill, storedFields } from '../../src/objects/fields.js'
+import { isStorageObject, newHandle, type StorageObject, stateOf } from '../../src/objects/storage-object.js'
+import type { DictCell } from '../../src/unit/persist-plan.js'
+import { bindTable, tableOf } from '../../src/unit/table-binding.js'
+import type { UnitOfWork } from '../../src/unit/unit-of-work.js'
+import type { Carried } from '../engines/messages.js'
+
+/** Encodes a value for the way; `path` is how errors call it. */
+export function carry(value: unknown, path: string): Carried {
+  switch (typeof value) {
+    case 'number':
+    case 'boolean':
+    case 'bigint':
+    case 'undefined':
+      return value
+    case 'string':
+      return value
+    default:
+      if (value === null) return null
+  }
+  if (typeof value === 'object') {
+    const ref = isStorageObject(value) ? stateOf(value).ref : undefined
+    if (ref) return { k: 'o', id: ref.id, c: ref.classId }
+    if (Array.isArray(value) && value.some((item) => typeof item === 'object' && item !== null && isStorageObject(item) && stateOf(item).ref))
+      return { k: 'a', e: value.map((item, i) => carry(item, `${path}[${i}]`)) }
+  }
+  return { k: 'v', b: encodeValue(value, { ...encoding, path }) }
+}
+
+/** Unpacks what `carry` made; persistent objects come as the unit's instances, not loaded yet (see `objectsIn`). */
+export function unpack(value: Carried, unit: UnitOfWork): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  switch (value.k) {
+    case 'v':
+      return decodeValue(value.b, decoding(unit))
+    case 'o':
+      return unit.instanceOf(new Ref(value.id as Id, value.c as ClassId))
+    case 'a':
+      return value.e.map((item) => unpack(item, unit))
+    case 'd':
+      throw new ValidationError(`value ${value.datum} has not been made yet`)
+  }
+}
+
+/** Persistent objects that stand as arguments themselves or in lists: those a body gets loaded. */
+export function objectsIn(value: Carried, into: Ref[] = []): Ref[] {
+  if (typeof value !== 'object' || value === null) return into
+  if (value.k === 'o') into.push(new Ref(value.id as Id, value.c as ClassId))
+  else if (value.k === 'a') for (const item of value.e) objectsIn(item, into)
+  return into
+}
+
+const encoding: EncodeContext = {
+  refOf: (value) => (isStorageObject(value) ? stateOf(value).ref : undefined),
+  collectionOf: (value) => (isDict(value) ? dictCellOf(value) : undefined),
+  classOf: (value) => (isStorageObject(value) ? volatileClass(constructorOfInstance(value)) : undefined),
+}
+
+/** Errors of whatever class travel: as their nearest known class where need be. */
+export const encodeError = (error: unknown): Uint8Array => {
+  try {
+    return encodeValue(error, { ...encoding, anyError: true, path: 'error' })
+  } catch (cause) {
+    const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) }
+    return encodeValue(new Error(`${name}: ${message} (its further fields could not be sent: ${(cause as Error).message})`), encoding)
+  }
+}
+
+export const decodeError = (bytes: Uint8Array, unit: UnitOfWork): unknown => decodeValue(bytes, decoding(unit))
+
+function dictCellOf(dict: object): CollectionCell {
+  const table = tableOf(dict)
+  if (!table) throw new ValidationError('a volatile StorageDict cannot be passed to a task: make it, or its owner, persistent first', { code: 'ERR_VOLATILE_DICT' })
+  const { id, ...rest } = table
+  return { kind: 'dict', table: id, ...rest }
+}
+
+const decoding = (unit: UnitOfWork): DecodeContext => ({
+  resolve: (ref) => unit.instanceOf(ref),
+  collection: (cell) => {
+    const { kind: _, table: id, owner, ...schema } = cell as unknown as DictCell
+    const dict = dictFromSchema(schema)
+    bindTable(dict, { id: id as TableId, owner, ...schema }, unit)
+    return dict
+  },
+  nested: (name) => (name.startsWith('@') ? volatileClass(constructorOf(name.slice(1) as ClassId)) : undefined),
+})
+
+const volatileClasses = new WeakMap<object, NestedClass>()
+
+/** Volatile StorageObjects travel whole, as instances of their class. */
+function volatileClass(ctor: ReturnType<typeof constructorOfInstance>): NestedClass {
+  let known = volatileClasses.get(ctor)
+  if (!known) {
+    known = {
+      name: `@${classOf(ctor).id}`,
+      fields: (value) => {
+        assertRebuildable(ctor)
+        return storedFields(value as StorageObject)
+      },
+      create: () => {
+        const made = newHandle(ctor)
+        constructHandle(made, ctor)
+        stateOf(made).loaded = true
+        return made
+      },
+      rebuild: (fields, into) => {
+        const made = (into ?? known!.create!()) as StorageObject
+        fill(made, ctor, { values: fields, deleted: [] })
+        return made
+      },
+    }
+    volatileClasses.set(ctor, known)
+  }
+  return known
+}
+

@@ -1,0 +1,143 @@
+/**
+ * What waits for what. Each datum has a chain of groups: runs of accesses that need not wait for one another. Only the first group
+ * is open; when its last member settles, the next one opens and its members miss one thing less. So an access costs O(1) whatever
+ * the fan-in and fan-out, where edges between tasks would cost (concurrent writers × readers).
+ *
+ * Read-after-write, write-after-read and write-after-write are all this one rule. Renamed data never have an access after which a
+ * write comes, so they have no write-after-read by construction.
+ */
+import { Access, Kind, NONE, Status } from './constants.js'
+import { grant } from './ready.js'
+import type { RuntimeState } from './state.js'
+
+/** The mode by which a chain groups accesses: DELETE is a writer of kept data, a reader of renamed ones. */
+export function modeOf(access: number, kind: number): Access {
+  if (access !== Access.DELETE) return access as Access
+  return kind === Kind.KEPT ? Access.WRITE : Access.READ
+}
+
+/** Puts an access at the end of its datum's chain. True if it is granted at once. */
+export function join(state: RuntimeState, a: number): boolean {
+  const { accesses, groups, data } = state
+  const d = accesses.datum[a]!
+  const mode = accesses.mode[a]!
+  let g = data.tail[d]!
+  if (g === NONE || mode === Access.WRITE || groups.mode[g] !== mode) g = addGroup(state, d, mode)
+  accesses.group[a] = g
+  const free = data.head[d] === g && (mode !== Access.COMMUTATIVE || groups.pending[g] === 0)
+  groups.pending[g]!++
+  if (free) accesses.granted[a] = 1
+  else enlist(state, g, a)
+  return free
+}
+
+function addGroup(state: RuntimeState, d: number, mode: number): number {
+  const { groups, data } = state
+  const g = groups.take(d, mode)
+  const tail = data.tail[d]!
+  if (tail === NONE) data.head[d] = g
+  else groups.next[tail] = g
+  data.tail[d] = g
+  return g
+}
+
+function enlist(state: RuntimeState, g: number, a: number): void {
+  const { accesses, groups } = state
+  const last = groups.last[g]!
+  if (last === NONE) groups.first[g] = a
+  else accesses.nextOfGroup[last] = a
+  groups.last[g] = a
+}
+
+/** A task has settled: its accesses leave their groups, which may open the next ones. */
+export function leaveAll(state: RuntimeState, task: number): void {
+  const { accesses, tasks } = state
+  let a = tasks.access[task]!
+  tasks.access[task] = NONE
+  while (a !== NONE) {
+    const next = accesses.nextOfTask[a]!
+    leave(state, a)
+    a = next
+  }
+}
+
+function leave(state: RuntimeState, a: number): void {
+  const { accesses, groups } = state
+  const g = accesses.group[a]!
+  if (accesses.granted[a] === 0) {
+    // Still in its group's list: the group frees the row when it opens.
+    groups.pending[g]!--
+    accesses.task[a] = NONE
+    return
+  }
+  accesses.give(a)
+  if (g === NONE) return
+  if (--groups.pending[g]! === 0) advance(state, groups.datum[g]!)
+  else if (groups.mode[g] === Access.COMMUTATIVE) grantNext(state, g)
+}
+
+/** Drops the first group, which has no pending member, and those behind it that have none either; opens what is then first. */
+function advance(state: RuntimeState, d: number): void {
+  const { groups, data } = state
+  let g = data.head[d]!
+  do {
+    const next = groups.next[g]!
+    unlist(state, g) // all that may be left in it are rows of settled tasks
+    groups.give(g)
+    g = next
+  } while (g !== NONE && groups.pending[g] === 0)
+  data.head[d] = g
+  if (g !== NONE) return open(state, g)
+  data.tail[d] = NONE
+  state.idleData.push(d)
+}
+
+function open(state: RuntimeState, g: number): void {
+  if (state.groups.mode[g] === Access.COMMUTATIVE) return grantNext(state, g)
+  for (let a = unlist(state, g); a !== NONE; a = unlist(state, g)) grantAccess(state, a)
+}
+
+/** Takes the first listed member that is still pending; frees rows of those that settled while they waited. */
+function unlist(state: RuntimeState, g: number): number {
+  const { accesses, groups } = state
+  for (let a = groups.first[g]!; a !== NONE; a = groups.first[g]!) {
+    const next = accesses.nextOfGroup[a]!
+    groups.first[g] = next
+    if (next === NONE) groups.last[g] = NONE
+    if (accesses.task[a] !== NONE) return a
+    accesses.give(a)
+  }
+  return NONE
+}
+
+function grantNext(state: RuntimeState, g: number): void {
+  const a = unlist(state, g)
+  if (a !== NONE) grantAccess(state, a)
+}
+
+function grantAccess(state: RuntimeState, a: number): void {
+  state.accesses.granted[a] = 1
+  grant(state, state.accesses.task[a]!)
+}
+
+/**
+ * Cuts off all groups behind `g`, because what their members wait for will not come; `onMember` is told each member still waiting.
+ * Cutting is what keeps cancellation linear: no group is ever walked twice.
+ */
+export function cutBehind(state: RuntimeState, g: number, onMember: (task: number) => void): void {
+  const { accesses, groups, data, tasks } = state
+  let behind = groups.next[g]!
+  groups.next[g] = NONE
+  data.tail[groups.datum[g]!] = g
+  while (behind !== NONE) {
+    const next = groups.next[behind]!
+    for (let a = unlist(state, behind); a !== NONE; a = unlist(state, behind)) {
+      accesses.granted[a] = 1
+      accesses.group[a] = NONE
+      const task = accesses.task[a]!
+      if (tasks.status[task] === Status.WAITING) onMember(task)
+    }
+    groups.give(behind)
+    behind = next
+  }
+}

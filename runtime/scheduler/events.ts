@@ -1,0 +1,184 @@
+import type { Kind } from './constants.js'
+
+/** Dense index given by the driver: the first submitted task is 0. */
+export type TaskIndex = number
+export type DatumIndex = number
+export type WorkerIndex = number
+export type HostIndex = number
+export type FnIndex = number
+/** Milliseconds of the driver's clock. */
+export type Millis = number
+
+export type Ints = Int32Array | readonly number[]
+export type Numbers = Float64Array | Int32Array | readonly number[]
+
+/** What happened in the world, in batches. Applied in order; `step` then decides once for all of them. */
+export type RuntimeEvents = readonly RuntimeEvent[]
+
+export type RuntimeEvent =
+  | WorkersJoined
+  | WorkersLost
+  | SlotsChanged
+  | DataDeclared
+  | DataHeld
+  | DataReleased
+  | LocationsLearned
+  | TasksSubmitted
+  | InputsArrived
+  | InputsFailed
+  | TasksFinished
+  | TasksFailed
+  | TasksConflicted
+  | TasksReturned
+  | TasksCancelled
+  | FailuresSeen
+  | TimePassed
+
+/** A worker runs `slots` tasks at a time and takes what it was given in order. An index may join again after it was lost. */
+export interface WorkersJoined {
+  readonly on: 'WorkersJoined'
+  readonly workers: readonly { readonly worker: WorkerIndex; readonly slots: number; readonly host: HostIndex }[]
+}
+
+export interface WorkersLost {
+  readonly on: 'WorkersLost'
+  readonly workers: Ints
+}
+
+/** A parent that awaits its children frees its slot; one that goes on takes it again. */
+export interface SlotsChanged {
+  readonly on: 'SlotsChanged'
+  readonly worker: WorkerIndex
+  readonly slots: number
+}
+
+/** Data [first, first + count) exist from now on, each held `holds` times (handles, futures). A released index may be declared again. */
+export interface DataDeclared {
+  readonly on: 'DataDeclared'
+  readonly first: DatumIndex
+  readonly count: number
+  readonly kind: typeof Kind.RENAMED | typeof Kind.KEPT
+  readonly holds?: number
+}
+
+export interface DataHeld {
+  readonly on: 'DataHeld'
+  readonly data: Ints
+}
+
+export interface DataReleased {
+  readonly on: 'DataReleased'
+  readonly data: Ints
+}
+
+/** Host `hosts[i]` holds `bytes[i]` of `data[i]`; 0 = holds it no longer. */
+export interface LocationsLearned {
+  readonly on: 'LocationsLearned'
+  readonly data: Ints
+  readonly hosts: Ints
+  readonly bytes: Numbers
+}
+
+/** Tasks [first, first + count), columns by position. A column left out stands for its default. */
+export interface TasksSubmitted {
+  readonly on: 'TasksSubmitted'
+  readonly first: TaskIndex
+  readonly count: number
+  readonly fn: Ints
+  /** `Flag`s; default none. */
+  readonly flags?: Ints
+  /** PRIORITY_MIN … PRIORITY_MAX, larger first; beyond them it counts as the limit. Default 0. */
+  readonly priority?: Ints
+  /** `Policy`; default CANCEL_SUCCESSORS. */
+  readonly policy?: Ints
+  /** Inputs that are promises outside the graph; each ends in InputsArrived or InputsFailed. Default 0. */
+  readonly promises?: Ints
+  /** The only host that may run it, or NONE; default NONE. */
+  readonly host?: Ints
+  /** Flat triples [task, datum, access], in the order of tasks. One task may name a datum several times. */
+  readonly accesses: Ints
+}
+
+/** One promise of each named task resolved. */
+export interface InputsArrived {
+  readonly on: 'InputsArrived'
+  readonly tasks: Ints
+}
+
+export interface InputsFailed {
+  readonly on: 'InputsFailed'
+  readonly tasks: Ints
+}
+
+/** `attempts` as given by StartTasks: a report of an attempt that is not the task's present one is ignored. */
+interface Report {
+  readonly worker: WorkerIndex
+  readonly tasks: Ints
+  readonly attempts: Ints
+}
+
+export interface TasksFinished extends Report {
+  readonly on: 'TasksFinished'
+  /** How long each body ran. Without it nothing is learned, and unknown functions are fed one per slot. */
+  readonly microseconds?: Numbers
+}
+
+export interface TasksFailed extends Report {
+  readonly on: 'TasksFailed'
+  /** Whether policy RETRY may try again: false for what cannot change, such as a wrong direction. */
+  readonly retryable: boolean
+}
+
+export interface TasksConflicted extends Report {
+  readonly on: 'TasksConflicted'
+}
+
+/** The worker has not run them and will not: the answer to RecallTasks. */
+export interface TasksReturned extends Report {
+  readonly on: 'TasksReturned'
+}
+
+/** The program asks. What runs already is asked to stop; if it succeeds all the same, it is done. */
+export interface TasksCancelled {
+  readonly on: 'TasksCancelled'
+  readonly tasks: Ints
+}
+
+/**
+ * The program was told of these failures (it awaited them, or a barrier rejected). From then on kept data that their tasks failed
+ * to write may be used again, in the state they were left in. Until then later tasks on them are cancelled, so that what is
+ * cancelled depends on the program's order and not on when a failure came to be known.
+ */
+export interface FailuresSeen {
+  readonly on: 'FailuresSeen'
+  readonly tasks: Ints
+}
+
+/** Nothing but the clock moved: the answer to WakeAt. */
+export interface TimePassed {
+  readonly on: 'TimePassed'
+}
+
+/** For the story: an event's place in this list fits a byte. */
+export const EVENT_NAMES = [
+  'placement',
+  'WorkersJoined',
+  'WorkersLost',
+  'SlotsChanged',
+  'DataDeclared',
+  'DataHeld',
+  'DataReleased',
+  'LocationsLearned',
+  'TasksSubmitted',
+  'InputsArrived',
+  'InputsFailed',
+  'TasksFinished',
+  'TasksFailed',
+  'TasksConflicted',
+  'TasksReturned',
+  'TasksCancelled',
+  'FailuresSeen',
+  'TimePassed',
+] as const
+
+export const EVENT_CODES = Object.fromEntries(EVENT_NAMES.map((name, i) => [name, i])) as Record<RuntimeEvent['on'], number>

@@ -1,0 +1,87 @@
+/**
+ * Ready tasks → workers. First every free slot gets one task, in turns, so that few tasks spread over many workers. Then what is left
+ * and known to be short is dealt out ahead of need, so that a worker never waits for a message between two short tasks.
+ */
+import { FEED_AHEAD_US, NONE, Status } from './constants.js'
+import { expectedUs, taskToHelpWith } from './placement.js'
+import { pinnedQueueOf, QUEUE_ANYWHERE, queueOf } from './ready-queues.js'
+import { isOverdue } from './recall.js'
+import { type RuntimeState, setStatus } from './state.js'
+import type { Host, Worker } from './workers.js'
+
+export function feed(state: RuntimeState): void {
+  if (state.counts[Status.READY] === 0) return
+  for (const host of state.livingHosts) fillSlots(state, host, false)
+  if (state.hosts.length > 1) for (const host of state.livingHosts) fillSlots(state, host, true)
+  for (const host of state.livingHosts) feedAhead(state, host)
+}
+
+/** One task to each free slot, in turns. With `helps`, from other hosts: what would start sooner here than there. */
+function fillSlots(state: RuntimeState, host: Host, helps: boolean): void {
+  for (let dealt = true; dealt; ) {
+    dealt = false
+    for (const worker of host.workers) {
+      if (worker.freeSlots <= 0) continue
+      const task = helps ? taskToHelpWith(state, host) : nextFor(state, host)
+      if (task === NONE) return
+      assign(state, task, worker, host)
+      dealt = true
+    }
+  }
+}
+
+function feedAhead(state: RuntimeState, host: Host): void {
+  let workersLeft = host.workers.length
+  for (const worker of host.workers) {
+    const queued = queuedFor(state, host)
+    if (queued === 0) return
+    let share = Math.ceil(queued / workersLeft--)
+    if (isOverdue(state, worker)) continue
+    while (share-- > 0 && worker.wantsMore) {
+      const task = nextFor(state, host)
+      // One that fills a slot waits for a free one: behind others it would start late, and others behind it later still.
+      if (task === NONE || expectedUs(state, task, host) >= FEED_AHEAD_US) break
+      assign(state, task, worker, host)
+    }
+  }
+}
+
+const queuedFor = (state: RuntimeState, host: Host): number =>
+  state.queues.length[QUEUE_ANYWHERE]! + state.queues.length[queueOf(host.index)]! + state.queues.length[pinnedQueueOf(host.index)]!
+
+/** The task of highest priority that this host's workers may take; at equal priority pinned ones first, since nobody else takes them. */
+function nextFor(state: RuntimeState, host: Host): number {
+  const { queues } = state
+  let queue = pinnedQueueOf(host.index)
+  let level = queues.topLevel(queue)
+  const own = queueOf(host.index)
+  const ownLevel = queues.topLevel(own)
+  if (ownLevel > level) {
+    queue = own
+    level = ownLevel
+  }
+  if (queues.topLevel(QUEUE_ANYWHERE) > level) queue = QUEUE_ANYWHERE
+  return queues.first(queue)
+}
+
+function assign(state: RuntimeState, task: number, worker: Worker, host: Host): void {
+  const { tasks } = state
+  const charge = expectedUs(state, task, host)
+  state.queues.remove(tasks, task)
+  setStatus(state, task, Status.ASSIGNED)
+  tasks.charge[task] = charge
+  if (worker.assigned === 0) worker.heardAt = state.now
+  worker.append(tasks, task)
+  host.assigned++
+  host.assignedUs += charge
+  state.outbox.start(worker.index, task, ++tasks.attempt[task]!)
+  countMove(state, tasks.moves[task]!)
+}
+
+function countMove(state: RuntimeState, bytes: number): void {
+  if (bytes === 0) state.totals.ranWhereDataIs++
+  else {
+    state.totals.moved++
+    state.totals.bytesMoved += bytes
+  }
+}

@@ -1,0 +1,14 @@
+import { Status } from './constants.js'
+import { place } from './placement.js'
+import { setStatus, type RuntimeState } from './state.js'
+
+/** One thing less that the task waits for. */
+export function grant(state: RuntimeState, task: number): void {
+  if (--state.tasks.missing[task]! === 0 && state.tasks.status[task] === Status.WAITING) becomeReady(state, task)
+}
+
+/** Nothing is missing (any more): the task is placed and stands in a queue until a worker is fed. */
+export function becomeReady(state: RuntimeState, task: number): void {
+  setStatus(state, task, Status.READY)
+  place(state, task)
+}

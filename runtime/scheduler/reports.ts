@@ -1,0 +1,93 @@
+/** What workers say of the tasks they were given. */
+import { CONFLICTS_MAX, NONE, Policy, Reason, RETRIES_MAX, Status } from './constants.js'
+import type { TasksConflicted, TasksFailed, TasksFinished, TasksReturned } from './events.js'
+import { becomeReady } from './ready.js'
+import { cancel, failForGood, settleWell } from './settle.js'
+import { illegal, type RuntimeState } from './state.js'
+import { Mark } from './task-table.js'
+
+/** A worker that reports ends of tasks gets on with its queue. */
+const heard = (state: RuntimeState, worker: number): void => {
+  const from = state.workers[worker]
+  if (from !== undefined) from.heardAt = state.now
+}
+
+/** Late or repeated reports are part of life: a worker that was taken for lost may thaw. They are counted and ignored. */
+function isCurrent(state: RuntimeState, worker: number, task: number, attempt: number): boolean {
+  const { tasks } = state
+  if (tasks.status[task] === Status.ASSIGNED && tasks.at[task] === worker && tasks.attempt[task] === attempt) return true
+  if (task < 0 || task >= tasks.count) throw illegal(state, task, `worker ${worker} reports a task that was never submitted`)
+  state.totals.stale++
+  return false
+}
+
+/** Takes the task from its worker's list. Its status is the caller's to change. */
+export function unassign(state: RuntimeState, task: number): void {
+  const worker = state.workers[state.tasks.at[task]!]!
+  const host = state.hosts[worker.host]!
+  worker.remove(state.tasks, task)
+  host.assigned--
+  host.assignedUs -= state.tasks.charge[task]!
+}
+
+export function onTasksFinished(state: RuntimeState, event: TasksFinished): void {
+  const { worker, tasks, attempts, microseconds } = event
+  heard(state, worker)
+  for (let i = 0; i < tasks.length; i++) {
+    const task = tasks[i]!
+    if (!isCurrent(state, worker, task, attempts[i]!)) continue
+    if (microseconds !== undefined) learn(state, worker, task, microseconds[i]!)
+    unassign(state, task)
+    settleWell(state, task, Status.DONE)
+  }
+}
+
+function learn(state: RuntimeState, worker: number, task: number, microseconds: number): void {
+  const fn = state.tasks.fn[task]!
+  state.learned.learn(fn, microseconds)
+  state.hosts[state.workers[worker]!.host]!.learned.learn(fn, microseconds)
+}
+
+export function onTasksFailed(state: RuntimeState, event: TasksFailed): void {
+  heard(state, event.worker)
+  forCurrent(state, event, (task) => {
+    const { tasks } = state
+    const mayRetry = event.retryable && tasks.policy[task] === Policy.RETRY && tasks.errors[task]! < RETRIES_MAX
+    if (tasks.errors[task]! < 255) tasks.errors[task]!++
+    if (mayRetry) state.totals.retried++
+    again(state, task, mayRetry, Reason.BODY)
+  })
+}
+
+export function onTasksConflicted(state: RuntimeState, event: TasksConflicted): void {
+  heard(state, event.worker)
+  forCurrent(state, event, (task) => {
+    state.totals.conflicts++
+    again(state, task, ++state.tasks.conflicts[task]! <= CONFLICTS_MAX, Reason.CONFLICTS)
+  })
+}
+
+/** Giving tasks back is no sign that the one before them will end soon: the worker does not count as heard. */
+export function onTasksReturned(state: RuntimeState, event: TasksReturned): void {
+  forCurrent(state, event, (task) => again(state, task, true, Reason.NONE))
+}
+
+function forCurrent(state: RuntimeState, event: TasksFailed | TasksConflicted | TasksReturned, act: (task: number) => void): void {
+  for (let i = 0; i < event.tasks.length; i++) {
+    const task = event.tasks[i]!
+    if (!isCurrent(state, event.worker, task, event.attempts[i]!)) continue
+    unassign(state, task)
+    act(task)
+  }
+}
+
+/** An attempt ended without success: the task stops if it was asked to, runs again if it may, or has failed. */
+export function again(state: RuntimeState, task: number, may: boolean, reason: Reason): void {
+  const { tasks } = state
+  const stopping = (tasks.marks[task]! & Mark.CANCELLING) !== 0
+  tasks.marks[task]! &= ~(Mark.CANCELLING | Mark.RECALLED)
+  if (stopping) return cancel(state, task, tasks.cause[task]!, tasks.reason[task]! as Reason)
+  if (!may) return failForGood(state, task, reason)
+  tasks.at[task] = NONE
+  becomeReady(state, task)
+}

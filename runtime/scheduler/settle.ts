@@ -1,0 +1,122 @@
+/** How tasks end, and what that does to those behind them. */
+import { Access, isSettled, Kind, NONE, Policy, type Reason, Reason as R, Status, writes } from './constants.js'
+import { cutBehind, leaveAll } from './chains.js'
+import { ANY_MODE } from './data-table.js'
+import { firstPending, type RuntimeState, setStatus } from './state.js'
+import { Mark } from './task-table.js'
+import { recallOne } from './recall.js'
+
+export function settleWell(state: RuntimeState, task: number, status: typeof Status.DONE | typeof Status.IGNORED): void {
+  setStatus(state, task, status)
+  state.tasks.cause[task] = NONE // it may have been asked to stop, and have succeeded first
+  state.outbox.settleWell(task, status)
+  leaveAll(state, task)
+}
+
+/** The task will not be tried again. Its policy says what that means for others. */
+export function failForGood(state: RuntimeState, task: number, reason: Reason): void {
+  state.tasks.reason[task] = reason
+  const policy = state.tasks.policy[task]
+  if (policy === Policy.IGNORE) return settleWell(state, task, Status.IGNORED)
+  doom(state, task, Status.FAILED, task, reason)
+  spread(state)
+  if (policy === Policy.FAIL) stopRun(state, task)
+}
+
+export function cancel(state: RuntimeState, task: number, cause: number, reason: Reason): void {
+  doom(state, task, Status.CANCELLED, cause, reason)
+  spread(state)
+}
+
+function doom(state: RuntimeState, task: number, status: typeof Status.FAILED | typeof Status.CANCELLED, cause: number, reason: Reason): void {
+  const { tasks } = state
+  if (tasks.status[task] === Status.READY) state.queues.remove(tasks, task)
+  setStatus(state, task, status)
+  tasks.cause[task] = cause
+  tasks.reason[task] = reason
+  state.outbox.settleBadly(task, status, cause, reason)
+  state.doomed.push(task)
+}
+
+/** Works out what the doomed tasks mean for others: over a list and not by recursion, since chains are long. */
+function spread(state: RuntimeState): void {
+  const { doomed } = state
+  for (let i = 0; i < doomed.length; i++) {
+    const task = doomed[i]!
+    const cause = state.tasks.cause[task]!
+    const onMember = (member: number): void => doom(state, member, Status.CANCELLED, cause, R.PREDECESSOR)
+    for (let a = state.tasks.access[task]!; a !== NONE; a = state.accesses.nextOfTask[a]!) poisonBehind(state, a, cause, onMember)
+    leaveAll(state, task)
+  }
+  doomed.length = 0
+}
+
+function poisonBehind(state: RuntimeState, a: number, cause: number, onMember: (task: number) => void): void {
+  const { accesses, data, groups } = state
+  const g = accesses.group[a]!
+  const d = accesses.datum[a]!
+  if (g === NONE || !writes(accesses.mode[a]!, data.kind[d]!)) return
+  const isLast = groups.next[g] === NONE
+  if (!isLast) cutBehind(state, g, onMember)
+  poison(state, d, cause, isLast ? groups.mode[g]! : ANY_MODE)
+}
+
+/**
+ * From now on accesses of `d` are cancelled, except those of a shared mode directly behind the failed one: they do not build on it.
+ * Without the exception it would matter whether a CONCURRENT task was submitted before or after its neighbour's failure was known.
+ */
+function poison(state: RuntimeState, d: number, cause: number, mode: number): void {
+  const { data } = state
+  const spared = mode === Access.CONCURRENT || mode === Access.COMMUTATIVE ? mode : ANY_MODE
+  if (activePoison(state, d) === NONE) {
+    data.poison[d] = cause
+    data.poisonMode[d] = spared
+  } else if (data.poisonMode[d] !== spared) data.poisonMode[d] = ANY_MODE
+}
+
+/** The failure that stands between the program's order and this datum, or NONE. */
+export function activePoison(state: RuntimeState, d: number): number {
+  const cause = state.data.poison[d]!
+  if (cause === NONE) return NONE
+  if (state.data.kind[d] === Kind.RENAMED || (state.tasks.marks[cause]! & Mark.SEEN) === 0) return cause
+  state.data.poison[d] = NONE
+  return NONE
+}
+
+/** As `activePoison`, for one access; one that is not spared ends the run of those that are. */
+export function poisonFor(state: RuntimeState, d: number, mode: number): number {
+  const cause = activePoison(state, d)
+  if (cause === NONE || state.data.poisonMode[d] === mode) return NONE
+  state.data.poisonMode[d] = ANY_MODE
+  return cause
+}
+
+/** Policy FAIL: all that has not begun is cancelled, all that runs is asked to stop. */
+function stopRun(state: RuntimeState, cause: number): void {
+  const { tasks } = state
+  state.stoppedBy = cause
+  for (let task = firstPending(state); task < tasks.count; task++) {
+    const status = tasks.status[task]!
+    if (isSettled(status)) continue
+    if (status === Status.ASSIGNED) askToStop(state, task, cause, R.RUN_STOPPED)
+    else cancel(state, task, cause, R.RUN_STOPPED)
+  }
+}
+
+/** The failure that stopped the run and was not seen yet, or NONE. */
+export function runStoppedBy(state: RuntimeState): number {
+  const cause = state.stoppedBy
+  if (cause === NONE || (state.tasks.marks[cause]! & Mark.SEEN) === 0) return cause
+  state.stoppedBy = NONE
+  return NONE
+}
+
+/** It stays with its worker until that reports: what it commits before it stops is true, and others may not run beside it. */
+export function askToStop(state: RuntimeState, task: number, cause: number, reason: Reason): void {
+  const { tasks } = state
+  if ((tasks.marks[task]! & Mark.CANCELLING) !== 0) return
+  tasks.marks[task]! |= Mark.CANCELLING
+  tasks.cause[task] = cause
+  tasks.reason[task] = reason
+  recallOne(state, task, true)
+}

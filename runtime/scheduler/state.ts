@@ -1,0 +1,97 @@
+import { Outbox } from './commands.js'
+import { isSettled, NONE, Status, STATUS_NAMES } from './constants.js'
+import { DataTable } from './data-table.js'
+import { Durations } from './durations.js'
+import type { Millis } from './events.js'
+import { AccessPool, GroupPool, LocationPool } from './pools.js'
+import { ReadyQueues } from './ready-queues.js'
+import { IllegalTransition, Story } from './story.js'
+import { TaskTable } from './task-table.js'
+import { Host, Worker } from './workers.js'
+
+export interface SchedulerOptions {
+  /** Speed of the link between hosts; 125 = 1 Gbit/s. */
+  readonly linkBytesPerUs?: number
+}
+
+/** Everything the scheduler knows. Owned and changed by `step` alone; readers use `view`, `explain`, `statsOf` and `dump`. */
+export class RuntimeState {
+  readonly tasks = new TaskTable()
+  readonly data = new DataTable()
+  readonly accesses = new AccessPool()
+  readonly groups = new GroupPool()
+  readonly locations = new LocationPool()
+  readonly queues = new ReadyQueues()
+  readonly workers: (Worker | undefined)[] = []
+  readonly hosts: Host[] = []
+  /** Hosts with a living worker, by index. */
+  livingHosts: Host[] = []
+  readonly learned = new Durations()
+  readonly story = new Story()
+  readonly outbox = new Outbox()
+  readonly linkBytesPerUs: number
+  /** Tasks by status. */
+  readonly counts = new Int32Array(STATUS_NAMES.length)
+  readonly totals = { stale: 0, moved: 0, bytesMoved: 0, ranWhereDataIs: 0, lost: 0, retried: 0, conflicts: 0, recalled: 0 }
+  /** All tasks below it have settled. */
+  settledBelow = 0
+  /** The failed task of policy FAIL that stopped the run, until the program has seen it. */
+  stoppedBy = NONE
+  /** Tasks settled badly whose effect on others is still to be worked out. */
+  readonly doomed: number[] = []
+  /** Data to look at for release when the step ends. */
+  readonly idleData: number[] = []
+  now: Millis = 0
+  steps = 0
+  /** Index into EVENT_NAMES of what is being applied. */
+  event = 0
+
+  constructor(options: SchedulerOptions = {}) {
+    this.linkBytesPerUs = options.linkBytesPerUs ?? 125
+  }
+}
+
+export const createState = (options?: SchedulerOptions): RuntimeState => new RuntimeState(options)
+
+const bits = (...statuses: number[]): number => statuses.reduce((mask, s) => mask | (1 << s), 0)
+
+/** Lanes would add WAITING → ASSIGNED here, and nothing else. */
+const LEGAL: readonly number[] = [
+  bits(Status.WAITING),
+  bits(Status.READY, Status.IGNORED, Status.FAILED, Status.CANCELLED),
+  bits(Status.ASSIGNED, Status.CANCELLED),
+  bits(Status.READY, Status.DONE, Status.IGNORED, Status.FAILED, Status.CANCELLED),
+  0,
+  0,
+  0,
+  0,
+]
+
+/** The one place where a status changes. */
+export function setStatus(state: RuntimeState, task: number, to: Status): void {
+  const from = state.tasks.status[task]!
+  if ((LEGAL[from]! & (1 << to)) === 0) throw illegal(state, task, `a task cannot go from ${STATUS_NAMES[from]} to ${STATUS_NAMES[to]}`)
+  state.tasks.status[task] = to
+  state.counts[from]!--
+  state.counts[to]!++
+  state.story.record(task, from, to, state.event, state.steps, state.now)
+}
+
+export function illegal(state: RuntimeState, task: number, what: string): IllegalTransition {
+  return new IllegalTransition(`task ${task}: ${what}`, task, state.story.of(task))
+}
+
+/** The lowest task that may still be pending. Amortised O(1): it only goes up. */
+export function firstPending(state: RuntimeState): number {
+  const { status, count } = state.tasks
+  while (state.settledBelow < count && isSettled(status[state.settledBelow]!)) state.settledBelow++
+  return state.settledBelow
+}
+
+export const workerAt = (state: RuntimeState, worker: number): Worker => (state.workers[worker] ??= new Worker(worker))
+
+export function hostAt(state: RuntimeState, host: number): Host {
+  for (let h = state.hosts.length; h <= host; h++) state.hosts.push(new Host(h))
+  state.queues.reserve(2 * state.hosts.length + 1)
+  return state.hosts[host]!
+}

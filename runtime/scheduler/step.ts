@@ -1,0 +1,109 @@
+import type { Commands } from './commands.js'
+import { isSettled, NONE, Reason, Status } from './constants.js'
+import { onDataDeclared, onDataHeld, onDataReleased, onLocationsLearned, releaseIdleData } from './data-events.js'
+import { EVENT_CODES, type FailuresSeen, type InputsArrived, type InputsFailed, type Millis } from './events.js'
+import type { RuntimeEvent, RuntimeEvents, TasksCancelled } from './events.js'
+import { feed } from './feed.js'
+import { onSlotsChanged, onWorkersJoined, onWorkersLost } from './membership.js'
+import { grant } from './ready.js'
+import { recallFromSlow } from './recall.js'
+import { onTasksConflicted, onTasksFailed, onTasksFinished, onTasksReturned } from './reports.js'
+import { askToStop, cancel, failForGood } from './settle.js'
+import { illegal, type RuntimeState } from './state.js'
+import { onTasksSubmitted } from './submit.js'
+import { Mark } from './task-table.js'
+
+/**
+ * Applies what happened and decides what to do about it. The only way the state changes: no I/O, clock, randomness or user code
+ * inside, so the same events at the same times give the same commands. If it throws, the events were impossible (a bug of the
+ * scheduler or its driver) and the state is of no further use.
+ */
+export function step(state: RuntimeState, events: RuntimeEvents, now: Millis): Commands {
+  state.now = now
+  state.steps++
+  for (const event of events) {
+    state.event = EVENT_CODES[event.on]
+    apply(state, event)
+  }
+  state.event = 0
+  feed(state)
+  recallFromSlow(state)
+  releaseIdleData(state)
+  return state.outbox.take()
+}
+
+function apply(state: RuntimeState, event: RuntimeEvent): void {
+  switch (event.on) {
+    case 'WorkersJoined':
+      return onWorkersJoined(state, event)
+    case 'WorkersLost':
+      return onWorkersLost(state, event)
+    case 'SlotsChanged':
+      return onSlotsChanged(state, event)
+    case 'DataDeclared':
+      return onDataDeclared(state, event)
+    case 'DataHeld':
+      return onDataHeld(state, event)
+    case 'DataReleased':
+      return onDataReleased(state, event)
+    case 'LocationsLearned':
+      return onLocationsLearned(state, event)
+    case 'TasksSubmitted':
+      return onTasksSubmitted(state, event)
+    case 'InputsArrived':
+      return onInputsArrived(state, event)
+    case 'InputsFailed':
+      return onInputsFailed(state, event)
+    case 'TasksFinished':
+      return onTasksFinished(state, event)
+    case 'TasksFailed':
+      return onTasksFailed(state, event)
+    case 'TasksConflicted':
+      return onTasksConflicted(state, event)
+    case 'TasksReturned':
+      return onTasksReturned(state, event)
+    case 'TasksCancelled':
+      return onTasksCancelled(state, event)
+    case 'FailuresSeen':
+      return onFailuresSeen(state, event)
+    case 'TimePassed':
+      return
+    default:
+      return event satisfies never
+  }
+}
+
+function onInputsArrived(state: RuntimeState, event: InputsArrived): void {
+  for (const task of event.tasks) if (takePromise(state, task)) grant(state, task)
+}
+
+function onInputsFailed(state: RuntimeState, event: InputsFailed): void {
+  for (const task of event.tasks) if (takePromise(state, task)) failForGood(state, task, Reason.INPUT)
+}
+
+/** False for a task that was cancelled meanwhile: its promises settle all the same. */
+function takePromise(state: RuntimeState, task: number): boolean {
+  const { tasks } = state
+  const status = tasks.status[task]!
+  if (task < tasks.count && isSettled(status)) return false
+  if (status !== Status.WAITING || tasks.promises[task] === 0) throw illegal(state, task, 'was not waiting for an input from outside')
+  tasks.promises[task]!--
+  return true
+}
+
+function onTasksCancelled(state: RuntimeState, event: TasksCancelled): void {
+  for (const task of event.tasks) {
+    const status = state.tasks.status[task]!
+    if (status === Status.ASSIGNED) askToStop(state, task, task, Reason.REQUEST)
+    else if (status === Status.WAITING || status === Status.READY) cancel(state, task, task, Reason.REQUEST)
+  }
+}
+
+/** What was seen is the failure that began it, whichever of its victims was awaited. */
+function onFailuresSeen(state: RuntimeState, event: FailuresSeen): void {
+  const { tasks } = state
+  for (const task of event.tasks) {
+    const cause = tasks.cause[task]!
+    if (cause !== NONE && isSettled(tasks.status[task]!)) tasks.marks[cause]! |= Mark.SEEN
+  }
+}

@@ -1,0 +1,24 @@
+/** A place in the program's text as V8 runs it (after any loader), the same in every thread of one program. */
+export interface CallSite {
+  readonly url: string
+  readonly line: number
+  readonly column: number
+}
+
+/** Where `below` was called. */
+export function callSite(below: (...args: never[]) => unknown): CallSite | undefined {
+  const { prepareStackTrace, stackTraceLimit } = Error
+  try {
+    Error.stackTraceLimit = 1
+    Error.prepareStackTrace = (_, frames) => frames
+    const holder: { stack?: unknown } = {}
+    Error.captureStackTrace(holder, below)
+    const frame = (holder.stack as NodeJS.CallSite[] | undefined)?.[0]
+    const url = frame?.getFileName()
+    if (!frame || !url) return undefined
+    return { url: url.startsWith('/') ? `file://${url}` : url, line: frame.getLineNumber() ?? 0, column: frame.getColumnNumber() ?? 0 }
+  } finally {
+    Error.prepareStackTrace = prepareStackTrace
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}

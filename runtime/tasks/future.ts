@@ -1,0 +1,54 @@
+import { inspect } from 'node:util'
+
+declare const future: unique symbol
+
+/** The result of a task that was called: await it, or pass it to another task, which then waits for it. */
+export interface Future<T> extends PromiseLike<T> {
+  readonly [future]: true
+  catch<U>(onRejected: (reason: unknown) => U | PromiseLike<U>): Promise<T | U>
+  finally(onFinally?: () => void): Promise<T>
+  /** Asks the task to stop; it, and what depends on it, rejects with TaskFailedError unless it had finished. */
+  cancel(reason?: unknown): void
+}
+
+/** Where a future's promise comes from. */
+export interface FutureSource<T> {
+  promise(): Promise<T>
+  cancel(reason: unknown): void
+  describe(): string
+}
+
+/** A future that makes its promise only when somebody waits: a million calls cost a million small objects. */
+export class TaskFuture<T> implements Future<T> {
+  declare readonly [future]: true
+
+  constructor(readonly source: FutureSource<T>) {}
+
+  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what a future is for
+  then<A = T, B = never>(onDone?: ((value: T) => A | PromiseLike<A>) | null, onFailed?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
+    return this.source.promise().then(onDone, onFailed)
+  }
+
+  catch<U>(onRejected: (reason: unknown) => U | PromiseLike<U>): Promise<T | U> {
+    return this.source.promise().catch(onRejected)
+  }
+
+  finally(onFinally?: () => void): Promise<T> {
+    return this.source.promise().finally(onFinally)
+  }
+
+  cancel(reason?: unknown): void {
+    this.source.cancel(reason)
+  }
+
+  [inspect.custom](): string {
+    return `Future { ${this.source.describe()} }`
+  }
+}
+
+/** A future of something that runs without the graph: in place, or with the runtime off. */
+export function futureOf<T>(promise: Promise<T>, name: string): Future<T> {
+  // Failures that nobody awaits are the barrier's to report, not the process's.
+  promise.catch(() => {})
+  return new TaskFuture({ promise: () => promise, cancel: () => {}, describe: () => name })
+}

@@ -1,0 +1,163 @@
+import { ValidationError } from '../../src/errors.js'
+import type { StorageObject } from '../../src/objects/storage-object.js'
+import { callRuntime } from '../current-runtime.js'
+import { callSite, type CallSite } from './call-site.js'
+import { type Direction, DIRECTIONS } from './directions.js'
+import type { Future } from './future.js'
+
+declare const why: unique symbol
+
+/** Nothing but itself is assignable to it: the compiler prints the reason. */
+export interface Refused<Why extends string> {
+  readonly [why]: Why
+}
+
+/** What may stand where a task wants T: T, a future or promise of T, or an array holding such things. */
+export type Arg<T> = T | PromiseLike<T> | (T extends readonly (infer E)[] ? readonly Arg<E>[] : never)
+export type Args<A extends readonly unknown[]> = { [K in keyof A]: Arg<A[K]> }
+export type TaskFn<A extends readonly unknown[], R> = (...args: Args<A>) => Future<Awaited<R>>
+
+type Primitive = string | number | boolean | bigint | symbol | null | undefined
+/** One direction per parameter, by place; a primitive cannot be written. */
+export type Directions<A extends readonly unknown[]> = { readonly [K in keyof A]?: A[K] extends Primitive ? 'IN' : Direction }
+
+export type FailurePolicy = 'RETRY' | 'IGNORE' | 'CANCEL_SUCCESSORS' | 'FAIL'
+
+export interface CallOptions {
+  /** -16 … 15, larger first. */
+  priority?: number
+  timeoutMs?: number
+  signal?: AbortSignal
+}
+
+export interface TaskOptions<A extends readonly unknown[]> extends CallOptions {
+  /** One direction per parameter, by place; default IN. */
+  args?: Directions<A>
+  /** What a method does with its object; default IN. */
+  target?: Direction
+  /** What happens when the body fails; default CANCEL_SUCCESSORS. RETRY runs it up to two more times. */
+  onFailure?: FailurePolicy
+}
+
+/** What the runtime knows of a task function or method. */
+export interface TaskDefinition {
+  /** Index in this process: the scheduler's type id. */
+  readonly index: number
+  readonly body: (...args: any[]) => unknown
+  /** The call of `task(...)`: in every thread the same text stands at the same place. */
+  readonly site: CallSite | undefined
+  /** For methods: the name to look up on the object. */
+  readonly method: string | undefined
+  readonly directions: readonly Direction[]
+  readonly target: Direction
+  readonly policy: FailurePolicy
+  readonly options: CallOptions
+  /** The export's name once known, for people. */
+  name: string
+}
+
+const definitions: TaskDefinition[] = []
+const definitionOf = new WeakMap<object, TaskDefinition>()
+const bySite = new Map<string, object>()
+
+/** Every task of this thread by its index. */
+export const taskDefinition = (index: number): TaskDefinition => definitions[index]!
+
+/** The definition behind a task function. */
+export const definitionOfTask = (fn: unknown): TaskDefinition | undefined =>
+  typeof fn === 'function' ? definitionOf.get(fn) : undefined
+
+/** The task function that `task(...)` made at a place, in this thread. */
+export const taskAt = (site: CallSite): object | undefined => bySite.get(`${site.url}:${site.line}:${site.column}`)
+
+/**
+ * Makes a function a task: calling it gives a Future at once, and the body runs where its data lives. The task must be exported,
+ * since workers find it by module and export.
+ */
+export function task<A extends readonly unknown[], R>(fn: (...args: A) => R, options: TaskOptions<NoInfer<A>> = {}): TaskFn<A, R> {
+  if (typeof fn !== 'function') throw new ValidationError(`task() takes a function, not ${typeof fn}`)
+  const site = callSite(task)
+  const definition = define(fn as (...args: any[]) => unknown, site, undefined, options as TaskOptions<readonly any[]>)
+  const call = makeCall<A, R>(definition)
+  if (site) bySite.set(`${site.url}:${site.line}:${site.column}`, call)
+  return call
+}
+
+function makeCall<A extends readonly unknown[], R>(definition: TaskDefinition): TaskFn<A, R> {
+  const call = (...args: unknown[]): Future<Awaited<R>> => callRuntime(definition, undefined, args) as Future<Awaited<R>>
+  definitionOf.set(call, definition)
+  return call as TaskFn<A, R>
+}
+
+function define(
+  body: (...args: any[]) => unknown,
+  site: CallSite | undefined,
+  method: string | undefined,
+  options: TaskOptions<readonly any[]>,
+): TaskDefinition {
+  const { args = [], target = 'IN', onFailure = 'CANCEL_SUCCESSORS', ...rest } = options
+  for (const d of [...(args as readonly (Direction | undefined)[]), target])
+    if (d !== undefined && !DIRECTIONS.includes(d))
+      throw new ValidationError(`unknown direction ${String(d)}: use one of ${DIRECTIONS.join(', ')}`, { code: 'ERR_UNKNOWN_DIRECTION' })
+  const definition: TaskDefinition = {
+    index: definitions.length,
+    body,
+    site,
+    method,
+    directions: Array.from(args as readonly (Direction | undefined)[], (d) => d ?? 'IN'),
+    target,
+    policy: onFailure,
+    options: rest,
+    name: method ?? (body.name || 'task'),
+  }
+  definitions.push(definition)
+  return definition
+}
+
+type AsyncOnly<R> = R extends PromiseLike<unknown> ? unknown : Refused<'a task method must be async: its callers get a promise'>
+
+export declare namespace task {
+  /** `@task.method()` on an async method, in TC39 or legacy mode. Without decorators: `executeTask(object, 'method')`. */
+  function method(options?: TaskOptions<readonly any[]>): {
+    <This extends StorageObject, A extends readonly unknown[], R>(m: ((this: This, ...a: A) => R) & AsyncOnly<R>, c: ClassMethodDecoratorContext<This>): void
+    <A extends readonly unknown[], R>(proto: StorageObject, name: string | symbol, d: TypedPropertyDescriptor<((...a: A) => R) & AsyncOnly<R>>): void
+  }
+  /** The same task with other call options. */
+  function configure<F extends TaskFn<any, any>>(fn: F, options: CallOptions): F
+}
+
+const methods = new WeakMap<object, TaskDefinition>()
+
+/** The definition that `@task.method()` left on a method, or one made for a plain async method. */
+export function methodDefinition(ctor: object, name: string, fn: (...args: any[]) => unknown): TaskDefinition {
+  let known = definitionOf.get(fn) ?? methods.get(fn)
+  if (!known) {
+    known = define(fn, undefined, name, {})
+    methods.set(fn, known)
+  }
+  if (known.name === name) known.name = `${(ctor as { name: string }).name}.${name}`
+  return known
+}
+
+function wrapMethod(fn: (...args: any[]) => unknown, name: string, options: TaskOptions<readonly any[]>): (...args: any[]) => unknown {
+  const definition = define(fn, undefined, name, options)
+  const call = function (this: StorageObject, ...args: unknown[]): unknown {
+    return callRuntime(definition, this, args)
+  }
+  Object.defineProperty(call, 'name', { value: name })
+  definitionOf.set(call, definition)
+  return call
+}
+
+task.method = ((options: TaskOptions<readonly any[]> = {}) =>
+  (a: any, b: any, c?: any): unknown => {
+    if (typeof b === 'object' && b !== null && 'kind' in b) return wrapMethod(a, String(b.name), options)
+    c.value = wrapMethod(c.value, String(b), options)
+    return undefined
+  }) as unknown as typeof task.method
+
+task.configure = (<F extends TaskFn<any, any>>(fn: F, options: CallOptions): F => {
+  const known = definitionOf.get(fn)
+  if (!known) throw new ValidationError('task.configure() takes a function made by task()')
+  return makeCall<any, any>({ ...known, options: { ...known.options, ...options } }) as F
+}) as typeof task.configure

@@ -1,0 +1,95 @@
+/**
+ * Where a class was defined, and which classes the program has. A plain `class Block extends StorageObject` leaves no trace to us at
+ * definition (no decorator, no registration call), yet its identity is its module. V8 knows both answers and gives them
+ * through the inspector, in process and synchronously; no module is imported for it.
+ */
+import { Session } from 'node:inspector'
+
+export type Constructor = abstract new (...args: never[]) => object
+
+interface RemoteObject {
+  readonly objectId: string
+}
+
+/** Module urls of classes, in the order given; `undefined` where V8 does not know one. */
+export function locateClasses(classes: readonly Constructor[]): (string | undefined)[] {
+  return withInspector((ask, urls) => {
+    const list = hand(ask, classes)
+    const properties = ask('Runtime.getProperties', { objectId: list.objectId, ownProperties: true }).result as {
+      name: string
+      value?: RemoteObject
+    }[]
+    return classes.map((_, i) => {
+      const remote = properties.find((p) => p.name === String(i))?.value
+      return remote && urlOf(ask, urls, remote)
+    })
+  })
+}
+
+/** All classes of the program that extend `base`, loaded modules only. Walks the heap: for the rare unknown class only. */
+export function subclassesOf(base: Constructor): Constructor[] {
+  return withInspector((ask) => {
+    const [remote] = [hand(ask, base)]
+    const found = ask('Runtime.queryObjects', { prototypeObjectId: remote.objectId }).objects as RemoteObject
+    return takeBack(ask, found) as Constructor[]
+  })
+}
+
+type Ask = (method: string, params?: object) => any
+
+function withInspector<R>(use: (ask: Ask, urls: ReadonlyMap<string, string>) => R): R {
+  const session = new Session()
+  session.connect()
+  const urls = new Map<string, string>()
+  const ask: Ask = (method, params) => {
+    let reply: unknown
+    let failure: Error | null = null
+    // In-process sessions answer before `post` returns.
+    session.post(method, params, (error: Error | null, result: unknown) => {
+      failure = error
+      reply = result
+    })
+    if (failure) throw failure
+    return reply
+  }
+  session.on('Debugger.scriptParsed', (m: { params: { scriptId: string; url: string } }) => {
+    urls.set(m.params.scriptId, m.params.url)
+  })
+  try {
+    ask('Debugger.enable')
+    return use(ask, urls)
+  } finally {
+    session.disconnect()
+  }
+}
+
+const EXCHANGE = Symbol.for('insitu.inspector.exchange')
+const exchange = globalThis as unknown as { [EXCHANGE]?: unknown }
+
+/** Hands one of our values to the inspector. */
+function hand(ask: Ask, value: unknown): RemoteObject {
+  exchange[EXCHANGE] = value
+  try {
+    return ask('Runtime.evaluate', { expression: "globalThis[Symbol.for('insitu.inspector.exchange')]" }).result as RemoteObject
+  } finally {
+    delete exchange[EXCHANGE]
+  }
+}
+
+function takeBack(ask: Ask, remote: RemoteObject): unknown {
+  ask('Runtime.callFunctionOn', {
+    objectId: remote.objectId,
+    functionDeclaration: "function () { globalThis[Symbol.for('insitu.inspector.exchange')] = this }",
+  })
+  const value = exchange[EXCHANGE]
+  delete exchange[EXCHANGE]
+  return value
+}
+
+function urlOf(ask: Ask, urls: ReadonlyMap<string, string>, remote: RemoteObject): string | undefined {
+  const { internalProperties } = ask('Runtime.getProperties', { objectId: remote.objectId, ownProperties: true }) as {
+    internalProperties?: { name: string; value?: { value?: { scriptId?: string } } }[]
+  }
+  const location = internalProperties?.find((p) => p.name === '[[FunctionLocation]]')?.value?.value
+  return location?.scriptId === undefined ? undefined : urls.get(location.scriptId)
+}

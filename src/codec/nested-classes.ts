@@ -1,0 +1,197 @@
+/**
+ * The plain classes whose instances stand inside a class's fields, found by `static fields = { centre: () => Point, shapes: () => [Circle,
+ * Square] }` there, and in those classes again. An instance comes back through `new C()` without arguments, or through
+ * `static restore(fields)`, whose optional twin `store()` says what to keep.
+ */
+import { types } from 'node:util'
+import { ValidationError } from '../errors.js'
+import type { NestedClass } from './contexts.js'
+
+type AnyClass = (abstract new (...args: never[]) => object) & {
+  readonly typeName?: unknown
+  readonly restore?: (fields: Record<string, unknown>) => unknown
+}
+
+export interface NestedClasses {
+  classOf(value: object): NestedClass | undefined
+  nested(name: string): NestedClass | undefined
+}
+
+/** Own static members under these symbols are what decorators leave on a class. */
+const FIELDS = Symbol.for('insitu.fields')
+const TRANSIENT = Symbol.for('insitu.transient')
+
+const known = new WeakMap<object, NestedClasses>()
+
+/** The nested classes of `ctor`. Asks the thunks at the first call, when all modules have been loaded. */
+export function nestedClassesOf(ctor: object): NestedClasses {
+  let classes = known.get(ctor)
+  if (!classes) {
+    classes = indexed(ctor, reachable(ctor))
+    known.set(ctor, classes)
+  }
+  return classes
+}
+
+function reachable(start: object): Set<AnyClass> {
+  const found = new Set<AnyClass>()
+  const pending: object[] = [start]
+  for (let ctor = pending.pop(); ctor; ctor = pending.pop())
+    for (const nested of declared(ctor))
+      if (!found.has(nested)) {
+        found.add(nested)
+        pending.push(nested)
+      }
+  return found
+}
+
+function declared(ctor: object): AnyClass[] {
+  const classes: AnyClass[] = []
+  for (const c of lineage(ctor))
+    for (const of of [ownStatic(c, 'fields'), ownStatic(c, FIELDS)])
+      if (typeof of === 'object' && of !== null) for (const [field, thunk] of Object.entries(of)) classes.push(...classesOf(c, field, thunk))
+  return classes
+}
+
+function* lineage(ctor: object): Iterable<object> {
+  for (let c: object | null = ctor; c && c !== Function.prototype; c = Object.getPrototypeOf(c) as object | null) yield c
+}
+
+const ownStatic = (ctor: object, name: string | symbol): unknown => Object.getOwnPropertyDescriptor(ctor, name)?.value
+
+function classesOf(ctor: object, field: string, thunk: unknown): AnyClass[] {
+  const answer: unknown = typeof thunk === 'function' ? (thunk as () => unknown)() : undefined
+  const classes = Array.isArray(answer) ? (answer as unknown[]) : [answer]
+  if (classes.every(isClass)) return classes
+  throw new ValidationError(
+    `\`static fields\` of class ${(ctor as { name?: string }).name} has no class for ${field}: write \`${field}: () => TheClass\` or \`${field}: () => [OneClass, OtherClass]\``,
+    { path: field },
+  )
+}
+
+const isClass = (value: unknown): value is AnyClass => typeof value === 'function' && typeof value.prototype === 'object'
+
+function indexed(ctor: object, classes: Iterable<AnyClass>): NestedClasses {
+  const byName = new Map<string, NestedClass>()
+  const byPrototype = new Map<object, NestedClass>()
+  for (const each of classes) {
+    const nested = nestedClass(each)
+    if (byName.has(nested.name)) refuseName(ctor, nested.name)
+    byName.set(nested.name, nested)
+    byPrototype.set(each.prototype as object, nested)
+  }
+  return {
+    // By prototype: an instance of a subclass that is not named would come back as something else.
+    classOf: (value) => byPrototype.get(Object.getPrototypeOf(value) as object),
+    nested: (name) => byName.get(name),
+  }
+}
+
+function refuseName(ctor: object, name: string): never {
+  throw new ValidationError(
+    `two classes nested in ${(ctor as { name?: string }).name} are both called ${JSON.stringify(name)}: give one a \`static typeName\` of its own`,
+    { className: name },
+  )
+}
+
+const nestedByClass = new WeakMap<AnyClass, NestedClass>()
+
+function nestedClass(ctor: AnyClass): NestedClass {
+  let nested = nestedByClass.get(ctor)
+  if (!nested) {
+    nested = typeof ctor.restore === 'function' ? restorable(ctor) : constructible(ctor)
+    nestedByClass.set(ctor, nested)
+  }
+  return nested
+}
+
+function nameOf(ctor: AnyClass): string {
+  const typeName = ownStatic(ctor, 'typeName')
+  return typeof typeName === 'string' && typeName !== '' ? typeName : ctor.name
+}
+
+function transientOf(ctor: AnyClass): ReadonlySet<string> {
+  const names = [...lineage(ctor)].flatMap((c) => [ownStatic(c, 'transient'), ownStatic(c, TRANSIENT)])
+  return new Set(names.filter(Array.isArray).flat() as string[])
+}
+
+function restorable(ctor: AnyClass): NestedClass {
+  const transient = transientOf(ctor)
+  return {
+    name: nameOf(ctor),
+    fields: (value) => keptFields(toKeep(value), transient),
+    rebuild: (fields) => {
+      const restored = ctor.restore!(Object.fromEntries(fields))
+      if (restored instanceof ctor) return restored
+      throw new TypeError(`static restore of class ${ctor.name} must return a ${ctor.name}.`)
+    },
+  }
+}
+
+function toKeep(value: object): object {
+  const { store } = value as { store?: unknown }
+  if (typeof store === 'function') return store.call(value) as object
+  // What `restore` of an error needs most is not enumerable.
+  return value instanceof Error ? { ...value, message: value.message, cause: value.cause } : value
+}
+
+function constructible(ctor: AnyClass): NestedClass {
+  const transient = transientOf(ctor)
+  const create = (): object => new (ctor as unknown as new () => object)()
+  const nested = {
+    name: nameOf(ctor),
+    fields: (value: object) => keptFields(value, transient),
+    rebuild: (fields: ReadonlyMap<string, unknown>, into: object = create()) => filled(into, fields),
+  }
+  // Probed when an instance is first to be stored, not when the class is first heard of: most named classes also refer to others.
+  let probed: string | undefined | null = null
+  return {
+    ...nested,
+    create,
+    get cannotBeRebuilt() {
+      if (probed === null) probed = whyNot(ctor, create)
+      return probed
+    },
+  } as NestedClass
+}
+
+function whyNot(ctor: AnyClass, create: () => object): string | undefined {
+  const fix = `give it \`static restore(fields)\`, and \`store()\` for what is not in its fields`
+  let probe: object
+  try {
+    probe = create()
+  } catch {
+    return `\`new ${ctor.name}()\` without arguments throws: give the arguments defaults, or ${fix}`
+  }
+  if (!Object.isExtensible(probe)) return `its constructor freezes it, so that nothing can be filled in: ${fix}`
+  return hasHiddenState(probe) ? `it extends a built-in class, whose content is not in its fields: ${fix}` : undefined
+}
+
+const hasHiddenState = (value: object): boolean =>
+  Array.isArray(value) ||
+  ArrayBuffer.isView(value) ||
+  types.isMap(value) ||
+  types.isSet(value) ||
+  types.isDate(value) ||
+  types.isRegExp(value) ||
+  types.isAnyArrayBuffer(value) ||
+  types.isPromise(value) ||
+  types.isWeakMap(value) ||
+  types.isWeakSet(value) ||
+  types.isBoxedPrimitive(value)
+
+function keptFields(from: object, transient: ReadonlySet<string>): Map<string, unknown> {
+  const fields = new Map<string, unknown>()
+  for (const name of Object.keys(from)) if (!transient.has(name)) fields.set(name, (from as Record<string, unknown>)[name])
+  return fields
+}
+
+/** A field that is not stored keeps what the constructor gave it, so that a class may gain fields. */
+function filled(into: object, fields: ReadonlyMap<string, unknown>): object {
+  for (const [name, value] of fields) {
+    // Defined where there is none yet, so that no setter of the class or of Object.prototype runs.
+    if (Object.hasOwn(into, name)) (into as Record<string, unknown>)[name] = value
+    else Object.defineProperty(into, name, { value, enumerable: true, configurable: true, writable: true })
+  }
+  return into
+}

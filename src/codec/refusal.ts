@@ -1,0 +1,63 @@
+/** The errors for values that cannot be stored: each says where, what, and what to do. */
+import { ValidationError } from '../errors.js'
+import { VALUE_DEPTH_MAX } from '../limits.js'
+import type { Trail } from './trail.js'
+
+export function refuseSymbolOrFunction(trail: Trail, value: unknown): never {
+  const path = trail.toString()
+  throw new ValidationError(`${path} is a ${typeof value}, which cannot be stored: ${transientFix(trail)}, or take it out of the value`, { path })
+}
+
+export function refuseSymbolKey(trail: Trail, key: symbol): never {
+  const path = `${trail}[${String(key)}]`
+  throw new ValidationError(`${path} has a symbol as its key, which cannot be stored: ${transientFix(trail)}, or use text`, { path })
+}
+
+export function refuseDepth(trail: Trail): never {
+  const path = trail.start
+  throw new ValidationError(
+    `${path} is nested deeper than ${VALUE_DEPTH_MAX} levels: store it flat, or make its parts StorageObjects that refer to each other`,
+    { path },
+  )
+}
+
+export function refuseValue(trail: Trail, what: string, fix: string): never {
+  const path = trail.toString()
+  throw new ValidationError(`${path} is ${what}, which cannot be stored: ${fix}`, { path })
+}
+
+const CANNOT_BE_REBUILT = 'ERR_CLASS_CANNOT_BE_REBUILT'
+
+export function refuseClass(trail: Trail, value: object, reason?: string): never {
+  const path = trail.toString()
+  const className = classNameOf(value)
+  const message = reason
+    ? `${path} is a ${className}, and ${reason}`
+    : `${path} is a ${className}, a class that is not known here: ${fixFor(trail, value, className)}`
+  throw new ValidationError(message, { code: CANNOT_BE_REBUILT, path, className })
+}
+
+export function refuseCycle(trail: Trail, className: string): never {
+  const path = trail.toString()
+  throw new ValidationError(
+    `${path} leads back to a ${className} that contains it, and ${className} is rebuilt by \`static restore(fields)\`, which needs its fields first: ` +
+      `let \`new ${className}()\` work without arguments, or leave the way back out of \`store()\``,
+    { code: CANNOT_BE_REBUILT, path, className },
+  )
+}
+
+const classNameOf = (value: object): string => (value.constructor as { name?: string } | undefined)?.name || 'class without a name'
+
+function fixFor(trail: Trail, value: object, className: string): string {
+  if (value instanceof Promise) return 'await it first'
+  if (value instanceof Number || value instanceof String || value instanceof Boolean) return 'store the plain value instead of the boxed one'
+  if (isPlatformClass(value)) return `${transientFix(trail)}, or store what it is made from`
+  return `name it, \`static fields = { ${trail.start}: () => ${className} }\`, or ${transientFix(trail)}`
+}
+
+const isPlatformClass = (value: object): boolean =>
+  (globalThis as Record<string, unknown>)[classNameOf(value)] === value.constructor || !USER_TAGS.has(Object.prototype.toString.call(value))
+
+const USER_TAGS = new Set(['[object Object]', '[object Error]', '[object Array]'])
+
+const transientFix = (trail: Trail): string => `make it transient (\`static transient = [${JSON.stringify(trail.start)}]\`)`

@@ -1,0 +1,83 @@
+import type { Group, Mark, Op, Receipt, Ref } from '../backend.js'
+import { UnknownOutcomeError } from '../errors.js'
+import { failPoint } from '../fail-point.js'
+import { Patience } from './back-off.js'
+import type { Tools } from './commit-options.js'
+import { foundStamp, isFinal, metIntent } from './obstacle.js'
+import { type Plan, stampsOf } from './plan-unit.js'
+import { resolveMet } from './resolve-intent.js'
+import { storeFresh } from './store-fresh.js'
+
+/** A unit whose existing data lie in one domain: new objects elsewhere first, then one group. */
+export async function commitAlone(plan: Plan, tools: Tools): Promise<Receipt> {
+  await storeFresh(plan, tools)
+  if (!plan.home) return applied(plan)
+  failPoint('alone-sent')
+  try {
+    return withStamps(plan, await plan.home.backend.commit(aloneGroup(plan)))
+  } catch (error) {
+    return commitAgain(plan, error, tools)
+  }
+}
+
+const aloneGroup = ({ unit, homeOps, home }: Plan): Group => ({
+  commit: unit.commit,
+  atMicros: unit.atMicros,
+  ops: unit.mark ? withMark(home!.ref, unit.mark, homeOps) : homeOps,
+})
+
+/** The mark goes first: a mark of another attempt is noticed before any conflict. */
+export const withMark = (home: Ref, mark: Mark, ops: readonly Op[]): readonly Op[] => [{ do: 'mark', home, mark }, ...ops]
+
+const withStamps = (plan: Plan, receipt: Receipt): Receipt => (receipt.applied && plan.fresh.length > 0 ? applied(plan) : receipt)
+
+const applied = (plan: Plan): Receipt => ({
+  applied: true,
+  stamps: stampsOf(plan, plan.unit.commit),
+  ...(plan.unit.mark && { mark: plan.unit.mark }),
+})
+
+/** Goes on after a failure: sends again what is unknown, resolves intents that stand in the way, and stands back for those that are running. */
+export async function commitAgain(plan: Plan, first: unknown, tools: Tools): Promise<Receipt> {
+  const patience = new Patience(tools.clock, tools.patienceMs)
+  let error = first
+  let unsure = false
+  for (;;) {
+    unsure ||= error instanceof UnknownOutcomeError
+    if (!(await mayRetry(plan, error, patience, tools))) return giveUp(plan, error, unsure)
+    try {
+      return withStamps(plan, await plan.home!.backend.commit(aloneGroup(plan)))
+    } catch (next) {
+      error = next
+    }
+  }
+}
+
+async function mayRetry(plan: Plan, error: unknown, patience: Patience, tools: Tools): Promise<boolean> {
+  const met = metIntent(error)
+  if ((!met && !(error instanceof UnknownOutcomeError)) || patience.over || tools.signal?.aborted) return false
+  const verdict = met && (await resolveMet({ backend: plan.home!.backend, ...met }, tools))
+  if (!verdict || verdict === 'undecided') await patience.wait()
+  return true
+}
+
+async function giveUp(plan: Plan, error: unknown, unsure: boolean): Promise<Receipt> {
+  const done = await committedBefore(plan, error)
+  if (done) return done
+  if (!unsure || isFinal(error)) throw error
+  throw new UnknownOutcomeError('it is not known whether the unit of work was committed; send the same one again', {
+    retryable: true,
+    commit: plan.unit.commit,
+    cause: error,
+  })
+}
+
+/** What stood in the way may be this very unit, or the task's mark. */
+async function committedBefore(plan: Plan, error: unknown): Promise<Receipt | undefined> {
+  const { unit, home } = plan
+  if (foundStamp(error)?.commit === unit.commit) return applied(plan)
+  if (!unit.mark || error instanceof UnknownOutcomeError) return undefined
+  const [mark] = await home!.backend.marks(home!.ref, [unit.mark.key])
+  if (!mark) return undefined
+  return mark.attempt === unit.commit ? applied(plan) : { applied: false, stamps: new Map(), mark }
+}

@@ -1,0 +1,8 @@
+export { type CommitClock, systemClock } from './commit-clock.js'
+export type { CommitOptions } from './commit-options.js'
+export { commitUnit } from './commit-unit.js'
+export { type DomainOps, planGroups } from './plan-groups.js'
+export { findResolved, readResolved } from './read-resolved.js'
+export { type Met, resolveIntent, type Verdict } from './resolve-intent.js'
+export { finishStaged } from './staged.js'
+export type { Home, Unit, UnitPart } from './unit.js'

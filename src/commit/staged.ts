@@ -1,0 +1,68 @@
+import type { Backend, Group, Op } from '../backend.js'
+import type { CommitId } from '../ids.js'
+import { failPoint } from '../fail-point.js'
+import { type CommitOptions, type Tools, toolsOf } from './commit-options.js'
+import { isMissing } from './obstacle.js'
+import { DomainGroups, type DomainOps } from './plan-groups.js'
+import { rowsCommit, timeOfMark } from './round.js'
+import { send, sendIdempotent } from './send.js'
+import type { Home } from './unit.js'
+
+/** Applies the rows of a decided round, a group in each domain. Idempotent by the round. */
+export async function applyRows(later: readonly DomainOps[], round: CommitId, atMicros: bigint, tools: Tools): Promise<void> {
+  const commit = rowsCommit(round)
+  await Promise.all(later.map(({ backend, ops }) => applyGroup(backend, { commit, atMicros, ops: ops.map(asDecided) }, tools)))
+}
+
+/** What a row expected was checked before the decision. */
+function asDecided(op: Op): Op {
+  if (op.do !== 'row' || op.expect === undefined) return op
+  const { expect: _, ...decided } = op
+  return decided
+}
+
+/** A table that is gone took its rows with it: its owner was deleted after them. */
+async function applyGroup(backend: Backend, group: Group, tools: Tools): Promise<void> {
+  try {
+    await send(backend, group, tools)
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
+}
+
+/** Drops the staged redo: only when all of it is applied, and before the last intent that leads to it. */
+export async function dropStaged({ backend, ref }: Home, round: CommitId, tools: Tools): Promise<void> {
+  await sendIdempotent(backend, [{ do: 'stage', home: ref, commit: round, redo: null }], tools)
+}
+
+/**
+ * Applies what a dead writer staged. Redo is staged by the very group that decides, so that it stands only for a round that
+ * committed. Idempotent; several may do it at once.
+ */
+export async function finishStaged(home: Home, round: CommitId, options: CommitOptions): Promise<void> {
+  await finish(home, round, toolsOf(options))
+}
+
+export async function finish(home: Home, round: CommitId, tools: Tools): Promise<void> {
+  const redo = await home.backend.staged(home.ref, round)
+  if (!redo) return
+  const [mark] = await home.backend.marks(home.ref, [round])
+  if (!mark) return // forgotten, hence finished, since the redo was read
+  await applyRows(await byDomain(redo, tools), round, timeOfMark(mark), tools)
+  failPoint('resolve-rows-applied')
+  await dropStaged(home, round, tools)
+  failPoint('resolve-redo-dropped')
+}
+
+async function byDomain(redo: readonly Op[], tools: Tools): Promise<DomainOps[]> {
+  const groups = new DomainGroups()
+  for (const op of redo) groups.add(await tools.backendOf(placeOf(op)), op)
+  return groups.list
+}
+
+function placeOf(op: Op): Parameters<Tools['backendOf']>[0] {
+  if (op.do === 'row' || op.do === 'add') return op.table
+  if (op.do === 'forget') return op.home
+  throw new TypeError(`staged redo holds no op ${op.do}`)
+}
+

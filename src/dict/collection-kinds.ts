@@ -1,0 +1,108 @@
+/**
+ * Column types made of others. A collection inside a row is one cell, read and written whole.
+ * Sets and maps are kept in key order, so that equal ones are equal cells, and iterate alike on every backend.
+ */
+import type { Cell } from '../backend.js'
+import { ValidationError } from '../errors.js'
+import { elementCell, keyCell, type Kind, type References, refusal } from './kind.js'
+import { encodeKeyText, isKeyType, type KeyColumns } from './row-key.js'
+
+export function listKind(of: Kind): Kind {
+  return {
+    type: { listOf: of.type },
+    wants: `an array of ${of.wants}`,
+    toCell(value, path, refs) {
+      if (!Array.isArray(value)) throw refusal(path, this.wants, value)
+      // not map: it would leave the holes of a sparse array unchecked
+      return Array.from(value, (v, i) => elementCell(of, v, `${path}[${i}]`, refs))
+    },
+    fromCell: (cell, refs) => (cell as readonly Cell[]).map((c) => of.fromCell(c, refs)),
+  }
+}
+
+export function tupleKind(of: readonly Kind[]): Kind {
+  const wants = `an array of (${of.map((k) => k.wants).join('; ')})`
+  return {
+    type: { tupleOf: of.map((k) => k.type) },
+    wants,
+    toCell(value, path, refs) {
+      if (!Array.isArray(value) || value.length !== of.length) throw refusal(path, wants, value)
+      return of.map((kind, i) => elementCell(kind, value[i], `${path}[${i}]`, refs))
+    },
+    fromCell: (cell, refs) => of.map((kind, i) => kind.fromCell((cell as readonly Cell[])[i]!, refs)),
+    toKeyCell: (cell) => of.map((kind, i) => keyCell(kind, (cell as readonly Cell[])[i]!)),
+  }
+}
+
+export function setKind(of: Kind): Kind {
+  const order = inKeyOrder(of, 'set')
+  return {
+    type: { setOf: of.type },
+    wants: `a Set of ${of.wants}`,
+    toCell(value, path, refs) {
+      if (!isIterableObject(value)) throw refusal(path, this.wants, value)
+      return order(path, function* () {
+        for (const v of value) yield [element(of, v, path, refs), undefined]
+      }).map(([cell]) => cell)
+    },
+    fromCell: (cell, refs) => new Set((cell as readonly Cell[]).map((c) => of.fromCell(c, refs))),
+  }
+}
+
+export function mapKind(keys: Kind, values: Kind): Kind {
+  const order = inKeyOrder(keys, 'map')
+  return {
+    type: { mapOf: [keys.type, values.type] },
+    wants: `a Map from ${keys.wants} to ${values.wants}`,
+    toCell(value, path, refs) {
+      if (!isIterableObject(value)) throw refusal(path, this.wants, value)
+      const wants = this.wants
+      return order(path, function* () {
+        for (const pair of value) {
+          if (!Array.isArray(pair) || pair.length !== 2) throw refusal(path, wants, value)
+          yield [element(keys, pair[0], path, refs), elementCell(values, pair[1], path, refs)]
+        }
+      }) as readonly Cell[]
+    },
+    fromCell: (cell, refs) => new Map((cell as [Cell, Cell][]).map(([k, v]) => [keys.fromCell(k, refs), values.fromCell(v, refs)])),
+  }
+}
+
+/** 32-bit floats, `length` of them. */
+export function vectorKind(length: number): Kind {
+  if (!Number.isSafeInteger(length) || length < 1) throw new ValidationError(`a vector's length is a whole number from 1, got ${length}`)
+  const wants = `${length} numbers`
+  return {
+    type: { vectorOf: length },
+    wants,
+    toCell(value, path) {
+      if (!isArrayOfLength(value, length)) throw refusal(path, wants, value)
+      return Array.from(value, (n, i) => {
+        if (typeof n !== 'number') throw refusal(`${path}[${i}]`, 'a number', n)
+        return Math.fround(n)
+      })
+    },
+    fromCell: (cell) => Float32Array.from(cell as readonly number[]),
+  }
+}
+
+const element = (kind: Kind, value: unknown, path: string, refs: References): Cell => keyCell(kind, elementCell(kind, value, path, refs))
+
+// A string iterates over its characters, which nobody means by a set of text.
+const isIterableObject = (value: unknown): value is Iterable<unknown> => typeof value === 'object' && value !== null && Symbol.iterator in value
+
+const isArrayOfLength = (value: unknown, length: number): value is ArrayLike<unknown> =>
+  (Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value)) && value.length === length
+
+type Member = [cell: Cell, value: Cell | undefined]
+
+/** Sorts members by the row-key order of their cells; of equal ones the last stays. */
+function inKeyOrder(kind: Kind, what: string): (path: string, members: () => Iterable<Member>) => Member[] {
+  if (!isKeyType(kind.type)) throw new ValidationError(`a ${what} cannot hold ${kind.wants} as its keys: they have no order`)
+  return (path, members) => {
+    const column: KeyColumns = { keys: [{ name: path, type: kind.type }] }
+    const byKey = new Map<string, Member>()
+    for (const member of members()) byKey.set(encodeKeyText(column, [member[0]]), member)
+    return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, member]) => member)
+  }
+}

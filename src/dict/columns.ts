@@ -1,0 +1,76 @@
+import type { ColumnSpec, ColumnType } from '../backend.js'
+import type { Id } from '../ids.js'
+import { type AnyColumn, Column } from './column.js'
+import { listKind, mapKind, setKind, tupleKind, vectorKind } from './collection-kinds.js'
+import type { Kind } from './kind.js'
+import * as scalar from './scalar-kinds.js'
+
+/** What can be referred to: a StorageObject. */
+interface Referable {
+  getID(): Id | null
+}
+/** A class, abstract ones and those with private constructors included. */
+interface ClassOf<T> {
+  readonly prototype: T
+}
+type AnyTuple = readonly Column<any, any>[]
+type ReadTuple<C extends AnyTuple> = { [I in keyof C]: C[I] extends Column<infer Read, any> ? Read : never }
+type WriteTuple<C extends AnyTuple> = { [I in keyof C]: C[I] extends Column<any, infer Write> ? Write : never }
+
+/**
+ * The column types of a StorageDict.
+ *
+ * | column | reads as | takes |
+ * | --- | --- | --- |
+ * | text, bool | string, boolean | the same |
+ * | i32, f32, f64 | number | number; f32 is rounded |
+ * | i64 | bigint | bigint, or a number while it is exact |
+ * | decimal | string, exact with its scale: '1.50' | string or bigint |
+ * | blob | Uint8Array, a copy | Uint8Array |
+ * | uuid | string, lower case | string |
+ * | date, time | string as ISO 8601 and Temporal print them | string |
+ * | timestamp | Date | Date |
+ * | counter | bigint, 0n before the first `add` | only `add` |
+ * | ref | the object, or a handle | the object |
+ * | set, list, tuple, map | ReadonlySet, array, array, ReadonlyMap | iterable, array, array, Map or pairs |
+ * | vector | Float32Array | array of numbers |
+ */
+export const t = Object.freeze({
+  text: new Column<string>(scalar.text),
+  bool: new Column<boolean>(scalar.bool),
+  i32: new Column<number>(scalar.i32),
+  i64: new Column<bigint, bigint | number>(scalar.i64),
+  f32: new Column<number>(scalar.f32),
+  f64: new Column<number>(scalar.f64),
+  decimal: new Column<string, string | bigint>(scalar.decimal),
+  blob: new Column<Uint8Array>(scalar.blob),
+  uuid: new Column<string>(scalar.uuid),
+  date: new Column<string>(scalar.date),
+  time: new Column<string>(scalar.time),
+  timestamp: new Column<Date>(scalar.timestamp),
+  counter: new Column<bigint, never>(scalar.counter),
+
+  /** A reference, looked up late so that two classes may refer to each other: `t.ref(() => Person)`. */
+  ref: <T extends Referable>(of: () => ClassOf<T>): Column<T> => new Column(scalar.refKind(of)),
+  set: <R, W>(of: Column<R, W>): Column<ReadonlySet<R>, Iterable<W>> => new Column(setKind(of.kind)),
+  list: <R, W>(of: Column<R, W>): Column<readonly R[], readonly W[]> => new Column(listKind(of.kind)),
+  tuple: <const C extends AnyTuple>(...of: C): Column<ReadTuple<C>, WriteTuple<C>> => new Column(tupleKind(of.map((c) => c.kind))),
+  map: <KR, KW, VR, VW>(keys: Column<KR, KW>, values: Column<VR, VW>): Column<ReadonlyMap<KR, VR>, Iterable<readonly [KW, VW]>> =>
+    new Column(mapKind(keys.kind, values.kind)),
+  /** A fixed number of 32-bit floats, as similarity search takes them. */
+  vector: (length: number): Column<Float32Array, ArrayLike<number>> => new Column(vectorKind(length)),
+})
+
+/** The column that a stored definition describes; references may then be of any class. */
+export function columnOf(spec: ColumnSpec): AnyColumn {
+  return new Column(kindOf(spec.type), spec.optional ?? false)
+}
+
+function kindOf(type: ColumnType): Kind {
+  if (typeof type === 'string') return type === 'ref' ? scalar.refKind() : scalar[type]
+  if ('setOf' in type) return setKind(kindOf(type.setOf))
+  if ('listOf' in type) return listKind(kindOf(type.listOf))
+  if ('tupleOf' in type) return tupleKind(type.tupleOf.map(kindOf))
+  if ('mapOf' in type) return mapKind(kindOf(type.mapOf[0]), kindOf(type.mapOf[1]))
+  return vectorKind(type.vectorOf)
+}

@@ -1,0 +1,139 @@
+/** A dict's rows as cells: where they are read from and buffered, bound or volatile. */
+import type { Key, Piece, Range, StoredRow, Values } from '../backend.js'
+import type { TableId } from '../ids.js'
+import type { DictBinding } from './dict-binding.js'
+import type { DictSchema } from './dict-schema.js'
+import type { References } from './kind.js'
+import { liveReferences } from './live-refs.js'
+import { ABOVE_ALL, coversStored, type Entry, entryOf, type KeyText, Overlay, withEntry } from './overlay.js'
+import { encodeKeyText } from './row-key.js'
+
+export const UNKNOWN = Symbol('only the store knows')
+
+export class DictState {
+  /** All rows of a volatile dict. */
+  own = new Overlay()
+  binding: DictBinding | undefined
+
+  constructor(readonly schema: DictSchema) {}
+
+  get refs(): References {
+    return this.binding ?? liveReferences
+  }
+
+  get overlay(): Overlay {
+    return this.binding ? this.binding.overlay() : this.own
+  }
+
+  /** Where scans read: the table or a part of it; `undefined` when nothing is stored. */
+  get source(): TableId | Piece | undefined {
+    return this.binding?.piece ?? this.binding?.table()?.id
+  }
+
+  assertUsable(): void {
+    this.binding?.assertUsable()
+  }
+
+  // ---- writing
+
+  set(key: Key, values: Values): void {
+    this.overlay.set(encodeKeyText(this.schema, key), key, values)
+    this.binding?.changed()
+  }
+
+  add(key: Key, column: number, by: bigint): void {
+    this.overlay.add(encodeKeyText(this.schema, key), key, column, by)
+    this.binding?.changed()
+  }
+
+  remove(key: Key): void {
+    const text = encodeKeyText(this.schema, key)
+    // nothing stands below a volatile dict, so there is nothing to remember a removal for
+    if (!this.binding) return this.own.forget(text)
+    this.binding.overlay().remove(text, key)
+    this.binding.changed()
+  }
+
+  // ---- reading
+
+  /** The row as far as memory knows it: without asking the store. */
+  known(text: KeyText): Values | undefined | typeof UNKNOWN {
+    const entry = this.overlay.get(text)
+    const alone = this.source === undefined
+    if (!entry) return alone ? undefined : UNKNOWN
+    return alone || coversStored(entry, this.schema.counters.length > 0) ? this.merged(entry, undefined) : UNKNOWN
+  }
+
+  merged(entry: Entry, stored: Values | undefined): Values | undefined {
+    return withEntry(entry, stored, this.schema.width, this.schema.counters)
+  }
+
+  /** Rows from the store under the buffered writes, in the order asked. */
+  async fetch(keys: readonly Key[], texts: readonly KeyText[]): Promise<(Values | undefined)[]> {
+    for (;;) {
+      const view = await this.steadyView()
+      const rows = await this.binding!.rows(keys)
+      if (view.isSteady()) return rows.map((row, i) => this.#seen(view.overlay, texts[i]!, row))
+    }
+  }
+
+  /**
+   * The overlay together with what the store holds is one state only while no buffered write goes from one to the other.
+   * Reads of stored rows happen between `steadyView()` and a check of `isSteady()`, and are repeated when it fails.
+   */
+  async steadyView(): Promise<SteadyView> {
+    for (let landed = this.#landed(); landed; landed = this.#landed()) await landed
+    const { overlay } = this
+    const { epoch } = overlay
+    return { overlay, isSteady: () => this.overlay === overlay && overlay.epoch === epoch && !this.#landed() }
+  }
+
+  #landed(): Promise<void> | undefined {
+    return this.overlay.landed(this.notesReads)
+  }
+
+  #seen(overlay: Overlay, text: KeyText, row: StoredRow | undefined): Values | undefined {
+    this.noteRead(overlay, text, row)
+    const entry = overlay.get(text)
+    return entry ? this.merged(entry, row?.values) : row?.values
+  }
+
+  get notesReads(): boolean {
+    return this.schema.spec.writes === 'cas'
+  }
+
+  noteRead(overlay: Overlay, text: KeyText, row: StoredRow | undefined): void {
+    if (this.notesReads) overlay.noteRead(text, row)
+  }
+
+  storedPages(range: Omit<Range, 'in'>, signal: AbortSignal | undefined): AsyncIterable<readonly StoredRow[]> {
+    return this.binding!.scan({ in: this.source!, ...range }, signal)
+  }
+}
+
+export interface SteadyView {
+  readonly overlay: Overlay
+  isSteady(): boolean
+}
+
+/** A copy of buffered writes in which objects are referred to in another way. */
+export function moved(from: Overlay, schema: DictSchema, oldRefs: References, newRefs: References): Overlay {
+  const copy = new Overlay()
+  for (const [text, entry] of from.between('', ABOVE_ALL)) {
+    if (schema.hasRefs) mergeRewritten(copy, entry, schema, oldRefs, newRefs)
+    else copy.merge(text, entry)
+  }
+  return copy
+}
+
+function mergeRewritten(into: Overlay, entry: Entry, schema: DictSchema, oldRefs: References, newRefs: References): void {
+  const key = schema.keyCells(schema.keyOf(entry.key, oldRefs), newRefs)
+  const set = entry.set && rewritten(schema, entry.set, oldRefs, newRefs)
+  into.merge(encodeKeyText(schema, key), entryOf(key, entry.hides, set, entry.adds))
+}
+
+function rewritten(schema: DictSchema, values: Values, oldRefs: References, newRefs: References): Values {
+  const row = schema.valueOf(values, oldRefs)
+  for (const i of schema.counters) delete row[schema.spec.values[i]!.name]
+  return schema.valueCells(row, newRefs)
+}

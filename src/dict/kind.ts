@@ -1,0 +1,44 @@
+import { inspect } from 'node:util'
+import type { Cell, ColumnType, Ref } from '../backend.js'
+import { ValidationError } from '../errors.js'
+
+/** How references become objects and back; the session's part. */
+export interface References {
+  refOf(o: object): Ref
+  resolve(ref: Ref): unknown
+}
+
+/** How the values of one column type are checked, become cells, and come back. Never sees null or undefined. */
+export interface Kind {
+  readonly type: ColumnType
+  /** Completes the sentence "column x wants …". */
+  readonly wants: string
+  /** Checks and copies: the cell shares nothing with the value. Errors: ValidationError naming `path`. */
+  toCell(value: unknown, path: string, refs: References): Cell
+  /** A fresh value: changing it changes nothing buffered or stored. */
+  fromCell(cell: Cell, refs: References): unknown
+  /** The one form of equal values, where several are equal as a key (1.5 and 1.50, 0 and -0). */
+  toKeyCell?(cell: Cell): Cell
+}
+
+/** Converts an element of a collection, where there is no null. */
+export function elementCell(kind: Kind, value: unknown, path: string, refs: References): Cell {
+  if (value === null || value === undefined) throw refusal(path, kind.wants, value)
+  return kind.toCell(value, path, refs)
+}
+
+export const keyCell = (kind: Kind, cell: Cell): Cell => (kind.toKeyCell ? kind.toKeyCell(cell) : cell)
+
+export function refusal(path: string, wants: string, value: unknown): Error {
+  return new ValidationError(`column '${path}' wants ${wants}, got ${shown(value)}`, { path, wants })
+}
+
+const SHOWN_MAX = 80
+
+/** Short, and without running code of the value: getters and custom inspection stay untouched. */
+function shown(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  const part = typeof value === 'string' ? value.slice(0, SHOWN_MAX) : value
+  const text = inspect(part, { depth: 0, maxArrayLength: 5, maxStringLength: SHOWN_MAX, breakLength: Infinity, customInspect: false })
+  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text
+}

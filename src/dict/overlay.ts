@@ -1,0 +1,280 @@
+/**
+ * The buffered row writes of one unit of work to one table, coalesced per key: the latest `set` or `remove`, and the sum of the counter
+ * changes. Reads merge it over the stored rows, so a unit of work sees its own writes; nobody else does before they are committed.
+ *
+ * While a group is on its way to the store its writes are *in flight*: no longer sent again, still seen by reads.
+ */
+import { type Cell, type Key, Packed, Ref, type Op, type StoredRow, type Table, type Values } from '../backend.js'
+import { SortedKeys } from './sorted-keys.js'
+
+/** What is buffered for one row. Entries are never changed, only replaced, so that they can be shared between overlays. */
+export interface Entry {
+  readonly key: Key
+  /** The stored row was removed: nothing of it, counters included, shows through. */
+  readonly hides: boolean
+  readonly set: Values | undefined
+  /** Changes of counters, by the index of their column. */
+  readonly adds: ReadonlyMap<number, bigint> | undefined
+  /** Estimated size of key and cells. */
+  readonly bytes: number
+}
+
+/** Keys as texts whose `<` is the order of keys: see encodeKeyText. */
+export type KeyText = string
+
+export class Overlay {
+  #entries = new Map<KeyText, Entry>()
+  #order = new SortedKeys()
+  /** Groups on their way, oldest first. */
+  #flights: Flight[] = []
+  /** For tables with `writes: 'cas'`: the `atMicros` of rows as they were first read, `null` for no row. */
+  #reads = new Map<KeyText, bigint | null>()
+  #bytes = 0
+  #epoch = 0
+
+  /** Rows with writes not yet sent. */
+  get count(): number {
+    return this.#entries.size
+  }
+
+  /** Estimated size of the writes not yet sent, in bytes of keys and cells. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Changes whenever writes left the overlay: stored rows read before may then lack them, and must be read again. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.size === 0 && this.#flights.length === 0
+  }
+
+  // ---- writing
+
+  set(text: KeyText, key: Key, set: Values): void {
+    this.merge(text, entryOf(key, false, set, undefined))
+  }
+
+  remove(text: KeyText, key: Key): void {
+    this.merge(text, entryOf(key, true, undefined, undefined))
+  }
+
+  add(text: KeyText, key: Key, column: number, by: bigint): void {
+    this.merge(text, entryOf(key, false, undefined, new Map([[column, by]])))
+  }
+
+  /** Drops what is buffered for a key, as if it had never been written. */
+  forget(text: KeyText): void {
+    const old = this.#entries.get(text)
+    if (!old) return
+    this.#entries.delete(text)
+    this.#bytes -= old.bytes
+    if (this.#order.size > 2 * this.#entries.size + 64) this.#order.keepOnly((key) => this.#entries.has(key))
+  }
+
+  clear(): void {
+    this.#entries = new Map()
+    this.#order = new SortedKeys()
+    this.#reads = new Map()
+    this.#bytes = 0
+    this.#epoch++
+  }
+
+  /** Buffers a write on top of what is there. */
+  merge(text: KeyText, entry: Entry): void {
+    const old = this.#entries.get(text)
+    const next = old ? joined(old, entry) : entry
+    this.#entries.set(text, next)
+    if (!old) this.#order.add(text)
+    this.#bytes += next.bytes - (old ? old.bytes : 0)
+  }
+
+  // ---- reading
+
+  get(text: KeyText): Entry | undefined {
+    const own = this.#entries.get(text)
+    return this.#flights.length === 0 ? own : this.#flights.reduceRight(entryUnder(text), own)
+  }
+
+  /** Entries with `from` <= key < `to` in key order, those in flight included; lazily, so that a few of many cost little. */
+  *between(from: KeyText, to: KeyText, reverse = false): Generator<[KeyText, Entry], void> {
+    const own = this.#order.between(from, to, reverse)
+    for (const text of this.#flights.length === 0 ? own : withFlights(own, this.#flights, from, to, reverse)) {
+      const entry = this.get(text)
+      if (entry) yield [text, entry]
+    }
+  }
+
+  /** No fewer than the entries in [from, to), and nothing when there are none; cheap. */
+  countBetween(from: KeyText, to: KeyText): number {
+    if (this.isEmpty) return 0
+    return this.#flights.reduce((sum, { writes }) => sum + writes.countBetween(from, to), this.#order.countBetween(from, to))
+  }
+
+  /**
+   * Resolves when what is in flight has landed, `undefined` when nothing needs waiting for. A stored counter read meanwhile may or may
+   * not hold a change in flight, and so may a row's `atMicros` (`all`: wait for any write); other writes simply cover what is stored.
+   */
+  landed(all = false): Promise<void> | undefined {
+    const flights = this.#flights.filter((flight) => all || flight.hasAdds)
+    return flights.length === 0 ? undefined : Promise.all(flights.map((flight) => flight.landed)).then(() => undefined)
+  }
+
+  /** Notes the state of a row as this unit of work first saw it. */
+  noteRead(text: KeyText, row: StoredRow | undefined): void {
+    if (!this.#reads.has(text)) this.#reads.set(text, row ? row.atMicros : null)
+  }
+
+  // ---- sending
+
+  /** The writes not yet sent as ops, in key order; per key removal, row, counters. */
+  toOps(table: Table): Op[] {
+    const counters = table.values.some((column) => column.type === 'counter')
+    const ops: Op[] = []
+    for (const text of this.#order.between('', ABOVE_ALL)) {
+      const entry = this.#entries.get(text)
+      if (entry) ops.push(...opsOf(table, entry, counters, this.#reads.get(text)))
+    }
+    return ops
+  }
+
+  /** Takes all writes out to be sent; reads still see them until `settle`, or `putBack` after a failure. */
+  take(): Overlay {
+    const sent = new Overlay()
+    sent.#entries = this.#entries
+    sent.#order = this.#order
+    sent.#bytes = this.#bytes
+    this.#entries = new Map()
+    this.#order = new SortedKeys()
+    this.#bytes = 0
+    // a row read before this group and written after it is still compared with what was read
+    for (const [text, at] of this.#reads) if (sent.#entries.has(text)) sent.#reads.set(text, at)
+    for (const text of sent.#reads.keys()) this.#reads.delete(text)
+    if (sent.count > 0) this.#flights = [...this.#flights, new Flight(sent, hasAdds(sent.#entries))]
+    return sent
+  }
+
+  /** They are committed: the store shows them now. For `writes: 'cas'`, `atMicros` of their group is what later writes expect. */
+  settle(sent: Overlay, atMicros?: bigint): void {
+    this.#land(sent)
+    if (atMicros === undefined) return
+    for (const [text, { set, hides }] of sent.#entries) if (set || hides) this.#reads.set(text, set ? atMicros : null)
+  }
+
+  /** They are not committed: they are buffered again, below what was written since. */
+  putBack(sent: Overlay): void {
+    this.#land(sent)
+    for (const [text, older] of sent.#entries) {
+      const newer = this.#entries.get(text)
+      this.forget(text)
+      this.merge(text, newer ? joined(older, newer) : older)
+    }
+    for (const [text, at] of sent.#reads) this.#reads.set(text, at)
+  }
+
+  #land(sent: Overlay): void {
+    const flight = this.#flights.find((f) => f.writes === sent)
+    this.#flights = this.#flights.filter((f) => f !== flight)
+    this.#epoch++
+    flight?.land()
+  }
+}
+
+/** Above every key text, whose code units end at FF. */
+export const ABOVE_ALL = '\uffff'
+
+function hasAdds(entries: ReadonlyMap<KeyText, Entry>): boolean {
+  for (const entry of entries.values()) if (entry.adds) return true
+  return false
+}
+
+class Flight {
+  readonly landed: Promise<void>
+  land!: () => void
+
+  constructor(
+    readonly writes: Overlay,
+    readonly hasAdds: boolean,
+  ) {
+    this.landed = new Promise((resolve) => {
+      this.land = resolve
+    })
+  }
+}
+
+const entryUnder =
+  (text: KeyText) =>
+  (newer: Entry | undefined, flight: Flight): Entry | undefined => {
+    const older = flight.writes.get(text)
+    return older && newer ? joined(older, newer) : (newer ?? older)
+  }
+
+function withFlights(own: Iterable<KeyText>, flights: readonly Flight[], from: KeyText, to: KeyText, reverse: boolean): KeyText[] {
+  const texts = new Set(own)
+  for (const { writes } of flights) for (const [text] of writes.between(from, to)) texts.add(text)
+  const sorted = [...texts].sort((a, b) => (a < b ? -1 : 1))
+  return reverse ? sorted.reverse() : sorted
+}
+
+/** Two writes of one row as one. */
+function joined(older: Entry, newer: Entry): Entry {
+  if (newer.hides) return newer
+  return entryOf(newer.key, older.hides, newer.set ?? older.set, summed(older.adds, newer.adds))
+}
+
+function summed(a: Entry['adds'], b: Entry['adds']): Entry['adds'] {
+  if (!a || !b) return a ?? b
+  const sums = new Map(a)
+  for (const [column, by] of b) sums.set(column, (sums.get(column) ?? 0n) + by)
+  return sums
+}
+
+/** True when the entry alone says what the row is. */
+export const coversStored = (entry: Entry, hasCounters: boolean): boolean => entry.hides || (entry.set !== undefined && !hasCounters)
+
+/** The row's values with the buffered writes on top; `undefined` when there is no row. `counters` are the indexes of counter columns. */
+export function withEntry(entry: Entry, stored: Values | undefined, columns: number, counters: readonly number[]): Values | undefined {
+  const below = entry.hides ? undefined : stored
+  if (!entry.set && !entry.adds) return below
+  const values: (Cell | undefined)[] = [...(entry.set ?? below ?? Array<undefined>(columns).fill(undefined))]
+  // A row written over another leaves the sums of its counters, which only adds change.
+  for (const column of counters) values[column] = sum(below?.[column], entry.adds?.get(column))
+  return values
+}
+
+function sum(below: Cell | undefined, by: bigint | undefined): Cell | undefined {
+  return by === undefined ? below : BigInt.asIntN(64, ((below as bigint | undefined) ?? 0n) + by)
+}
+
+function opsOf(table: Table, entry: Entry, hasCounters: boolean, read: bigint | null | undefined): Op[] {
+  const { key, hides, set, adds } = entry
+  const ops: Op[] = []
+  // Where there are counters the old row goes first, so that its sums go with it; a plain row is simply written over.
+  if (hides && (hasCounters || !set)) ops.push({ do: 'row', table: table.id, key, set: null })
+  if (set) ops.push({ do: 'row', table: table.id, key, set })
+  if (table.writes === 'cas' && read !== undefined && ops[0]?.do === 'row') ops[0] = { ...ops[0], expect: read }
+  for (const [column, by] of adds ?? []) ops.push({ do: 'add', table: table.id, key, column, by })
+  return ops
+}
+
+/** What the map entry, the arrays and the op around a row take, roughly, in any encoding. */
+const ENTRY_BYTES = 16
+
+export function entryOf(key: Key, hides: boolean, set: Entry['set'], adds: Entry['adds']): Entry {
+  let bytes = ENTRY_BYTES + (adds ? adds.size * 16 : 0)
+  for (const cell of key) bytes += cellBytes(cell)
+  if (set) for (const cell of set) bytes += cellBytes(cell)
+  return { key, hides, set, adds, bytes }
+}
+
+function cellBytes(cell: Cell | undefined): number {
+  if (cell === null || cell === undefined || typeof cell === 'boolean') return 1
+  if (typeof cell === 'string') return 4 + Buffer.byteLength(cell)
+  if (cell instanceof Uint8Array) return 4 + cell.length
+  if (cell instanceof Packed) return 4 + cell.bytes.length
+  if (cell instanceof Ref) return 16 + cell.classId.length
+  if (Array.isArray(cell)) return (cell as readonly Cell[]).reduce((sum: number, c) => sum + cellBytes(c), 4)
+  return 8
+}

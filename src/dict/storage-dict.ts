@@ -1,0 +1,280 @@
+import { inspect } from 'node:util'
+import type { Op, Range, Table } from '../backend.js'
+import { UnsupportedError, ValidationError } from '../errors.js'
+import type { Columns, CounterNames, NewRow, Row } from './column.js'
+import { columnOf } from './columns.js'
+import type { DictBinding } from './dict-binding.js'
+import { DictSchema, type DictSpec, type Writes } from './dict-schema.js'
+import { DictState, moved, UNKNOWN } from './dict-state.js'
+import type { References } from './kind.js'
+import { liveReferences } from './live-refs.js'
+import { type DictRow, mergedPages, type ScanRange } from './merged-scan.js'
+import { ABOVE_ALL, type Overlay } from './overlay.js'
+import { encodeKeyText } from './row-key.js'
+import { itemsOf } from './row-iterable.js'
+
+export interface DictOptions<K extends Columns> {
+  /** Key columns that say where a row lies; the first one unless said otherwise. */
+  readonly partition?: readonly (keyof K & string)[]
+  /** Key columns that order the rows inside a partition; the rest, as written, unless said otherwise. */
+  readonly order?: readonly (keyof K & string)[]
+  /** `'lww'` (default): the last writer of a row wins. `'cas'`: a row that changed since it was read is a ConflictError. */
+  readonly writes?: Writes
+}
+
+export interface RangeOptions<K extends Columns> {
+  /** First key, inclusive: the columns that follow the prefix, or the first of them. */
+  readonly from?: Partial<NewRow<K>>
+  /** Last key, exclusive. */
+  readonly to?: Partial<NewRow<K>>
+  readonly limit?: number
+  readonly reverse?: boolean
+  readonly signal?: AbortSignal
+}
+
+const STATE = Symbol.for('insitu.StorageDict')
+type AnyDict = StorageDict<any, any>
+
+/**
+ * Typed rows by key, ordered by key. The first key column is the partition key, the rest are ordered inside it.
+ *
+ * ```ts
+ * class Result extends StorageObject {
+ *   counts = new StorageDict({ word: t.text }, { n: t.i64 })
+ * }
+ * result.counts.set({ word: 'in' }, { n: 1 })
+ * await result.counts.get({ word: 'in' })          // { n: 1n }
+ * for await (const [{ word }, { n }] of result.counts) console.log(word, n)
+ * ```
+ *
+ * Writes are checked and buffered at once, seen by all reads here, and stored when the unit of work commits.
+ * Keys order by value: text by its UTF-8 bytes, numbers by size with NaN last, uuids and blobs bytewise.
+ */
+export class StorageDict<K extends Columns, V extends Columns> implements AsyncIterable<[Row<K>, Row<V>]> {
+  readonly #state: DictState
+
+  /** Errors: ValidationError for columns that cannot be (a counter as key, a name that stands twice). */
+  constructor(keys: K, values: V, options: DictOptions<K> = {}) {
+    this.#state = new DictState(new DictSchema(keys, values, options))
+  }
+
+  /** The row's values, `undefined` when there is no such row. */
+  async get(key: NewRow<K>): Promise<Row<V> | undefined> {
+    const state = this.#usable()
+    const cells = state.schema.keyCells(key, state.refs)
+    const text = encodeKeyText(state.schema, cells)
+    const known = state.known(text)
+    const values = known === UNKNOWN ? (await state.fetch([cells], [text]))[0] : known
+    return values && (state.schema.valueOf(values, state.refs) as Row<V>)
+  }
+
+  /** The values of many rows, in the order asked, in one round trip. */
+  async getMany(keys: Iterable<NewRow<K>>): Promise<(Row<V> | undefined)[]> {
+    const state = this.#usable()
+    const cells = Array.from(keys, (key) => state.schema.keyCells(key, state.refs))
+    const texts = cells.map((key) => encodeKeyText(state.schema, key))
+    const found = texts.map((text) => state.known(text))
+    const asked = found.flatMap((known, i) => (known === UNKNOWN ? [i] : []))
+    if (asked.length > 0) {
+      const rows = await state.fetch(
+        asked.map((i) => cells[i]!),
+        asked.map((i) => texts[i]!),
+      )
+      asked.forEach((i, at) => {
+        found[i] = rows[at]
+      })
+    }
+    return found.map((values) => (values as DictRow['values'] | undefined) && (state.schema.valueOf(values as DictRow['values'], state.refs) as Row<V>))
+  }
+
+  async has(key: NewRow<K>): Promise<boolean> {
+    const state = this.#usable()
+    const cells = state.schema.keyCells(key, state.refs)
+    const text = encodeKeyText(state.schema, cells)
+    const known = state.known(text)
+    return (known === UNKNOWN ? (await state.fetch([cells], [text]))[0] : known) !== undefined
+  }
+
+  /**
+   * Writes a row whole; its counters keep their sums.
+   * Errors: ValidationError naming the column and what it wants, `ERR_KEY_TOO_LONG`; nothing is buffered then.
+   */
+  set(key: NewRow<K>, value: NewRow<V>): void {
+    const state = this.#usable()
+    const cells = state.schema.keyCells(key, state.refs)
+    state.set(cells, state.schema.valueCells(value, state.refs))
+  }
+
+  /** Writes rows one after the other, of equal keys the last; another dict or stream is read to its end. Stops at the first refused row. */
+  setMany(rows: Iterable<readonly [NewRow<K>, NewRow<V>]>): void
+  setMany(rows: AsyncIterable<readonly [NewRow<K>, NewRow<V>]>): Promise<void>
+  setMany(rows: Iterable<readonly [NewRow<K>, NewRow<V>]> | AsyncIterable<readonly [NewRow<K>, NewRow<V>]>): void | Promise<void> {
+    if (Symbol.asyncIterator in rows) return this.#setAll(rows)
+    for (const [key, value] of rows) this.set(key, value)
+  }
+
+  async #setAll(rows: AsyncIterable<readonly [NewRow<K>, NewRow<V>]>): Promise<void> {
+    for await (const [key, value] of rows) this.set(key, value)
+  }
+
+  /** Adds to a counter; a missing row starts at 0. Concurrent adds of any number of writers all count. */
+  add(key: NewRow<K>, counter: CounterNames<V> & string, by: number | bigint): void {
+    const state = this.#usable()
+    const { schema } = state
+    const column = schema.counterIndex(counter)
+    state.add(schema.keyCells(key, state.refs), column, schema.counterChange(column, by))
+  }
+
+  /** Removes a row, its counters included; a missing one is no error. */
+  delete(key: NewRow<K>): void {
+    const state = this.#usable()
+    state.remove(state.schema.keyCells(key, state.refs))
+  }
+
+  /** Removes all rows, as buffered writes of this unit of work. */
+  async clear(): Promise<void> {
+    const state = this.#usable()
+    if (!state.binding) return state.own.clear()
+    for await (const page of mergedPages(state, {})) for (const { key } of page) state.remove(key)
+  }
+
+  async count(): Promise<number> {
+    let rows = 0
+    for await (const page of mergedPages(this.#usable(), {})) rows += page.length
+    return rows
+  }
+
+  /** All rows in key order, fetched in pages ahead of the loop. A failed scan throws; it never ends early as if complete. */
+  entries(): AsyncIterable<[Row<K>, Row<V>]> {
+    return this.#scan({}, (row) => this.#entry(row))
+  }
+
+  keys(): AsyncIterable<Row<K>> {
+    const { schema } = this.#state
+    return this.#scan({}, ({ key }) => schema.keyOf(key, this.#state.refs) as Row<K>)
+  }
+
+  values(): AsyncIterable<Row<V>> {
+    const { schema } = this.#state
+    return this.#scan({}, ({ values }) => schema.valueOf(values, this.#state.refs) as Row<V>)
+  }
+
+  /**
+   * The rows whose first key columns are `prefix`, in key order: `log.range({ day }, { from: { at: 5 }, limit: 10 })`.
+   * `from` (inclusive) and `to` (exclusive) bound the columns after the prefix.
+   */
+  range(prefix: Partial<NewRow<K>>, options: RangeOptions<K> = {}): AsyncIterable<[Row<K>, Row<V>]> {
+    return this.#scan(this.#rangeOf(prefix, options), (row) => this.#entry(row), options.signal)
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<[Row<K>, Row<V>]> {
+    return this.entries()[Symbol.asyncIterator]()
+  }
+
+  /** At least `n` parts that together hold each key once, to be passed to tasks. Errors: ValidationError on a volatile dict. */
+  async split(n = 1): Promise<StorageDict<K, V>[]> {
+    const { binding } = this.#usable()
+    if (!binding) throw new ValidationError('a volatile dict has no parts: make its owner persistent first', { code: 'ERR_NOT_PERSISTENT' })
+    if (!binding.split) throw new UnsupportedError('this dict cannot be split')
+    const parts = await binding.split(n)
+    return parts.map((part) => this.#bound(part))
+  }
+
+  /** Says what the dict is and what is buffered, without fetching anything. */
+  [inspect.custom](): string {
+    const { schema, binding, own } = this.#state
+    const rows = binding ? `${binding.overlay().count} unsaved` : `${own.count} rows, volatile`
+    return `StorageDict { ${schema.toString()} } (${rows})`
+  }
+
+  /** @internal What binds, stores and describes the dict, reachable from other installs of this package. */
+  get [STATE](): DictState {
+    return this.#state
+  }
+
+  /** Another view of the same columns. */
+  #bound(binding: DictBinding): StorageDict<K, V> {
+    const { keyColumns, valueColumns, options } = this.#state.schema
+    const dict = new StorageDict(keyColumns as K, valueColumns as V, options as DictOptions<K>)
+    dict.#state.binding = binding
+    return dict
+  }
+
+  #usable(): DictState {
+    this.#state.assertUsable()
+    return this.#state
+  }
+
+  #scan<T>(range: ScanRange, item: (row: DictRow) => T, signal?: AbortSignal): AsyncIterable<T> {
+    return itemsOf(() => mergedPages(this.#usable(), range, signal), item)
+  }
+
+  #entry({ key, values }: DictRow): [Row<K>, Row<V>] {
+    const { schema, refs } = this.#state
+    return [schema.keyOf(key, refs) as Row<K>, schema.valueOf(values, refs) as Row<V>]
+  }
+
+  #rangeOf(prefix: Partial<NewRow<K>>, { from, to, limit, reverse }: RangeOptions<K>): ScanRange {
+    const { schema, refs } = this.#usable()
+    const fixed = schema.leadingCells(prefix, 0, 'prefix', refs)
+    const range: { -readonly [P in keyof Range]?: Range[P] } = { prefix: fixed }
+    if (from) range.from = schema.leadingCells(from, fixed.length, 'from', refs)
+    if (to) range.to = schema.leadingCells(to, fixed.length, 'to', refs)
+    if (limit !== undefined) range.limit = checkedLimit(limit)
+    if (reverse) range.reverse = true
+    return range
+  }
+}
+
+function checkedLimit(limit: number): number {
+  if (Number.isSafeInteger(limit) && limit >= 0) return limit
+  throw new ValidationError(`limit is a whole number from 0, got ${limit}`, { path: 'limit' })
+}
+
+// ---- for the session
+
+const stateOf = (dict: AnyDict): DictState => dict[STATE]
+
+/** True for a StorageDict of this install or another. */
+export const isDict = (value: unknown): value is AnyDict => typeof value === 'object' && value !== null && STATE in value
+
+/** The columns as a Table has them. */
+export const dictSchemaOf = (dict: AnyDict): DictSpec => stateOf(dict).schema.spec
+
+/** A dict with stored columns, for when the class does not say. References then come back as whatever class they are of. */
+export function dictFromSchema(spec: DictSpec): AnyDict {
+  const columns = (specs: Table['keys']): Columns => Object.fromEntries(specs.map((spec) => [spec.name, columnOf(spec)]))
+  const partition = spec.keys.slice(0, spec.partition).map((key) => key.name)
+  return new StorageDict(columns(spec.keys), columns(spec.values), { partition, writes: spec.writes })
+}
+
+/** Ties a dict to a table: the rows that it held itself go into the binding's overlay, over what is stored. */
+export function bindDict(dict: AnyDict, binding: DictBinding): void {
+  const state = stateOf(dict)
+  // first all that can fail: a row whose reference is refused leaves the dict as it was
+  const held = state.binding ? undefined : heldRows(state, binding)
+  state.binding = binding
+  state.own.clear()
+  if (!held || held.count === 0) return
+  const overlay = binding.overlay()
+  for (const [text, entry] of held.between('', ABOVE_ALL)) overlay.merge(text, entry)
+  binding.changed()
+}
+
+/** Makes a dict volatile again, with the rows that are buffered; what only the store knows it no longer has. */
+export function unbindDict(dict: AnyDict): void {
+  const state = stateOf(dict)
+  const { binding, schema } = state
+  if (!binding) return
+  state.own = moved(binding.overlay(), schema, binding, liveReferences)
+  for (const [text, entry] of [...state.own.between('', ABOVE_ALL)]) if (!entry.set && !entry.adds) state.own.forget(text)
+  state.binding = undefined
+}
+
+const heldRows = (state: DictState, refs: References): Overlay => moved(state.own, state.schema, liveReferences, refs)
+
+/** The rows of a volatile dict as ops of its future table. `refs.refOf` is asked for each object that they refer to. */
+export const volatileRowOps = (dict: AnyDict, table: Table, refs: References): Op[] => heldRows(stateOf(dict), refs).toOps(table)
+
+/** Forgets the rows that a dict holds itself: they are stored now. */
+export const forgetVolatileRows = (dict: AnyDict): void => stateOf(dict).own.clear()

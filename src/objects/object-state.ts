@@ -1,0 +1,35 @@
+import type { Ref, Stamp } from '../backend.js'
+import type { Fingerprint } from '../codec/values.js'
+import type { UnitOfWork } from '../unit/unit-of-work.js'
+import type { StorageObject } from './storage-object.js'
+
+/** What insitu knows of one instance. The unit of work that holds the instance is the only writer. */
+export class ObjectState {
+  /** `undefined` while volatile. */
+  ref: Ref | undefined
+  /** The identity that it will have once stored: others may already refer to it. */
+  provisional: Ref | undefined
+  unit: UnitOfWork | undefined
+  /** The stored state that the instance's fields come from; `undefined` while volatile or new in its unit of work. */
+  stamp: Stamp | undefined
+  /** Fingerprints of the stored cells: what changed is found by comparing with them. */
+  base: ReadonlyMap<string, Fingerprint> = NOTHING
+  /** False for a handle: right class and id, no fields. */
+  loaded = true
+  /** Set while a group that holds this object is under way: planning waits for it. */
+  busy: Promise<unknown> | undefined
+  /** The last of the `update` calls on this instance, which take turns. */
+  turn: Promise<unknown> = Promise.resolve()
+
+  constructor(readonly instance: StorageObject) {}
+
+  becomeVolatile(): void {
+    this.ref = undefined
+    this.provisional = undefined
+    this.unit = undefined
+    this.stamp = undefined
+    this.base = NOTHING
+  }
+}
+
+const NOTHING: ReadonlyMap<string, Fingerprint> = new Map()

@@ -1,0 +1,180 @@
+import type { Location } from '../backend.js'
+import type { Constructor } from '../classes/class-locator.js'
+import { setRootClass } from '../classes/class-registry.js'
+import type { Id } from '../ids.js'
+import { currentUnit } from '../unit/context.js'
+import { guardOf } from './handle.js'
+import { ObjectState } from './object-state.js'
+
+/** A class the store can bring back: no-argument construction, or its own `static restore(fields)`. */
+export type Restorable<T> = (abstract new () => T) | { readonly prototype: T; restore(fields: any): T }
+
+export interface PersistOptions {
+  /**
+   * What to do when the alias belongs to another object: `'error'` (default), `'open'`: become the stored one,
+   * `'replace'`: the alias moves to this object; who holds the old one keeps it.
+   */
+  readonly ifExists?: 'error' | 'open' | 'replace'
+}
+
+export interface GetOptions {
+  /** How many steps of references to load along with the object (default 0: references are handles). */
+  readonly depth?: number
+}
+
+/** The state behind an instance. Internal. */
+export let stateOf: (o: StorageObject) => ObjectState
+
+const BRAND = Symbol.for('insitu.StorageObject')
+
+/** Set while a class's constructor runs on an existing instance; see `constructOver`. */
+let under: { readonly instance: StorageObject; readonly ctor: Constructor } | undefined
+
+/**
+ * Base of all persistent classes. The class is the schema: own enumerable fields are stored.
+ * A `new` object is volatile; `makePersistent` stores it, and it outlives the program.
+ */
+export abstract class StorageObject {
+  readonly #state!: ObjectState
+
+  constructor() {
+    if (under && new.target === under.ctor) {
+      const { instance } = under
+      under = undefined
+      // biome-ignore lint/correctness/noConstructorReturn: derived constructors then run on the handle, private fields included
+      return instance
+    }
+    this.#state = new ObjectState(this)
+  }
+
+  static {
+    stateOf = (o) => o.#state
+  }
+
+  /** Brand that holds across duplicate installs. */
+  get [BRAND](): true {
+    return true
+  }
+
+  /**
+   * The object of an alias.
+   * @throws NotFoundError unknown alias; WrongClassError another class; UnknownClassError its class is not loaded here.
+   */
+  static async getByAlias<T extends StorageObject>(this: Restorable<T>, alias: string, options?: GetOptions): Promise<T> {
+    return (await currentUnit()).getByAlias(this as unknown as Constructor, alias, options) as Promise<T>
+  }
+
+  /** The object of an id. Errors as for `getByAlias`. */
+  static async getByID<T extends StorageObject>(this: Restorable<T>, id: Id, options?: GetOptions): Promise<T> {
+    return (await currentUnit()).getById(this as unknown as Constructor, id, options) as Promise<T>
+  }
+
+  /** The id, or `null` while volatile. */
+  getID(): Id | null {
+    return this.#state.ref?.id ?? null
+  }
+
+  /**
+   * Stores this object and every volatile object that it reaches, as one group, and gives it the alias.
+   * Made persistent again with a further alias, it gains that alias.
+   * @throws AliasTakenError; ValidationError naming the path of a field that cannot be stored. Nothing is stored then.
+   */
+  async makePersistent(alias?: string, options: PersistOptions = {}): Promise<this> {
+    return (await currentUnit()).makePersistent(this.#state, alias, options.ifExists ?? 'error') as Promise<this>
+  }
+
+  /** Removes the stored copy, its aliases and the collections it owns. This instance stays and is volatile again. Volatile: does nothing. */
+  async deletePersistent(options: { readonly deep?: boolean } = {}): Promise<void> {
+    if (this.#state.ref) await (await this.#unit()).deletePersistent(this.#state, options.deep ?? false)
+  }
+
+  /**
+   * Stores what changed since load or last save, with the buffered rows of owned collections, if nobody else changed it meanwhile.
+   * @throws ConflictError carrying both stamps; `update` retries for you.
+   */
+  async save(): Promise<void> {
+    await (await this.#unit()).save(this.#state)
+  }
+
+  /** Same as `save`. */
+  updatePersistent(): Promise<void> {
+    return this.save()
+  }
+
+  /**
+   * Takes the stored state.
+   * @throws UnsavedChangesError if there are unsaved changes and `discard` is not set.
+   */
+  async reload(options: { readonly discard?: boolean } = {}): Promise<this> {
+    await (await this.#unit()).reload(this.#state, options.discard ?? false)
+    return this
+  }
+
+  /** Loads a handle; a loaded object stays as it is. */
+  async load(): Promise<this> {
+    if (!this.#state.loaded) await (await this.#unit()).loadAll([this.#state])
+    return this
+  }
+
+  /** Gives a further name. @throws AliasTakenError */
+  async addAlias(alias: string): Promise<void> {
+    await (await this.#unit()).addAlias(this.#state, alias)
+  }
+
+  /** Takes a name away; the object lives on. @throws NotFoundError when the alias is not this object's. */
+  async removeAlias(alias: string): Promise<void> {
+    await (await this.#unit()).removeAlias(this.#state, alias)
+  }
+
+  /** Its names, sorted. */
+  async aliases(): Promise<string[]> {
+    return (await this.#unit()).aliasesOf(this.#state)
+  }
+
+  /** Hosts that hold a copy, largest share first, with bytes. */
+  async getLocations(): Promise<readonly Location[]> {
+    return (await this.#unit()).locationsOf(this.#state)
+  }
+
+  /** An independent copy that remembers its origin. */
+  async newVersion(): Promise<this> {
+    return (await this.#unit()).newVersion(this.#state) as never
+  }
+
+  /** Makes a version become its original. */
+  async consolidateVersion(): Promise<void> {
+    return (await this.#unit()).consolidateVersion(this.#state)
+  }
+
+  /** A further copy on a host, checked against the primary's stamp before use. */
+  async newReplica(host?: string): Promise<void> {
+    return (await this.#unit()).newReplica(this.#state, host)
+  }
+
+  async #unit(): Promise<import('../unit/unit-of-work.js').UnitOfWork> {
+    const current = await currentUnit()
+    return current.unitFor(this.#state)
+  }
+}
+
+setRootClass(StorageObject)
+
+/** True for a StorageObject of this install. */
+export const isStorageObject = (value: object): value is StorageObject => BRAND in value && value instanceof StorageObject
+
+/** A handle: an instance of `ctor` with no field, guarded. */
+export function newHandle(ctor: Constructor): StorageObject {
+  const handle = Reflect.construct(StorageObject, [], guardOf(ctor) as never) as StorageObject
+  stateOf(handle).loaded = false
+  return handle
+}
+
+/** Runs `construct`, letting the first construction of `ctor` happen on `instance`: field initialisers and private fields land there. */
+export function constructOver(instance: StorageObject, ctor: Constructor, construct: () => object): object {
+  under = { instance, ctor }
+  try {
+    return construct()
+  } finally {
+    under = undefined
+  }
+}

@@ -1,0 +1,33 @@
+/** Which unit of work the running code belongs to: a task's, a transaction's, a `store.run`'s, or the program's. */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { UnavailableError } from '../errors.js'
+import type { UnitOfWork } from './unit-of-work.js'
+
+const running = new AsyncLocalStorage<UnitOfWork>()
+let opener: (() => Promise<UnitOfWork>) | undefined
+let program: UnitOfWork | undefined
+
+export const runIn = <T>(unit: UnitOfWork, body: () => T): T => running.run(unit, body)
+
+/** The unit of work of the running code, if one is open already. */
+export const unitIfOpen = (): UnitOfWork | undefined => running.getStore() ?? program
+
+/** The unit of work of the running code; opens the program's default store at its first use. */
+export async function currentUnit(): Promise<UnitOfWork> {
+  const unit = unitIfOpen()
+  if (unit) return unit
+  if (!opener) throw new UnavailableError('no store is open: call `await connect(url)` first')
+  return opener()
+}
+
+/** The first store that a program connects is its default. */
+export function setProgramUnit(unit: UnitOfWork | undefined): void {
+  program = unit
+}
+
+export const programUnit = (): UnitOfWork | undefined => program
+
+/** How the default store is opened when nothing was connected; installed by the package's entry. */
+export function setDefaultOpener(open: () => Promise<UnitOfWork>): void {
+  opener = open
+}

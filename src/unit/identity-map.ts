@@ -1,0 +1,38 @@
+import type { Id } from '../ids.js'
+import { type StorageObject, stateOf } from '../objects/storage-object.js'
+
+/**
+ * One instance per id. Weak, so that a long-running program keeps no more than it uses; whoever has unsaved rows or
+ * changes under way is held by the unit of work itself.
+ */
+export class IdentityMap {
+  #refs = new Map<Id, WeakRef<StorageObject>>()
+  #sweepAt = 1024
+
+  get(id: Id): StorageObject | undefined {
+    return this.#refs.get(id)?.deref()
+  }
+
+  set(id: Id, instance: StorageObject): void {
+    this.#refs.set(id, new WeakRef(instance))
+    if (this.#refs.size >= this.#sweepAt) this.#sweep()
+  }
+
+  delete(id: Id): void {
+    this.#refs.delete(id)
+  }
+
+  /** Instances with loaded fields. */
+  *loaded(): Iterable<StorageObject> {
+    for (const ref of this.#refs.values()) {
+      const instance = ref.deref()
+      if (instance && stateOf(instance).loaded) yield instance
+    }
+  }
+
+  // Looking at all entries whenever their number doubles costs less than a finaliser per object.
+  #sweep(): void {
+    for (const [id, ref] of this.#refs) if (!ref.deref()) this.#refs.delete(id)
+    this.#sweepAt = Math.max(1024, this.#refs.size * 2)
+  }
+}

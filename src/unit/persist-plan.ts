@@ -1,0 +1,130 @@
+/** What a group must hold so that some objects, and all that they newly reach, are stored as they are now. Pure: no I/O, changes no state. */
+import { type Cell, type Cells, type ColumnSpec, type Op, Packed, Ref, type Stamp, type Table } from '../backend.js'
+import { classOf } from '../classes/class-registry.js'
+import { nestedClassesOf } from '../codec/nested-classes.js'
+import { type EncodeContext, encodeFields, type Fingerprint, fingerprint } from '../codec/values.js'
+import { dictSchemaOf, isDict, type StorageDict } from '../dict/storage-dict.js'
+import { newId, newTableId } from '../ids.js'
+import { assertRebuildable, constructorOfInstance, defaultFieldsOf, storedFields } from '../objects/fields.js'
+import type { ObjectState } from '../objects/object-state.js'
+import { isStorageObject, stateOf } from '../objects/storage-object.js'
+import { tableOf } from './table-binding.js'
+
+/** A field that was deleted although the class's constructor makes it. */
+export const DELETED = new Packed(new Uint8Array(0))
+export const isDeleted = (cell: Cell): boolean => cell instanceof Packed && cell.bytes.length === 0
+
+export interface ObjectPlan {
+  readonly state: ObjectState
+  readonly ref: Ref
+  readonly set: ReadonlyMap<string, Cell>
+  readonly unset: readonly string[]
+  readonly expect: Stamp | 'absent'
+  /** Fingerprints of all cells once stored. */
+  readonly prints: ReadonlyMap<string, Fingerprint>
+}
+
+export interface TablePlan {
+  readonly dict: StorageDict<any, any>
+  readonly table: Table
+}
+
+export class Plan {
+  readonly objects: ObjectPlan[] = []
+  readonly tables: TablePlan[] = []
+  /** Groups under way that this plan builds on: plan again once they have settled. */
+  readonly waits: Promise<unknown>[] = []
+
+  get changed(): readonly ObjectPlan[] {
+    return this.objects.filter((o) => o.expect === 'absent' || o.set.size > 0 || o.unset.length > 0)
+  }
+
+  ops(): Op[] {
+    return this.changed.map(({ ref, set, unset, expect }) => ({ do: 'put', ref, set, unset, expect }))
+  }
+}
+
+/** Plans `roots` and every volatile object that they reach. */
+export function planOf(roots: Iterable<ObjectState>): Plan {
+  const plan = new Plan()
+  const queue = [...new Set(roots)]
+  const seen = new Set(queue)
+  const reach = (state: ObjectState): void => {
+    if (!seen.has(state)) {
+      seen.add(state)
+      queue.push(state)
+    }
+  }
+  for (let state = queue.shift(); state; state = queue.shift()) planObject(plan, state, reach)
+  return plan
+}
+
+function planObject(plan: Plan, state: ObjectState, reach: (s: ObjectState) => void): void {
+  if (state.busy) plan.waits.push(state.busy)
+  const { instance } = state
+  const ctor = constructorOfInstance(instance)
+  assertRebuildable(ctor)
+  const ref = refOf(state)
+  const nested = nestedClassesOf(ctor)
+  const context: EncodeContext = {
+    refOf: (value) => {
+      if (!isStorageObject(value)) return undefined
+      const other = stateOf(value)
+      if (!other.ref) reach(other)
+      return refOf(other)
+    },
+    collectionOf: (value) => (isDict(value) ? dictCell(plan, value, ref) : undefined),
+    classOf: nested.classOf,
+  }
+  const cells = encodeFields(storedFields(instance), context)
+  for (const name of state.stamp ? state.base.keys() : defaultFieldsOf(ctor))
+    if (!cells.has(name) && !Object.hasOwn(instance, name)) cells.set(name, DELETED)
+  plan.objects.push({ state, ref, ...difference(state.base, cells), expect: state.stamp ?? 'absent' })
+}
+
+/** The object's reference, fixed as soon as somebody needs it. */
+export function refOf(state: ObjectState): Ref {
+  if (state.ref) return state.ref
+  state.provisional ??= new Ref(newId(), classOf(constructorOfInstance(state.instance)).id)
+  return state.provisional
+}
+
+function difference(
+  base: ReadonlyMap<string, Fingerprint>,
+  cells: Cells,
+): { set: ReadonlyMap<string, Cell>; unset: readonly string[]; prints: ReadonlyMap<string, Fingerprint> } {
+  const set = new Map<string, Cell>()
+  const prints = new Map<string, Fingerprint>()
+  for (const [name, cell] of cells) {
+    const print = fingerprint(cell)
+    prints.set(name, print)
+    if (!base.has(name) || base.get(name) !== print) set.set(name, cell)
+  }
+  const unset = base.size === 0 ? [] : [...base.keys()].filter((name) => !cells.has(name))
+  return { set, unset, prints }
+}
+
+/** How a collection stands in a field: its table, its owner (the object whose field first held it), its columns. */
+export interface DictCell {
+  readonly kind: 'dict'
+  readonly table: string
+  readonly owner: Ref
+  readonly keys: readonly ColumnSpec[]
+  readonly partition: number
+  readonly values: readonly ColumnSpec[]
+  readonly writes: 'lww' | 'cas'
+}
+
+function dictCell(plan: Plan, dict: StorageDict<any, any>, holder: Ref): DictCell & { readonly [property: string]: unknown } {
+  const table = tableOf(dict) ?? plannedTable(plan, dict, holder)
+  const { id, owner, keys, partition, values, writes } = table
+  return { kind: 'dict', table: id, owner, keys, partition, values, writes }
+}
+
+function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref): Table {
+  const planned = plan.tables.find((t) => t.dict === dict)
+  if (planned) return planned.table
+  const table: Table = { id: newTableId(), owner, ...dictSchemaOf(dict) }
+  plan.tables.push({ dict, table })
+  return table
+}

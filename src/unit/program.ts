@@ -1,0 +1,321 @@
+import type { Op, Receipt, Ref, Stamp } from '../backend.js'
+import { AliasTakenError, ConflictError, isInsituError, NotFoundError, ValidationError, WrongClassError } from '../errors.js'
+import { fingerprint, refsIn } from '../codec/values.js'
+import type { TableId } from '../ids.js'
+import { classOf, constructorOf } from '../classes/class-registry.js'
+import { isDict, type StorageDict } from '../dict/storage-dict.js'
+import { constructorOfInstance, mergesFields } from '../objects/fields.js'
+import type { ObjectState } from '../objects/object-state.js'
+import type { StorageObject } from '../objects/storage-object.js'
+import { stateOf } from '../objects/storage-object.js'
+import { checkAlias } from '../store.js'
+import { type ObjectPlan, type Plan, planOf } from './persist-plan.js'
+import { collectionsIn } from './collections-in.js'
+import { bindTable, tableOf } from './table-binding.js'
+import { nameOf, notFound, type TableRows, UnitOfWork } from './unit-of-work.js'
+
+/** Rows that the main program buffers per table before they are sent by themselves. */
+const BUFFERED_ROWS_MAX = 4096
+
+/** The main program's unit of work: every save is a group of its own. */
+export class Program extends UnitOfWork {
+  readonly isTransaction = false
+  #flushing: Promise<void> = Promise.resolve()
+  #flushError: unknown
+
+  async makePersistent(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
+    if (alias !== undefined) checkAlias(alias)
+    if (state.ref) return this.#persistAgain(state, alias, ifExists)
+    for (let attempt = 0; ; attempt++) {
+      const expect = alias === undefined ? null : await this.#aliasTarget(alias, ifExists)
+      if (expect && ifExists === 'open') return this.#become(state, alias!, expect)
+      try {
+        await this.#commitStates([state], (ref) => (alias === undefined ? [] : [{ do: 'name', alias, expect, to: ref }]))
+        return state.instance
+      } catch (error) {
+        // Somebody took the name between looking and claiming: look again, unless that is the caller's error.
+        if (!(error instanceof AliasTakenError) || ifExists === 'error' || attempt >= 100) throw error
+      }
+    }
+  }
+
+  /** What stands under an alias that may be taken over; `null` when it is free. */
+  async #aliasTarget(alias: string, ifExists: 'error' | 'open' | 'replace'): Promise<Ref | null> {
+    const ref = await this.resolveAlias(alias)
+    if (!ref || ifExists === 'replace') return ref ?? null
+    const [stored] = await this.store.backend.read([ref])
+    // A name whose object is gone is free.
+    if (!stored || ifExists === 'open') return ref
+    throw new AliasTakenError(`alias ${alias} belongs to object ${ref.id}: choose another, or { ifExists: 'open' | 'replace' }`, { alias, by: ref.id })
+  }
+
+  async #become(state: ObjectState, alias: string, ref: Ref): Promise<StorageObject> {
+    const ctor = constructorOfInstance(state.instance)
+    if (classOf(ctor).id !== ref.classId && constructorOf(ref.classId) !== ctor)
+      throw new WrongClassError(`alias ${alias} is a ${ref.classId}, not a ${ctor.name}`, { alias, expected: classOf(ctor).id, found: ref.classId })
+    const inMemory = this.instances.get(ref.id)
+    if (inMemory) {
+      await this.fetch([ref], {})
+      return inMemory
+    }
+    const [stored] = await this.store.backend.read([ref])
+    if (!stored) throw notFound(ref.id, this.store.url)
+    this.adopt(state, ref)
+    try {
+      this.take(state, stored)
+    } catch (error) {
+      this.instances.delete(ref.id)
+      state.becomeVolatile()
+      throw error
+    }
+    return state.instance
+  }
+
+  async #persistAgain(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
+    await this.save(state)
+    if (alias === undefined) return state.instance
+    const held = await this.resolveAlias(alias)
+    if (held?.id === state.ref!.id) return state.instance
+    if (held && ifExists === 'replace') await this.#name(alias, held, state.ref!)
+    else await this.addAlias(state, alias)
+    return state.instance
+  }
+
+  async save(state: ObjectState): Promise<void> {
+    this.persistentRef(state, 'save')
+    await this.#flushing
+    this.#throwFlushError()
+    if (!state.loaded) return
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#commitStates([state], () => [])
+      } catch (error) {
+        if (!(error instanceof ConflictError) || attempt >= 10 || !mergesFields(constructorOfInstance(state.instance))) throw error
+        if (!(await this.#rebase(state))) throw error
+      }
+    }
+  }
+
+  /** Moves unsaved changes onto the newly stored state, if that changed other fields only. */
+  async #rebase(state: ObjectState): Promise<boolean> {
+    const [stored] = await this.store.backend.read([state.ref!])
+    if (!stored) return false
+    const mine = planOf([state]).objects[0]!
+    const theirs = [...stored.cells].filter(([name, cell]) => {
+      return !state.base.has(name) || state.base.get(name) !== fingerprint(cell)
+    })
+    if (theirs.some(([name]) => mine.set.has(name) || mine.unset.includes(name))) return false
+    const keep = new Map([...mine.set.keys()].map((name) => [name, (state.instance as unknown as Record<string, unknown>)[name]]))
+    this.take(state, stored)
+    Object.assign(state.instance, Object.fromEntries(keep))
+    return true
+  }
+
+  async deletePersistent(state: ObjectState, deep: boolean): Promise<void> {
+    while (state.busy) await state.busy.catch(() => {})
+    const ref = state.ref
+    if (!ref) return
+    const [stored] = await this.store.backend.read([ref])
+    const owned = await this.#tablesOf(ref)
+    if (stored) await this.#remove(ref)
+    for (const table of owned) await this.store.backend.drop(table.id)
+    await this.store.reached()
+    for (const rows of this.bufferedOf(state)) this.buffered.delete(rows.table.id)
+    this.instances.delete(ref.id)
+    state.becomeVolatile()
+    if (deep && stored) await this.#deleteReached(refsIn(stored.cells))
+  }
+
+  async #remove(ref: Ref): Promise<void> {
+    const names: Op[] = []
+    for await (const page of this.store.backend.aliases({ ref })) for (const [alias] of page) names.push({ do: 'name', alias, expect: ref, to: null })
+    try {
+      await this.store.commit([{ do: 'remove', ref, expect: 'present' }, ...names])
+    } catch (error) {
+      // Somebody else was faster, or moved a name: what is left to remove is found by looking again.
+      if (!(error instanceof ConflictError || error instanceof AliasTakenError)) throw error
+      const [still] = await this.store.backend.read([ref])
+      if (still) await this.#remove(ref)
+    }
+  }
+
+  async #tablesOf(ref: Ref): Promise<readonly { id: TableId }[]> {
+    const [stored] = await this.store.backend.read([ref])
+    const cells = stored ? collectionsIn(stored.cells) : []
+    return cells
+      .filter((c) => c.owner.id === ref.id)
+      .map((c) => ({ id: c.table as TableId }))
+  }
+
+  /** Deletes what nothing else refers to and no alias names. Looks at every object of the store: slow, and said so in the docs. */
+  async #deleteReached(reached: readonly Ref[]): Promise<void> {
+    const held = new Set<string>()
+    for await (const page of this.store.backend.objects({}))
+      for (const stored of await this.store.backend.read(page)) for (const ref of stored ? refsIn(stored.cells) : []) held.add(ref.id)
+    for (const ref of reached) {
+      if (held.has(ref.id)) continue
+      let named = false
+      for await (const page of this.store.backend.aliases({ ref })) named ||= page.length > 0
+      if (!named) await this.deletePersistent(stateOf(this.instanceOf(ref)), true)
+    }
+  }
+
+  async addAlias(state: ObjectState, alias: string): Promise<void> {
+    checkAlias(alias)
+    const ref = this.persistentRef(state, 'addAlias')
+    const held = await this.resolveAlias(alias)
+    if (held?.id === ref.id) return
+    const [stands] = held ? await this.store.backend.read([held]) : []
+    if (stands) throw new AliasTakenError(`alias ${alias} belongs to object ${held!.id}: choose another`, { alias, by: held!.id })
+    await this.#name(alias, held ?? null, ref)
+  }
+
+  async removeAlias(state: ObjectState, alias: string): Promise<void> {
+    checkAlias(alias)
+    const ref = this.persistentRef(state, 'removeAlias')
+    const held = await this.resolveAlias(alias)
+    if (held?.id !== ref.id) throw new NotFoundError(`${nameOf(state)} has no alias ${alias}`, { alias, id: ref.id })
+    await this.#name(alias, ref, null)
+  }
+
+  async #name(alias: string, expect: Ref | null, to: Ref | null): Promise<void> {
+    const holds: Op[] = to ? [{ do: 'check', ref: to, expect: 'present' }] : []
+    await this.store.commit([...holds, { do: 'name', alias, expect, to }])
+    await this.store.reached()
+  }
+
+  /** Takes over an instance that a transaction made or loaded. */
+  inherit(state: ObjectState): void {
+    const ref = state.ref!
+    if (this.instances.get(ref.id)) state.unit = this
+    else this.adopt(state, ref)
+    for (const value of Object.values(state.instance)) {
+      const table = typeof value === 'object' && value !== null && isDict(value) ? tableOf(value) : undefined
+      if (table) bindTable(value as StorageDict<any, any>, table, this)
+    }
+  }
+
+  // ---- groups
+
+  /** Stores objects with what they newly reach and their buffered rows, as one group; `extra` ops ride along. */
+  async #commitStates(roots: readonly ObjectState[], extra: (ref: Ref) => Op[]): Promise<void> {
+    const plan = await this.#settledPlan(roots)
+    const rows = plan.objects.flatMap((o) => this.bufferedOf(o.state))
+    const row = rows.map((r) => ({ rows: r, sent: r.overlay.take() }))
+    const ops = [
+      ...plan.ops(),
+      ...extra(plan.objects[0]!.ref),
+      ...row.flatMap(({ rows: r, sent }) => sent.toOps(r.table)),
+      ...plan.tables.flatMap(({ dict, table }) => overlayOf(dict).toOps(table)),
+    ]
+    if (ops.length === 0) return
+    const work = this.#send(plan, ops)
+    for (const { state } of plan.objects) state.busy = work
+    try {
+      await work
+      for (const { sent, rows: r } of row) r.overlay.settle(sent)
+    } catch (error) {
+      for (const { sent, rows: r } of row) r.overlay.putBack(sent)
+      throw error
+    } finally {
+      for (const { state } of plan.objects) state.busy = undefined
+    }
+    await this.store.reached()
+  }
+
+  async #settledPlan(roots: readonly ObjectState[]): Promise<Plan> {
+    for (;;) {
+      const plan = planOf(this.#withReached(roots))
+      if (plan.waits.length === 0) return plan
+      await Promise.allSettled(plan.waits)
+    }
+  }
+
+  #withReached(roots: readonly ObjectState[]): ObjectState[] {
+    return [...roots, ...roots.flatMap((r) => this.bufferedOf(r).flatMap((b) => [...b.reached].filter((s) => !s.ref)))]
+  }
+
+  async #send(plan: Plan, ops: readonly Op[]): Promise<void> {
+    for (const { table } of plan.tables) await this.store.backend.define(table)
+    const receipt = await this.store.commit(ops)
+    for (const object of plan.objects) this.#stored(object, receipt)
+    for (const { dict, table } of plan.tables) {
+      const own = overlayOf(dict)
+      own.clear()
+      bindTable(dict, table, this)
+    }
+  }
+
+  #stored(object: ObjectPlan, receipt: Receipt): void {
+    const { state, ref, prints } = object
+    const stamp: Stamp | undefined = receipt.stamps.get(ref.id)
+    if (!stamp) return
+    if (!state.ref) this.adopt(state, ref)
+    state.stamp = stamp
+    state.base = prints
+  }
+
+  rowsChanged(rows: TableRows): void {
+    if (rows.overlay.count < BUFFERED_ROWS_MAX || this.#sending.has(rows)) return
+    this.#sending.add(rows)
+    // In order, as groups: each waits for the one before. The error of one is thrown by the next save.
+    this.#flushing = this.#flushing.then(() => this.#sendRows(rows)).catch((e: unknown) => void (this.#flushError ??= e))
+  }
+
+  readonly #sending = new Set<TableRows>()
+
+  async #sendRows(rows: TableRows): Promise<void> {
+    this.#sending.delete(rows)
+    if (rows.overlay.count === 0) return
+    const reached = [...rows.reached].filter((s) => !s.ref)
+    if (reached.length > 0) await this.#commitStates(reached, () => [])
+    const sent = rows.overlay.take()
+    try {
+      await this.store.commit(sent.toOps(rows.table))
+      rows.overlay.settle(sent)
+      rows.reached.clear()
+    } catch (error) {
+      rows.overlay.putBack(sent)
+      throw error
+    }
+  }
+
+  /** Sends all buffered rows of all tables. */
+  async saveRows(): Promise<void> {
+    await this.#flushing
+    this.#throwFlushError()
+    const waiting = [...this.buffered.values()].filter((r) => r.overlay.count > 0)
+    for (const rows of waiting) await this.#sendRows(rows)
+    if (waiting.length > 0) await this.store.reached()
+  }
+
+  #throwFlushError(): void {
+    const error = this.#flushError
+    this.#flushError = undefined
+    if (error !== undefined) throw error
+  }
+
+  /** Brings clean loaded instances up to date with what tasks or transactions committed. */
+  async refresh(ids: ReadonlySet<string>): Promise<void> {
+    const stale = [...this.instances.loaded()].map(stateOf).filter((s) => s.ref && ids.has(s.ref.id))
+    if (stale.length === 0) return
+    const stored = await this.store.backend.read(stale.map((s) => s.ref!))
+    stored.forEach((found, i) => {
+      const state = stale[i]!
+      if (!found || found.stamp.commit === state.stamp?.commit) return
+      if (this.isDirty(state))
+        throw new ConflictError(`${nameOf(state)} was changed by a task and has unsaved changes here: save() before the call, or reload({ discard: true })`, {
+          ref: state.ref,
+          expected: state.stamp,
+          found: found.stamp,
+        })
+      this.take(state, found)
+    })
+  }
+}
+
+const overlayOf = (dict: unknown): import('../dict/overlay.js').Overlay => (dict as { [OWN_ROWS](): import('../dict/overlay.js').Overlay })[OWN_ROWS]()
+const OWN_ROWS = Symbol.for('insitu.dict.ownRows')
+
+export const isRetryable = (error: unknown): boolean => isInsituError(error) && error.retryable
+export { ValidationError }

@@ -1,0 +1,75 @@
+/** Ties a StorageDict to its stored table and to the unit of work that buffers its rows. */
+import type { Key, Range, Ref, StoredRow, Table } from '../backend.js'
+import type { DictBinding } from '../dict/dict-binding.js'
+import type { Overlay } from '../dict/overlay.js'
+import type { StorageDict } from '../dict/storage-dict.js'
+import { bindDict } from '../dict/storage-dict.js'
+import { UnavailableError } from '../errors.js'
+import { isStorageObject, stateOf } from '../objects/storage-object.js'
+import { unitIfOpen } from './context.js'
+import { refOf } from './persist-plan.js'
+import type { UnitOfWork } from './unit-of-work.js'
+
+const bindings = new WeakMap<object, TableBinding>()
+
+/** The table of a dict, `undefined` while volatile. */
+export const tableOf = (dict: object): Table | undefined => bindings.get(dict)?.stored
+
+/** The unit of work that holds a bound dict. */
+export const unitOfDict = (dict: object): UnitOfWork | undefined => bindings.get(dict)?.unit
+
+/** Binds a dict to its table; rows that it held while volatile go into the unit's overlay. */
+export function bindTable(dict: StorageDict<any, any>, table: Table, unit: UnitOfWork): void {
+  const binding = new TableBinding(table, unit)
+  bindings.set(dict, binding)
+  bindDict(dict, binding)
+}
+
+export const forgetTable = (dict: object): void => void bindings.delete(dict)
+
+class TableBinding implements DictBinding {
+  constructor(
+    readonly stored: Table,
+    readonly unit: UnitOfWork,
+  ) {}
+
+  table(): Table {
+    return this.stored
+  }
+
+  overlay(): Overlay {
+    return this.#writer().rowsOf(this.stored).overlay
+  }
+
+  rows(keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
+    return this.unit.store.backend.rows(this.stored.id, keys)
+  }
+
+  scan(range: Range, signal?: AbortSignal): AsyncIterable<readonly StoredRow[]> {
+    return this.unit.store.backend.scan(range, signal)
+  }
+
+  changed(): void {
+    const writer = this.#writer()
+    writer.rowsChanged(writer.rowsOf(this.stored))
+  }
+
+  refOf(value: object): Ref {
+    if (!isStorageObject(value)) throw new UnavailableError('a reference column holds StorageObjects')
+    const state = stateOf(value)
+    if (!state.ref) this.#writer().rowsOf(this.stored).reached.add(state)
+    return refOf(state)
+  }
+
+  resolve(ref: Ref): unknown {
+    return this.#writer().instanceOf(ref)
+  }
+
+  assertUsable(): void {}
+
+  /** A task's or transaction's writes are its own until it commits, also on a dict that the main program loaded. */
+  #writer(): UnitOfWork {
+    const current = unitIfOpen()
+    return current?.isTransaction ? current : this.unit
+  }
+}

@@ -1,0 +1,202 @@
+import type { Op, Receipt, Ref, Table } from '../backend.js'
+import { AliasTakenError, ConflictError, NotFoundError, UnsupportedError, WrongDirectionError } from '../errors.js'
+import type { CommitId, Id } from '../ids.js'
+import { newCommitId } from '../ids.js'
+import { constructorOfInstance, mergesFields } from '../objects/fields.js'
+import type { ObjectState } from '../objects/object-state.js'
+import { type GetOptions, type StorageObject, stateOf } from '../objects/storage-object.js'
+import { checkAlias, nowMicros } from '../store.js'
+import { type Plan, planOf } from './persist-plan.js'
+import { bindTable, tableOf } from './table-binding.js'
+import { nameOf, notFound, type TableRows, UnitOfWork } from './unit-of-work.js'
+
+export interface CommitOptions {
+  /** Also validate objects that were only read: prevents write skew. */
+  readonly check?: boolean
+  /** Ids of arguments that must not change. */
+  readonly readOnly?: ReadonlySet<Id>
+  /** Further ops of the group, as a task's mark. */
+  readonly extra?: readonly Op[]
+  readonly commit?: CommitId
+}
+
+/** A unit of work that commits as one group at its end, or leaves no trace: a task, or the body of `transact`. */
+export class Transaction extends UnitOfWork {
+  readonly isTransaction = true
+  readonly #loaded = new Set<ObjectState>()
+  readonly #created = new Set<ObjectState>()
+  readonly #removed = new Map<Id, ObjectState>()
+  readonly #names = new Map<string, { readonly expect: Ref | null; readonly to: Ref | null }>()
+  /** Instances of the main program that were saved inside. */
+  readonly #enlisted = new Set<ObjectState>()
+
+  protected override onTaken(state: ObjectState): void {
+    this.#loaded.add(state)
+  }
+
+  override async resolveAlias(alias: string): Promise<Ref | undefined> {
+    const own = this.#names.get(alias)
+    return own ? (own.to ?? undefined) : super.resolveAlias(alias)
+  }
+
+  protected override async findRefs(ids: readonly Id[]): Promise<(Ref | undefined)[]> {
+    const own = ids.map((id) => this.#createdRef(id))
+    const missing = ids.filter((_, i) => !own[i])
+    const found = missing.length > 0 ? await super.findRefs(missing) : []
+    return own.map((ref) => ref ?? found.shift()).map((ref) => (ref && this.#removed.has(ref.id) ? undefined : ref))
+  }
+
+  override async fetch(refs: readonly Ref[], options: GetOptions): Promise<(StorageObject | undefined)[]> {
+    const own = refs.map((ref) => (this.#createdRef(ref.id) ? this.instances.get(ref.id) : undefined))
+    const stored = refs.filter((ref, i) => !own[i] && !this.#removed.has(ref.id))
+    const fetched = stored.length > 0 ? await super.fetch(stored, options) : []
+    return refs.map((ref, i) => own[i] ?? (this.#removed.has(ref.id) ? undefined : fetched.shift()))
+  }
+
+  #createdRef(id: Id): Ref | undefined {
+    const instance = this.instances.get(id)
+    return instance && this.#created.has(stateOf(instance)) ? stateOf(instance).ref : undefined
+  }
+
+  async makePersistent(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
+    if (alias !== undefined) checkAlias(alias)
+    const held = alias === undefined ? undefined : await this.resolveAlias(alias)
+    if (held && held.id !== state.ref?.id) {
+      const [stands] = await this.fetch([held], {})
+      if (stands && ifExists === 'open' && !state.ref) return stands
+      if (stands && ifExists !== 'replace')
+        throw new AliasTakenError(`alias ${alias} belongs to object ${held.id}: choose another, or { ifExists: 'open' | 'replace' }`, { alias, by: held.id })
+    }
+    if (!state.ref) this.#create(planOf([state]))
+    if (alias !== undefined && held?.id !== state.ref!.id) this.#rename(alias, held ?? null, state.ref!)
+    return state.instance
+  }
+
+  #create(plan: Plan): void {
+    for (const { state, ref } of plan.objects) {
+      if (state.ref) continue
+      this.adopt(state, ref)
+      this.#created.add(state)
+    }
+    for (const { dict, table } of plan.tables) bindTable(dict, table, this)
+  }
+
+  #rename(alias: string, held: Ref | null, to: Ref | null): void {
+    this.#names.set(alias, { expect: this.#names.has(alias) ? this.#names.get(alias)!.expect : held, to })
+  }
+
+  /** Checks at once what a save checks; commits with the rest. */
+  async save(state: ObjectState): Promise<void> {
+    const ref = this.persistentRef(state, 'save')
+    if (state.unit !== this) this.#enlisted.add(state)
+    planOf([state])
+    if (!state.stamp) return
+    const [stored] = await this.store.backend.read([ref])
+    if (!stored) throw notFound(ref.id, this.store.url)
+    if (stored.stamp.commit !== state.stamp.commit && !mergesFields(constructorOfInstance(state.instance)))
+      throw new ConflictError(`${nameOf(state)} was changed by somebody else since it was read`, { ref, expected: state.stamp, found: stored.stamp })
+  }
+
+  async deletePersistent(state: ObjectState, deep: boolean): Promise<void> {
+    const ref = this.persistentRef(state, 'deletePersistent')
+    if (deep) {
+      throw new UnsupportedError('deletePersistent({ deep }) is not possible inside a task or transaction: call it in the main program')
+    }
+    for (const alias of this.#created.has(state) ? [] : await this.aliasesOf(state)) this.#rename(alias, ref, null)
+    for (const [alias, { to }] of this.#names) if (to?.id === ref.id) this.#rename(alias, null, null)
+    for (const rows of this.bufferedOf(state)) this.buffered.delete(rows.table.id)
+    if (!this.#created.delete(state)) this.#removed.set(ref.id, state)
+    this.#loaded.delete(state)
+  }
+
+  async addAlias(state: ObjectState, alias: string): Promise<void> {
+    this.persistentRef(state, 'addAlias')
+    await this.makePersistent(state, alias, 'error')
+  }
+
+  async removeAlias(state: ObjectState, alias: string): Promise<void> {
+    checkAlias(alias)
+    const ref = this.persistentRef(state, 'removeAlias')
+    const held = await this.resolveAlias(alias)
+    if (held?.id !== ref.id) throw new NotFoundError(`${nameOf(state)} has no alias ${alias}`, { alias, id: ref.id })
+    this.#rename(alias, ref, null)
+  }
+
+  rowsChanged(_rows: TableRows): void {}
+
+  /** Everything that changed, as ops; empty when nothing did. */
+  collect({ check = false, readOnly }: CommitOptions = {}): { plan: Plan; ops: Op[] } {
+    const roots = [...this.#created, ...this.#loaded, ...this.#enlisted]
+    const reached = [...this.buffered.values()].flatMap((r) => [...r.reached].filter((s) => !s.ref))
+    const plan = planOf([...roots, ...reached])
+    const changed = plan.changed
+    const rows = [...this.buffered.values()].filter((r) => r.overlay.count > 0)
+    for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
+    for (const { table } of rows) if (readOnly?.has(table.owner.id)) throw wrongDirection(`the collection of ${table.owner.id}`, table.owner.id)
+    const ops: Op[] = [
+      ...plan.ops(),
+      ...[...this.#removed.values()].map((s): Op => ({ do: 'remove', ref: s.ref!, expect: s.stamp ?? 'present' })),
+      ...[...this.#names].filter(([, n]) => n.expect !== null || n.to !== null).map(([alias, n]): Op => ({ do: 'name', alias, ...n })),
+      ...rows.flatMap((r) => r.overlay.toOps(r.table)),
+    ]
+    if (check && ops.length > 0)
+      for (const { state, ref } of plan.objects)
+        if (state.stamp && !changed.some((c) => c.state === state)) ops.push({ do: 'check', ref, expect: state.stamp })
+    return { plan, ops }
+  }
+
+  /** Commits as one group. `undefined` when there was nothing to commit and no `extra`. */
+  async commit(options: CommitOptions = {}): Promise<Receipt | undefined> {
+    const { plan, ops } = this.collect(options)
+    if (ops.length === 0) return undefined
+    this.#create(plan)
+    for (const table of this.#newTables(plan)) await this.store.backend.define(table)
+    const group = { commit: options.commit ?? newCommitId(), atMicros: nowMicros(), ops: [...ops, ...(options.extra ?? [])] }
+    const receipt = await this.store.backend.commit(group)
+    if (receipt.applied) this.#committed(plan, receipt)
+    return receipt
+  }
+
+  /** Tables of collections that this unit made: defined before the group that refers to them. */
+  #newTables(plan: Plan): Table[] {
+    const owned = [...this.#created].flatMap(tablesOfInstance)
+    return [...new Map([...plan.tables.map((t) => t.table), ...owned].map((table) => [table.id, table])).values()]
+  }
+
+  #committed(plan: Plan, receipt: Receipt): void {
+    for (const { state, ref, prints } of plan.objects) {
+      const stamp = receipt.stamps.get(ref.id)
+      if (!stamp) continue
+      state.stamp = stamp
+      state.base = prints
+    }
+    for (const state of this.#removed.values()) state.becomeVolatile()
+    this.buffered.clear()
+  }
+
+  /** Makes what was made persistent inside volatile again, after a failure. */
+  rollback(): void {
+    for (const state of this.#created) state.becomeVolatile()
+  }
+
+  /** Instances that go on living in the main program after the transaction. */
+  handOver(): void {
+    for (const state of [...this.#created, ...this.#loaded]) if (state.ref && state.unit === this) this.store.program.inherit(state)
+  }
+
+  /** What this unit changed, for refreshing instances of the main program. */
+  changedIds(receipt: Receipt): ReadonlySet<string> {
+    return new Set(receipt.stamps.keys())
+  }
+}
+
+function tablesOfInstance(state: ObjectState): Table[] {
+  return Object.values(state.instance).flatMap((value) => {
+    const table = typeof value === 'object' && value !== null ? tableOf(value) : undefined
+    return table && table.owner.id === state.ref?.id ? [table] : []
+  })
+}
+
+function wrongDirection(what: string, id: string): Error {
+  return new WrongDirectionError(`the task changed ${what}, which it declares IN: declare the parameter INOUT, or do not change it`, { id })
+}

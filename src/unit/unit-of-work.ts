@@ -1,0 +1,292 @@
+/** What a task, a transaction, or the main program between two saves, has read and changed of one store. */
+import type { Location, Mark, Ref, Stored, Table } from '../backend.js'
+import type { Constructor } from '../classes/class-locator.js'
+import { classOf, constructorOf, findConstructor } from '../classes/class-registry.js'
+import { type DecodeContext, decodeFields, fingerprint, refsIn } from '../codec/values.js'
+import { nestedClassesOf } from '../codec/nested-classes.js'
+import { Overlay } from '../dict/overlay.js'
+import { dictFromSchema, dictSchemaOf, isDict, type StorageDict } from '../dict/storage-dict.js'
+import { NotFoundError, SchemaMismatchError, UnavailableError, UnsavedChangesError, UnsupportedError, ValidationError, WrongClassError } from '../errors.js'
+import { type Id, isIdText, type TableId } from '../ids.js'
+import { constructHandle, constructorOfInstance, fill, guardAgain } from '../objects/fields.js'
+import type { ObjectState } from '../objects/object-state.js'
+import { type GetOptions, newHandle, type PersistOptions, StorageObject, stateOf } from '../objects/storage-object.js'
+import { checkAlias, type Store } from '../store.js'
+import { IdentityMap } from './identity-map.js'
+import { type DictCell, isDeleted, planOf } from './persist-plan.js'
+import { bindTable, tableOf } from './table-binding.js'
+
+/** Buffered rows of one table. */
+export interface TableRows {
+  readonly table: Table
+  readonly overlay: Overlay
+  /** Volatile objects that buffered rows refer to: stored with them. */
+  readonly reached: Set<ObjectState>
+}
+
+export abstract class UnitOfWork {
+  abstract readonly isTransaction: boolean
+  protected readonly instances = new IdentityMap()
+  protected readonly buffered = new Map<TableId, TableRows>()
+
+  constructor(readonly store: Store) {}
+
+  abstract makePersistent(state: ObjectState, alias: string | undefined, ifExists: NonNullable<PersistOptions['ifExists']>): Promise<StorageObject>
+  abstract save(state: ObjectState): Promise<void>
+  abstract deletePersistent(state: ObjectState, deep: boolean): Promise<void>
+  abstract addAlias(state: ObjectState, alias: string): Promise<void>
+  abstract removeAlias(state: ObjectState, alias: string): Promise<void>
+  /** Called after each buffered row. */
+  abstract rowsChanged(rows: TableRows): void
+
+  /** The unit that acts on an object: the running transaction, else the one that holds it. */
+  unitFor(state: ObjectState): UnitOfWork {
+    return this.isTransaction ? this : (state.unit ?? this)
+  }
+
+  // ---- reading
+
+  async getByAlias(ctor: Constructor, alias: string, options: GetOptions = {}): Promise<StorageObject> {
+    checkAlias(alias)
+    const ref = await this.resolveAlias(alias)
+    if (!ref) throw new NotFoundError(`no object has the alias ${alias} in ${this.store.url}`, { alias })
+    this.#assertClass(ctor, ref, `alias ${alias}`)
+    const [instance] = await this.fetch([ref], options)
+    if (!instance) throw new NotFoundError(`the object of alias ${alias} was deleted from ${this.store.url}`, { alias, id: ref.id })
+    return instance
+  }
+
+  async getById(ctor: Constructor, id: Id, options: GetOptions = {}): Promise<StorageObject> {
+    assertId(id)
+    // Most often the class asked for is the one stored; if not, `find` says which it is.
+    const guess = this.instances.get(id) ? stateOf(this.instances.get(id)!).ref! : undefined
+    const [ref] = guess ? [guess] : await this.findRefs([id])
+    if (!ref) throw notFound(id, this.store.url)
+    this.#assertClass(ctor, ref, `id ${id}`)
+    const [instance] = await this.fetch([ref], options)
+    if (!instance) throw notFound(id, this.store.url)
+    return instance
+  }
+
+  /** Objects of any known class, in the order asked, in two round trips. */
+  async getByIds(ids: readonly Id[]): Promise<StorageObject[]> {
+    ids.forEach(assertId)
+    const refs = await this.findRefs(ids)
+    const missing = refs.indexOf(undefined)
+    if (missing >= 0) throw notFound(ids[missing]!, this.store.url)
+    const found = await this.fetch(refs as Ref[], {})
+    return found.map((instance, i) => {
+      if (!instance) throw notFound(ids[i]!, this.store.url)
+      return instance
+    })
+  }
+
+  /** Loads handles in one round trip. */
+  async loadAll(states: readonly ObjectState[]): Promise<void> {
+    const wanted = states.filter((s) => !s.loaded && s.ref)
+    if (wanted.length === 0) return
+    const stored = await this.store.backend.read(wanted.map((s) => s.ref!))
+    stored.forEach((found, i) => {
+      if (!found) throw notFound(wanted[i]!.ref!.id, this.store.url)
+      this.take(wanted[i]!, found)
+    })
+  }
+
+  async reload(state: ObjectState, discard: boolean): Promise<void> {
+    const ref = this.persistentRef(state, 'reload')
+    if (!discard && state.loaded && this.isDirty(state))
+      throw new UnsavedChangesError(`${nameOf(state)} has unsaved changes: save() them, or reload({ discard: true })`, { id: ref.id })
+    const [stored] = await this.store.backend.read([ref])
+    if (!stored) throw notFound(ref.id, this.store.url)
+    this.take(state, stored)
+  }
+
+  async aliasesOf(state: ObjectState): Promise<string[]> {
+    const ref = this.persistentRef(state, 'aliases')
+    const names: string[] = []
+    for await (const page of this.store.backend.aliases({ ref })) for (const [alias] of page) names.push(alias)
+    return names.sort()
+  }
+
+  async locationsOf(state: ObjectState): Promise<readonly Location[]> {
+    const [locations] = await this.store.backend.locate([this.persistentRef(state, 'getLocations')])
+    return locations ?? []
+  }
+
+  newVersion(_state: ObjectState): Promise<StorageObject> {
+    return Promise.reject(new UnsupportedError('versions of objects are not supported yet: copy the fields into a new object', { code: 'ERR_NO_VERSIONS' }))
+  }
+
+  consolidateVersion(_state: ObjectState): Promise<void> {
+    return Promise.reject(new UnsupportedError('versions of objects are not supported yet', { code: 'ERR_NO_VERSIONS' }))
+  }
+
+  newReplica(state: ObjectState, host: string | undefined): Promise<void> {
+    const { replicas, url } = this.store.backend
+    if (!replicas || host === undefined)
+      return Promise.reject(new UnsupportedError(`${url} keeps no further copies: read the object where it is`, { code: 'ERR_NO_REPLICAS' }))
+    return replicas.copy(this.persistentRef(state, 'newReplica'), host as never)
+  }
+
+  /** Resolves ids, newest knowledge first. */
+  protected async findRefs(ids: readonly Id[]): Promise<(Ref | undefined)[]> {
+    const found = await this.store.backend.find(ids)
+    return found.map((f) => f?.ref ?? undefined)
+  }
+
+  async resolveAlias(alias: string): Promise<Ref | undefined> {
+    const [found] = await this.store.backend.find([{ alias }])
+    return found?.ref ?? undefined
+  }
+
+  /** Loads objects, or brings those in memory up to date; `undefined` for deleted ones. */
+  async fetch(refs: readonly Ref[], { depth = 0 }: GetOptions): Promise<(StorageObject | undefined)[]> {
+    const stored = await this.store.backend.read(refs)
+    const instances = stored.map((found) => found && this.arrive(found))
+    if (depth > 0) {
+      const next = new Map<Id, Ref>()
+      for (const found of stored) for (const ref of found ? refsIn(found.cells) : []) if (ref.id !== found!.ref.id) next.set(ref.id, ref)
+      const unloaded = [...next.values()].filter((ref) => !stateOf(this.instanceOf(ref)).loaded)
+      if (unloaded.length > 0) await this.fetch(unloaded, { depth: depth - 1 })
+    }
+    return instances
+  }
+
+  /** An object as the store has it now meets what is in memory: unsaved changes win, else the store. */
+  protected arrive(stored: Stored): StorageObject {
+    const instance = this.instanceOf(stored.ref)
+    const state = stateOf(instance)
+    const fresh = state.loaded && state.stamp?.commit === stored.stamp.commit && state.stamp.revision === stored.stamp.revision
+    if (!fresh && !(state.loaded && (state.busy || this.isDirty(state)))) this.take(state, stored)
+    return instance
+  }
+
+  /** The one instance of an id in this unit of work; a handle when it is new here. */
+  instanceOf(ref: Ref): StorageObject {
+    const known = this.instances.get(ref.id)
+    if (known) return known
+    const instance = newHandle(findConstructor(ref.classId) ?? StorageObject)
+    const state = stateOf(instance)
+    state.ref = ref
+    state.unit = this
+    this.instances.set(ref.id, instance)
+    return instance
+  }
+
+  /** Fills an instance with a stored state. */
+  take(state: ObjectState, stored: Stored): void {
+    const { instance } = state
+    const ctor = state.loaded ? constructorOfInstance(instance) : constructorOf(stored.ref.classId)
+    if (!state.loaded) constructHandle(instance, ctor)
+    try {
+      fill(instance, ctor, this.#decode(state, ctor, stored))
+    } catch (error) {
+      if (!state.loaded) guardAgain(instance, ctor)
+      throw error
+    }
+    state.loaded = true
+    state.stamp = stored.stamp
+    state.base = new Map([...stored.cells].map(([name, cell]) => [name, fingerprint(cell)]))
+    this.onTaken(state)
+  }
+
+  protected onTaken(_state: ObjectState): void {}
+
+  #decode(state: ObjectState, ctor: Constructor, stored: Stored): { values: ReadonlyMap<string, unknown>; deleted: readonly string[] } {
+    const deleted = [...stored.cells].filter(([, cell]) => isDeleted(cell)).map(([name]) => name)
+    const cells = deleted.length === 0 ? stored.cells : new Map([...stored.cells].filter(([, cell]) => !isDeleted(cell)))
+    const nested = nestedClassesOf(ctor)
+    const context: DecodeContext = {
+      resolve: (ref) => this.instanceOf(ref),
+      collection: (cell, path) => this.#collection(state, cell as unknown as DictCell, path),
+      nested: nested.nested,
+    }
+    return { values: decodeFields(cells, context), deleted }
+  }
+
+  /** The dict of a field: the one the constructor made, or one made from the stored columns. */
+  #collection(state: ObjectState, cell: DictCell, path: string): StorageDict<any, any> {
+    const { kind: _, table: id, owner, ...schema } = cell
+    const table: Table = { id: id as TableId, owner, ...schema }
+    const made = Object.hasOwn(state.instance, path) ? (state.instance as unknown as Record<string, unknown>)[path] : undefined
+    if (!isDict(made)) {
+      const dict = dictFromSchema(schema)
+      bindTable(dict, table, this)
+      return dict
+    }
+    const bound = tableOf(made)
+    if (bound?.id === table.id) return made
+    assertSameColumns(dictSchemaOf(made), schema, `${constructorOfInstance(state.instance).name}.${path}`)
+    bindTable(made, table, this)
+    return made
+  }
+
+  #assertClass(ctor: Constructor, ref: Ref, what: string): void {
+    if (ctor === StorageObject || classOf(ctor).id === ref.classId) return
+    const actual = constructorOf(ref.classId)
+    if (actual === ctor || actual.prototype instanceof ctor) return
+    throw new WrongClassError(`${what} is a ${ref.classId}, not a ${ctor.name}: get it as its own class`, {
+      expected: classOf(ctor).id,
+      found: ref.classId,
+    })
+  }
+
+  // ---- what is common to all writers
+
+  /** Buffered rows of a table; made at first use. */
+  rowsOf(table: Table): TableRows {
+    let rows = this.buffered.get(table.id)
+    if (!rows) {
+      rows = { table, overlay: new Overlay(), reached: new Set() }
+      this.buffered.set(table.id, rows)
+    }
+    return rows
+  }
+
+  isDirty(state: ObjectState): boolean {
+    if (!state.loaded) return false
+    const { objects } = planOf([state])
+    const own = objects[0]!
+    return own.set.size > 0 || own.unset.length > 0 || this.bufferedOf(state).some((r) => r.overlay.count > 0)
+  }
+
+  protected bufferedOf(state: ObjectState): TableRows[] {
+    return [...this.buffered.values()].filter((r) => r.table.owner.id === state.ref?.id)
+  }
+
+  protected persistentRef(state: ObjectState, verb: string): Ref {
+    if (state.ref) return state.ref
+    throw new ValidationError(`${nameOf(state)} is volatile: call makePersistent() before ${verb}()`, { code: 'ERR_NOT_PERSISTENT' })
+  }
+
+  /** Takes over a stored object under its reference. */
+  protected adopt(state: ObjectState, ref: Ref): void {
+    state.ref = ref
+    state.unit = this
+    this.instances.set(ref.id, state.instance)
+  }
+}
+
+export const nameOf = (state: ObjectState): string => `${constructorOfInstance(state.instance).name}${state.ref ? ` ${state.ref.id}` : ''}`
+
+export function notFound(id: string, url: string): Error {
+  return new NotFoundError(`no object has the id ${id} in ${url}`, { id })
+}
+
+function assertId(id: unknown): void {
+  if (!isIdText(id)) throw new NotFoundError(`${String(id).slice(0, 60)} is not an id (a uuid in lower case); look names up with getByAlias`, { id })
+}
+
+function assertSameColumns(code: object, stored: object, where: string): void {
+  const [a, b] = [JSON.stringify(code), JSON.stringify(stored)]
+  if (a !== b)
+    throw new SchemaMismatchError(`the stored columns of ${where} differ from the class's: stored ${b}, class ${a}; use another field or migrate the rows`, {
+      field: where,
+    })
+}
+
+export function assertOpen(open: boolean, url: string): void {
+  if (!open) throw new UnavailableError(`${url} is closed: connect again`)
+}
+
+export type { Mark }

@@ -1,0 +1,25 @@
+import { aliases } from './aliases.js'
+import { badInput } from './bad-input.js'
+import type { Case } from './case.js'
+import { concurrency } from './concurrency.js'
+import { contractObjects } from './contract-objects.js'
+import { contractRows } from './contract-rows.js'
+import { dict } from './dict.js'
+import { objects } from './objects.js'
+import { storageInterface } from './storage-interface.js'
+import { taskCases } from './tasks.js'
+import { values } from './values.js'
+
+/** Every case, the bare backend first: what stands above cannot hold where that does not. */
+export const conformanceCases: readonly Case[] = [
+  ...contractObjects,
+  ...contractRows,
+  ...objects,
+  ...values,
+  ...aliases,
+  ...concurrency,
+  ...dict,
+  ...taskCases,
+  ...storageInterface,
+  ...badInput,
+]

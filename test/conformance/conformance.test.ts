@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from '../../runtime/index.js'
+import { brokenBackends } from './broken-backends.js'
+import { conformanceCases } from './cases.js'
+import { runConformance } from './conformance.js'
+import { ScrambledBackend } from './scrambled-backend.js'
+import { type ConformanceFactory, ConformanceSession, type Subject } from './session.js'
+import { instanceSubject, subjectAt } from './subjects.js'
+
+const subjects: Record<string, ConformanceFactory> = {
+  memory: () => instanceSubject('memory:'),
+  nvram: () => inTemporaryFolder((folder) => subjectAt(`nvram:${folder}`)()),
+  'nvram, scrambled': () => inTemporaryFolder((folder) => instanceSubject(`nvram:${folder}`, (backend) => new ScrambledBackend(backend))),
+}
+
+async function inTemporaryFolder(make: (folder: string) => Subject | Promise<Subject>): Promise<Subject> {
+  const folder = await mkdtemp(join(tmpdir(), 'insitu-conformance-'))
+  const subject = await make(folder)
+  return {
+    name: subject.name,
+    open: () => subject.open(),
+    async drop() {
+      await subject.drop?.()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+for (const [name, factory] of Object.entries(subjects)) {
+  describe(`conformance: ${name}`, function () {
+    this.timeout(60_000)
+    let session: ConformanceSession
+    before(async () => {
+      session = await ConformanceSession.start(factory)
+    })
+    after(() => session.close())
+    for (const one of conformanceCases) {
+      it(one.title, async function () {
+        const outcome = await session.run(one)
+        if (outcome.result === 'failed') throw outcome.error
+        if (outcome.result === 'skipped') {
+          process.stderr.write(`      skipped on ${name}: ${one.id}: ${outcome.why}\n`)
+          this.skip()
+        }
+      })
+    }
+  })
+}
+
+/** Which cases catch which broken backend. */
+const catches: Record<keyof typeof brokenBackends, readonly string[]> = {
+  AnswersInStoreOrder: ['B1', 'B8', 'B11', 'B13'],
+  AppliesHalf: ['B8', 'B12', 'B50'],
+  ComparesRevisionsOnly: ['B7'],
+  DropsIntents: ['B16', 'B17'],
+  EndsScansEarly: ['B48', 'B49'],
+  FlattensNumbers: ['B2'],
+  ForgetsAliases: ['B13', 'B25'],
+  ForgetsReceipts: ['B4', 'B9', 'B10', 'B45'],
+  IgnoresClocks: ['B42', 'B43'],
+  IgnoresExpect: ['B5', 'B7'],
+  IgnoresReverse: ['B47'],
+  IncludesTheEnd: ['B47'],
+  KeepsFirstRow: ['B42', 'B43', 'B44', 'B45', 'B50'],
+  KeepsRemoved: ['B11', 'B24'],
+  KnowsEveryPlace: ['B26'],
+  LosesAdds: ['B46'],
+  LosesEveryTenthCommit: ['B21', 'B22', 'B24'],
+  LosesLastPut: ['B8'],
+  OverwritesAliases: ['B13'],
+  OverwritesMarks: ['B14'],
+  PiecesOverlap: ['B49'],
+  PromisesEverything: ['B27'],
+  ReadsStale: ['B16', 'B17', 'B22', 'B23'],
+  ScansUnordered: ['B47', 'B48', 'B51'],
+  SharesBuffers: ['B23'],
+  TakesAnySchema: ['B40'],
+}
+
+describe('conformance: broken backends are caught', function () {
+  this.timeout(60_000)
+  for (const [name, Broken] of Object.entries(brokenBackends) as [keyof typeof brokenBackends, (typeof brokenBackends)['AppliesHalf']][]) {
+    it(`${name} fails ${catches[name].join(', ')}`, async () => {
+      const report = await runConformance(() => instanceSubject('memory:', (backend) => new Broken(backend)), {
+        filter: (one) => catches[name].includes(one.id),
+        caseMs: 3000,
+      })
+      assert.deepEqual(report.failures.map((f) => f.case.split(' ')[0]).sort(), [...catches[name]].sort())
+      assert.ok(report.failed > 0)
+    })
+  }
+})
+
+describe('conformance: the suite itself', () => {
+  it('has unique numbers and titles, and each title begins with its number', () => {
+    const ids = conformanceCases.map((one) => one.id)
+    const titles = conformanceCases.map((one) => one.title)
+    assert.equal(new Set(ids).size, ids.length)
+    assert.equal(new Set(titles).size, titles.length)
+    for (const { id, title } of conformanceCases) assert.ok(title.startsWith(`${id} `), title)
+    assert.ok(ids.length >= 60)
+  })
+
+  it('a failing case fails the report', async () => {
+    const report = await runConformance(() => instanceSubject('memory:', (backend) => new brokenBackends.KeepsRemoved(backend)), {
+      filter: (one) => one.id === 'C2' || one.id === 'C1',
+    })
+    assert.deepEqual([report.passed, report.failed], [1, 1])
+    assert.ok(connect)
+  })
+})

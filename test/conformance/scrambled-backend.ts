@@ -1,0 +1,79 @@
+import type { Backend, Found, Group, Intent, Mark, Op, Range, Receipt, Ref, Stored, StoredRow } from '../../src/backend.js'
+import type { CommitId, Domain, Id } from '../../src/ids.js'
+import { ForwardingBackend } from './forwarding-backend.js'
+import { back, into } from './scramble.js'
+
+/**
+ * Hands every name, text and byte to the inner backend scrambled, and unscrambles what it gives back: nobody below may peek into
+ * contents, and nobody above may read what lies below. References and definitions of tables stay readable: backends live by them.
+ */
+export class ScrambledBackend extends ForwardingBackend {
+  constructor(inner: Backend) {
+    super(inner)
+    // Streams, copies and aggregates would need the same treatment; a wrapper without them is a backend without them.
+    for (const member of ['streams', 'replicas', 'watcher', 'views', 'aggregates']) Reflect.deleteProperty(this, member)
+  }
+
+  override domain(op: Op): Domain {
+    return this.inner.domain(into.op(op))
+  }
+
+  override commit(group: Group): Promise<Receipt> {
+    return readable(async () => {
+      const { mark, ...receipt } = await this.inner.commit({ ...group, ops: group.ops.map(into.op) })
+      return mark ? { ...receipt, mark: back.mark(mark) } : receipt
+    })
+  }
+
+  override async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
+    return (await this.inner.read(refs)).map((stored) => stored && { ...stored, cells: back.cells(stored.cells), ...withIntent(stored) })
+  }
+
+  override async marks(home: Ref, keys: readonly string[]): Promise<readonly (Mark | undefined)[]> {
+    return (await this.inner.marks(home, keys.map(into.text))).map((mark) => mark && back.mark(mark))
+  }
+
+  override async staged(home: Ref, commit: CommitId): Promise<readonly Op[] | undefined> {
+    return (await this.inner.staged(home, commit))?.map(back.op)
+  }
+
+  override async find(what: readonly (Id | { readonly alias: string })[]): Promise<readonly (Found | undefined)[]> {
+    const found = await this.inner.find(what.map((w) => (typeof w === 'string' ? w : { alias: into.text(w.alias) })))
+    return found.map((f) => f && { ...f, ...withIntent(f) })
+  }
+
+  override async *aliases(of: Parameters<Backend['aliases']>[0]): AsyncGenerator<readonly (readonly [string, Ref])[]> {
+    const asked = 'prefix' in of && of.prefix !== undefined ? { prefix: into.text(of.prefix) } : of
+    for await (const page of this.inner.aliases(asked)) yield page.map(([alias, ref]) => [back.text(alias), ref] as const)
+  }
+
+  override async rows(...[table, keys]: Parameters<Backend['rows']>): Promise<readonly (StoredRow | undefined)[]> {
+    return (await this.inner.rows(table, keys.map(into.key))).map((row) => row && rowBack(row))
+  }
+
+  override async *scan(range: Range, signal?: AbortSignal): AsyncGenerator<readonly StoredRow[]> {
+    const { prefix, from, to } = range
+    const asked: Range = {
+      ...range,
+      ...(prefix && { prefix: into.key(prefix) }),
+      ...(from && { from: into.key(from) }),
+      ...(to && { to: into.key(to) }),
+    }
+    for await (const page of this.inner.scan(asked, signal)) yield page.map(rowBack)
+  }
+}
+
+const rowBack = (row: StoredRow): StoredRow => ({ ...row, key: back.key(row.key), values: back.values(row.values) })
+const withIntent = ({ intent }: { readonly intent?: Intent }): { readonly intent?: Intent } => (intent ? { intent: back.intent(intent) } : {})
+
+/** Errors carry what they met: a conflict its intent, a taken alias its name. */
+async function readable<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const met = error as { intent?: Intent; alias?: string }
+    if (met.intent) met.intent = back.intent(met.intent)
+    if (typeof met.alias === 'string') met.alias = back.text(met.alias)
+    throw error
+  }
+}

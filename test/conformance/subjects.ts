@@ -1,0 +1,35 @@
+/** Subjects for the backends that come with the package, made from a url. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import type { Backend } from '../../src/backend.js'
+import { connect } from '../../runtime/index.js'
+import type { ConformanceFactory, Subject } from './session.js'
+
+/** Fresh data at a url: for a folder a subfolder of its own, which goes at the end. */
+export function subjectAt(url: string): ConformanceFactory {
+  return async () => {
+    if (url.startsWith('memory:')) return instanceSubject(url)
+    if (url.startsWith('nvram:')) return folderSubject(url)
+    throw new TypeError(`no conformance run for ${url} yet: give memory: or nvram:DIR`)
+  }
+}
+
+/** A store that lives in one instance: every program shares it. */
+export async function instanceSubject(url: string, wrap: (backend: Backend) => Backend = (backend) => backend): Promise<Subject> {
+  const store = await connect(url)
+  const backend = wrap(store.backend)
+  return { name: url, open: () => backend, drop: () => store.close() }
+}
+
+/** A folder of its own below the one named by the url. */
+async function folderSubject(url: string): Promise<Subject> {
+  const parent = resolve(url.slice('nvram:'.length) || '.')
+  const made = await mkdir(parent, { recursive: true })
+  const folder = await mkdtemp(join(parent, 'conformance-'))
+  return {
+    name: url,
+    open: () => `nvram:${folder}`,
+    drop: () => rm(made ?? folder, { recursive: true, force: true }),
+  }
+}

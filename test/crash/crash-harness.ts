@@ -1,0 +1,124 @@
+/** Kills programs and reads what they left. */
+import { FAIL_POINTS } from '../../src/fail-point.js'
+import { type Kill, type Life, live } from './life.js'
+import { type Damage, type Kind, KINDS, type Lane, NO_DAMAGE, type Step, sumOf } from './protocol.js'
+import { randomOf } from './random.js'
+
+export interface CrashPlan {
+  readonly url: string
+  readonly kills: number
+  readonly seed: number
+  /** Called with a line for people after each kill. */
+  readonly onLife?: (line: string) => void
+}
+
+export interface CrashTotals extends Damage {
+  readonly kills: number
+  readonly acknowledged: number
+}
+
+/** As many fail points as random kills, while there are any. */
+const FAIL_POINT_SHARE = 0.5
+/** Kills before a program has read its data: opening must not be hurt either. */
+const EARLY_SHARE = 0.15
+/** A life lasts at most so long after its first report. */
+const LIFE_MS = 250
+const FAIL_POINT_LIFE_MS = 600
+
+/**
+ * Runs one lane of each kind side by side on one store until `kills` programs have been killed, then reads every lane once more.
+ * @throws when a program ends in any other way than by SIGKILL: it could not open, could not read, or failed.
+ */
+export async function crash(plan: CrashPlan): Promise<CrashTotals> {
+  const run = new CrashRun(plan)
+  return run.all()
+}
+
+class CrashRun {
+  readonly #random: () => number
+  /** Fail points that programs of a kind have not been seen to pass. */
+  readonly #never = new Set<string>()
+  #started = 0
+  #kills = 0
+  #acknowledged = 0
+  #damage = NO_DAMAGE
+
+  constructor(readonly plan: CrashPlan) {
+    this.#random = randomOf(plan.seed)
+  }
+
+  async all(): Promise<CrashTotals> {
+    await Promise.all(KINDS.map((kind) => this.#lane(kind)))
+    return { kills: this.#kills, acknowledged: this.#acknowledged, ...this.#damage }
+  }
+
+  async #lane(kind: Kind): Promise<void> {
+    let lane: Lane = { kind, name: `crash-${kind}`, acknowledged: [], begun: [] }
+    while (this.#started < this.plan.kills) {
+      this.#started++
+      lane = await this.#life(lane)
+    }
+    await this.#last(lane)
+  }
+
+  async #life(lane: Lane): Promise<Lane> {
+    const kill = this.#chooseKill(lane.kind)
+    const life = await live({ url: this.plan.url, lane, mode: 'work' }, kill)
+    if (life.signal !== 'SIGKILL') throw ended(lane, life)
+    this.#kills++
+    this.#noteFailPoint(lane.kind, kill, life)
+    const next = this.#learn(lane, life)
+    const how = life.atFailPoint ? `at ${kill.failPoint}` : `${Math.round(kill.afterMs)} ms after ${kill.from}`
+    this.plan.onLife?.(`${lane.kind}: killed ${how}, ${next.acknowledged.length} acknowledged, ${next.begun.length} open`)
+    return next
+  }
+
+  /** Reads a lane without killing anybody. */
+  async #last(lane: Lane): Promise<void> {
+    const life = await live({ url: this.plan.url, lane, mode: 'check' }, undefined)
+    if (life.code !== 0) throw ended(lane, life)
+    this.#learn(lane, life)
+  }
+
+  #chooseKill(kind: Kind): Kill {
+    const points = FAIL_POINTS.filter((point) => !this.#never.has(`${kind} ${point}`))
+    const roll = this.#random()
+    if (points.length > 0 && roll < FAIL_POINT_SHARE) {
+      const point = points[Math.floor(this.#random() * points.length)]!
+      return { from: 'found', afterMs: FAIL_POINT_LIFE_MS, failPoint: `${point}:${1 + Math.floor(this.#random() * 20)}` }
+    }
+    if (roll > 1 - EARLY_SHARE) return { from: 'start', afterMs: this.#random() * LIFE_MS }
+    return { from: 'found', afterMs: this.#random() * LIFE_MS }
+  }
+
+  #noteFailPoint(kind: Kind, { failPoint }: Kill, { atFailPoint }: Life): void {
+    if (failPoint && !atFailPoint) this.#never.add(`${kind} ${failPoint.split(':')[0]}`)
+  }
+
+  /** What the next life is told. A step that stands although nobody heard of it was acknowledged by being there. */
+  #learn(lane: Lane, { reports }: Life): Lane {
+    const acknowledged = new Set(lane.acknowledged)
+    let begun: readonly Step[] = lane.begun
+    for (const report of reports) {
+      if (report.say === 'begun') begun = [...begun, report.step]
+      if (report.say === 'done') {
+        acknowledged.add(report.n)
+        begun = begun.filter((step) => step.n !== report.n)
+        this.#acknowledged++
+      }
+      if (report.say !== 'found') continue
+      this.#damage = sumOf(this.#damage, report.damage)
+      for (const why of report.why) this.plan.onLife?.(`${lane.kind}: ${why}`)
+      // Groups are sent again by their commit id; what objects and tasks had begun is now known to stand or not.
+      if (lane.kind === 'groups') continue
+      const standing = new Set(report.standing)
+      for (const { n } of begun) if (standing.has(n)) acknowledged.add(n)
+      begun = []
+    }
+    return { ...lane, acknowledged: [...acknowledged], begun }
+  }
+}
+
+function ended(lane: Lane, { code, signal, stderr }: Life): Error {
+  return new Error(`a ${lane.kind} program ended by itself (code ${code}, signal ${signal}):\n${stderr}`)
+}

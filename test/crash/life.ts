@@ -1,0 +1,99 @@
+/** One life of one child: started, listened to, killed, waited for. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Order, Report } from './protocol.js'
+
+const CHILD = fileURLToPath(new URL('./child-main.js', import.meta.url))
+/** A child that has not even read its data by then hangs. */
+const READY_MS = 15_000
+
+export interface Life {
+  /** Everything the child reported, also what was still in the pipe when it died. */
+  readonly reports: readonly Report[]
+  readonly signal: NodeJS.Signals | null
+  readonly code: number | null
+  readonly stderr: string
+  /** True if it killed itself at its fail point. */
+  readonly atFailPoint: boolean
+}
+
+/** When a child is killed. `undefined`: never, it ends by itself. */
+export interface Kill {
+  /** Counted from its first report, or from its start. */
+  readonly from: 'start' | 'found'
+  readonly afterMs: number
+  readonly failPoint?: string
+}
+
+export async function live(order: Order, kill: Kill | undefined): Promise<Life> {
+  const child = spawn(process.execPath, ['--enable-source-maps', CHILD], { stdio: 'pipe', env: environment(kill?.failPoint) })
+  // A child that was killed before it read its order breaks the pipe: what it did says its `close`.
+  child.stdin.on('error', () => {})
+  child.stdin.write(`${JSON.stringify(order)}\n`)
+  const listener = listen(child)
+  const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
+  const mine = kill ? execute(child, kill, listener.found) : hangs(child)
+  const [code, signal] = await closed
+  const { killed } = await mine.end()
+  return { reports: listener.reports, signal, code, stderr: listener.stderr(), atFailPoint: signal === 'SIGKILL' && !killed }
+}
+
+function environment(failPoint: string | undefined): NodeJS.ProcessEnv {
+  const { INSITU_FAILPOINT: _, ...env } = process.env
+  return failPoint ? { ...env, INSITU_FAILPOINT: failPoint } : env
+}
+
+function listen(child: ChildProcess): { reports: Report[]; found: Promise<void>; stderr: () => string } {
+  const reports: Report[] = []
+  let stderr = ''
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-4000)
+  })
+  const found = new Promise<void>((resolve) => {
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      const report = parse(line)
+      if (!report) return
+      reports.push(report)
+      if (report.say === 'found') resolve()
+    })
+  })
+  return { reports, found, stderr: () => stderr }
+}
+
+/** The last line of a killed child may be cut off. */
+function parse(line: string): Report | undefined {
+  try {
+    return JSON.parse(line) as Report
+  } catch {
+    return undefined
+  }
+}
+
+interface Executioner {
+  /** Waits until nothing is left to do, and says whether it was this one that killed. */
+  end(): Promise<{ killed: boolean }>
+}
+
+function execute(child: ChildProcess, { from, afterMs }: Kill, found: Promise<void>): Executioner {
+  const over = new AbortController()
+  let killed = false
+  const work = (async () => {
+    if (from === 'found') await Promise.race([found, delay(READY_MS, undefined, { signal: over.signal })])
+    await delay(afterMs, undefined, { signal: over.signal })
+    killed = child.kill('SIGKILL')
+  })().catch(() => {})
+  return {
+    async end() {
+      over.abort()
+      await work
+      return { killed }
+    },
+  }
+}
+
+function hangs(child: ChildProcess): Executioner {
+  return execute(child, { from: 'start', afterMs: READY_MS }, Promise.resolve())
+}

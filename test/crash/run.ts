@@ -1,0 +1,48 @@
+/** `npm run crash -- --backend nvram --kills N [--seed N] [--json]` */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { crash } from './crash-harness.js'
+
+const USAGE = `usage: npm run crash -- [--backend nvram] [--kills N] [--seed N] [--json]
+
+SIGKILLs programs that write, at random times and at fail points, opens the store again and reads what they left.
+The last line on stdout is {"kills","acknowledged","lost","torn","doubled"}; exit code 1 if anything was lost, torn or doubled.
+  --json   nothing else is printed`
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      backend: { type: 'string', default: 'nvram' },
+      kills: { type: 'string', default: '20' },
+      seed: { type: 'string' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  })
+  const kills = Number(values.kills)
+  if (values.help || values.backend !== 'nvram' || !Number.isInteger(kills) || kills < 1) {
+    process.stderr.write(`${USAGE}\n`)
+    return values.help ? 0 : 2
+  }
+  const seed = values.seed === undefined ? Date.now() >>> 0 : Number(values.seed)
+  const folder = await mkdtemp(join(tmpdir(), 'insitu-crash-'))
+  const say = (line: string): void => void process.stderr.write(`${line}\n`)
+  if (!values.json) say(`seed ${seed}`)
+  try {
+    const totals = await crash({ url: `nvram:${folder}`, kills, seed, ...(!values.json && { onLife: say }) })
+    const { acknowledged, lost, torn, doubled } = totals
+    process.stdout.write(`${JSON.stringify({ kills: totals.kills, acknowledged, lost, torn, doubled })}\n`)
+    return lost + torn + doubled > 0 ? 1 : 0
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+  process.exitCode = 3
+}

@@ -1,0 +1,76 @@
+import Mocha from 'mocha'
+import pc from 'picocolors'
+import { whyNotRun } from './not-run.js'
+
+export interface Counts {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+}
+
+/** The closing line, plain so that any log reader can count it. */
+export const closingLine = ({ passed, failed, skipped }: Counts): string => `${passed} passed, ${failed} failed, ${skipped} skipped`
+
+/** What the runner (test.ts) hears: it prints the closing line after this process has ended, so that nothing can follow it. */
+export interface CountsMessage {
+  readonly insituCounts: Counts
+  /** True once the last test is over. */
+  readonly ended: boolean
+}
+
+/** One line per suite, every failure and every skip with its reason, then the closing line. */
+export class ShortReporter extends Mocha.reporters.Base {
+  private readonly counts = { passed: 0, failed: 0, skipped: 0 }
+  private readonly perSuite = new Map<Mocha.Suite, { passed: number; ms: number }>()
+
+  constructor(runner: Mocha.Runner, options?: Mocha.MochaOptions) {
+    super(runner, options)
+    runner.on('pass', (test) => this.onPassed(test))
+    runner.on('fail', (test, error) => this.onFailed(test, error))
+    runner.on('pending', (test) => this.onSkipped(test))
+    runner.on('suite end', (suite) => this.onSuiteEnded(suite))
+    runner.once('end', () => this.onEnded())
+  }
+
+  private onPassed(test: Mocha.Test): void {
+    this.counts.passed++
+    if (!test.parent) return
+    const suite = this.perSuite.get(test.parent) ?? { passed: 0, ms: 0 }
+    suite.passed++
+    suite.ms += test.duration ?? 0
+    this.perSuite.set(test.parent, suite)
+  }
+
+  private onFailed(test: Mocha.Test, error: unknown): void {
+    this.counts.failed++
+    say(`${pc.red('failed')}   ${test.fullTitle()}: ${firstLine(error)}`)
+  }
+
+  private onSkipped(test: Mocha.Test): void {
+    this.counts.skipped++
+    say(`${pc.yellow('skipped')}  ${test.fullTitle()}\n         not run: ${whyNotRun(test) ?? 'no reason was given'}`)
+  }
+
+  private onSuiteEnded(suite: Mocha.Suite): void {
+    const done = this.perSuite.get(suite)
+    if (done) say(`${pc.green('passed')}   ${suite.fullTitle() || '(no suite)'}: ${done.passed} (${Math.round(done.ms)} ms)`)
+    this.tell(false)
+  }
+
+  private onEnded(): void {
+    if (this.failures.length > 0) Mocha.reporters.Base.list(this.failures)
+    if (process.connected) this.tell(true)
+    else say(closingLine(this.counts))
+  }
+
+  private tell(ended: boolean): void {
+    const message: CountsMessage = { insituCounts: { ...this.counts }, ended }
+    if (process.connected) process.send?.(message)
+  }
+}
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split('\n', 1)[0] ?? ''
+
+// mocha takes a reporter module's default export
+export { ShortReporter as default }
