@@ -10,8 +10,9 @@ main(import.meta, async () => {
   const [alias] = commandLine('cleaner.ts', 'ALIAS')
   const data = await Words.getByAlias(alias)
   const blocks = [...data.blocks]
+  const { length } = blocks
   // The dataset first: from then on nobody can find it half deleted.
   await data.deletePersistent()
   while (blocks.length > 0) await Promise.all(blocks.splice(-BATCH).map((block) => block.deletePersistent()))
-  console.error(`deleted ${alias}`)
+  console.error(`deleted ${alias} and its ${length} blocks`)
 })

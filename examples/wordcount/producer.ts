@@ -1,5 +1,5 @@
 import { relative } from 'node:path'
-import { main } from 'insitu'
+import { AliasTakenError, main, NotFoundError } from 'insitu'
 import { commandLine } from './command-line.js'
 import { pieces, type Texts, textFiles, textsIn } from './texts.js'
 import { Block, Words } from './words.js'
@@ -10,6 +10,7 @@ const BATCH = 16
 /** Stores a folder of texts as a dataset: producer.ts [FOLDER] ALIAS. Without a folder: the licences and readmes in node_modules. */
 main(import.meta, async () => {
   const [folder, alias] = commandLine('producer.ts', '[FOLDER]', 'ALIAS')
+  if (await isTaken(alias)) throw new AliasTakenError(`alias ${alias} is in use: choose another, or delete its dataset with cleaner.ts ${alias}`)
   const texts = textsIn(folder)
   const words = new Words()
   words.title = relative('.', texts.folder) || texts.folder
@@ -18,6 +19,17 @@ main(import.meta, async () => {
   await words.makePersistent(alias)
   console.error(`stored ${words.blocks.length} blocks as ${alias}`)
 })
+
+/** Asked before gigabytes are stored; who takes the alias meanwhile still makes the last step fail. */
+async function isTaken(alias: string): Promise<boolean> {
+  try {
+    await Words.getByAlias(alias)
+    return true
+  } catch (error) {
+    if (error instanceof NotFoundError) return false
+    throw error
+  }
+}
 
 async function* batches(texts: Texts): AsyncGenerator<readonly Block[]> {
   let batch: Block[] = []

@@ -14,9 +14,6 @@ export function useStorage(url: string | undefined): void {
   if (url !== undefined) process.env['INSITU_STORAGE'] = url
 }
 
-/** The store that programs would use, if the environment names one. */
-export const storageFromEnvironment = (): string | undefined => process.env['INSITU_STORAGE']
-
 /** An environment for child processes on a store and with a state folder of their own. */
 export const childEnvironment = (storage: string, stateFolder: string): NodeJS.ProcessEnv => ({
   ...process.env,

@@ -4,10 +4,10 @@ import { createRequire } from 'node:module'
 import { dirname, resolve } from 'node:path'
 import { Command } from 'commander'
 import pc from 'picocolors'
-import { type CommonOptions, commonOptions, storageFromEnvironment } from './cli-config.js'
+import { stripsTypes } from '../import-module.js'
+import { type CommonOptions, commonOptions } from './cli-config.js'
 import { EXIT } from './exit-codes.js'
 import { bytes, put, say } from './output.js'
-import { STRIPS_TYPES } from './type-stripping.js'
 
 /** `optional`: something works less well or not at all without it, and nothing else does. */
 type Health = 'ok' | 'optional' | 'missing'
@@ -26,8 +26,9 @@ export const doctorCommand = (): Command =>
     .addHelpText('after', '\nMakes nothing: a store that does not exist yet is not opened.\n\nExamples:\n  $ insitu doctor\n  $ insitu doctor --storage nvram:/mnt/data --json')
     .action(async (_: unknown, command: Command) => doctor(command.optsWithGlobals()))
 
-async function doctor({ storage = storageFromEnvironment() ?? 'nvram:.insitu', json }: CommonOptions): Promise<void> {
-  const findings = [node(), typescript(), fileBackend(), ...(await store(storage)), ...servers()]
+async function doctor({ storage, json }: CommonOptions): Promise<void> {
+  const { configuredStorage } = await import('../connect.js')
+  const findings = [node(), typescript(), fileBackend(), ...(await store(storage ?? (await configuredStorage()))), ...servers()]
   for (const finding of findings) {
     if (json) put(true, { ...finding }, [])
     else print(finding)
@@ -54,7 +55,7 @@ function node(): Finding {
 
 function typescript(): Finding {
   if (resolvable('tsx/esm/api')) return { what: 'typescript', health: 'ok', found: 'tsx runs .ts programs, decorators included' }
-  const found = STRIPS_TYPES ? 'this Node runs .ts programs without decorators' : 'this Node runs compiled programs only'
+  const found = stripsTypes() ? 'this Node runs .ts programs without decorators' : 'this Node runs compiled programs only'
   return { what: 'typescript', health: 'optional', found, fix: 'npm i -D tsx' }
 }
 

@@ -12,10 +12,14 @@ export class UsageError extends Error {
 /** What the store itself is to blame for: it cannot be opened, reached or read. */
 const UNREACHABLE = [UnavailableError, NotOwnerError, CorruptError, UnknownOutcomeError, UnsupportedError]
 
+/** What the caller wrote is to blame, whatever kind of error it is. */
+const USAGE_CODES: ReadonlySet<string> = new Set(['ERR_STORE_URL', 'ERR_ALIAS_INVALID', 'ERR_NO_TYPESCRIPT'])
+
 export function exitCodeOf(error: unknown): number {
   // commander throws for --help and --version as well, with exit code 0
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   if (error instanceof UsageError) return EXIT.usage
-  if (isInsituError(error) && UNREACHABLE.some((kind) => error instanceof kind)) return EXIT.unreachable
-  return EXIT.failed
+  if (!isInsituError(error)) return EXIT.failed
+  if (USAGE_CODES.has(error.code)) return EXIT.usage
+  return UNREACHABLE.some((kind) => error instanceof kind) ? EXIT.unreachable : EXIT.failed
 }

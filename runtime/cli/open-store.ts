@@ -1,4 +1,5 @@
 import type { Backend, Ref, Stored } from '../../src/backend.js'
+import { findResolved, readResolved } from '../../src/commit/index.js'
 import { NotFoundError } from '../../src/errors.js'
 import { isIdText } from '../../src/ids.js'
 import { connect } from '../index.js'
@@ -17,9 +18,8 @@ export async function withStore<T>({ storage }: CommonOptions, body: (backend: B
 /** Resolves what a user typed: an id, or else an alias (also one that looks like an id). @throws NotFoundError */
 async function found(backend: Backend, what: string): Promise<Ref> {
   const asked = isIdText(what) ? ([what, { alias: what }] as const) : ([{ alias: what }] as const)
-  const answers = await backend.find(asked)
-  // An answer without a reference is a name that somebody is about to claim.
-  const ref = answers.find((answer) => answer?.ref)?.ref
+  const refs = await findResolved(backend, asked, { backendOf: () => backend })
+  const ref = refs.find((answer) => answer !== undefined)
   if (!ref) throw new NotFoundError(`no object with alias or id ${what} in ${backend.url}: \`insitu ls\` lists what is there`, { what })
   return ref
 }
@@ -27,7 +27,7 @@ async function found(backend: Backend, what: string): Promise<Ref> {
 /** The stored object behind an alias or id. @throws NotFoundError */
 export async function storedObject(backend: Backend, what: string): Promise<Stored> {
   const ref = await found(backend, what)
-  const [stored] = await backend.read([ref])
+  const [stored] = await readResolved(backend, [ref], { backendOf: () => backend })
   if (!stored) throw new NotFoundError(`${what} names object ${ref.id}, which is no longer in ${backend.url}`, { what, id: ref.id })
   return stored
 }

@@ -24,10 +24,12 @@ function convertObject(value: object, above: readonly object[]): unknown {
   if (value instanceof Error) return { name: value.name, message: value.message, ...properties(value, inner) }
   if (value instanceof Map) return convertMap(value, inner)
   if (value instanceof Set || Array.isArray(value)) return Array.from(value, inner)
-  if (ArrayBuffer.isView(value)) return value instanceof DataView ? inner(new Uint8Array(value.buffer)) : Array.from(value as unknown as Iterable<unknown>, inner)
+  if (ArrayBuffer.isView(value)) return isIterable(value) ? Array.from(value, inner) : inner(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
   if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return inner(new Uint8Array(value))
   return properties(value, inner)
 }
+
+const isIterable = (value: object): value is Iterable<unknown> => Symbol.iterator in value
 
 const convertMap = (map: ReadonlyMap<unknown, unknown>, inner: (item: unknown) => unknown): unknown =>
   [...map.keys()].every((key) => typeof key === 'string')

@@ -39,13 +39,16 @@ export interface TaskMessage {
   readonly task: number
   readonly attempt: number
   readonly fn: number
+  /** Which of the stores that the worker was told of. */
+  readonly store: number
+  /** Classes of its persistent arguments. */
+  readonly classes?: readonly string[]
   /** Key of its mark. */
   readonly key: string
   readonly args: readonly Carried[]
 }
 
 export type ToWorker =
-  | { readonly do: 'store'; readonly url: string; readonly ack: string }
   | { readonly do: 'fns'; readonly fns: readonly FnPlace[] }
   | { readonly do: 'classes'; readonly classes: readonly ClassPlace[] }
   | { readonly do: 'tasks'; readonly tasks: readonly TaskMessage[] }

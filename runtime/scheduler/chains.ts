@@ -19,14 +19,14 @@ export function modeOf(access: number, kind: number): Access {
 /** Puts an access at the end of its datum's chain. True if it is granted at once. */
 export function join(state: RuntimeState, a: number): boolean {
   const { accesses, groups, data } = state
-  const d = accesses.datum[a]!
-  const mode = accesses.mode[a]!
+  const d = accesses.datum(a)
+  const mode = accesses.mode(a)
   let g = data.tail[d]!
-  if (g === NONE || mode === Access.WRITE || groups.mode[g] !== mode) g = addGroup(state, d, mode)
-  accesses.group[a] = g
-  const free = data.head[d] === g && (mode !== Access.COMMUTATIVE || groups.pending[g] === 0)
-  groups.pending[g]!++
-  if (free) accesses.granted[a] = 1
+  if (g === NONE || mode === Access.WRITE || groups.mode(g) !== mode) g = addGroup(state, d, mode)
+  accesses.setGroup(a, g)
+  const free = data.head[d] === g && (mode !== Access.COMMUTATIVE || groups.pending(g) === 0)
+  groups.addPending(g, 1)
+  if (free) accesses.grant(a)
   else enlist(state, g, a)
   return free
 }
@@ -36,17 +36,17 @@ function addGroup(state: RuntimeState, d: number, mode: number): number {
   const g = groups.take(d, mode)
   const tail = data.tail[d]!
   if (tail === NONE) data.head[d] = g
-  else groups.next[tail] = g
+  else groups.setNext(tail, g)
   data.tail[d] = g
   return g
 }
 
 function enlist(state: RuntimeState, g: number, a: number): void {
   const { accesses, groups } = state
-  const last = groups.last[g]!
-  if (last === NONE) groups.first[g] = a
-  else accesses.nextOfGroup[last] = a
-  groups.last[g] = a
+  const last = groups.last(g)
+  if (last === NONE) groups.setFirst(g, a)
+  else accesses.setNextOfGroup(last, a)
+  groups.setLast(g, a)
 }
 
 /** A task has settled: its accesses leave their groups, which may open the next ones. */
@@ -55,7 +55,7 @@ export function leaveAll(state: RuntimeState, task: number): void {
   let a = tasks.access[task]!
   tasks.access[task] = NONE
   while (a !== NONE) {
-    const next = accesses.nextOfTask[a]!
+    const next = accesses.nextOfTask(a)
     leave(state, a)
     a = next
   }
@@ -63,17 +63,17 @@ export function leaveAll(state: RuntimeState, task: number): void {
 
 function leave(state: RuntimeState, a: number): void {
   const { accesses, groups } = state
-  const g = accesses.group[a]!
-  if (accesses.granted[a] === 0) {
+  const g = accesses.group(a)
+  if (!accesses.isGranted(a)) {
     // Still in its group's list: the group frees the row when it opens.
-    groups.pending[g]!--
-    accesses.task[a] = NONE
+    groups.addPending(g, -1)
+    accesses.leaveToGroup(a)
     return
   }
   accesses.give(a)
   if (g === NONE) return
-  if (--groups.pending[g]! === 0) advance(state, groups.datum[g]!)
-  else if (groups.mode[g] === Access.COMMUTATIVE) grantNext(state, g)
+  if (groups.addPending(g, -1) === 0) advance(state, groups.datum(g))
+  else if (groups.mode(g) === Access.COMMUTATIVE) grantNext(state, g)
 }
 
 /** Drops the first group, which has no pending member, and those behind it that have none either; opens what is then first. */
@@ -81,11 +81,11 @@ function advance(state: RuntimeState, d: number): void {
   const { groups, data } = state
   let g = data.head[d]!
   do {
-    const next = groups.next[g]!
+    const next = groups.next(g)
     unlist(state, g) // all that may be left in it are rows of settled tasks
     groups.give(g)
     g = next
-  } while (g !== NONE && groups.pending[g] === 0)
+  } while (g !== NONE && groups.pending(g) === 0)
   data.head[d] = g
   if (g !== NONE) return open(state, g)
   data.tail[d] = NONE
@@ -93,18 +93,18 @@ function advance(state: RuntimeState, d: number): void {
 }
 
 function open(state: RuntimeState, g: number): void {
-  if (state.groups.mode[g] === Access.COMMUTATIVE) return grantNext(state, g)
+  if (state.groups.mode(g) === Access.COMMUTATIVE) return grantNext(state, g)
   for (let a = unlist(state, g); a !== NONE; a = unlist(state, g)) grantAccess(state, a)
 }
 
 /** Takes the first listed member that is still pending; frees rows of those that settled while they waited. */
 function unlist(state: RuntimeState, g: number): number {
   const { accesses, groups } = state
-  for (let a = groups.first[g]!; a !== NONE; a = groups.first[g]!) {
-    const next = accesses.nextOfGroup[a]!
-    groups.first[g] = next
-    if (next === NONE) groups.last[g] = NONE
-    if (accesses.task[a] !== NONE) return a
+  for (let a = groups.first(g); a !== NONE; a = groups.first(g)) {
+    const next = accesses.nextOfGroup(a)
+    groups.setFirst(g, next)
+    if (next === NONE) groups.setLast(g, NONE)
+    if (accesses.task(a) !== NONE) return a
     accesses.give(a)
   }
   return NONE
@@ -116,8 +116,8 @@ function grantNext(state: RuntimeState, g: number): void {
 }
 
 function grantAccess(state: RuntimeState, a: number): void {
-  state.accesses.granted[a] = 1
-  grant(state, state.accesses.task[a]!)
+  state.accesses.grant(a)
+  grant(state, state.accesses.task(a))
 }
 
 /**
@@ -126,15 +126,15 @@ function grantAccess(state: RuntimeState, a: number): void {
  */
 export function cutBehind(state: RuntimeState, g: number, onMember: (task: number) => void): void {
   const { accesses, groups, data, tasks } = state
-  let behind = groups.next[g]!
-  groups.next[g] = NONE
-  data.tail[groups.datum[g]!] = g
+  let behind = groups.next(g)
+  groups.setNext(g, NONE)
+  data.tail[groups.datum(g)] = g
   while (behind !== NONE) {
-    const next = groups.next[behind]!
+    const next = groups.next(behind)
     for (let a = unlist(state, behind); a !== NONE; a = unlist(state, behind)) {
-      accesses.granted[a] = 1
-      accesses.group[a] = NONE
-      const task = accesses.task[a]!
+      accesses.grant(a)
+      accesses.setGroup(a, NONE)
+      const task = accesses.task(a)
       if (tasks.status[task] === Status.WAITING) onMember(task)
     }
     groups.give(behind)

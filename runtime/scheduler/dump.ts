@@ -21,7 +21,7 @@ function* dataLines(state: RuntimeState): Generator<string> {
   for (let d = 0; d < data.capacity; d++) {
     if (data.head[d] === NONE && data.poison[d] === NONE) continue
     const chain: string[] = []
-    for (let g = data.head[d]!; g !== NONE; g = groups.next[g]!) chain.push(`${MODES[groups.mode[g]!]}×${groups.pending[g]}`)
+    for (let g = data.head[d]!; g !== NONE; g = groups.next(g)) chain.push(`${MODES[groups.mode(g)]}×${groups.pending(g)}`)
     yield `datum ${d}: ${chain.join(' → ') || 'free'}${data.poison[d] === NONE ? '' : `, spoilt by task ${data.poison[d]}`}, ${data.holds[d]} holds`
   }
 }

@@ -35,13 +35,13 @@ function scanAccesses(state: RuntimeState): Found {
   const { accesses, groups, tasks } = state
   const found = { members: new Int32Array(groups.size), granted: new Int32Array(groups.size), ungranted: new Int32Array(tasks.count) }
   for (let a = 0; a < accesses.size; a++) {
-    const task = accesses.task[a]!
+    const task = accesses.task(a)
     if (task === NONE) continue
-    const g = accesses.group[a]!
+    const g = accesses.group(a)
     law(state, !isSettled(tasks.status[task]!), task, 'a settled task has no accesses')
-    law(state, g !== NONE && groups.datum[g] === accesses.datum[a] && groups.mode[g] === accesses.mode[a], task, 'an access fits its group')
+    law(state, g !== NONE && groups.datum(g) === accesses.datum(a) && groups.mode(g) === accesses.mode(a), task, 'an access fits its group')
     found.members[g]!++
-    if (accesses.granted[a] === 1) found.granted[g]!++
+    if (accesses.isGranted(a)) found.granted[g]!++
     else found.ungranted[task]!++
   }
   checkAccessRows(state)
@@ -52,11 +52,11 @@ function scanAccesses(state: RuntimeState): Found {
 function checkAccessRows(state: RuntimeState): void {
   const { accesses, groups, data, tasks } = state
   let rows = 0
-  for (let a = accesses.free; a !== NONE; a = accesses.nextOfTask[a]!) rows++
-  for (let t = 0; t < tasks.count; t++) for (let a = tasks.access[t]!; a !== NONE; a = accesses.nextOfTask[a]!) rows++
+  for (let a = accesses.free; a !== NONE; a = accesses.nextOfTask(a)) rows++
+  for (let t = 0; t < tasks.count; t++) for (let a = tasks.access[t]!; a !== NONE; a = accesses.nextOfTask(a)) rows++
   for (let d = 0; d < data.capacity; d++) {
-    for (let g = data.head[d]!; g !== NONE; g = groups.next[g]!) {
-      for (let a = groups.first[g]!; a !== NONE; a = accesses.nextOfGroup[a]!) if (accesses.task[a] === NONE) rows++
+    for (let g = data.head[d]!; g !== NONE; g = groups.next(g)) {
+      for (let a = groups.first(g); a !== NONE; a = accesses.nextOfGroup(a)) if (accesses.task(a) === NONE) rows++
     }
   }
   law(state, rows === accesses.size, NONE, 'no access row is lost or used twice')
@@ -65,7 +65,7 @@ function checkAccessRows(state: RuntimeState): void {
 function checkChains(state: RuntimeState, found: Found): void {
   const { data, groups } = state
   let rows = 0
-  for (let g = groups.free; g !== NONE; g = groups.next[g]!) rows++
+  for (let g = groups.free; g !== NONE; g = groups.next(g)) rows++
   for (let d = 0; d < data.capacity; d++) rows += checkChain(state, d, found)
   law(state, rows === groups.size, NONE, 'no group row is lost or used twice')
 }
@@ -76,26 +76,26 @@ function checkChain(state: RuntimeState, d: number, found: Found): number {
   law(state, (head === NONE) === (data.tail[d] === NONE), NONE, `datum ${d}: a chain has both ends or none`)
   if (head === NONE) return 0
   law(state, data.kind[d] !== Kind.VOID, NONE, `datum ${d}: only declared data are used`)
-  law(state, groups.pending[head]! > 0, NONE, `datum ${d}: the first group has somebody in it`)
+  law(state, groups.pending(head) > 0, NONE, `datum ${d}: the first group has somebody in it`)
   let length = 0
-  for (let g = head; g !== NONE; g = groups.next[g]!, length++) {
+  for (let g = head; g !== NONE; g = groups.next(g), length++) {
     checkGroup(state, g, g === head, found)
-    if (groups.next[g] === NONE) law(state, data.tail[d] === g, NONE, `datum ${d}: the tail is the last group`)
+    if (groups.next(g) === NONE) law(state, data.tail[d] === g, NONE, `datum ${d}: the tail is the last group`)
   }
   return length
 }
 
 function checkGroup(state: RuntimeState, g: number, isOpen: boolean, found: Found): void {
   const { groups } = state
-  const d = groups.datum[g]!
-  const mode = groups.mode[g]!
-  const next = groups.next[g]!
+  const d = groups.datum(g)
+  const mode = groups.mode(g)
+  const next = groups.next(g)
   const granted = found.granted[g]!
-  law(state, groups.pending[g] === found.members[g], NONE, `datum ${d}: a group counts its pending members`)
+  law(state, groups.pending(g) === found.members[g], NONE, `datum ${d}: a group counts its pending members`)
   const allowed = !isOpen ? 0 : mode === Access.COMMUTATIVE ? 1 : found.members[g]!
   law(state, granted === allowed, NONE, `datum ${d}: the first group's members may run, of COMMUTATIVE ones one, of later groups none`)
   law(state, mode !== Access.WRITE || found.members[g]! <= 1, NONE, `datum ${d}: a writer is alone`)
-  law(state, next === NONE || mode === Access.WRITE || groups.mode[next] !== mode, NONE, `datum ${d}: neighbours that could share a group do`)
+  law(state, next === NONE || mode === Access.WRITE || groups.mode(next) !== mode, NONE, `datum ${d}: neighbours that could share a group do`)
 }
 
 function checkTasks(state: RuntimeState, found: Found): void {

@@ -87,8 +87,8 @@ function gatherLocal(state: RuntimeState, task: number): number {
   const { accesses, data, hosts, locations } = state
   for (const host of hosts) host.localBytes = 0
   let total = 0
-  for (let a = state.tasks.access[task]!; a !== NONE; a = accesses.nextOfTask[a]!) {
-    const d = accesses.datum[a]!
+  for (let a = state.tasks.access[task]!; a !== NONE; a = accesses.nextOfTask(a)) {
+    const d = accesses.datum(a)
     total += data.bytes[d]!
     for (let l = data.location[d]!; l !== NONE; l = locations.next[l]!) hosts[locations.host[l]!]!.localBytes += locations.bytes[l]!
   }
@@ -135,6 +135,11 @@ export function expectedUs(state: RuntimeState, task: number, host: Host): numbe
   if (tasks.losses[task]! > 0 || (tasks.flags[task]! & Flag.ALONE) !== 0) return FEED_AHEAD_US
   const fn = tasks.fn[task]!
   const here = host.learned.of(fn)
-  const us = here >= 0 ? here : state.learned.of(fn)
+  const us = here >= 0 ? here : learnedElsewhere(state, fn)
   return us < 0 ? FEED_AHEAD_US : Math.max(1, Math.ceil(us))
+}
+
+function learnedElsewhere(state: RuntimeState, fn: number): number {
+  for (const host of state.hosts) if (host.learned.of(fn) >= 0) return host.learned.of(fn)
+  return NONE
 }

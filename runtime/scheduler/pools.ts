@@ -1,108 +1,175 @@
-/** Rows that come and go with the pending part of the graph; freed rows are used again, so memory follows what is pending. */
-import { grownFloat64, grownInt32, grownUint8, nextCapacity } from './columns.js'
+/**
+ * Rows that come and go with the pending part of the graph; freed rows are used again, so memory follows what is pending.
+ *
+ * Here a row's fields lie side by side (eight integers, half a cache line) and not in columns: rows are met in the order of the
+ * graph, which is random in memory, so a column each would cost a cache miss each.
+ */
+import { grownFloat64, grownInt32, nextCapacity } from './columns.js'
 import { NONE } from './constants.js'
 
-/** One row for each (task, datum) pair of a pending task: the edges of the graph. */
-export class AccessPool {
-  size = 0
-  capacity = 0
-  free = NONE
-  /** NONE = free, or the task left before the group opened and the group frees the row. */
-  task = new Int32Array(0)
-  datum = new Int32Array(0)
-  /** NONE once its group was dropped. */
-  group = new Int32Array(0)
-  nextOfTask = new Int32Array(0)
-  nextOfGroup = new Int32Array(0)
-  mode = new Uint8Array(0)
-  granted = new Uint8Array(0)
+const SHIFT = 3
 
-  take(task: number, datum: number, mode: number): number {
-    let a = this.free
-    if (a === NONE) a = this.append()
-    else this.free = this.nextOfTask[a]!
-    this.task[a] = task
-    this.datum[a] = datum
-    this.mode[a] = mode
-    this.group[a] = NONE
-    this.granted[a] = 0
-    this.nextOfTask[a] = NONE
-    this.nextOfGroup[a] = NONE
+class Rows {
+  /** Rows ever used: those below it are in use or in the free list. */
+  size = 0
+  free = NONE
+  protected rows = new Int32Array(0)
+
+  /** An unused row; `link` is the field by which free rows hang together. */
+  protected takeRow(link: number): number {
+    const row = this.free
+    if (row === NONE) return this.append()
+    this.free = this.rows[(row << SHIFT) + link]!
+    return row
+  }
+
+  protected giveRow(row: number, link: number): void {
+    this.rows[(row << SHIFT) + link] = this.free
+    this.free = row
+  }
+
+  private append(): number {
+    if (this.size << SHIFT === this.rows.length) this.rows = grownInt32(this.rows, nextCapacity(this.size, 0) << SHIFT)
+    return this.size++
+  }
+}
+
+/** One row for each (task, datum) pair of a pending task: the edges of the graph. */
+export class AccessPool extends Rows {
+  take(task: number, datum: number, mode: number, nextOfTask: number): number {
+    const a = this.takeRow(2)
+    const { rows } = this
+    const at = a << SHIFT
+    rows[at] = task
+    rows[at + 1] = NONE
+    rows[at + 2] = nextOfTask
+    rows[at + 3] = NONE
+    rows[at + 4] = datum
+    rows[at + 5] = mode
+    rows[at + 6] = 0
     return a
   }
 
   give(a: number): void {
-    this.task[a] = NONE
-    this.group[a] = NONE
-    this.nextOfTask[a] = this.free
-    this.free = a
+    this.rows[a << SHIFT] = NONE
+    this.giveRow(a, 2)
   }
 
-  private append(): number {
-    if (this.size === this.capacity) this.grow()
-    return this.size++
+  /** NONE = free, or the task left before the group opened and the group frees the row. */
+  task(a: number): number {
+    return this.rows[a << SHIFT]!
   }
 
-  private grow(): void {
-    const n = nextCapacity(this.capacity, 0)
-    this.task = grownInt32(this.task, n, NONE)
-    this.datum = grownInt32(this.datum, n)
-    this.group = grownInt32(this.group, n, NONE)
-    this.nextOfTask = grownInt32(this.nextOfTask, n, NONE)
-    this.nextOfGroup = grownInt32(this.nextOfGroup, n, NONE)
-    this.mode = grownUint8(this.mode, n)
-    this.granted = grownUint8(this.granted, n)
-    this.capacity = n
+  leaveToGroup(a: number): void {
+    this.rows[a << SHIFT] = NONE
+  }
+
+  /** NONE once its group was dropped. */
+  group(a: number): number {
+    return this.rows[(a << SHIFT) + 1]!
+  }
+
+  setGroup(a: number, group: number): void {
+    this.rows[(a << SHIFT) + 1] = group
+  }
+
+  /** Also links the free rows. */
+  nextOfTask(a: number): number {
+    return this.rows[(a << SHIFT) + 2]!
+  }
+
+  nextOfGroup(a: number): number {
+    return this.rows[(a << SHIFT) + 3]!
+  }
+
+  setNextOfGroup(a: number, next: number): void {
+    this.rows[(a << SHIFT) + 3] = next
+  }
+
+  datum(a: number): number {
+    return this.rows[(a << SHIFT) + 4]!
+  }
+
+  mode(a: number): number {
+    return this.rows[(a << SHIFT) + 5]!
+  }
+
+  setMode(a: number, mode: number): void {
+    this.rows[(a << SHIFT) + 5] = mode
+  }
+
+  isGranted(a: number): boolean {
+    return this.rows[(a << SHIFT) + 6] === 1
+  }
+
+  grant(a: number): void {
+    this.rows[(a << SHIFT) + 6] = 1
   }
 }
 
 /** One row for each run of accesses of one datum that need not wait for one another. */
-export class GroupPool {
-  size = 0
-  capacity = 0
-  free = NONE
-  datum = new Int32Array(0)
-  /** Members that have not settled. */
-  pending = new Int32Array(0)
-  /** Members not yet granted, in order of submission. */
-  first = new Int32Array(0)
-  last = new Int32Array(0)
-  next = new Int32Array(0)
-  mode = new Uint8Array(0)
-
+export class GroupPool extends Rows {
   take(datum: number, mode: number): number {
-    let g = this.free
-    if (g === NONE) g = this.append()
-    else this.free = this.next[g]!
-    this.datum[g] = datum
-    this.mode[g] = mode
-    this.pending[g] = 0
-    this.first[g] = NONE
-    this.last[g] = NONE
-    this.next[g] = NONE
+    const g = this.takeRow(4)
+    const { rows } = this
+    const at = g << SHIFT
+    rows[at] = datum
+    rows[at + 1] = 0
+    rows[at + 2] = NONE
+    rows[at + 3] = NONE
+    rows[at + 4] = NONE
+    rows[at + 5] = mode
     return g
   }
 
   give(g: number): void {
-    this.datum[g] = NONE
-    this.next[g] = this.free
-    this.free = g
+    this.rows[g << SHIFT] = NONE
+    this.giveRow(g, 4)
   }
 
-  private append(): number {
-    if (this.size === this.capacity) this.grow()
-    return this.size++
+  datum(g: number): number {
+    return this.rows[g << SHIFT]!
   }
 
-  private grow(): void {
-    const n = nextCapacity(this.capacity, 0)
-    this.datum = grownInt32(this.datum, n, NONE)
-    this.pending = grownInt32(this.pending, n)
-    this.first = grownInt32(this.first, n, NONE)
-    this.last = grownInt32(this.last, n, NONE)
-    this.next = grownInt32(this.next, n, NONE)
-    this.mode = grownUint8(this.mode, n)
-    this.capacity = n
+  /** Members that have not settled. */
+  pending(g: number): number {
+    return this.rows[(g << SHIFT) + 1]!
+  }
+
+  /** Gives the new number. */
+  addPending(g: number, by: number): number {
+    const at = (g << SHIFT) + 1
+    return (this.rows[at] = this.rows[at]! + by)
+  }
+
+  /** First of the members not yet granted, in order of submission. */
+  first(g: number): number {
+    return this.rows[(g << SHIFT) + 2]!
+  }
+
+  setFirst(g: number, a: number): void {
+    this.rows[(g << SHIFT) + 2] = a
+  }
+
+  last(g: number): number {
+    return this.rows[(g << SHIFT) + 3]!
+  }
+
+  setLast(g: number, a: number): void {
+    this.rows[(g << SHIFT) + 3] = a
+  }
+
+  /** The group behind it in its datum's chain; also links the free rows. */
+  next(g: number): number {
+    return this.rows[(g << SHIFT) + 4]!
+  }
+
+  setNext(g: number, next: number): void {
+    this.rows[(g << SHIFT) + 4] = next
+  }
+
+  mode(g: number): number {
+    return this.rows[(g << SHIFT) + 5]!
   }
 }
 

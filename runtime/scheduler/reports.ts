@@ -43,9 +43,7 @@ export function onTasksFinished(state: RuntimeState, event: TasksFinished): void
 }
 
 function learn(state: RuntimeState, worker: number, task: number, microseconds: number): void {
-  const fn = state.tasks.fn[task]!
-  state.learned.learn(fn, microseconds)
-  state.hosts[state.workers[worker]!.host]!.learned.learn(fn, microseconds)
+  state.hosts[state.workers[worker]!.host]!.learned.learn(state.tasks.fn[task]!, microseconds)
 }
 
 export function onTasksFailed(state: RuntimeState, event: TasksFailed): void {

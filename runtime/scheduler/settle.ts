@@ -45,7 +45,7 @@ function spread(state: RuntimeState): void {
     const task = doomed[i]!
     const cause = state.tasks.cause[task]!
     const onMember = (member: number): void => doom(state, member, Status.CANCELLED, cause, R.PREDECESSOR)
-    for (let a = state.tasks.access[task]!; a !== NONE; a = state.accesses.nextOfTask[a]!) poisonBehind(state, a, cause, onMember)
+    for (let a = state.tasks.access[task]!; a !== NONE; a = state.accesses.nextOfTask(a)) poisonBehind(state, a, cause, onMember)
     leaveAll(state, task)
   }
   doomed.length = 0
@@ -53,12 +53,12 @@ function spread(state: RuntimeState): void {
 
 function poisonBehind(state: RuntimeState, a: number, cause: number, onMember: (task: number) => void): void {
   const { accesses, data, groups } = state
-  const g = accesses.group[a]!
-  const d = accesses.datum[a]!
-  if (g === NONE || !writes(accesses.mode[a]!, data.kind[d]!)) return
-  const isLast = groups.next[g] === NONE
+  const g = accesses.group(a)
+  const d = accesses.datum(a)
+  if (g === NONE || !writes(accesses.mode(a), data.kind[d]!)) return
+  const isLast = groups.next(g) === NONE
   if (!isLast) cutBehind(state, g, onMember)
-  poison(state, d, cause, isLast ? groups.mode[g]! : ANY_MODE)
+  poison(state, d, cause, isLast ? groups.mode(g) : ANY_MODE)
 }
 
 /**
@@ -68,19 +68,33 @@ function poisonBehind(state: RuntimeState, a: number, cause: number, onMember: (
 function poison(state: RuntimeState, d: number, cause: number, mode: number): void {
   const { data } = state
   const spared = mode === Access.CONCURRENT || mode === Access.COMMUTATIVE ? mode : ANY_MODE
-  if (activePoison(state, d) === NONE) {
+  const standing = activePoison(state, d)
+  if (standing === NONE) {
     data.poison[d] = cause
     data.poisonMode[d] = spared
-  } else if (data.poisonMode[d] !== spared) data.poisonMode[d] = ANY_MODE
+    return
+  }
+  if (data.poisonMode[d] !== spared) data.poisonMode[d] = ANY_MODE
+  if (standing !== cause) addFurtherCause(state, d, cause)
+}
+
+/** Several CONCURRENT tasks failed, each for itself: the datum is clean only when the program has seen all of it. */
+function addFurtherCause(state: RuntimeState, d: number, cause: number): void {
+  const causes = state.furtherCauses.get(d)
+  if (causes === undefined) state.furtherCauses.set(d, new Set([cause]))
+  else causes.add(cause)
 }
 
 /** The failure that stands between the program's order and this datum, or NONE. */
 export function activePoison(state: RuntimeState, d: number): number {
-  const cause = state.data.poison[d]!
-  if (cause === NONE) return NONE
-  if (state.data.kind[d] === Kind.RENAMED || (state.tasks.marks[cause]! & Mark.SEEN) === 0) return cause
-  state.data.poison[d] = NONE
-  return NONE
+  const { data, tasks, furtherCauses } = state
+  const cause = data.poison[d]!
+  if (cause === NONE || data.kind[d] === Kind.RENAMED || (tasks.marks[cause]! & Mark.SEEN) === 0) return cause
+  const [next = NONE] = furtherCauses.get(d) ?? []
+  data.poison[d] = next
+  furtherCauses.get(d)?.delete(next)
+  if (next === NONE) furtherCauses.delete(d)
+  return next === NONE ? NONE : activePoison(state, d)
 }
 
 /** As `activePoison`, for one access; one that is not spared ends the run of those that are. */

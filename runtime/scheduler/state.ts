@@ -1,7 +1,6 @@
 import { Outbox } from './commands.js'
 import { isSettled, NONE, Status, STATUS_NAMES } from './constants.js'
 import { DataTable } from './data-table.js'
-import { Durations } from './durations.js'
 import type { Millis } from './events.js'
 import { AccessPool, GroupPool, LocationPool } from './pools.js'
 import { ReadyQueues } from './ready-queues.js'
@@ -26,7 +25,6 @@ export class RuntimeState {
   readonly hosts: Host[] = []
   /** Hosts with a living worker, by index. */
   livingHosts: Host[] = []
-  readonly learned = new Durations()
   readonly story = new Story()
   readonly outbox = new Outbox()
   readonly linkBytesPerUs: number
@@ -39,6 +37,8 @@ export class RuntimeState {
   stoppedBy = NONE
   /** Tasks settled badly whose effect on others is still to be worked out. */
   readonly doomed: number[] = []
+  /** Failures that spoilt a datum beside the one in its row: rare, so not a column. */
+  readonly furtherCauses = new Map<number, Set<number>>()
   /** Data to look at for release when the step ends. */
   readonly idleData: number[] = []
   now: Millis = 0

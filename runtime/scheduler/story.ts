@@ -1,7 +1,8 @@
 import { EVENT_NAMES, type Millis } from './events.js'
 import { STATUS_NAMES } from './constants.js'
 
-const LENGTH = 8192
+/** Short, since the ring is written thrice a task and should stay in the processor's cache. */
+const LENGTH = 2048
 
 /** The last transitions of all tasks, in a ring: what `explain` and an illegal transition tell of a task's past. */
 export class Story {

@@ -46,9 +46,7 @@ function takeAccesses(state: RuntimeState, task: number, triples: TasksSubmitted
       continue
     }
     data.touched[d] = task
-    const a = accesses.take(task, d, mode)
-    accesses.nextOfTask[a] = tasks.access[task]!
-    tasks.access[task] = a
+    tasks.access[task] = accesses.take(task, d, mode, tasks.access[task]!)
   }
   return at
 }
@@ -57,8 +55,8 @@ function takeAccesses(state: RuntimeState, task: number, triples: TasksSubmitted
 function mergeAccess(state: RuntimeState, task: number, d: number, mode: number): void {
   const { accesses, tasks } = state
   let a = tasks.access[task]!
-  while (accesses.datum[a] !== d) a = accesses.nextOfTask[a]!
-  if (accesses.mode[a] !== mode) accesses.mode[a] = Access.WRITE
+  while (accesses.datum(a) !== d) a = accesses.nextOfTask(a)
+  if (accesses.mode(a) !== mode) accesses.setMode(a, Access.WRITE)
 }
 
 /** The task joins its chains even if it is cancelled at once, so that what comes behind it is ordered as if the failure were news. */
@@ -66,9 +64,9 @@ function begin(state: RuntimeState, task: number): void {
   const { accesses, data, tasks } = state
   let cause = NONE
   let waits = 0
-  for (let a = tasks.access[task]!; a !== NONE; a = accesses.nextOfTask[a]!) {
-    const d = accesses.datum[a]!
-    const mode = accesses.mode[a]!
+  for (let a = tasks.access[task]!; a !== NONE; a = accesses.nextOfTask(a)) {
+    const d = accesses.datum(a)
+    const mode = accesses.mode(a)
     if (data.kind[d] === Kind.RENAMED && writes(mode, Kind.RENAMED)) checkWrittenOnce(state, task, d)
     if (data.poison[d] !== NONE) {
       const poisonedBy = poisonFor(state, d, mode)

@@ -80,19 +80,19 @@ function assignedView(state: RuntimeState, task: number): AssignedView {
 function obstacles(state: RuntimeState, task: number): Obstacle[] {
   const { accesses, tasks } = state
   const found: Obstacle[] = []
-  for (let a = tasks.access[task]!; a !== NONE; a = accesses.nextOfTask[a]!) {
-    if (accesses.granted[a] === 1) continue
-    found.push({ datum: accesses.datum[a]!, access: accesses.mode[a] as Access, tasks: inFrontOf(state, a) })
+  for (let a = tasks.access[task]!; a !== NONE; a = accesses.nextOfTask(a)) {
+    if (accesses.isGranted(a)) continue
+    found.push({ datum: accesses.datum(a), access: accesses.mode(a) as Access, tasks: inFrontOf(state, a) })
   }
   return found.reverse()
 }
 
 function inFrontOf(state: RuntimeState, a: number): number[] {
   const { accesses, data, groups } = state
-  const own = accesses.group[a]!
-  const head = data.head[accesses.datum[a]!]!
+  const own = accesses.group(a)
+  const head = data.head[accesses.datum(a)]!
   let group = NONE
-  for (let g = head; g !== own; g = groups.next[g]!) if (groups.pending[g]! > 0) group = g
+  for (let g = head; g !== own; g = groups.next(g)) if (groups.pending(g) > 0) group = g
   if (group === NONE) group = own
   return membersOf(state, group).filter((m) => group !== own || m.granted).map((m) => m.task)
 }
@@ -102,9 +102,9 @@ export function membersOf(state: RuntimeState, group: number): { task: number; g
   const { accesses, tasks } = state
   const members: { task: number; granted: boolean }[] = []
   for (let a = 0; a < accesses.size; a++) {
-    const task = accesses.task[a]!
-    if (task === NONE || accesses.group[a] !== group || isSettled(tasks.status[task]!)) continue
-    members.push({ task, granted: accesses.granted[a] === 1 })
+    const task = accesses.task(a)
+    if (task === NONE || accesses.group(a) !== group || isSettled(tasks.status[task]!)) continue
+    members.push({ task, granted: accesses.isGranted(a) })
   }
   return members.sort((x, y) => x.task - y.task)
 }

@@ -32,7 +32,7 @@ export function fingerprint(cell: Cell): Fingerprint {
     case 'string':
       return cell.length <= WHOLE_BYTES_MAX ? `s${cell}` : `S${digest(cell.isWellFormed() ? cell : Buffer.from(cell, 'utf16le'))}`
     case 'number':
-      return cell !== cell || Object.is(cell, -0) ? `n${Object.is(cell, -0) ? '-0' : 'NaN'}` : cell
+      return Number.isNaN(cell) || Object.is(cell, -0) ? `n${Object.is(cell, -0) ? '-0' : 'NaN'}` : cell
     case 'object':
       return cell === null ? null : fingerprintOfObject(cell)
     default:

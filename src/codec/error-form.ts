@@ -15,7 +15,10 @@ export interface ErrorForm {
 type ErrorConstructor = new (...args: never[]) => Error
 
 const BUILTIN = new Map<string, ErrorConstructor>(
-  [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError].map((c) => [c.name, c as ErrorConstructor]),
+  [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError].map((c) => [
+    c.name,
+    c as ErrorConstructor,
+  ]),
 )
 
 /** What to store of an error; `undefined` if its class is not known. */
@@ -47,7 +50,8 @@ function nearestClass(error: Error): { family: number; name: string } | undefine
   return undefined
 }
 
-const nameOf = (error: Error): string => (Object.hasOwn(error, 'name') || error.name !== 'Error' ? error.name : (error.constructor?.name ?? 'Error'))
+const nameOf = (error: Error): string =>
+  Object.hasOwn(error, 'name') || error.name !== 'Error' ? error.name : (error.constructor?.name ?? 'Error')
 
 function propertiesOf(error: Error): { hidden: Property[]; shown: Property[] } {
   const hidden: Property[] = []
@@ -64,9 +68,20 @@ function propertiesOf(error: Error): { hidden: Property[]; shown: Property[] } {
 
 /** An error of that class without own properties; `undefined` if there is no such class. */
 export function createError(family: number, name: string, message: string, context: DecodeContext): object | undefined {
-  const error = construct(family, name, message, context)
+  const error = withoutStack(() => construct(family, name, message, context))
   if (error && family !== ErrorFamily.nested) for (const key of Object.getOwnPropertyNames(error)) Reflect.deleteProperty(error, key)
   return error
+}
+
+/** The stack is stored, and to walk the present one costs more than all the rest. `Reflect.set`, since intrinsics may be frozen. */
+function withoutStack<T>(make: () => T): T {
+  const { stackTraceLimit } = Error
+  Reflect.set(Error, 'stackTraceLimit', 0)
+  try {
+    return make()
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
+  }
 }
 
 function construct(family: number, name: string, message: string, context: DecodeContext): object | undefined {

@@ -7,7 +7,9 @@ import { types } from 'node:util'
 import { ValidationError } from '../errors.js'
 import type { NestedClass } from './contexts.js'
 
-type AnyClass = (abstract new (...args: never[]) => object) & {
+type AnyClass = (abstract new (
+  ...args: never[]
+) => object) & {
   readonly typeName?: unknown
   readonly restore?: (fields: Record<string, unknown>) => unknown
 }
@@ -49,7 +51,8 @@ function declared(ctor: object): AnyClass[] {
   const classes: AnyClass[] = []
   for (const c of lineage(ctor))
     for (const of of [ownStatic(c, 'fields'), ownStatic(c, FIELDS)])
-      if (typeof of === 'object' && of !== null) for (const [field, thunk] of Object.entries(of)) classes.push(...classesOf(c, field, thunk))
+      if (typeof of === 'object' && of !== null)
+        for (const [field, thunk] of Object.entries(of)) classes.push(...classesOf(c, field, thunk))
   return classes
 }
 

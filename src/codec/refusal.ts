@@ -5,7 +5,9 @@ import type { Trail } from './trail.js'
 
 export function refuseSymbolOrFunction(trail: Trail, value: unknown): never {
   const path = trail.toString()
-  throw new ValidationError(`${path} is a ${typeof value}, which cannot be stored: ${transientFix(trail)}, or take it out of the value`, { path })
+  throw new ValidationError(`${path} is a ${typeof value}, which cannot be stored: ${transientFix(trail)}, or take it out of the value`, {
+    path,
+  })
 }
 
 export function refuseSymbolKey(trail: Trail, key: symbol): never {
@@ -50,7 +52,8 @@ const classNameOf = (value: object): string => (value.constructor as { name?: st
 
 function fixFor(trail: Trail, value: object, className: string): string {
   if (value instanceof Promise) return 'await it first'
-  if (value instanceof Number || value instanceof String || value instanceof Boolean) return 'store the plain value instead of the boxed one'
+  if (value instanceof Number || value instanceof String || value instanceof Boolean)
+    return 'store the plain value instead of the boxed one'
   if (isPlatformClass(value)) return `${transientFix(trail)}, or store what it is made from`
   return `name it, \`static fields = { ${trail.start}: () => ${className} }\`, or ${transientFix(trail)}`
 }

@@ -211,7 +211,9 @@ export class ValueReader {
     const shown = this.count(2)
     const name = this.text()
     const message = family === ErrorFamily.dom ? this.text() : ''
-    const error = createError(family, name, message, this.context) ?? (family === ErrorFamily.nested ? unknownClass(name) : corruptValue('an unknown error'))
+    const error =
+      createError(family, name, message, this.context) ??
+      (family === ErrorFamily.nested ? unknownClass(name) : corruptValue('an unknown error'))
     this.met(error)
     this.enter(Step.property)
     for (let i = 0; i < hidden; i++) this.property(error, false)

@@ -1,5 +1,5 @@
 /** User values → heads and tokens (see value-format.ts). */
-import { Ref } from '../backend.js'
+import type { Ref } from '../backend.js'
 import { VALUE_DEPTH_MAX } from '../limits.js'
 import type { EncodeContext, NestedClass } from './contexts.js'
 import { formOfError } from './error-form.js'
@@ -135,14 +135,17 @@ export class ValueWriter {
     this.refuseSymbolKeys(array)
     this.head(Head.sparseArray, array.length, keys.length)
     this.enter(Step.property)
-    for (const key of keys) this.writePair(key, (array as unknown as Record<string, unknown>)[key])
+    for (const key of keys) {
+      this.name(key)
+      this.write((array as unknown as Record<string, unknown>)[key])
+    }
     this.trail.leave()
   }
 
-  private writePair(key: string, value: unknown): void {
-    this.tokens.push(key)
-    this.trail.at(key)
-    this.write(value)
+  /** The value of this name follows. Not one function with `write`: a level of nesting should take little of the stack. */
+  private name(name: string): void {
+    this.tokens.push(name)
+    this.trail.at(name)
   }
 
   private writePlain(object: Record<string, unknown>): void {
@@ -153,19 +156,24 @@ export class ValueWriter {
     const keys = Object.keys(object)
     this.enter(Step.property)
     this.head(isBare ? Head.bareObject : Head.object, keys.length)
-    for (const key of keys) this.writePair(key, object[key])
+    for (const key of keys) {
+      this.name(key)
+      this.write(object[key])
+    }
     this.trail.leave()
   }
 
   private refuseSymbolKeys(object: object): void {
-    for (const key of Object.getOwnPropertySymbols(object))
-      if (Object.prototype.propertyIsEnumerable.call(object, key)) refuseSymbolKey(this.trail, key)
+    const symbols = Object.getOwnPropertySymbols(object)
+    if (symbols.length === 0) return
+    for (const key of symbols) if (Object.prototype.propertyIsEnumerable.call(object, key)) refuseSymbolKey(this.trail, key)
   }
 
   /** Properties that somebody hung on a Map, Set, Date or RegExp would be lost. */
   private refuseExtras(value: object): void {
     const [key] = Object.keys(value)
-    if (key !== undefined) refuseValue(this.trail, `a ${value.constructor.name} with the property ${JSON.stringify(key)} of its own`, 'keep it beside the value')
+    if (key !== undefined)
+      refuseValue(this.trail, `a ${value.constructor.name} with the property ${JSON.stringify(key)} of its own`, 'keep it beside the value')
   }
 
   private writeMap(map: ReadonlyMap<unknown, unknown>): void {
@@ -248,7 +256,10 @@ export class ValueWriter {
     this.enter(Step.property)
     this.head(Head.instance, fields.size)
     this.tokens.push(nested.name)
-    for (const [name, field] of fields) this.writePair(name, field)
+    for (const [name, field] of fields) {
+      this.name(name)
+      this.write(field)
+    }
     this.trail.leave()
     this.open.delete(value)
   }
@@ -261,8 +272,10 @@ export class ValueWriter {
     this.tokens.push(form.name)
     // It can be given to a DOMException only when it is made.
     if (form.family === ErrorFamily.dom) this.tokens.push(error.message)
-    for (const [name, value] of form.hidden) this.writePair(name, value)
-    for (const [name, value] of form.shown) this.writePair(name, value)
+    for (const [name, value] of [...form.hidden, ...form.shown]) {
+      this.name(name)
+      this.write(value)
+    }
     this.trail.leave()
   }
 
@@ -349,7 +362,8 @@ const isShared = (value: ArrayBufferView | ArrayBuffer | SharedArrayBuffer): boo
 export function memoryOf(value: object): { kind: number; bytes: Uint8Array } | undefined {
   const kind = memoryKindOf.get(Object.getPrototypeOf(value) as object)
   if (kind === undefined || kind === SHARED_ARRAY_BUFFER || isShared(value as ArrayBufferView)) return undefined
-  if (kind === ARRAY_BUFFER) return (value as { resizable?: boolean }).resizable ? undefined : { kind, bytes: new Uint8Array(value as ArrayBuffer) }
+  if (kind === ARRAY_BUFFER)
+    return (value as { resizable?: boolean }).resizable ? undefined : { kind, bytes: new Uint8Array(value as ArrayBuffer) }
   const view = value as ArrayBufferView
   return { kind, bytes: new Uint8Array(view.buffer, view.byteOffset, view.byteLength) }
 }

@@ -30,7 +30,10 @@ function encodeAll(fields: ReadonlyMap<string, unknown>, context: EncodeContext)
   const cells = new Map<string, Cell>()
   names.forEach((name, i) => {
     components.start(met.count)
-    cells.set(name, cellOf(fields.get(name), context, met, new Trail(name), (number) => components.join(i, number)))
+    cells.set(
+      name,
+      cellOf(fields.get(name), context, met, new Trail(name), (number) => components.join(i, number)),
+    )
   })
   for (const together of components.joined()) storeTogether(cells, together.map((i) => names[i]!).sort(), fields, context)
   return cells
@@ -43,8 +46,11 @@ function cellOf(value: unknown, context: EncodeContext, met: Met, trail: Trail, 
   if (native !== undefined) return native
   if (typeof value === 'object' && value !== null) {
     const own = plainMutable(value)
-    if (own !== undefined && isFirst(value, met, onShared)) return own
-    if (own === undefined && !isPlainPrototype(value)) {
+    if (own !== undefined) {
+      claim(value, met, onShared)
+      return own
+    }
+    if (!isPlainPrototype(value)) {
       const ref = context.refOf(value)
       if (ref) return ref
     }
@@ -75,10 +81,10 @@ function plainMutable(value: object): Cell | undefined {
   return new Date((value as Date).getTime())
 }
 
-function isFirst(value: object, met: Met, onShared: OnShared): boolean {
+/** Numbers a value that is a whole field, so that other fields which hold it are noticed, or notices that one does. */
+function claim(value: object, met: Met, onShared: OnShared): void {
   const number = met.meet(value)
   if (number !== undefined) onShared(number)
-  return true
 }
 
 function isPlainPrototype(value: object): boolean {
@@ -89,8 +95,7 @@ function isPlainPrototype(value: object): boolean {
 function packed(value: unknown, context: EncodeContext, met: Met, trail: Trail, onShared: OnShared): Uint8Array {
   const memory = typeof value === 'object' && value !== null ? memoryOf(value) : undefined
   if (memory) {
-    const number = met.meet(value as object)
-    if (number !== undefined) onShared(number)
+    claim(value as object, met, onShared)
     return memoryBytes(memory.kind, memory.bytes)
   }
   const writer = new ValueWriter(context, met, trail, onShared)
@@ -106,7 +111,12 @@ function memoryBytes(kind: number, bytes: Uint8Array): Uint8Array {
   return into
 }
 
-function storeTogether(cells: Map<string, Cell>, names: readonly string[], fields: ReadonlyMap<string, unknown>, context: EncodeContext): void {
+function storeTogether(
+  cells: Map<string, Cell>,
+  names: readonly string[],
+  fields: ReadonlyMap<string, unknown>,
+  context: EncodeContext,
+): void {
   const writer = new ValueWriter(context, new Met(), new Trail(''), () => {})
   for (const name of names) {
     writer.follow(new Trail(name))

@@ -155,7 +155,8 @@ function readText(length: number): string {
   if (length === 0) return ''
   if (length > KNOWN_LENGTH_MAX) return utf8Slice.call(bytes, start, start + length)
   const last = start + length - 1
-  const slot = ((length << 10) ^ (bytes[start]! << 7) ^ (bytes[start + (length >> 1)]! << 5) ^ (bytes[last - 1]! << 3) ^ bytes[last]!) & 4095
+  const slot =
+    ((length << 10) ^ (bytes[start]! << 7) ^ (bytes[start + (length >> 1)]! << 5) ^ (bytes[last - 1]! << 3) ^ bytes[last]!) & 4095
   const candidate = known[slot]!
   if (isTextAt(candidate, start, length)) return candidate
   return (known[slot] = utf8Slice.call(bytes, start, start + length))
@@ -203,7 +204,8 @@ function readExtension(): unknown {
 function compound(tag: number, items: readonly unknown[]): unknown {
   switch (tag) {
     case WireTag.ref:
-      if (items.length === 2 && typeof items[0] === 'string' && typeof items[1] === 'string') return new Ref(items[0] as Id, items[1] as ClassId)
+      if (items.length === 2 && typeof items[0] === 'string' && typeof items[1] === 'string')
+        return new Ref(items[0] as Id, items[1] as ClassId)
       break
     case WireTag.map:
       return mapOf(items)

@@ -132,6 +132,8 @@ function isExact(item: unknown): boolean {
   return typeof item === 'boolean' || item === null || item === undefined
 }
 
+const exactItem = (item: unknown, depth: number): unknown => (isExact(item) ? item : exact(item, depth))
+
 function exactArray(array: readonly unknown[], depth: number): readonly unknown[] {
   for (let i = 0; i < array.length; i++) {
     const item = array[i]
@@ -145,7 +147,7 @@ function exactArray(array: readonly unknown[], depth: number): readonly unknown[
 function exactTail(array: readonly unknown[], from: number, first: unknown, depth: number): readonly unknown[] {
   const copy = array.slice()
   copy[from] = first
-  for (let i = from + 1; i < copy.length; i++) copy[i] = exact(copy[i], depth)
+  for (let i = from + 1; i < copy.length; i++) copy[i] = exactItem(copy[i], depth)
   return copy
 }
 
@@ -163,12 +165,12 @@ function exactPlain(object: Record<string, unknown>, depth: number): unknown {
 
 function flatObject(object: Record<string, unknown>, depth: number): unknown[] {
   const flat: unknown[] = []
-  for (const key of Object.keys(object)) flat.push(exact(key, depth), exact(object[key], depth))
+  for (const key of Object.keys(object)) flat.push(exactItem(key, depth), exactItem(object[key], depth))
   return flat
 }
 
 function flatEntries(map: ReadonlyMap<unknown, unknown>, depth: number): unknown[] {
   const flat: unknown[] = []
-  for (const [key, item] of map) flat.push(exact(key, depth), exact(item, depth))
+  for (const [key, item] of map) flat.push(exactItem(key, depth), exactItem(item, depth))
   return flat
 }

@@ -11,6 +11,7 @@ import { type Round, roundMark, unitMark } from './round.js'
 import { send, sendIdempotent } from './send.js'
 import { applyRows, dropStaged, finish } from './staged.js'
 import { asUnavailable, storeFresh } from './store-fresh.js'
+import { unknownOutcome } from './unsure.js'
 
 /** A round ends with a receipt, or with what stood in its way and nothing held. */
 type Ending = { readonly receipt: Receipt } | { readonly obstacles: readonly Obstacle[] }
@@ -76,7 +77,7 @@ function decision({ unit, home, homeOps, later, atMicros }: Plan, round: Round):
  */
 async function fence(plan: Plan, round: Round, error: unknown, tools: Tools): Promise<Ending> {
   const mark = await abortRound(plan.home!, round.commit, tools).catch((cause: unknown) => {
-    throw unknown(plan, 'it is not known whether the unit of work was committed', cause)
+    throw unknownOutcome(plan.unit, 'it is not known whether the unit of work was committed', cause)
   })
   failPoint('commit-fenced')
   if (mark.state === 'committed') return { receipt: await finishRound(plan, round, tools) }
@@ -119,9 +120,6 @@ const receiptOf = (plan: Plan, round: Round['commit']): Receipt => ({
   ...(plan.unit.mark && { mark: plan.unit.mark }),
 })
 
-const unknown = (plan: Plan, what: string, cause: unknown): UnknownOutcomeError =>
-  new UnknownOutcomeError(`${what}; send the same one again`, { retryable: true, commit: plan.unit.commit, cause })
-
 // After the decision -----------------------------------------------------------------------------------------------------------
 
 async function finishRound(plan: Plan, round: Round, tools: Tools): Promise<Receipt> {
@@ -139,7 +137,7 @@ async function untilApplied(plan: Plan, round: Round, tools: Tools): Promise<voi
       await applyRows(plan.later, round.commit, plan.atMicros, tools)
       return failPoint('commit-rows-applied')
     } catch (cause) {
-      if (patience.over) throw unknown(plan, 'the unit of work is committed, but its rows cannot be reached', cause)
+      if (patience.over) throw unknownOutcome(plan.unit, 'the unit of work is committed, but its rows cannot be reached', cause)
     }
   }
 }

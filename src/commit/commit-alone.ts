@@ -3,10 +3,11 @@ import { UnknownOutcomeError } from '../errors.js'
 import { failPoint } from '../fail-point.js'
 import { Patience } from './back-off.js'
 import type { Tools } from './commit-options.js'
-import { foundStamp, isFinal, metIntent } from './obstacle.js'
+import { foundStamp, metIntent } from './obstacle.js'
 import { type Plan, stampsOf } from './plan-unit.js'
 import { resolveMet } from './resolve-intent.js'
 import { storeFresh } from './store-fresh.js'
+import { noteUnsure } from './unsure.js'
 
 /** A unit whose existing data lie in one domain: new objects elsewhere first, then one group. */
 export async function commitAlone(plan: Plan, tools: Tools): Promise<Receipt> {
@@ -20,9 +21,9 @@ export async function commitAlone(plan: Plan, tools: Tools): Promise<Receipt> {
   }
 }
 
-const aloneGroup = ({ unit, homeOps, home }: Plan): Group => ({
+const aloneGroup = ({ unit, homeOps, home, atMicros }: Plan): Group => ({
   commit: unit.commit,
-  atMicros: unit.atMicros,
+  atMicros,
   ops: unit.mark ? withMark(home!.ref, unit.mark, homeOps) : homeOps,
 })
 
@@ -40,11 +41,9 @@ const applied = (plan: Plan): Receipt => ({
 /** Goes on after a failure: sends again what is unknown, resolves intents that stand in the way, and stands back for those that are running. */
 export async function commitAgain(plan: Plan, first: unknown, tools: Tools): Promise<Receipt> {
   const patience = new Patience(tools.clock, tools.patienceMs)
-  let error = first
-  let unsure = false
-  for (;;) {
-    unsure ||= error instanceof UnknownOutcomeError
-    if (!(await mayRetry(plan, error, patience, tools))) return giveUp(plan, error, unsure)
+  for (let error = first; ; ) {
+    noteUnsure(plan.unit, error)
+    if (!(await mayRetry(plan, error, patience, tools))) return giveUp(plan, error)
     try {
       return withStamps(plan, await plan.home!.backend.commit(aloneGroup(plan)))
     } catch (next) {
@@ -61,15 +60,10 @@ async function mayRetry(plan: Plan, error: unknown, patience: Patience, tools: T
   return true
 }
 
-async function giveUp(plan: Plan, error: unknown, unsure: boolean): Promise<Receipt> {
-  const done = await committedBefore(plan, error)
-  if (done) return done
-  if (!unsure || isFinal(error)) throw error
-  throw new UnknownOutcomeError('it is not known whether the unit of work was committed; send the same one again', {
-    retryable: true,
-    commit: plan.unit.commit,
-    cause: error,
-  })
+async function giveUp(plan: Plan, error: unknown): Promise<Receipt> {
+  const receipt = await committedBefore(plan, error)
+  if (receipt) return receipt
+  throw error
 }
 
 /** What stood in the way may be this very unit, or the task's mark. */

@@ -4,8 +4,9 @@ import { commitAcross } from './commit-across.js'
 import { commitAgain, commitAlone, withMark } from './commit-alone.js'
 import { type CommitOptions, toolsOf } from './commit-options.js'
 import { soleDomain } from './plan-groups.js'
-import { planUnit } from './plan-unit.js'
+import { planUnit, timeOf } from './plan-unit.js'
 import type { Unit, UnitPart } from './unit.js'
+import { failureOf } from './unsure.js'
 
 /**
  * Commits a unit of work: all of it or nothing, whatever domains and backends it touches, and once, however often it is sent.
@@ -14,36 +15,40 @@ import type { Unit, UnitPart } from './unit.js'
  * Errors: ConflictError and AliasTakenError (nothing applied; make a new unit), UnavailableError (nothing applied), UnknownOutcomeError
  * (send the same unit again).
  */
-export function commitUnit(unit: Unit, options: CommitOptions): Promise<Receipt> {
-  const { mark } = unit
-  if (mark && mark.attempt !== unit.commit) throw new TypeError("a unit's mark carries the commit id of the unit as its attempt")
+export async function commitUnit(unit: Unit, options: CommitOptions): Promise<Receipt> {
   const part = solePart(unit)
-  return part ? commitSole(unit, part, options) : commitPlanned(unit, options)
-}
-
-/** The hot path: one part of one domain, the mark included, is exactly one call of the backend. */
-async function commitSole(unit: Unit, { backend, ops }: UnitPart, options: CommitOptions): Promise<Receipt> {
-  const { commit, atMicros, mark, home } = unit
+  if (!part) return commitPlanned(unit, options)
+  // The hot path: one part of one domain, the mark included, is exactly one call of the backend.
+  const { commit, mark, home } = unit
   try {
-    const receipt = await backend.commit({ commit, atMicros, ops: mark ? withMark(home!.ref, mark, ops) : ops })
+    const receipt = await part.backend.commit({ commit, atMicros: timeOf(unit), ops: mark ? withMark(home!.ref, mark, part.ops) : part.ops })
     failPoint('alone-done')
     return receipt
   } catch (error) {
-    return commitAgain(planUnit(unit), error, toolsOf(options))
+    return told(unit, commitAgain(planUnit(unit), error, toolsOf(options)))
   }
-}
-
-function solePart({ parts, mark, home }: Unit): UnitPart | undefined {
-  const part = parts.length === 1 ? parts[0] : undefined
-  const domain = part && soleDomain(part.backend, part.ops)
-  if (!part || domain === undefined) return undefined
-  if (!mark) return part
-  if (!home) throw new TypeError('a unit of work with a mark needs a home')
-  return home.backend === part.backend && home.backend.domain({ do: 'mark', home: home.ref, mark }) === domain ? part : undefined
 }
 
 function commitPlanned(unit: Unit, options: CommitOptions): Promise<Receipt> {
   const plan = planUnit(unit)
   const tools = toolsOf(options)
-  return plan.held.length === 0 && plan.later.length === 0 ? commitAlone(plan, tools) : commitAcross(plan, tools)
+  return told(unit, plan.held.length === 0 && plan.later.length === 0 ? commitAlone(plan, tools) : commitAcross(plan, tools))
+}
+
+async function told(unit: Unit, committing: Promise<Receipt>): Promise<Receipt> {
+  try {
+    return await committing
+  } catch (error) {
+    throw failureOf(unit, error)
+  }
+}
+
+/** The part of a unit that lies in one domain, mark and all. */
+function solePart({ parts, mark, home, commit }: Unit): UnitPart | undefined {
+  const part = parts.length === 1 ? parts[0] : undefined
+  const domain = part && soleDomain(part.backend, part.ops)
+  if (mark && !home) throw new TypeError('a unit of work with a mark needs a home')
+  if (mark && mark.attempt !== commit) throw new TypeError("a unit's mark has the unit's commit id as its attempt")
+  if (!part || domain === undefined || !mark) return domain === undefined ? undefined : part
+  return home!.backend === part.backend && part.backend.domain({ do: 'mark', home: home!.ref, mark }) === domain ? part : undefined
 }

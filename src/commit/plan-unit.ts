@@ -15,7 +15,7 @@ export interface Plan {
   readonly held: readonly Holding[]
   /** Rows, adds and the like of other domains: staged at the home with the decision, applied after it. */
   readonly later: readonly DomainOps[]
-  /** The time of the rows in `later`. */
+  /** The time of the unit's rows. */
   readonly atMicros: bigint
 }
 
@@ -48,7 +48,7 @@ export function planUnit(unit: Unit): Plan {
   const pointers = later.length > 0 ? near.filter(isHeld) : []
   if (home && pointers.length > 0) held.push(holding({ ...home, ops: pointers }))
   const homeOps = home ? [...fresh.take(home.backend, home.domain), ...near.filter((op) => !pointers.some((held) => held === op))] : []
-  return { unit, fresh: fresh.list, home, homeOps, held: held.filter(hasItems), later, atMicros: timeOf(unit.atMicros, later) }
+  return { unit, fresh: fresh.list, home, homeOps, held: held.filter(hasItems), later, atMicros: timeOf(unit) }
 }
 
 const hasItems = ({ items }: Holding): boolean => items.length > 0
@@ -98,10 +98,13 @@ const heldOf = (op: HeldOp): Held => ({
   redo: op.do === 'check' ? [] : [op],
 })
 
-/** Rows that expect a state must win over it, whatever the clock of its writer said. */
-function timeOf(atMicros: bigint, later: readonly DomainOps[]): bigint {
+/**
+ * The time of a unit's rows. What a row expects is the time of the one before, so that a row which expects one must be later, whatever
+ * the clock of its writer says: or it would lose against what it replaces, or look like it.
+ */
+export function timeOf({ atMicros, parts }: Unit): bigint {
   let time = atMicros
-  for (const { ops } of later)
+  for (const { ops } of parts)
     for (const op of ops) if (op.do === 'row' && typeof op.expect === 'bigint' && op.expect >= time) time = op.expect + 1n
   return time
 }

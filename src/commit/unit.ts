@@ -3,7 +3,7 @@ import type { CommitId } from '../ids.js'
 
 /** A unit of work as it commits. Refs of new objects (`put` with expect `absent`) must be fresh ids that nobody else knows yet. */
 export interface Unit {
-  /** Sending a unit again under the same id is harmless; a unit that failed for good needs a new id. */
+  /** Sending the same unit again is harmless; after a failure a new one has a new id. */
   readonly commit: CommitId
   /** The writer's clock; orders the rows of the unit among those of others. */
   readonly atMicros: bigint

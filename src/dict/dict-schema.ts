@@ -37,6 +37,8 @@ export class DictSchema implements KeyColumns {
   readonly hasRefs: boolean
   readonly #keys: readonly Named[]
   readonly #values: readonly Named[]
+  readonly #keyNames: ReadonlySet<string>
+  readonly #valueNames: ReadonlySet<string>
 
   constructor(
     readonly keyColumns: Columns,
@@ -51,6 +53,8 @@ export class DictSchema implements KeyColumns {
     const writes = options.writes ?? 'lww'
     if (writes !== 'lww' && writes !== 'cas') throw new ValidationError(`writes is 'lww' or 'cas', got ${String(writes)}`)
     this.spec = { keys: this.keys, partition, values: this.#values.map(({ name, column }) => specOf(name, column)), writes }
+    this.#keyNames = new Set(names)
+    this.#valueNames = new Set(Object.keys(values))
     this.counters = this.spec.values.flatMap(({ type }, i) => (type === 'counter' ? [i] : []))
     this.hasRefs = JSON.stringify(this.spec).includes('"ref"')
   }
@@ -62,7 +66,7 @@ export class DictSchema implements KeyColumns {
   // ---- to cells
 
   keyCells(row: AnyRow, refs: References): Key {
-    requireRow(row, 'a key', this.#keys)
+    requireRow(row, 'a key', this.#keyNames)
     const key = Array<Cell>(this.#keys.length)
     for (let i = 0; i < key.length; i++) key[i] = cellOfKey(this.#keys[i]!, field(row, this.#keys[i]!.name), refs)
     return key
@@ -71,7 +75,7 @@ export class DictSchema implements KeyColumns {
   /** The leading columns of a partial key that follow the first `skip` columns. Errors: a gap, a column that does not belong there. */
   leadingCells(row: AnyRow, skip: number, what: string, refs: References): Key {
     const columns = this.#keys.slice(skip)
-    requireRow(row, what, columns)
+    requireRow(row, what, new Set(columns.map((c) => c.name)))
     const given = columns.filter(({ name }) => field(row, name) !== undefined).length
     return columns.slice(0, given).map((named) => {
       const value = field(row, named.name)
@@ -81,7 +85,7 @@ export class DictSchema implements KeyColumns {
   }
 
   valueCells(row: AnyRow, refs: References): Values {
-    requireRow(row, 'a row', this.#values)
+    requireRow(row, 'a row', this.#valueNames)
     const values = Array<Cell | undefined>(this.#values.length)
     for (let i = 0; i < values.length; i++) values[i] = cellOfValue(this.#values[i]!, field(row, this.#values[i]!.name), refs)
     return values
@@ -146,10 +150,10 @@ function cellOfValue({ name, column }: Named, value: unknown, refs: References):
 }
 
 /** Unknown names are refused: a misspelt optional column would otherwise vanish without a word. */
-function requireRow(row: unknown, what: string, columns: readonly Named[]): void {
-  if (typeof row !== 'object' || row === null) throw refusal(columns.map((c) => c.name).join(', '), `${what} as an object of columns`, row)
+function requireRow(row: unknown, what: string, names: ReadonlySet<string>): void {
+  if (typeof row !== 'object' || row === null) throw refusal([...names].join(', '), `${what} as an object of columns`, row)
   for (const name in row)
-    if (!columns.some((c) => c.name === name)) throw new ValidationError(`${what} has no column '${name}' here; there are ${columns.map((c) => c.name).join(', ')}`, { path: name })
+    if (!names.has(name)) throw new ValidationError(`${what} has no column '${name}' here; there are: ${[...names].join(', ')}`, { path: name })
 }
 
 function keyColumn(name: string, column: AnyColumn): AnyColumn {

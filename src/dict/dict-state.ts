@@ -71,7 +71,7 @@ export class DictState {
   /** Rows from the store under the buffered writes, in the order asked. */
   async fetch(keys: readonly Key[], texts: readonly KeyText[]): Promise<(Values | undefined)[]> {
     for (;;) {
-      const view = await this.steadyView()
+      const view = this.viewNow() ?? (await this.steadyView())
       const rows = await this.binding!.rows(keys)
       if (view.isSteady()) return rows.map((row, i) => this.#seen(view.overlay, texts[i]!, row))
     }
@@ -79,10 +79,19 @@ export class DictState {
 
   /**
    * The overlay together with what the store holds is one state only while no buffered write goes from one to the other.
-   * Reads of stored rows happen between `steadyView()` and a check of `isSteady()`, and are repeated when it fails.
+   * Stored rows are read between taking a view and a check that it is still steady, and read again when it is not.
    */
   async steadyView(): Promise<SteadyView> {
-    for (let landed = this.#landed(); landed; landed = this.#landed()) await landed
+    for (;;) {
+      const view = this.viewNow()
+      if (view) return view
+      await this.#landed()
+    }
+  }
+
+  /** `undefined` while something in flight makes stored rows doubtful. */
+  viewNow(): SteadyView | undefined {
+    if (this.#landed()) return undefined
     const { overlay } = this
     const { epoch } = overlay
     return { overlay, isSteady: () => this.overlay === overlay && overlay.epoch === epoch && !this.#landed() }

@@ -71,7 +71,7 @@ export class Overlay {
     if (!old) return
     this.#entries.delete(text)
     this.#bytes -= old.bytes
-    if (this.#order.size > 2 * this.#entries.size + 64) this.#order.keepOnly((key) => this.#entries.has(key))
+    this.#order.delete(text)
   }
 
   clear(): void {
@@ -133,10 +133,7 @@ export class Overlay {
   toOps(table: Table): Op[] {
     const counters = table.values.some((column) => column.type === 'counter')
     const ops: Op[] = []
-    for (const text of this.#order.between('', ABOVE_ALL)) {
-      const entry = this.#entries.get(text)
-      if (entry) ops.push(...opsOf(table, entry, counters, this.#reads.get(text)))
-    }
+    for (const text of this.#order.between('', ABOVE_ALL)) opsOf(ops, table, this.#entries.get(text)!, counters, this.#reads.get(text))
     return ops
   }
 
@@ -168,7 +165,7 @@ export class Overlay {
     this.#land(sent)
     for (const [text, older] of sent.#entries) {
       const newer = this.#entries.get(text)
-      this.forget(text)
+      if (newer) this.forget(text)
       this.merge(text, newer ? joined(older, newer) : older)
     }
     for (const [text, at] of sent.#reads) this.#reads.set(text, at)
@@ -248,15 +245,14 @@ function sum(below: Cell | undefined, by: bigint | undefined): Cell | undefined 
   return by === undefined ? below : BigInt.asIntN(64, ((below as bigint | undefined) ?? 0n) + by)
 }
 
-function opsOf(table: Table, entry: Entry, hasCounters: boolean, read: bigint | null | undefined): Op[] {
+function opsOf(ops: Op[], table: Table, entry: Entry, hasCounters: boolean, read: bigint | null | undefined): void {
   const { key, hides, set, adds } = entry
-  const ops: Op[] = []
+  const expect = table.writes === 'cas' && read !== undefined ? { expect: read } : undefined
   // Where there are counters the old row goes first, so that its sums go with it; a plain row is simply written over.
-  if (hides && (hasCounters || !set)) ops.push({ do: 'row', table: table.id, key, set: null })
-  if (set) ops.push({ do: 'row', table: table.id, key, set })
-  if (table.writes === 'cas' && read !== undefined && ops[0]?.do === 'row') ops[0] = { ...ops[0], expect: read }
-  for (const [column, by] of adds ?? []) ops.push({ do: 'add', table: table.id, key, column, by })
-  return ops
+  const removes = hides && (hasCounters || !set)
+  if (removes) ops.push({ do: 'row', table: table.id, key, set: null, ...expect })
+  if (set) ops.push({ do: 'row', table: table.id, key, set, ...(removes ? undefined : expect) })
+  if (adds) for (const [column, by] of adds) ops.push({ do: 'add', table: table.id, key, column, by })
 }
 
 /** What the map entry, the arrays and the op around a row take, roughly, in any encoding. */

@@ -1,50 +1,53 @@
 /**
- * Key texts in order, for many additions between few looks: additions are collected, and sorted and merged when somebody looks.
- * A look after n additions to m keys costs n log n + m; a look after none is a binary search.
+ * A set of key texts in order. Keys are put in runs of bounded length, so that adding or removing one moves few others. New keys wait
+ * unsorted until somebody looks: a load that is only sent sorts once.
  */
+const RUN_MAX = 512
+
 export class SortedKeys {
-  #sorted: string[] = []
+  /** Never empty runs, each in order and below the next one. */
+  #runs: string[][] = []
   #fresh: string[] = []
 
-  /** Adding a key twice is harmless. */
+  /** The key must not be in the set. */
   add(key: string): void {
-    // keys that come in order, as loads often do, need no sorting at all
-    const last = this.#sorted.at(-1)
-    if (this.#fresh.length === 0 && (last === undefined || last < key)) this.#sorted.push(key)
-    else this.#fresh.push(key)
+    this.#fresh.push(key)
   }
 
-  /** How many are held, keys added twice perhaps counted twice. */
-  get size(): number {
-    return this.#sorted.length + this.#fresh.length
-  }
-
-  keepOnly(keep: (key: string) => boolean): void {
+  /** The key must be in the set. */
+  delete(key: string): void {
     this.#settle()
-    this.#sorted = this.#sorted.filter(keep)
+    const at = this.#runOf(key)
+    const run = this.#runs[at]!
+    run.splice(firstNotBelow(run, key), 1)
+    if (run.length === 0) this.#runs.splice(at, 1)
   }
 
-  /** The keys in [from, to), lazily; those added meanwhile may be missing. */
+  /** The keys in [from, to), lazily: the set must not change before the last one is taken. */
   *between(from: string, to: string, reverse = false): Generator<string, void> {
     this.#settle()
-    const sorted = this.#sorted
-    const [first, end] = [this.#firstNotBelow(from), this.#firstNotBelow(to)]
-    if (reverse) for (let i = end - 1; i >= first; i--) yield sorted[i]!
-    else for (let i = first; i < end; i++) yield sorted[i]!
+    const [first, last] = [this.#runOf(from), this.#runOf(to)]
+    for (let i = 0; i <= last - first; i++) {
+      const run = this.#runs[reverse ? last - i : first + i]
+      if (run) yield* part(run, firstNotBelow(run, from), firstNotBelow(run, to), reverse)
+    }
   }
 
-  /** How many keys there are in [from, to), keys no longer wanted included. */
   countBetween(from: string, to: string): number {
     this.#settle()
-    return Math.max(0, this.#firstNotBelow(to) - this.#firstNotBelow(from))
+    let count = 0
+    for (let i = this.#runOf(from); i <= this.#runOf(to) && i < this.#runs.length; i++)
+      count += Math.max(0, firstNotBelow(this.#runs[i]!, to) - firstNotBelow(this.#runs[i]!, from))
+    return count
   }
 
-  #firstNotBelow(key: string): number {
+  /** The index of the first run that ends at or above a key; the number of runs when all end below. */
+  #runOf(key: string): number {
     let low = 0
-    let high = this.#sorted.length
+    let high = this.#runs.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.#sorted[middle]! < key) low = middle + 1
+      if (this.#runs[middle]!.at(-1)! < key) low = middle + 1
       else high = middle
     }
     return low
@@ -52,21 +55,53 @@ export class SortedKeys {
 
   #settle(): void {
     if (this.#fresh.length === 0) return
-    this.#sorted = merged(this.#sorted, this.#fresh.sort(byText))
+    const fresh = this.#fresh
     this.#fresh = []
+    // a few keys are put in one by one; for many it is cheaper to lay out all runs again
+    if (fresh.length < this.#runs.length) for (const key of fresh) this.#insert(key)
+    else this.#runs = runsOf(merged(this.#runs.flat(), fresh.sort(byText)))
+  }
+
+  #insert(key: string): void {
+    const at = Math.min(this.#runOf(key), this.#runs.length - 1)
+    const run = this.#runs[at]!
+    run.splice(firstNotBelow(run, key), 0, key)
+    if (run.length > RUN_MAX) this.#runs.splice(at, 1, run.slice(0, RUN_MAX / 2), run.slice(RUN_MAX / 2))
   }
 }
 
-// Not localeCompare, and not the default sort either, which is the same order but calls toString on each comparison.
+// Not localeCompare, and not the default sort, which is the same order for these texts but compares them as any value.
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-function merged(a: readonly string[], b: readonly string[]): string[] {
+function firstNotBelow(run: readonly string[], key: string): number {
+  let low = 0
+  let high = run.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (run[middle]! < key) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function* part(run: readonly string[], first: number, end: number, reverse: boolean): Generator<string, void> {
+  if (reverse) for (let i = end - 1; i >= first; i--) yield run[i]!
+  else for (let i = first; i < end; i++) yield run[i]!
+}
+
+function merged(a: readonly string[], b: readonly string[]): readonly string[] {
+  if (a.length === 0) return b
   const all: string[] = []
   let i = 0
   let j = 0
-  while (i < a.length || j < b.length) {
-    const next = j >= b.length || (i < a.length && a[i]! <= b[j]!) ? a[i++]! : b[j++]!
-    if (all.length === 0 || all[all.length - 1] !== next) all.push(next)
-  }
+  while (i < a.length && j < b.length) all.push(a[i]! < b[j]! ? a[i++]! : b[j++]!)
+  while (i < a.length) all.push(a[i++]!)
+  while (j < b.length) all.push(b[j++]!)
   return all
+}
+
+function runsOf(keys: readonly string[]): string[][] {
+  const runs: string[][] = []
+  for (let at = 0; at < keys.length; at += RUN_MAX / 2) runs.push(keys.slice(at, at + RUN_MAX / 2))
+  return runs
 }

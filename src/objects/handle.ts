@@ -13,7 +13,7 @@ export function guardOf(ctor: Constructor): Constructor {
   let target = guarded.get(ctor)
   if (!target) {
     target = function Handle() {} as unknown as Constructor
-    Object.defineProperty(target, 'prototype', { value: new Proxy(ctor.prototype as object, guard) })
+    Object.defineProperty(target, 'prototype', { value: new Proxy(Object.create(ctor.prototype as object) as object, guard) })
     guarded.set(ctor, target)
   }
   return target

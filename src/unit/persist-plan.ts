@@ -3,11 +3,11 @@ import { type Cell, type Cells, type ColumnSpec, type Op, Packed, Ref, type Stam
 import { classOf } from '../classes/class-registry.js'
 import { nestedClassesOf } from '../codec/nested-classes.js'
 import { type EncodeContext, encodeFields, type Fingerprint, fingerprint } from '../codec/values.js'
-import { dictSchemaOf, isDict, type StorageDict } from '../dict/storage-dict.js'
+import { dictSchemaOf, isDict, type StorageDict, volatileRowOps } from '../dict/storage-dict.js'
 import { newId, newTableId } from '../ids.js'
 import { assertRebuildable, constructorOfInstance, defaultFieldsOf, storedFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
-import { isStorageObject, stateOf } from '../objects/storage-object.js'
+import { isStorageObject, type StorageObject, stateOf } from '../objects/storage-object.js'
 import { tableOf } from './table-binding.js'
 
 /** A field that was deleted although the class's constructor makes it. */
@@ -73,7 +73,7 @@ function planObject(plan: Plan, state: ObjectState, reach: (s: ObjectState) => v
       if (!other.ref) reach(other)
       return refOf(other)
     },
-    collectionOf: (value) => (isDict(value) ? dictCell(plan, value, ref) : undefined),
+    collectionOf: (value) => (isDict(value) ? dictCell(plan, value, ref, reach) : undefined),
     classOf: nested.classOf,
   }
   const cells = encodeFields(storedFields(instance), context)
@@ -115,16 +115,25 @@ export interface DictCell {
   readonly writes: 'lww' | 'cas'
 }
 
-function dictCell(plan: Plan, dict: StorageDict<any, any>, holder: Ref): DictCell & { readonly [property: string]: unknown } {
-  const table = tableOf(dict) ?? plannedTable(plan, dict, holder)
+function dictCell(plan: Plan, dict: StorageDict<any, any>, holder: Ref, reach: (s: ObjectState) => void): DictCell & { readonly [property: string]: unknown } {
+  const table = tableOf(dict) ?? plannedTable(plan, dict, holder, reach)
   const { id, owner, keys, partition, values, writes } = table
   return { kind: 'dict', table: id, owner, keys, partition, values, writes }
 }
 
-function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref): Table {
+function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref, reach: (s: ObjectState) => void): Table {
   const planned = plan.tables.find((t) => t.dict === dict)
   if (planned) return planned.table
   const table: Table = { id: newTableId(), owner, ...dictSchemaOf(dict) }
   plan.tables.push({ dict, table })
+  // Objects that its rows refer to are stored with it.
+  volatileRowOps(dict, table, {
+    refOf: (value) => {
+      const state = stateOf(value as StorageObject)
+      if (!state.ref) reach(state)
+      return refOf(state)
+    },
+    resolve: () => undefined,
+  })
   return table
 }

@@ -1,9 +1,9 @@
-import type { Op, Receipt, Ref, Stamp } from '../backend.js'
-import { AliasTakenError, ConflictError, isInsituError, NotFoundError, ValidationError, WrongClassError } from '../errors.js'
+import type { Op, Receipt, Ref, Stamp, Table } from '../backend.js'
+import { AliasTakenError, ConflictError, NotFoundError, WrongClassError } from '../errors.js'
 import { fingerprint, refsIn } from '../codec/values.js'
 import type { TableId } from '../ids.js'
 import { classOf, constructorOf } from '../classes/class-registry.js'
-import { isDict, type StorageDict } from '../dict/storage-dict.js'
+import { isDict, type StorageDict, unbindDict } from '../dict/storage-dict.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import type { StorageObject } from '../objects/storage-object.js'
@@ -11,7 +11,7 @@ import { stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
 import { type ObjectPlan, type Plan, planOf } from './persist-plan.js'
 import { collectionsIn } from './collections-in.js'
-import { bindTable, tableOf } from './table-binding.js'
+import { bindTable, forgetTable, tableOf } from './table-binding.js'
 import { nameOf, notFound, type TableRows, UnitOfWork } from './unit-of-work.js'
 
 /** Rows that the main program buffers per table before they are sent by themselves. */
@@ -200,22 +200,21 @@ export class Program extends UnitOfWork {
   /** Stores objects with what they newly reach and their buffered rows, as one group; `extra` ops ride along. */
   async #commitStates(roots: readonly ObjectState[], extra: (ref: Ref) => Op[]): Promise<void> {
     const plan = await this.#settledPlan(roots)
-    const rows = plan.objects.flatMap((o) => this.bufferedOf(o.state))
-    const row = rows.map((r) => ({ rows: r, sent: r.overlay.take() }))
-    const ops = [
-      ...plan.ops(),
-      ...extra(plan.objects[0]!.ref),
-      ...row.flatMap(({ rows: r, sent }) => sent.toOps(r.table)),
-      ...plan.tables.flatMap(({ dict, table }) => overlayOf(dict).toOps(table)),
-    ]
+    // From now on their rows are buffered here, so that none written meanwhile is lost.
+    for (const { dict, table } of plan.tables) bindTable(dict, table, this)
+    const owners = new Set(plan.objects.map((o) => o.ref.id))
+    const sending = [...this.buffered.values()].filter((r) => owners.has(r.table.owner.id) && r.overlay.count > 0)
+    const rows = sending.map((r) => ({ buffer: r, sent: r.overlay.take() }))
+    const ops = [...plan.ops(), ...extra(plan.objects[0]!.ref), ...rows.flatMap(({ buffer, sent }) => sent.toOps(buffer.table))]
     if (ops.length === 0) return
     const work = this.#send(plan, ops)
     for (const { state } of plan.objects) state.busy = work
     try {
       await work
-      for (const { sent, rows: r } of row) r.overlay.settle(sent)
+      for (const { sent, buffer } of rows) buffer.overlay.settle(sent)
     } catch (error) {
-      for (const { sent, rows: r } of row) r.overlay.putBack(sent)
+      for (const { sent, buffer } of rows) buffer.overlay.putBack(sent)
+      for (const { dict, table } of plan.tables) this.#unbind(dict, table)
       throw error
     } finally {
       for (const { state } of plan.objects) state.busy = undefined
@@ -239,11 +238,12 @@ export class Program extends UnitOfWork {
     for (const { table } of plan.tables) await this.store.backend.define(table)
     const receipt = await this.store.commit(ops)
     for (const object of plan.objects) this.#stored(object, receipt)
-    for (const { dict, table } of plan.tables) {
-      const own = overlayOf(dict)
-      own.clear()
-      bindTable(dict, table, this)
-    }
+  }
+
+  #unbind(dict: StorageDict<any, any>, table: Table): void {
+    unbindDict(dict)
+    forgetTable(dict)
+    this.buffered.delete(table.id)
   }
 
   #stored(object: ObjectPlan, receipt: Receipt): void {
@@ -313,9 +313,3 @@ export class Program extends UnitOfWork {
     })
   }
 }
-
-const overlayOf = (dict: unknown): import('../dict/overlay.js').Overlay => (dict as { [OWN_ROWS](): import('../dict/overlay.js').Overlay })[OWN_ROWS]()
-const OWN_ROWS = Symbol.for('insitu.dict.ownRows')
-
-export const isRetryable = (error: unknown): boolean => isInsituError(error) && error.retryable
-export { ValidationError }

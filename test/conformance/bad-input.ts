@@ -17,7 +17,10 @@ async function damage(ctx: CaseContext, id: Id, change: (name: string, cell: Cel
   await backend.commit(group([{ do: 'put', ref: found!.ref!, set, expect: stamp }]))
 }
 
-const repack = (change: (bytes: Uint8Array) => Uint8Array) => (_: string, cell: Cell): Cell => (cell instanceof Packed ? new Packed(change(cell.bytes)) : cell)
+const repack =
+  (change: (bytes: Uint8Array) => Uint8Array) =>
+  (_: string, cell: Cell): Cell =>
+    cell instanceof Packed ? new Packed(change(cell.bytes)) : cell
 
 /** What must be refused, with nothing lost. */
 export const badInput: readonly Case[] = [
@@ -99,7 +102,11 @@ export const badInput: readonly Case[] = [
     for (const change of hostile) {
       for (let i = 0; i < 10; i++) {
         const o = await Object.assign(new Anything(), { value }).makePersistent()
-        await damage(ctx, o.getID()!, repack((bytes) => change(bytes, i)))
+        await damage(
+          ctx,
+          o.getID()!,
+          repack((bytes) => change(bytes, i)),
+        )
         // A flipped bit may leave another valid value; what must not be is a foreign error, a crash or a polluted prototype.
         await ctx.other(() =>
           Anything.getByID(o.getID()!).then(

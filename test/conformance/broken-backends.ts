@@ -10,7 +10,12 @@ class LosesLastPut extends ForwardingBackend {
   override commit(group: Group): Promise<Receipt> {
     const puts = group.ops.filter((op) => op.do === 'put')
     const last = puts.length > 1 ? puts.at(-1) : undefined
-    return this.inner.commit(without(group, group.ops.filter((op) => op !== last)))
+    return this.inner.commit(
+      without(
+        group,
+        group.ops.filter((op) => op !== last),
+      ),
+    )
   }
 }
 
@@ -28,7 +33,9 @@ class IgnoresExpect extends ForwardingBackend {
     const refs = group.ops.flatMap((op) => (op.do === 'put' ? [op.ref] : []))
     const stored = await this.inner.read(refs)
     const current = new Map(stored.flatMap((s) => (s ? [[s.ref.id, s.stamp] as const] : [])))
-    const ops = group.ops.map((op) => (op.do === 'put' && op.expect !== 'absent' ? { ...op, expect: current.get(op.ref.id) ?? op.expect } : op))
+    const ops = group.ops.map((op) =>
+      op.do === 'put' && op.expect !== 'absent' ? { ...op, expect: current.get(op.ref.id) ?? op.expect } : op,
+    )
     return this.inner.commit(without(group, ops))
   }
 }
@@ -53,7 +60,8 @@ class AppliesHalf extends ForwardingBackend {
     try {
       return await this.inner.commit(group)
     } catch (error) {
-      if (error instanceof ConflictError) for (const op of group.ops) await this.inner.commit({ ...group, commit: newCommitId(), ops: [op] }).catch(() => {})
+      if (error instanceof ConflictError)
+        for (const op of group.ops) await this.inner.commit({ ...group, commit: newCommitId(), ops: [op] }).catch(() => {})
       throw error
     }
   }
@@ -61,7 +69,12 @@ class AppliesHalf extends ForwardingBackend {
 
 class ForgetsAliases extends ForwardingBackend {
   override commit(group: Group): Promise<Receipt> {
-    return this.inner.commit(without(group, group.ops.filter((op) => op.do !== 'name')))
+    return this.inner.commit(
+      without(
+        group,
+        group.ops.filter((op) => op.do !== 'name'),
+      ),
+    )
   }
 }
 
@@ -178,7 +191,12 @@ class LosesAdds extends ForwardingBackend {
 
 class KeepsRemoved extends ForwardingBackend {
   override async commit(group: Group): Promise<Receipt> {
-    return this.inner.commit(without(group, group.ops.filter((op) => op.do !== 'remove')))
+    return this.inner.commit(
+      without(
+        group,
+        group.ops.filter((op) => op.do !== 'remove'),
+      ),
+    )
   }
 }
 
@@ -186,7 +204,11 @@ class OverwritesMarks extends ForwardingBackend {
   override async commit(group: Group): Promise<Receipt> {
     for (const op of group.ops) {
       if (op.do === 'mark') {
-        await this.inner.commit({ ...group, commit: newCommitId(), ops: [{ do: 'forget', home: op.home, keys: [op.mark.key], what: 'mark' }] })
+        await this.inner.commit({
+          ...group,
+          commit: newCommitId(),
+          ops: [{ do: 'forget', home: op.home, keys: [op.mark.key], what: 'mark' }],
+        })
       }
     }
     return this.inner.commit(group)

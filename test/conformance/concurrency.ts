@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import type { Stamp } from '../../src/backend.js'
 import { setTimeout as delay } from 'node:timers/promises'
 import { getByID, transact, update } from '../../runtime/index.js'
-import { ConflictError, InsituError, NotFoundError, UnknownOutcomeError } from '../../src/errors.js'
+import { ConflictError, type InsituError, NotFoundError, UnknownOutcomeError } from '../../src/errors.js'
 import { type Case, type CaseContext, law } from './case.js'
 import { expectFault, FaultyBackend, RepeatingBackend } from './faulty-backend.js'
 import { refused } from './expect.js'
 import { Counter, Item, Totals } from './model.js'
 
-const valueOf = (ctx: CaseContext, o: Counter): Promise<number> => ctx.other(async () => (await Counter.getByID(o.getID()!)).n)
+const numberOf = (ctx: CaseContext, o: Counter): Promise<number> => ctx.other(async () => (await Counter.getByID(o.getID()!)).n)
 
 /** Many programs on the same objects. */
 export const concurrency: readonly Case[] = [
@@ -19,16 +19,26 @@ export const concurrency: readonly Case[] = [
       stores.map((store) =>
         store.run(async () => {
           const mine = await Counter.getByID(o.getID()!)
-          await Promise.all(Array.from({ length: 25 }, () => update(mine, (c) => { c.n += 1 })))
+          await Promise.all(
+            Array.from({ length: 25 }, () =>
+              update(mine, (c) => {
+                c.n += 1
+              }),
+            ),
+          )
         }),
       ),
     )
-    assert.equal(await valueOf(ctx, o), 100)
+    assert.equal(await numberOf(ctx, o), 100)
   }),
 
   law('I50', 'a stale save conflicts, is retryable, carries both stamps and leaves store and memory alone', async (ctx) => {
     const o = await Object.assign(new Item(), { text: 'base' }).makePersistent()
-    await ctx.other(async () => update(await Item.getByID(o.getID()!), (i) => { i.text = 'theirs' }))
+    await ctx.other(async () =>
+      update(await Item.getByID(o.getID()!), (i) => {
+        i.text = 'theirs'
+      }),
+    )
     o.text = 'mine'
     const error = (await refused(ConflictError, () => o.save())) as InsituError & { expected?: Stamp; found?: Stamp }
     assert.equal(error.code, 'ERR_CONFLICT')
@@ -46,9 +56,15 @@ export const concurrency: readonly Case[] = [
 
   law('I51', 'ten concurrent updates of one instance end at ten', async (ctx) => {
     const o = await new Counter().makePersistent()
-    await Promise.all(Array.from({ length: 10 }, () => update(o, (c) => { c.n += 1 })))
+    await Promise.all(
+      Array.from({ length: 10 }, () =>
+        update(o, (c) => {
+          c.n += 1
+        }),
+      ),
+    )
     assert.equal(o.n, 10)
-    assert.equal(await valueOf(ctx, o), 10)
+    assert.equal(await numberOf(ctx, o), 10)
   }),
 
   law('I52', 'ten updates from each of three programs end at thirty, also when the body waits', async (ctx) => {
@@ -68,7 +84,7 @@ export const concurrency: readonly Case[] = [
         }),
       ),
     )
-    assert.equal(await valueOf(ctx, o), 30)
+    assert.equal(await numberOf(ctx, o), 30)
   }),
 
   law('I53', 'transfers between accounts by several programs at once keep the sum', async (ctx) => {
@@ -145,7 +161,10 @@ export const concurrency: readonly Case[] = [
       ),
     )
     const found = (await ctx.other(() => getByID(...ids))) as Item[]
-    assert.deepEqual(found.map((o) => [o.text, o.n]), [0, 1, 2, 3].flatMap((s) => Array.from({ length: 10 }, (_, i) => [`${s}/${i}`, i])))
+    assert.deepEqual(
+      found.map((o) => [o.text, o.n]),
+      [0, 1, 2, 3].flatMap((s) => Array.from({ length: 10 }, (_, i) => [`${s}/${i}`, i])),
+    )
   }),
 
   law('I58', 'a transaction with check sees that what it only read was changed', async (ctx) => {
@@ -156,11 +175,16 @@ export const concurrency: readonly Case[] = [
         runs++
         const [x, y] = (await getByID(a.getID()!, b.getID()!)) as Counter[]
         y!.n = x!.n + 1
-        if (runs === 1) await ctx.other(async () => update(await Counter.getByID(a.getID()!), (c) => { c.n = 10 }))
+        if (runs === 1)
+          await ctx.other(async () =>
+            update(await Counter.getByID(a.getID()!), (c) => {
+              c.n = 10
+            }),
+          )
       },
       { check: true },
     )
-    assert.equal(await valueOf(ctx, b), 11)
+    assert.equal(await numberOf(ctx, b), 11)
     assert.ok(runs >= 2)
   }),
 
@@ -170,10 +194,15 @@ export const concurrency: readonly Case[] = [
     await transact(async () => {
       runs++
       const x = await Counter.getByID(a.getID()!)
-      if (runs === 1) await ctx.other(async () => update(await Counter.getByID(a.getID()!), (c) => { c.n = 10 }))
+      if (runs === 1)
+        await ctx.other(async () =>
+          update(await Counter.getByID(a.getID()!), (c) => {
+            c.n = 10
+          }),
+        )
       x.n += 1
     })
     assert.equal(runs, 2)
-    assert.equal(await valueOf(ctx, a), 11)
+    assert.equal(await numberOf(ctx, a), 11)
   }),
 ]

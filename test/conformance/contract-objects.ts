@@ -1,5 +1,6 @@
+/** A long file on purpose: one law after the other, to be read as the contract. */
 import assert from 'node:assert/strict'
-import { type Cell, type Op, Packed, Ref } from '../../src/backend.js'
+import { type Cell, type Intent, type Op, Packed, Ref } from '../../src/backend.js'
 import { AliasTakenError, ConflictError, UnavailableError, UnsupportedError } from '../../src/errors.js'
 import { type ClassId, newCommitId, newId } from '../../src/ids.js'
 import { type Case, law, outlivesTheProgram } from './case.js'
@@ -81,9 +82,8 @@ export const contractObjects: readonly Case[] = [
     const current = (await send(backend, put(ref, { v: 2 }, old))).stamps.get(ref.id)!
     const error = await refused(ConflictError, () => send(backend, put(ref, { v: 3 }, old)))
     assert.equal(error.retryable, true)
-    const { expected, found } = error as unknown as { expected: object; found: object }
-    assert.deepEqual({ ...expected }, { ...old })
-    assert.deepEqual({ ...found }, { ...current })
+    assert.deepEqual(error.expected, old)
+    assert.deepEqual(error.found, current)
     assert.equal(await fieldOf(backend, ref, 'v'), 2)
   }),
 
@@ -246,7 +246,7 @@ export const contractObjects: readonly Case[] = [
     assert.equal(met.intent?.home.id, left.home.id)
     assert.equal(met.intent?.redo.length, 1)
     const error = await refused(ConflictError, () => send(other, put(ref, { v: 3 }, stamp)))
-    assert.equal((error as unknown as { intent?: { commit: string } }).intent?.commit, left.commit)
+    assert.equal((error.intent as Intent | undefined)?.commit, left.commit)
     for (let i = 0; i < 2; i++) await send(backend, { do: 'settle', target: { ref }, commit: left.commit, take: true })
     const settled = await standing(other, ref)
     assert.equal(settled.cells.get('v'), 2)
@@ -394,8 +394,14 @@ export const contractObjects: readonly Case[] = [
         .filter(([n, r]) => keep(n, r))
         .map(([n, r]) => `${n} ${r.id}`)
         .sort()
-    assert.deepEqual(await plain({ prefix: alias('list/') }), wanted((n) => n !== alias('lisa')))
-    assert.deepEqual(await plain({ ref: a }), wanted((_, r) => r === a))
+    assert.deepEqual(
+      await plain({ prefix: alias('list/') }),
+      wanted((n) => n !== alias('lisa')),
+    )
+    assert.deepEqual(
+      await plain({ ref: a }),
+      wanted((_, r) => r === a),
+    )
     assert.deepEqual(await plain({ prefix: alias('none') }), [])
   }),
 
@@ -439,18 +445,27 @@ export const contractObjects: readonly Case[] = [
     const other = (await program()).backend
     for (let i = 0; i < 50; i++) {
       const ref = thing()
-      const ops: Op[] = [put(ref, { v: i }), { do: 'remove', ref, expect: 'present' }, { do: 'name', alias: alias(`${i}`), expect: null, to: ref }]
+      const ops: Op[] = [
+        put(ref, { v: i }),
+        { do: 'remove', ref, expect: 'present' },
+        { do: 'name', alias: alias(`${i}`), expect: null, to: ref },
+      ]
       for (const op of ops) assert.equal(backend.domain(op), other.domain(op))
       assert.equal(backend.domain(ops[0]!), backend.domain(ops[1]!), 'the ops of one object lie in one domain')
     }
   }),
 
-  law('B30', 'a cell of 3 MB comes back byte for byte', async ({ store: { backend }, program }) => {
-    const ref = thing()
-    const bytes = new Uint8Array(3 * 1024 * 1024).map((_, i) => (i * 31 + (i >> 8)) & 255)
-    await send(backend, put(ref, { bytes, small: 1 }))
-    const stored = await standing((await program()).backend, ref)
-    assert.ok(Buffer.from(stored.cells.get('bytes') as Uint8Array).equals(bytes))
-    assert.ok(stored.bytes >= bytes.length)
-  }, (backend) => (backend.capabilities.cellBytesMax < 3 * 1024 * 1024 ? 'cells are smaller' : undefined)),
+  law(
+    'B30',
+    'a cell of 3 MB comes back byte for byte',
+    async ({ store: { backend }, program }) => {
+      const ref = thing()
+      const bytes = new Uint8Array(3 * 1024 * 1024).map((_, i) => (i * 31 + (i >> 8)) & 255)
+      await send(backend, put(ref, { bytes, small: 1 }))
+      const stored = await standing((await program()).backend, ref)
+      assert.ok(Buffer.from(stored.cells.get('bytes') as Uint8Array).equals(bytes))
+      assert.ok(stored.bytes >= bytes.length)
+    },
+    (backend) => (backend.capabilities.cellBytesMax < 3 * 1024 * 1024 ? 'cells are smaller' : undefined),
+  ),
 ]

@@ -22,50 +22,70 @@ async function filled(backend: Backend, count: number): Promise<Table> {
 
 /** The backend alone: tables and rows. */
 export const contractRows: readonly Case[] = [
-  law('B40', 'defining a table twice is one table, with other columns a mismatch, and dropping it ends it', async ({ store: { backend } }) => {
-    const table = await tableOn(backend)
-    await backend.define(table)
-    await refused(SchemaMismatchError, () => backend.define({ ...table, values: [{ name: 'n', type: 'text' }] }))
-    const seen = await backend.table(table.id)
-    assert.deepEqual(seen?.keys.map((k) => [k.name, k.type]), [['p', 'text'], ['o', 'i64']])
-    assert.equal(seen?.owner.id, table.owner.id)
-    await send(backend, row(table.id, key('p', 1), [1n, undefined, undefined]))
-    await backend.drop(table.id)
-    await backend.drop(table.id)
-    assert.equal(await backend.table(table.id), undefined)
-    assert.equal(await backend.table(newTableId()), undefined)
-  }),
+  law(
+    'B40',
+    'defining a table twice is one table, with other columns a mismatch, and dropping it ends it',
+    async ({ store: { backend } }) => {
+      const table = await tableOn(backend)
+      await backend.define(table)
+      await refused(SchemaMismatchError, () => backend.define({ ...table, values: [{ name: 'n', type: 'text' }] }))
+      const seen = await backend.table(table.id)
+      assert.deepEqual(
+        seen?.keys.map((k) => [k.name, k.type]),
+        [
+          ['p', 'text'],
+          ['o', 'i64'],
+        ],
+      )
+      assert.equal(seen?.owner.id, table.owner.id)
+      await send(backend, row(table.id, key('p', 1), [1n, undefined, undefined]))
+      await backend.drop(table.id)
+      await backend.drop(table.id)
+      assert.equal(await backend.table(table.id), undefined)
+      assert.equal(await backend.table(newTableId()), undefined)
+    },
+  ),
 
   law('B41', 'rows come back in the order asked, unset values unset, removed ones gone', async ({ store: { backend } }) => {
     const table = await tableOn(backend)
     await send(backend, row(table.id, key('p', 1), [1n, 'one', undefined]), row(table.id, key('p', 2), [2n, undefined, undefined]))
     const found = await backend.rows(table.id, [key('p', 2), key('p', 9), key('p', 1)])
-    assert.deepEqual(found.map((r) => r?.values.slice(0, 2)), [[2n, undefined], undefined, [1n, 'one']])
+    assert.deepEqual(
+      found.map((r) => r?.values.slice(0, 2)),
+      [[2n, undefined], undefined, [1n, 'one']],
+    )
     assert.deepEqual(found[0]!.key, ['p', 2n])
     await send(backend, row(table.id, key('p', 1), null))
     assert.equal(await one(backend, table, key('p', 1)), undefined)
     assert.deepEqual(keysOf(await flat(backend.scan({ in: table.id }))), ['p/2'])
   }),
 
-  law('B42', 'among writers of a row the latest clock wins, and applying the older one later changes nothing', async ({ store: { backend } }) => {
-    const table = await tableOn(backend)
-    const at = now()
-    const write = (n: bigint, when: bigint): Promise<unknown> =>
-      backend.commit(group([row(table.id, key('p', 1), [n, undefined, undefined])], undefined, when))
-    await write(2n, at)
-    await write(1n, at - 5n)
-    const kept = await one(backend, table, key('p', 1))
-    assert.equal(kept?.values[0], 2n)
-    assert.equal(kept?.atMicros, at)
-    await write(3n, at + 1n)
-    assert.equal((await one(backend, table, key('p', 1)))?.values[0], 3n)
-  }),
+  law(
+    'B42',
+    'among writers of a row the latest clock wins, and applying the older one later changes nothing',
+    async ({ store: { backend } }) => {
+      const table = await tableOn(backend)
+      const at = now()
+      const write = (n: bigint, when: bigint): Promise<unknown> =>
+        backend.commit(group([row(table.id, key('p', 1), [n, undefined, undefined])], undefined, when))
+      await write(2n, at)
+      await write(1n, at - 5n)
+      const kept = await one(backend, table, key('p', 1))
+      assert.equal(kept?.values[0], 2n)
+      assert.equal(kept?.atMicros, at)
+      await write(3n, at + 1n)
+      assert.equal((await one(backend, table, key('p', 1)))?.values[0], 3n)
+    },
+  ),
 
   law('B43', 'ties between writers of a row end the same in either order', async ({ store: { backend } }) => {
     const table = await tableOn(backend)
     const at = now()
     const ends: unknown[] = []
-    for (const [o, values] of [[1, [5n, 6n]], [2, [6n, 5n]]] as const) {
+    for (const [o, values] of [
+      [1, [5n, 6n]],
+      [2, [6n, 5n]],
+    ] as const) {
       for (const n of values) await backend.commit(group([row(table.id, key('p', o), [n, undefined, undefined])], undefined, at))
       ends.push((await one(backend, table, key('p', o)))?.values[0])
     }
@@ -85,17 +105,21 @@ export const contractRows: readonly Case[] = [
     assert.equal((await one(backend, table, key('p', 1)))?.values[0], 2n)
   }),
 
-  law('B45', 'counters add up from nothing, once per commit id, and a row written whole keeps them', async ({ store: { backend }, program }) => {
-    const table = await tableOn(backend)
-    const first = group([add(table.id, key('p', 1), 2, 5n)])
-    await backend.commit(first)
-    await backend.commit(first)
-    await send((await program()).backend, add(table.id, key('p', 1), 2, -2n))
-    await backend.commit(first)
-    assert.equal((await one(backend, table, key('p', 1)))?.values[2], 3n)
-    await send(backend, row(table.id, key('p', 1), [7n, 'seven', undefined]))
-    assert.deepEqual((await one(backend, table, key('p', 1)))?.values, [7n, 'seven', 3n])
-  }),
+  law(
+    'B45',
+    'counters add up from nothing, once per commit id, and a row written whole keeps them',
+    async ({ store: { backend }, program }) => {
+      const table = await tableOn(backend)
+      const first = group([add(table.id, key('p', 1), 2, 5n)])
+      await backend.commit(first)
+      await backend.commit(first)
+      await send((await program()).backend, add(table.id, key('p', 1), 2, -2n))
+      await backend.commit(first)
+      assert.equal((await one(backend, table, key('p', 1)))?.values[2], 3n)
+      await send(backend, row(table.id, key('p', 1), [7n, 'seven', undefined]))
+      assert.deepEqual((await one(backend, table, key('p', 1)))?.values, [7n, 'seven', 3n])
+    },
+  ),
 
   law('B46', 'concurrent adds are all counted', async ({ store: { backend }, program }) => {
     const table = await tableOn(backend)
@@ -130,7 +154,10 @@ export const contractRows: readonly Case[] = [
     assert.equal(keys.length, 3002)
     assert.equal(new Set(keys).size, 3002)
     const inOrder = keysOf(await flat(backend.scan({ in: table.id, prefix: ['p'] })))
-    assert.deepEqual(inOrder, Array.from({ length: 3000 }, (_, o) => `p/${o}`))
+    assert.deepEqual(
+      inOrder,
+      Array.from({ length: 3000 }, (_, o) => `p/${o}`),
+    )
   }),
 
   law('B49', 'pieces cover each key exactly once, the same ones each time, also when split again', async ({ store: { backend } }) => {
@@ -151,12 +178,19 @@ export const contractRows: readonly Case[] = [
   law('B50', 'a row that conflicts leaves the rows before it in the group unwritten', async ({ store: { backend } }) => {
     const table = await tableOn(backend, 'cas')
     const write = (o: number, n: bigint, expect: bigint | null): Parameters<typeof send>[1] => ({
-      do: 'row', table: table.id, key: key('p', o), set: [n, undefined, undefined], expect,
+      do: 'row',
+      table: table.id,
+      key: key('p', o),
+      set: [n, undefined, undefined],
+      expect,
     })
     await send(backend, write(2, 1n, null))
     await refused(ConflictError, () => send(backend, write(1, 9n, null), add(table.id, key('p', 3), 2, 1n), write(2, 9n, null)))
     const found = await backend.rows(table.id, [key('p', 1), key('p', 2), key('p', 3)])
-    assert.deepEqual(found.map((r) => r?.values[0]), [undefined, 1n, undefined])
+    assert.deepEqual(
+      found.map((r) => r?.values[0]),
+      [undefined, 1n, undefined],
+    )
     assert.equal(found[2], undefined)
   }),
 
@@ -164,18 +198,44 @@ export const contractRows: readonly Case[] = [
     const table: Table = {
       id: newTableId(),
       owner: thing(),
-      keys: [{ name: 'p', type: 'text' }, { name: 'k', type: 'text' }],
+      keys: [
+        { name: 'p', type: 'text' },
+        { name: 'k', type: 'text' },
+      ],
       partition: 1,
       values: [{ name: 'n', type: 'i32' }],
       writes: 'lww',
     }
     await backend.define(table)
-    const hard = ['', '\u0000', '\u0000\u0000', '\u0001', ' ', 'A', 'a', 'a\u0000', 'a\u0000b', 'aa', 'b', '__proto__', 'é', '東', '\uffee', '🦊']
+    const hard = [
+      '',
+      '\u0000',
+      '\u0000\u0000',
+      '\u0001',
+      ' ',
+      'A',
+      'a',
+      'a\u0000',
+      'a\u0000b',
+      'aa',
+      'b',
+      '__proto__',
+      'é',
+      '東',
+      '\uffee',
+      '🦊',
+    ]
     const ordered = [...hard].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
     await send(backend, ...hard.map((k, i) => row(table.id, ['p', k], [i])))
     const seen = (await flat(backend.scan({ in: table.id, prefix: ['p'] }))).map((r) => r.key[1])
     assert.deepEqual(seen, ordered)
-    const found = await backend.rows(table.id, hard.map((k) => ['p', k]))
-    assert.deepEqual(found.map((r) => r?.values[0]), hard.map((_, i) => i))
+    const found = await backend.rows(
+      table.id,
+      hard.map((k) => ['p', k]),
+    )
+    assert.deepEqual(
+      found.map((r) => r?.values[0]),
+      hard.map((_, i) => i),
+    )
   }),
 ]

@@ -1,3 +1,4 @@
+/** A long file on purpose: one law after the other. */
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
 import { StorageDict, StorageObject, t, transact } from '../../runtime/index.js'
@@ -8,7 +9,9 @@ import { FaultyBackend } from './faulty-backend.js'
 import { Counts, IntKeys, Journal, Measures, Owners, Person, Totals } from './model.js'
 
 const countsOf = (ctx: CaseContext, o: Counts): Promise<[string, bigint][]> =>
-  ctx.other(async () => (await all((await Counts.getByID(o.getID()!)).counts.entries())).map(([k, v]) => [k.word, v.n] as [string, bigint]).sort())
+  ctx.other(async () =>
+    (await all((await Counts.getByID(o.getID()!)).counts.entries())).map(([k, v]) => [k.word, v.n] as [string, bigint]).sort(),
+  )
 
 async function persistent(words: Record<string, number>): Promise<Counts> {
   const o = new Counts()
@@ -31,7 +34,10 @@ export const dict: readonly Case[] = [
     assert.equal(await o.counts.count(), 10)
     await o.makePersistent()
     assert.equal(await o.counts.count(), 10)
-    assert.deepEqual(await countsOf(ctx, o), Array.from({ length: 10 }, (_, i) => [`w${i}`, BigInt(i)]))
+    assert.deepEqual(
+      await countsOf(ctx, o),
+      Array.from({ length: 10 }, (_, i) => [`w${i}`, BigInt(i)]),
+    )
   }),
 
   law('H11', 'a stored dictionary opened with other columns is a schema mismatch and its rows are untouched', async (ctx) => {
@@ -97,7 +103,7 @@ export const dict: readonly Case[] = [
       assert.equal((await rows.get({ name: 'a' }))?.nothing, null)
       assert.equal(await rows.has({ name: 'a' }), true)
     })
-    await refused(ValidationError, () => o.rows.set({ name: null as unknown as string }, {}))
+    await refused(ValidationError, () => o.rows.set({ name: null as never }, {}))
   }),
 
   law('H22', 'a value of the wrong type is refused before anything is sent, and names its column', async (ctx) => {
@@ -159,8 +165,19 @@ export const dict: readonly Case[] = [
     for (let i = 0; i < 2; i++) {
       assert.equal(await o.counts.get({ word: 'a' }), undefined)
       assert.equal(await o.counts.has({ word: 'a' }), false)
-      assert.deepEqual((await all(o.counts.keys())).map((k) => k.word), ['b'])
-      if (i === 0) assert.deepEqual(await countsOf(ctx, o), [['a', 1n], ['b', 2n]], 'not before the save')
+      assert.deepEqual(
+        (await all(o.counts.keys())).map((k) => k.word),
+        ['b'],
+      )
+      if (i === 0)
+        assert.deepEqual(
+          await countsOf(ctx, o),
+          [
+            ['a', 1n],
+            ['b', 2n],
+          ],
+          'not before the save',
+        )
       await o.save()
     }
     assert.deepEqual(await countsOf(ctx, o), [['b', 2n]])
@@ -169,11 +186,18 @@ export const dict: readonly Case[] = [
   law('H27', 'of many writes of one key the last one wins', async (ctx) => {
     const o = await persistent({ a: 1 })
     o.counts.set({ word: 'a' }, { n: 2 })
-    await o.counts.setMany([[{ word: 'a' }, { n: 3 }], [{ word: 'b' }, { n: 1 }], [{ word: 'a' }, { n: 4 }]])
+    await o.counts.setMany([
+      [{ word: 'a' }, { n: 3 }],
+      [{ word: 'b' }, { n: 1 }],
+      [{ word: 'a' }, { n: 4 }],
+    ])
     await o.counts.delete({ word: 'b' })
     o.counts.set({ word: 'b' }, { n: 9 })
     await o.save()
-    assert.deepEqual(await countsOf(ctx, o), [['a', 4n], ['b', 9n]])
+    assert.deepEqual(await countsOf(ctx, o), [
+      ['a', 4n],
+      ['b', 9n],
+    ])
   }),
 
   law('H29', 'dates, times and timestamps come back exactly', async (ctx) => {
@@ -240,25 +264,29 @@ export const dict: readonly Case[] = [
     assert.equal((await totals.rows.get({ name: 'x' }))?.hits, 40n)
   }),
 
-  law('H33', 'a volatile object put as a value becomes persistent and is reachable by reference, from the dictionary and by id', async (ctx) => {
-    const o = await new Owners().makePersistent()
-    const [ada, bob] = [Object.assign(new Person(), { name: 'Ada' }), Object.assign(new Person(), { name: 'Bob' })]
-    o.rows.set({ name: 'a' }, { person: ada })
-    o.rows.set({ name: 'b' }, { person: bob })
-    assert.equal((await o.rows.get({ name: 'a' }))?.person, ada)
-    await o.save()
-    assert.ok(ada.getID())
-    assert.notEqual(ada.getID(), bob.getID())
-    assert.equal((await o.rows.get({ name: 'a' }))?.person, ada)
-    await ctx.other(async () => {
-      const { rows } = await Owners.getByID(o.getID()!)
-      const person = (await rows.get({ name: 'a' }))!.person
-      assert.equal((await person.load()).name, 'Ada')
-      assert.equal(await Person.getByID(ada.getID()!), person)
-    })
-    await refused(ValidationError, () => o.rows.set({ name: 'c' }, { person: 'Ada' as never }))
-    await refused(ValidationError, () => o.rows.set({ name: 'c' }, { person: new Counts() as never }))
-  }),
+  law(
+    'H33',
+    'a volatile object put as a value becomes persistent and is reachable by reference, from the dictionary and by id',
+    async (ctx) => {
+      const o = await new Owners().makePersistent()
+      const [ada, bob] = [Object.assign(new Person(), { name: 'Ada' }), Object.assign(new Person(), { name: 'Bob' })]
+      o.rows.set({ name: 'a' }, { person: ada })
+      o.rows.set({ name: 'b' }, { person: bob })
+      assert.equal((await o.rows.get({ name: 'a' }))?.person, ada)
+      await o.save()
+      assert.ok(ada.getID())
+      assert.notEqual(ada.getID(), bob.getID())
+      assert.equal((await o.rows.get({ name: 'a' }))?.person, ada)
+      await ctx.other(async () => {
+        const { rows } = await Owners.getByID(o.getID()!)
+        const person = (await rows.get({ name: 'a' }))!.person
+        assert.equal((await person.load()).name, 'Ada')
+        assert.equal(await Person.getByID(ada.getID()!), person)
+      })
+      await refused(ValidationError, () => o.rows.set({ name: 'c' }, { person: 'Ada' as never }))
+      await refused(ValidationError, () => o.rows.set({ name: 'c' }, { person: new Counts() as never }))
+    },
+  ),
 
   law('H34', 'a dictionary prints shortly and without error, empty or large, volatile or stored', async () => {
     const o = new Counts()
@@ -286,8 +314,14 @@ export const dict: readonly Case[] = [
     await o.counts.delete({ word: 'b' })
     const entries = await all(o.counts.entries())
     assert.equal(entries.length, 51)
-    assert.deepEqual(await all(o.counts.keys()), entries.map(([k]) => k))
-    assert.deepEqual(await all(o.counts.values()), entries.map(([, v]) => v))
+    assert.deepEqual(
+      await all(o.counts.keys()),
+      entries.map(([k]) => k),
+    )
+    assert.deepEqual(
+      await all(o.counts.values()),
+      entries.map(([, v]) => v),
+    )
     assert.deepEqual(await all(o.counts), entries)
     assert.equal(await o.counts.count(), 51)
   }),
@@ -321,14 +355,20 @@ export const dict: readonly Case[] = [
   law('H51', 'a dictionary that was never touched is there when the object is opened again, for two programs the same', async (ctx) => {
     const o = await new Counts().makePersistent()
     const [p, q] = await Promise.all([ctx.program(), ctx.program()])
-    for (const [store, word] of [[p, 'p'], [q, 'q']] as const) {
+    for (const [store, word] of [
+      [p, 'p'],
+      [q, 'q'],
+    ] as const) {
       await store.run(async () => {
         const mine = await Counts.getByID(o.getID()!)
         mine.counts.set({ word }, { n: 1 })
         await mine.save()
       })
     }
-    assert.deepEqual(await countsOf(ctx, o), [['p', 1n], ['q', 1n]])
+    assert.deepEqual(await countsOf(ctx, o), [
+      ['p', 1n],
+      ['q', 1n],
+    ])
   }),
 
   law('I60', 'own writes are visible at once, others see them only after the save', async (ctx) => {
@@ -336,16 +376,23 @@ export const dict: readonly Case[] = [
     o.counts.set({ word: 'a' }, { n: 5 })
     o.counts.set({ word: 'b' }, { n: 6 })
     assert.deepEqual(await o.counts.get({ word: 'a' }), { n: 5n })
-    assert.deepEqual((await o.counts.getMany([{ word: 'b' }, { word: 'none' }, { word: 'a' }])).map((r) => r?.n), [6n, undefined, 5n])
+    assert.deepEqual(
+      (await o.counts.getMany([{ word: 'b' }, { word: 'none' }, { word: 'a' }])).map((r) => r?.n),
+      [6n, undefined, 5n],
+    )
     assert.equal(await o.counts.count(), 2)
     assert.deepEqual(await countsOf(ctx, o), [['a', 1n]])
     await o.save()
-    assert.deepEqual(await countsOf(ctx, o), [['a', 5n], ['b', 6n]])
+    assert.deepEqual(await countsOf(ctx, o), [
+      ['a', 5n],
+      ['b', 6n],
+    ])
   }),
 
   law('I61', 'a range gives a partition in order, bounded, limited and in either direction, stored and unsaved rows alike', async () => {
     const o = await journal()
-    const notes = async (...args: Parameters<typeof o.rows.range>): Promise<string[]> => (await all(o.rows.range(...args))).map(([, v]) => v.note)
+    const notes = async (...args: Parameters<typeof o.rows.range>): Promise<string[]> =>
+      (await all(o.rows.range(...args))).map(([, v]) => v.note)
     const check = async (): Promise<void> => {
       assert.deepEqual(await notes({ day: 'mon' }), ['m-5', 'm10', 'm20', 'm30', 'm1000'])
       assert.deepEqual(await notes({ day: 'mon' }, { reverse: true }), ['m1000', 'm30', 'm20', 'm10', 'm-5'])
@@ -413,14 +460,17 @@ export const dict: readonly Case[] = [
     await o.makePersistent()
     const found = await Promise.all(keys.map(async (k) => (await o.rows.get({ k }))?.v))
     assert.deepEqual(found, keys)
-    assert.deepEqual((await all(o.rows.keys())).map(({ k }) => k).sort((a, b) => a - b), [...keys].sort((a, b) => a - b))
+    assert.deepEqual(
+      (await all(o.rows.keys())).map(({ k }) => k).sort((a, b) => a - b),
+      [...keys].sort((a, b) => a - b),
+    )
   }),
 
   law('I65', 'a key longer than the limit is refused, hard keys are kept apart', async (ctx) => {
     const o = await persistent({})
     await refused(ValidationError, () => o.counts.set({ word: 'x'.repeat(2000) }, { n: 1 }))
     const hard = ['', ' ', '\u0000', '__proto__', 'constructor', 'a\u0000b', 'a', 'é', 'e\u0301', '🦊', 'x'.repeat(900)]
-    hard.forEach((word, n) => o.counts.set({ word }, { n }))
+    for (const [n, word] of hard.entries()) o.counts.set({ word }, { n })
     await o.save()
     await ctx.other(async () => {
       const { counts } = await Counts.getByID(o.getID()!)

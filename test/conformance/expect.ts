@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict'
 import { InsituError } from '../../src/errors.js'
 
+/** What an error carries beside its code. */
+interface Fields {
+  readonly [field: string]: unknown
+}
+
 interface ErrorKind {
   readonly kind: string
   [Symbol.hasInstance](value: unknown): boolean
 }
 
 /** Runs `act`, which must throw or reject with one of our errors of this kind, and gives the error. */
-export async function refused(kind: ErrorKind, act: () => unknown): Promise<InsituError> {
+export async function refused(kind: ErrorKind, act: () => unknown): Promise<InsituError & Fields> {
   const error = await thrown(act)
   assert.ok(error instanceof kind, `expected ${kind.kind}, got ${describe(error)}`)
   assert.ok(error instanceof InsituError)
   assert.match(error.code, /^ERR_/)
   assert.ok(error.message.length > 0, 'an error says what to do')
-  return error
+  return error as InsituError & Fields
 }
 
 /** Runs `act`, which must throw or reject, and gives the reason. */

@@ -71,4 +71,3 @@ export function expectFault<T>(kind: ErrorKind, then: () => Promise<T>): (error:
     throw error
   }
 }
-

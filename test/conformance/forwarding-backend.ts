@@ -1,6 +1,23 @@
 import type {
-  Ack, Aggregates, Backend, Capabilities, Found, Group, Location, Mark, Op, Piece, Range, Receipt, Replicas, Stored, StoredRow, Streams,
-  Table, Views, Watcher,
+  Ack,
+  Aggregates,
+  Backend,
+  Capabilities,
+  Found,
+  Group,
+  Location,
+  Mark,
+  Op,
+  Piece,
+  Range,
+  Receipt,
+  Replicas,
+  Stored,
+  StoredRow,
+  Streams,
+  Table,
+  Views,
+  Watcher,
 } from '../../src/backend.js'
 import type { ClassId, Domain, Id, TableId } from '../../src/ids.js'
 
@@ -19,7 +36,14 @@ export class ForwardingBackend implements Backend {
     // Nobody else can open a wrapper by its url: workers must not try.
     this.capabilities = { ...inner.capabilities, reach: 'instance' }
     const { streams, replicas, watcher, views, aggregates } = inner
-    Object.assign(this, streams && { streams }, replicas && { replicas }, watcher && { watcher }, views && { views }, aggregates && { aggregates })
+    Object.assign(
+      this,
+      streams && { streams },
+      replicas && { replicas },
+      watcher && { watcher },
+      views && { views },
+      aggregates && { aggregates },
+    )
   }
 
   open(signal?: AbortSignal): Promise<void> {
@@ -82,4 +106,3 @@ export class ForwardingBackend implements Backend {
 export class SharedBackend extends ForwardingBackend {
   override async close(): Promise<void> {}
 }
-

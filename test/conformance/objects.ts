@@ -1,3 +1,4 @@
+/** A long file on purpose: one law after the other. */
 import assert from 'node:assert/strict'
 import { getByID, loadAll, transact, update } from '../../runtime/index.js'
 import { InsituError, NotFoundError, NotLoadedError, UnsavedChangesError, WrongClassError } from '../../src/errors.js'
@@ -109,19 +110,26 @@ export const objects: readonly Case[] = [
     })
   }),
 
-  law('D41', 'an aliased object has the same id and contents after a full restart', async (ctx) => {
-    const alias = ctx.alias('restarted')
-    const id = await ctx.other(async () => (await item('before', 7).makePersistent(alias)).getID())
-    await ctx.store.close()
-    await ctx.other(async () => {
-      const o = await Item.getByAlias(alias)
-      assert.equal(o.getID(), id)
-      assert.deepEqual([o.text, o.n], ['before', 7])
-    })
-  }, outlivesTheProgram),
+  law(
+    'D41',
+    'an aliased object has the same id and contents after a full restart',
+    async (ctx) => {
+      const alias = ctx.alias('restarted')
+      const id = await ctx.other(async () => (await item('before', 7).makePersistent(alias)).getID())
+      await ctx.store.close()
+      await ctx.other(async () => {
+        const o = await Item.getByAlias(alias)
+        assert.equal(o.getID(), id)
+        assert.deepEqual([o.text, o.n], ['before', 7])
+      })
+    },
+    outlivesTheProgram,
+  ),
 
   law('D45', 'two hundred graphs of objects all read back', async (ctx) => {
-    const made = Array.from({ length: 200 }, (_, i) => Object.assign(new Person(), { name: `p${i}`, dog: Object.assign(new Dog(), { name: `d${i}` }) }))
+    const made = Array.from({ length: 200 }, (_, i) =>
+      Object.assign(new Person(), { name: `p${i}`, dog: Object.assign(new Dog(), { name: `d${i}` }) }),
+    )
     await Promise.all(made.map((p) => p.makePersistent()))
     await ctx.other(async () => {
       const found = (await getByID(...made.map((p) => p.getID()!))) as Person[]
@@ -172,7 +180,10 @@ export const objects: readonly Case[] = [
 
   law('H15', 'saving or reloading a volatile object is an error', async () => {
     for (const act of [() => item('x').save(), () => item('x').reload()]) {
-      await assert.rejects(async () => act(), (e) => e instanceof InsituError || e instanceof TypeError)
+      await assert.rejects(
+        async () => act(),
+        (e) => e instanceof InsituError || e instanceof TypeError,
+      )
     }
   }),
 
@@ -271,12 +282,18 @@ export const objects: readonly Case[] = [
     await ctx.other(async () => {
       const { members } = await Family.getByAlias(ctx.alias('family'))
       await loadAll(members)
-      assert.deepEqual(members.map((m) => m.name), names)
+      assert.deepEqual(
+        members.map((m) => m.name),
+        names,
+      )
       await refused(NotLoadedError, () => members[0]!.dog!.name)
     })
     await ctx.other(async () => {
       const { members } = await Family.getByAlias(ctx.alias('family'), { depth: 2 })
-      assert.deepEqual(members.map((m) => m.name), names)
+      assert.deepEqual(
+        members.map((m) => m.name),
+        names,
+      )
       assert.equal(members[3]!.dog!.name, '')
     })
   }),
@@ -304,7 +321,14 @@ export const objects: readonly Case[] = [
 
   law('I6', 'changes in place are found: push, typed array element, Map.set, Set.add, nested field, Date', async (ctx) => {
     const o = new Anything()
-    const value = { list: [1], grid: new Float64Array(4), map: new Map([['a', 1]]), set: new Set([1]), deep: { x: { y: 1 } }, date: new Date(0) }
+    const value = {
+      list: [1],
+      grid: new Float64Array(4),
+      map: new Map([['a', 1]]),
+      set: new Set([1]),
+      deep: { x: { y: 1 } },
+      date: new Date(0),
+    }
     o.value = value
     await o.makePersistent()
     const changes: (() => unknown)[] = [
@@ -341,7 +365,13 @@ export const objects: readonly Case[] = [
   law('I8', 'a cell that was set back to its base is no change', async (ctx) => {
     const o = await item('x').makePersistent()
     o.n = 5
-    await ctx.other(() => Item.getByID(o.getID()!).then((c) => update(c, (i) => { i.text = 'theirs' })))
+    await ctx.other(() =>
+      Item.getByID(o.getID()!).then((c) =>
+        update(c, (i) => {
+          i.text = 'theirs'
+        }),
+      ),
+    )
     o.n = 0
     await o.save()
     assert.equal((await o.reload()).text, 'theirs')
@@ -349,7 +379,11 @@ export const objects: readonly Case[] = [
 
   law('I9', 'reload takes the stored state and gives up own changes only when told to', async (ctx) => {
     const o = await item('mine').makePersistent()
-    await ctx.other(async () => update(await Item.getByID(o.getID()!), (i) => { i.text = 'theirs' }))
+    await ctx.other(async () =>
+      update(await Item.getByID(o.getID()!), (i) => {
+        i.text = 'theirs'
+      }),
+    )
     await o.reload()
     assert.equal(o.text, 'theirs')
     o.text = 'unsaved'
@@ -362,7 +396,10 @@ export const objects: readonly Case[] = [
   law('I10', 'getting an object that is in memory brings it up to date when it is clean and leaves it when it is not', async (ctx) => {
     const [clean, dirty] = [await item('a').makePersistent(), await item('b').makePersistent()]
     await ctx.other(async () => {
-      for (const o of [clean, dirty]) await update(await Item.getByID(o.getID()!), (i) => { i.n = 9 })
+      for (const o of [clean, dirty])
+        await update(await Item.getByID(o.getID()!), (i) => {
+          i.n = 9
+        })
     })
     dirty.text = 'unsaved'
     assert.equal(await Item.getByID(clean.getID()!), clean)

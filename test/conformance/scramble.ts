@@ -16,7 +16,11 @@ export interface Scrambler {
 
 /** Bytes are turned over and back to front. */
 const bytes = (from: Uint8Array): Uint8Array => from.map((b, i) => b ^ (0x5a + i)).reverse()
-const bytesBack = (from: Uint8Array): Uint8Array => from.slice().reverse().map((b, i) => b ^ (0x5a + i))
+const bytesBack = (from: Uint8Array): Uint8Array =>
+  from
+    .slice()
+    .reverse()
+    .map((b, i) => b ^ (0x5a + i))
 
 const PRINTABLE = 95
 /** Each ASCII character becomes another one, in its place: lengths and common beginnings (aliases are listed by prefix) stay. */
@@ -73,7 +77,7 @@ function scrambler(name: (text: string) => string, content: (text: string) => st
       case 'settle':
         return { ...from, target: target(from.target) }
       case 'stage':
-        return { ...from, redo: from.redo && from.redo.map(op) }
+        return { ...from, redo: from.redo?.map(op) ?? null }
       default:
         return from
     }
@@ -83,4 +87,3 @@ function scrambler(name: (text: string) => string, content: (text: string) => st
 
 export const into: Scrambler = scrambler(turn, (text) => reverse(turn(text)), bytes, keyCell)
 export const back: Scrambler = scrambler(turnBack, (text) => turnBack(reverse(text)), bytesBack, keyCellBack)
-

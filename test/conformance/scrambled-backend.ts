@@ -64,7 +64,8 @@ export class ScrambledBackend extends ForwardingBackend {
 }
 
 const rowBack = (row: StoredRow): StoredRow => ({ ...row, key: back.key(row.key), values: back.values(row.values) })
-const withIntent = ({ intent }: { readonly intent?: Intent }): { readonly intent?: Intent } => (intent ? { intent: back.intent(intent) } : {})
+const withIntent = ({ intent }: { readonly intent?: Intent }): { readonly intent?: Intent } =>
+  intent ? { intent: back.intent(intent) } : {}
 
 /** Errors carry what they met: a conflict its intent, a taken alias its name. */
 async function readable<T>(work: () => Promise<T>): Promise<T> {

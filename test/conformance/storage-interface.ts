@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import {
-  consolidateVersion, executeTask, finish, getByID, getLocations, getResult, init, newReplica, newVersion, TaskContext,
+  consolidateVersion,
+  executeTask,
+  finish,
+  getByID,
+  getLocations,
+  getResult,
+  init,
+  newReplica,
+  newVersion,
+  TaskContext,
 } from '../../runtime/index.js'
 import { InsituError, NotFoundError, UnsupportedError } from '../../src/errors.js'
 import { newId } from '../../src/ids.js'

@@ -1,10 +1,17 @@
+/** A long file on purpose: one law after the other. */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { barrier, executeTask, getByID, getResult, loadAll, update, waitOn } from '../../runtime/index.js'
 import {
-  ConflictError, InsituError, NotFoundError, TaskFailedError, UnavailableError, UnsavedChangesError, WrongDirectionError,
+  ConflictError,
+  InsituError,
+  NotFoundError,
+  TaskFailedError,
+  UnavailableError,
+  UnsavedChangesError,
+  WrongDirectionError,
 } from '../../src/errors.js'
 import { type Case, type CaseContext, law } from './case.js'
 import * as tasks from './conformance-tasks.js'
@@ -141,7 +148,10 @@ export const taskCases: readonly Case[] = [
   }),
 
   law('C23', 'a person changed by tasks shows all changes under the same id', async (ctx) => {
-    const computers = [{ model: 'a', year: 1 }, { model: 'b', year: 2 }]
+    const computers = [
+      { model: 'a', year: 1 },
+      { model: 'b', year: 2 },
+    ]
     const p = await Object.assign(new Person(), { name: 'PName2', age: 2, computers }).makePersistent()
     const id = p.getID()
     tasks.rename(p, 'Another', 10)
@@ -152,7 +162,10 @@ export const taskCases: readonly Case[] = [
   }),
 
   law('C25', 'changes by tasks of several workers are all there, under the same id', async (ctx) => {
-    const computers = [{ model: 'a', year: 1 }, { model: 'b', year: 2 }]
+    const computers = [
+      { model: 'a', year: 1 },
+      { model: 'b', year: 2 },
+    ]
     const p = await Object.assign(new Person(), { computers }).makePersistent()
     for (const name of ['one', 'two', 'three']) tasks.rename(p, name, 1)
     await barrier()
@@ -182,7 +195,11 @@ export const taskCases: readonly Case[] = [
   }),
 
   law('C29', 'a chain of three transformations over persistent objects gives the same with INOUT and with OUT first', async (ctx) => {
-    const wanted = [[1, 4, 9, 16], [2, 5, 10, 17], [6, 15, 30, 51]]
+    const wanted = [
+      [1, 4, 9, 16],
+      [2, 5, 10, 17],
+      [6, 15, 30, 51],
+    ]
     const from = await grid([1, 2, 3, 4])
     const inout = await Promise.all([grid([]), grid([0]), grid([0])])
     tasks.squareRows(from, inout[0]!)
@@ -321,7 +338,10 @@ export const taskCases: readonly Case[] = [
 
   law('I71', 'two hundred independent tasks all give their own result', async () => {
     const results = await Promise.all(Array.from({ length: 200 }, (_, i) => tasks.square(i)))
-    assert.deepEqual(results, Array.from({ length: 200 }, (_, i) => i * i))
+    assert.deepEqual(
+      results,
+      Array.from({ length: 200 }, (_, i) => i * i),
+    )
   }),
 
   law('I72', 'an error of a task arrives with class, message, code, cause and its fields', async () => {
@@ -330,7 +350,7 @@ export const taskCases: readonly Case[] = [
     assert.deepEqual([error.message, error.code, error.detail], ['own message', 'E_OWN', 7])
     assert.ok(error.cause instanceof TypeError)
     assert.equal(error.cause.message, 'the cause')
-    const typed = original(await thrown(() => tasks.failTyped())) as unknown as UnavailableError
+    const typed = original(await thrown(() => tasks.failTyped()))
     assert.ok(typed instanceof UnavailableError)
     assert.deepEqual([typed.code, typed.retryable], ['ERR_UNAVAILABLE', true])
   }),
@@ -405,7 +425,10 @@ export const taskCases: readonly Case[] = [
   law('I81', 'fifty increments by tasks of one object end at fifty, each with its own number', async (ctx) => {
     const o = await counter(0)
     const results = await Promise.all(Array.from({ length: 50 }, () => tasks.addN(o, 1)))
-    assert.deepEqual(results, Array.from({ length: 50 }, (_, i) => i + 1))
+    assert.deepEqual(
+      results,
+      Array.from({ length: 50 }, (_, i) => i + 1),
+    )
     assert.equal(await stored(ctx, o), 50)
   }),
 
@@ -413,7 +436,10 @@ export const taskCases: readonly Case[] = [
     const o = await counter(0)
     const others = ctx.other(async () => {
       const mine = await Counter.getByID(o.getID()!)
-      for (let i = 0; i < 20; i++) await update(mine, (c) => { c.n += 1 })
+      for (let i = 0; i < 20; i++)
+        await update(mine, (c) => {
+          c.n += 1
+        })
     })
     await Promise.all([others, ...Array.from({ length: 20 }, () => tasks.addN(o, 1))])
     assert.equal(await stored(ctx, o), 40)
@@ -421,7 +447,16 @@ export const taskCases: readonly Case[] = [
 
   law('I83', 'values of every kind pass through a task unchanged', async () => {
     const shared = { n: 1 }
-    const value = { big: 2n ** 70n, map: new Map([[1, new Set(['a'])]]), date: new Date(5), grid: new Float64Array([1.5]), none: undefined, zero: -0, shared, again: shared }
+    const value = {
+      big: 2n ** 70n,
+      map: new Map([[1, new Set(['a'])]]),
+      date: new Date(5),
+      grid: new Float64Array([1.5]),
+      none: undefined,
+      zero: -0,
+      shared,
+      again: shared,
+    }
     const back = await tasks.echo(value)
     assert.deepStrictEqual(back, value)
     assert.equal(back.shared, back.again)

@@ -30,16 +30,21 @@ const typedArrays = [
 
 /** Values come back as they went in. */
 export const values: readonly Case[] = [
-  law('D46', 'a declared field that was never assigned reads as undefined, and one that the class gained later has its default', async (ctx) => {
-    const o = await new Sparse().makePersistent()
-    const copy = await ctx.other(() => Sparse.getByID(o.getID()!))
-    assert.equal(copy.never, undefined)
-    assert.deepEqual(Object.keys(copy).sort(), Object.keys(o).sort())
-    assert.equal(copy.given, 'default')
-  }),
+  law(
+    'D46',
+    'a declared field that was never assigned reads as undefined, and one that the class gained later has its default',
+    async (ctx) => {
+      const o = await new Sparse().makePersistent()
+      const copy = await ctx.other(() => Sparse.getByID(o.getID()!))
+      assert.equal(copy.never, undefined)
+      assert.deepEqual(Object.keys(copy).sort(), Object.keys(o).sort())
+      assert.equal(copy.given, 'default')
+    },
+  ),
 
   law('I30', 'undefined, null, NaN, -0, the infinities and booleans are kept apart', async (ctx) => {
-    for (const value of [undefined, null, Number.NaN, -0, 0, Infinity, -Infinity, true, false, Number.MAX_SAFE_INTEGER, 5e-324, 1e308, 0.1]) await same(ctx, value)
+    for (const value of [undefined, null, Number.NaN, -0, 0, Infinity, -Infinity, true, false, Number.MAX_SAFE_INTEGER, 5e-324, 1e308, 0.1])
+      await same(ctx, value)
     await same(ctx, { a: undefined, b: null, c: [undefined, null, -0, Number.NaN] })
     assert.ok(Object.is(await through(ctx, -0), -0))
   }),
@@ -60,11 +65,34 @@ export const values: readonly Case[] = [
   }),
 
   law('I33', 'Map and Set come back with keys of any type in their order', async (ctx) => {
-    await same(ctx, new Map<unknown, unknown>([['b', 1], ['a', 2], [1, 'n'], [2n, new Set([3, 1, 2])], [null, new Map()], [Number.NaN, 0]]))
+    await same(
+      ctx,
+      new Map<unknown, unknown>([
+        ['b', 1],
+        ['a', 2],
+        [1, 'n'],
+        [2n, new Set([3, 1, 2])],
+        [null, new Map()],
+        [Number.NaN, 0],
+      ]),
+    )
     await same(ctx, new Set<unknown>(['z', 'a', 1n, undefined]))
     const [key] = [...(await through(ctx, new Map([[{ x: 1 }, 'object key']]))).keys()]
     assert.deepStrictEqual(key, { x: 1 })
-    assert.deepEqual([...(await through(ctx, new Map([['b', 1], ['a', 2]]))).keys()], ['b', 'a'])
+    assert.deepEqual(
+      [
+        ...(
+          await through(
+            ctx,
+            new Map([
+              ['b', 1],
+              ['a', 2],
+            ]),
+          )
+        ).keys(),
+      ],
+      ['b', 'a'],
+    )
   }),
 
   law('I34', 'Date and RegExp come back as instances', async (ctx) => {
@@ -159,7 +187,14 @@ export const values: readonly Case[] = [
 
   law('I42', 'references inside arrays, maps and plain values come back as the same handles', async (ctx) => {
     const dog = Object.assign(new Dog(), { name: 'Rex' })
-    const copy = await through(ctx, { list: [dog], map: new Map<unknown, unknown>([['d', dog], [dog, 1]]), set: new Set([dog]) })
+    const copy = await through(ctx, {
+      list: [dog],
+      map: new Map<unknown, unknown>([
+        ['d', dog],
+        [dog, 1],
+      ]),
+      set: new Set([dog]),
+    })
     assert.equal(copy.map.get('d'), copy.list[0])
     assert.ok(copy.set.has(copy.list[0]!))
     assert.equal(copy.map.get(copy.list[0]), 1)
@@ -177,7 +212,10 @@ export const values: readonly Case[] = [
   }),
 
   law('I44', 'a hundred thousand numbers, and a nesting of five hundred, come back', async (ctx) => {
-    await same(ctx, Array.from({ length: 100_000 }, (_, i) => (i % 3 ? i : i / 7)))
+    await same(
+      ctx,
+      Array.from({ length: 100_000 }, (_, i) => (i % 3 ? i : i / 7)),
+    )
     let deep: unknown[] = []
     for (let i = 0; i < 500; i++) deep = [deep]
     let copy = await through(ctx, deep)
@@ -202,7 +240,10 @@ export const values: readonly Case[] = [
     await ctx.other(async () => {
       const copy = (await Anything.getByID(o.getID()!)).value as Dog[]
       await loadAll(copy)
-      assert.deepEqual(copy.map((d) => d.name), dogs.map((d) => d.name))
+      assert.deepEqual(
+        copy.map((d) => d.name),
+        dogs.map((d) => d.name),
+      )
     })
   }),
 ]

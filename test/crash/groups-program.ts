@@ -106,13 +106,20 @@ async function check(
   if (a !== b) findings.add('torn', `one object is at ${a}, the other at ${b}`)
   const rows: number[] = []
   for await (const page of backend.scan({ in: table.id, prefix: ['step'] })) for (const row of page) rows.push(Number(row.values[0]))
-  findings.steps(rows, acknowledged, begun.map((s) => s.n))
+  findings.steps(
+    rows,
+    acknowledged,
+    begun.map((s) => s.n),
+  )
   if (rows.length !== a) findings.add('torn', `the objects are at ${a}, there are ${rows.length} rows`)
   const [sum] = await backend.rows(table.id, [['sum', 0n]])
   const count = Number(sum?.values[1] ?? 0)
   if (count > rows.length) findings.add('doubled', `the counter is at ${count} after ${rows.length} steps`)
   if (count < rows.length) findings.add('lost', `the counter is at ${count} after ${rows.length} steps`)
-  const marks = await backend.marks(pair[0]!, rows.map((n) => `step ${n}`))
+  const marks = await backend.marks(
+    pair[0]!,
+    rows.map((n) => `step ${n}`),
+  )
   marks.forEach((mark, i) => {
     if (mark?.outcome?.[0] !== (rows[i]! & 255)) findings.add('torn', `step ${rows[i]} stands without its mark`)
   })

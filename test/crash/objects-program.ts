@@ -57,7 +57,11 @@ async function check(lane: Lane): Promise<Extract<Report, { say: 'found' }>> {
   if (n !== twin!.n) findings.add('torn', `one object is at ${n}, its twin at ${twin!.n}`)
   const rows: number[] = []
   for await (const [, { value }] of ledger.rows.range({ kind: 'step' })) rows.push(Number(value))
-  findings.steps(rows, lane.acknowledged, lane.begun.map((s) => s.n))
+  findings.steps(
+    rows,
+    lane.acknowledged,
+    lane.begun.map((s) => s.n),
+  )
   if (rows.length !== n) findings.add('torn', `the objects are at ${n}, there are ${rows.length} rows`)
   const counted = Number((await twin!.rows.get({ kind: 'sum', n: 0 }))?.count ?? 0)
   if (counted > n) findings.add('doubled', `the counter is at ${counted} after ${n} steps`)

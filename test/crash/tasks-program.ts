@@ -48,7 +48,11 @@ async function check(lane: Lane): Promise<Extract<Report, { say: 'found' }>> {
     if (counted > tally.n) findings.add('doubled', `the counter of tally ${i} is at ${counted} after ${tally.n} steps`)
     if (counted < tally.n) findings.add('lost', `the counter of tally ${i} is at ${counted} after ${tally.n} steps`)
   }
-  findings.steps(standing, lane.acknowledged, lane.begun.map((s) => s.n))
+  findings.steps(
+    standing,
+    lane.acknowledged,
+    lane.begun.map((s) => s.n),
+  )
   return findings.found(standing)
 }
 

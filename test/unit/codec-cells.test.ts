@@ -79,7 +79,20 @@ describe('cells', () => {
     collectionOf: (value) => (value instanceof Dict ? { kind: 'dict', owner: value.owner } : undefined),
     classOf: () => undefined,
   }
-  const [a, b, c, d, e, f, g, h, i, j, k, l] = refs.map((ref) => new Thing(ref)) as [Thing, Thing, Thing, Thing, Thing, Thing, Thing, Thing, Thing, Thing, Thing, Thing]
+  const [a, b, c, d, e, f, g, h, i, j, k, l] = refs.map((ref) => new Thing(ref)) as [
+    Thing,
+    Thing,
+    Thing,
+    Thing,
+    Thing,
+    Thing,
+    Thing,
+    Thing,
+    Thing,
+    Thing,
+    Thing,
+    Thing,
+  ]
   const shared = { k }
   const fields = new Map<string, unknown>([
     ['direct', a],

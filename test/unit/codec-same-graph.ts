@@ -6,7 +6,8 @@ export function differenceOf(a: unknown, b: unknown): string | undefined {
 type Pairs = Map<object, object>
 
 function compare(a: unknown, b: unknown, at: string, forth: Pairs, back: Pairs): string | undefined {
-  if (typeof a !== 'object' || a === null || typeof b !== 'object' || b === null) return Object.is(a, b) ? undefined : `${at}: ${String(a)} ≠ ${String(b)}`
+  if (typeof a !== 'object' || a === null || typeof b !== 'object' || b === null)
+    return Object.is(a, b) ? undefined : `${at}: ${String(a)} ≠ ${String(b)}`
   if (forth.has(a) || back.has(b)) return forth.get(a) === b && back.get(b) === a ? undefined : `${at}: shared differently`
   forth.set(a, b)
   back.set(b, a)
@@ -19,14 +20,20 @@ function compareContent(a: object, b: object, at: string, forth: Pairs, back: Pa
   if (a instanceof RegExp) return compare(`${a} ${a.lastIndex}`, `${b as RegExp} ${(b as RegExp).lastIndex}`, at, forth, back)
   if (a instanceof Map) return compareLists([...a].flat(), [...(b as Map<unknown, unknown>)].flat(), `${at} entries`, forth, back)
   if (a instanceof Set) return compareLists([...a], [...(b as Set<unknown>)], `${at} members`, forth, back)
-  if (a instanceof ArrayBuffer || a instanceof SharedArrayBuffer) return compareBytes(new Uint8Array(a), new Uint8Array(b as ArrayBuffer), at)
+  if (a instanceof ArrayBuffer || a instanceof SharedArrayBuffer)
+    return compareBytes(new Uint8Array(a), new Uint8Array(b as ArrayBuffer), at)
   if (!ArrayBuffer.isView(a)) return undefined
   const view = b as ArrayBufferView
   if (!(view.buffer.constructor === a.buffer.constructor)) return `${at}: memory of another kind`
-  return compareBytes(new Uint8Array(a.buffer, a.byteOffset, a.byteLength), new Uint8Array(view.buffer, view.byteOffset, view.byteLength), at)
+  return compareBytes(
+    new Uint8Array(a.buffer, a.byteOffset, a.byteLength),
+    new Uint8Array(view.buffer, view.byteOffset, view.byteLength),
+    at,
+  )
 }
 
-const compareBytes = (a: Uint8Array, b: Uint8Array, at: string): string | undefined => (Buffer.compare(a, b) === 0 ? undefined : `${at}: bytes differ`)
+const compareBytes = (a: Uint8Array, b: Uint8Array, at: string): string | undefined =>
+  Buffer.compare(a, b) === 0 ? undefined : `${at}: bytes differ`
 
 function compareLists(a: unknown[], b: unknown[], at: string, forth: Pairs, back: Pairs): string | undefined {
   if (a.length !== b.length) return `${at}: ${a.length} ≠ ${b.length}`

@@ -13,7 +13,10 @@ const expectExact = (value: Wire): void => {
   expect(differenceOf(value, back(value))).to.equal(undefined)
 }
 
-const key = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('__proto__', 'constructor', 'hasOwnProperty', 'toJSON', 'toString', '', '0', '\ud800'))
+const key = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.constantFrom('__proto__', 'constructor', 'hasOwnProperty', 'toJSON', 'toString', '', '0', '\ud800'),
+)
 const leaf = fc.oneof(
   fc.constantFrom(null, undefined, true, false, 0, -0, Number.NaN, Infinity, -Infinity, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 31), -(2 ** 63)),
   fc.constantFrom(0n, -1n, 2n ** 63n - 1n, 2n ** 63n, -(2n ** 63n), -(2n ** 63n) - 1n, 2n ** 64n, 12345678901234567890123n ** 40n),
@@ -39,7 +42,8 @@ const { wire } = fc.letrec<{ wire: Wire }>((tie) => ({
 }))
 
 describe('wire', () => {
-  it('gives back any value exactly', () => {
+  it('gives back any value exactly', function () {
+    this.timeout(20_000)
     fc.assert(
       fc.property(wire, (value) => expectExact(value)),
       { numRuns: 500 },
@@ -66,9 +70,11 @@ describe('wire', () => {
     expect(value['polluted']).to.equal(undefined)
   })
 
-  it('holds objects, maps, sets and arrays of more than 65,535 items', () => {
+  it('holds objects, maps, sets and arrays of more than 65,535 items', function () {
+    this.timeout(20_000)
     const items = Array.from({ length: 70_000 }, (_, i) => i)
-    for (const value of [items, new Set(items), new Map(items.map((i) => [i, i])), Object.fromEntries(items.map((i) => [`k${i}`, i]))]) expectExact(value)
+    for (const value of [items, new Set(items), new Map(items.map((i) => [i, i])), Object.fromEntries(items.map((i) => [`k${i}`, i]))])
+      expectExact(value)
   })
 
   it('gives bytes with memory of their own, as Uint8Array even from a Buffer', () => {
@@ -103,7 +109,8 @@ describe('wire', () => {
   })
 
   it('refuses what has no form, and goes on working', () => {
-    for (const value of [() => 1, Symbol('s'), [new WeakMap()], { a: new Float64Array(2) }]) expect(() => encodeWire(value as Wire)).to.throw(TypeError)
+    for (const value of [() => 1, Symbol('s'), [new WeakMap()], { a: new Float64Array(2) }])
+      expect(() => encodeWire(value as Wire)).to.throw(TypeError)
     const cycle: unknown[] = []
     cycle.push(cycle)
     expect(() => encodeWire(cycle)).to.throw(ValidationError)
@@ -138,7 +145,8 @@ describe('wire, hostile bytes', () => {
     ['__proto__']: 1,
   })
 
-  it('are a CorruptError or a value: every byte at every value', () => {
+  it('are a CorruptError or a value: every byte at every value', function () {
+    this.timeout(20_000)
     for (let i = 0; i < sample.length; i++)
       for (let byte = 0; byte < 256; byte++) {
         const bytes = Uint8Array.from(sample)
@@ -161,7 +169,8 @@ describe('wire, hostile bytes', () => {
 
   it('take no memory for lengths that are not there, nor stack for depth', () => {
     const before = process.memoryUsage()
-    for (const start of [0xdd, 0xdf, 0xdb, 0xc6]) expect(() => decodeWire(Uint8Array.of(start, 0x7f, 0xff, 0xff, 0xff, 1, 2))).to.throw(CorruptError)
+    for (const start of [0xdd, 0xdf, 0xdb, 0xc6])
+      expect(() => decodeWire(Uint8Array.of(start, 0x7f, 0xff, 0xff, 0xff, 1, 2))).to.throw(CorruptError)
     expect(() => decodeWire(new Uint8Array(1_000_000).fill(0x91))).to.throw(CorruptError, 'deeply')
     const after = process.memoryUsage()
     expect(after.rss - before.rss).to.be.lessThan(100_000_000)

@@ -81,7 +81,7 @@ describe('columns', () => {
     ['bool', t.bool, ['false', 0, 1]],
     ['i32', t.i32, [3.7, '5', 2 ** 31, -(2 ** 31) - 1, NaN, 5n, true, new Date()]],
     ['i64', t.i64, [3.7, '5', 2n ** 63n, 2 ** 53, true]],
-    ['f32', t.f32, ['1', 1n, null && 1, true]],
+    ['f32', t.f32, ['1', 1n, true]],
     ['f64', t.f64, ['1.5', 1n, true]],
     ['decimal', t.decimal, [1.5, 'x', '1e5', '', '.', '1.']],
     ['blob', t.blob, [[1], 'x', new Uint16Array(1), new ArrayBuffer(1)]],
@@ -126,7 +126,7 @@ describe('columns', () => {
 
   it('an optional column may be left out, and is then not there; a required one may not', async () => {
     const dict = new StorageDict({ k: t.text }, { v: t.i32, note: t.text.optional(), constructor: t.text.optional() })
-    dict.set({ k: 'a' }, { v: 1 })
+    dict.set({ k: 'a' }, { v: 1 } as never) // TypeScript thinks that every object brings a column of this name
     expect(await dict.get({ k: 'a' })).to.deep.equal({ v: 1 })
     expect(() => dict.set({ k: 'b' }, { note: 'x' } as never)).to.throw(ValidationError, /'v' wants/)
     expect(() => dict.set({ k: 'b' }, { v: 1, nope: 1 } as never)).to.throw(ValidationError, /nope/)

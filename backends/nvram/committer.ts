@@ -1,0 +1,175 @@
+import type { Group, Receipt } from '../../src/backend.js'
+import { UnavailableError } from '../../src/errors.js'
+import { applyGroup } from '../memory/apply-group.js'
+import { type Environment, WRITE_FLAGS } from './environment.js'
+import type { NvramSpace } from './nvram-space.js'
+import type { Sweeper } from './sweeper.js'
+
+interface Waiting {
+  readonly group: Group
+  readonly resolve: (receipt: Receipt) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** How long one transaction may keep the event loop and the file's write lock; what is left goes into the next. */
+const BATCH_MS_MAX = 10
+
+/**
+ * Collects the groups that arrive in one turn of the event loop and writes them in one transaction: the flush of the data pages,
+ * which costs more than a hundred small groups, is paid once. Each group is checked before its first write, and sees those before it.
+ */
+export class Committer {
+  readonly #env: Environment
+  readonly #space: NvramSpace
+  readonly #sweeper: Sweeper
+  readonly #where: string
+  #queue: Waiting[] = []
+  #isScheduled = false
+  #idle: (() => void)[] = []
+  /** Transactions written, and how many of them are known to be on the disk. */
+  #written = 0
+  #flushed = 0
+  #flushing: Promise<void> | undefined
+  #broken: UnavailableError | undefined
+
+  constructor(env: Environment, space: NvramSpace, sweeper: Sweeper, where: string) {
+    this.#env = env
+    this.#space = space
+    this.#sweeper = sweeper
+    this.#where = where
+  }
+
+  commit(group: Group): Promise<Receipt> {
+    if (this.#broken) return Promise.reject(this.#broken)
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ group, resolve, reject })
+      this.#schedule()
+    })
+  }
+
+  /** A transaction for what is no group. */
+  write(change: () => void): void {
+    if (this.#broken) throw this.#broken
+    this.#transaction(change)
+  }
+
+  /** Waits for a flush that began after everything committed so far. All who wait meanwhile share one. */
+  async flush(): Promise<void> {
+    const target = this.#written
+    while (this.#flushed < target) {
+      if (this.#broken) throw this.#broken
+      await (this.#flushing ??= this.#flush())
+    }
+  }
+
+  /** Resolves when nothing waits to be written. */
+  idle(): Promise<void> {
+    if (!this.#isScheduled) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(() => this.#run())
+  }
+
+  #run(): void {
+    const batch = this.#queue
+    this.#queue = []
+    const done = this.#writeBatch(batch)
+    this.#queue = [...batch.slice(done), ...this.#queue]
+    this.#isScheduled = false
+    if (this.#queue.length > 0) return this.#schedule()
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  /** Gives how many of the batch are settled. */
+  #writeBatch(batch: readonly Waiting[]): number {
+    const settle: (() => void)[] = []
+    try {
+      this.#transaction(() => this.#applyAll(batch, settle))
+    } catch (error) {
+      return this.#writeAlone(batch, Math.min(settle.length + 1, batch.length), error)
+    }
+    for (const one of settle) one()
+    return settle.length
+  }
+
+  #applyAll(batch: readonly Waiting[], settle: (() => void)[]): void {
+    const endMs = performance.now() + BATCH_MS_MAX
+    for (const { group, resolve, reject } of batch) {
+      const writes = this.#space.writes
+      try {
+        const receipt = applyGroup(this.#space, group)
+        settle.push(() => resolve(receipt))
+      } catch (error) {
+        // Refused before its first write: the others go on. Else the whole transaction is rolled back.
+        if (this.#space.writes !== writes) throw error
+        settle.push(() => reject(this.#errorOf(error)))
+      }
+      if (performance.now() > endMs) break
+    }
+    this.#sweeper.sweepIfDue()
+  }
+
+  /** A batch that was rolled back is written group by group, so that one which fails fails alone. */
+  #writeAlone(batch: readonly Waiting[], count: number, error: unknown): number {
+    if (count <= 1) batch[0]?.reject(this.#errorOf(error))
+    else for (const one of batch.slice(0, count)) this.#writeBatch([one])
+    return count
+  }
+
+  #transaction(change: () => void): void {
+    if (this.#broken) throw this.#broken
+    let committed = false
+    try {
+      this.#env.root.transactionSync(change, WRITE_FLAGS)
+      committed = true
+      this.#written++
+    } finally {
+      this.#space.ended(committed)
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const target = this.#written
+    try {
+      await new Promise<void>((resolve, reject) => this.#env.root.sync((error) => (error ? reject(error) : resolve())))
+      this.#flushed = target
+    } catch (cause) {
+      // The kernel may have dropped the pages it could not write: what a later flush says about them would be worth nothing.
+      this.#broken = new UnavailableError(`${this.#where} could not be flushed to the disk; open it again after looking at the disk.`, {
+        code: 'ERR_STORE_FLUSH',
+        cause,
+      })
+      throw this.#broken
+    } finally {
+      this.#flushing = undefined
+    }
+  }
+
+  #errorOf(error: unknown): unknown {
+    return storeError(error, this.#where)
+  }
+}
+
+const EIO = 5
+const ENOSPC = 28
+const EDQUOT = 122
+const MAP_FULL = -30792
+
+/** lmdb's errors as ours. On a full disk it says EIO, since a page was written in part. Others pass unchanged. */
+export function storeError(error: unknown, where: string): unknown {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number') return error
+  if ([EIO, ENOSPC, EDQUOT, MAP_FULL].includes(error.code))
+    return new UnavailableError(
+      `${where} has no room left on its disk; nothing of the group was written. Free some space and commit again.`,
+      {
+        code: 'ERR_STORE_FULL',
+        retryable: true,
+        cause: error,
+      },
+    )
+  return new UnavailableError(`${where} could not be written: ${error.message}.`, { cause: error })
+}

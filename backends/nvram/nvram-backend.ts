@@ -1,0 +1,359 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type {
+  Ack,
+  Backend,
+  Capabilities,
+  Cell,
+  Found,
+  Group,
+  Key,
+  Location,
+  Mark,
+  Op,
+  Piece,
+  Range,
+  Receipt,
+  Stored,
+  StoredRow,
+  Table,
+} from '../../src/backend.js'
+import { Packed, type Ref } from '../../src/backend.js'
+import { UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import type { ClassId, CommitId, Domain, Id, TableId } from '../../src/ids.js'
+import { decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
+import { requireTable } from '../memory/apply-group.js'
+import { behind, type Bounds, PAGE_ROWS, type RowPage, rowPages } from '../memory/row-pages.js'
+import { requireSameColumns } from '../memory/same-columns.js'
+import { isVisible, storedOf, storedRowOf } from '../memory/space.js'
+import { cutPositions, piecesAt } from '../memory/split.js'
+import { Committer, storeError } from './committer.js'
+import { type Environment, openEnvironment, type Records } from './environment.js'
+import { afterPrefix, aliasKey, aliasOf, aliasOfObject, classNumberOf, classPrefix, idKey, keyInTable, objectOf, rowKey } from './keys.js'
+import type { NvramConfig } from './nvram-config.js'
+import { NvramSpace, rowName } from './nvram-space.js'
+import { claim } from './owner.js'
+import { openRow } from './record.js'
+import { RECEIPTS_KEPT_MS, Sweeper } from './sweeper.js'
+import { dropTable, finishDrops } from './table-drop.js'
+
+const MIB = 1024 * 1024
+
+interface Parts {
+  readonly env: Environment
+  readonly space: NvramSpace
+  readonly committer: Committer
+}
+
+/**
+ * A folder with an LMDB file: many processes and threads of one machine at once. Methods are asynchronous by contract, but do their
+ * work in one go: a read from the mapped file costs less than a hop to another thread.
+ */
+export class NvramBackend implements Backend {
+  readonly url: string
+  readonly capabilities: Capabilities = {
+    acks: ['committed', 'durable'],
+    // A group is one transaction, whose changed pages are held in memory until it is written.
+    groupBytesMax: 1024 * MIB,
+    // A cell is copied as a whole when any cell of its object changes.
+    cellBytesMax: 64 * MIB,
+    orderedScan: true,
+    receiptsKeptMs: RECEIPTS_KEPT_MS,
+    reach: 'machine',
+  }
+  readonly #config: NvramConfig
+  #parts: Parts | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(config: NvramConfig) {
+    this.url = config.url
+    this.#config = config
+  }
+
+  async open(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    await this.#closing
+    if (this.#parts) return
+    const env = openEnvironment(this.#config.folder)
+    try {
+      claim(env, this.#config)
+      const space = new NvramSpace(env)
+      const committer = new Committer(env, space, new Sweeper(env), this.url)
+      finishDrops(env, committer)
+      this.#parts = { env, space, committer }
+    } catch (error) {
+      await env.root.close()
+      throw storeError(error, this.url)
+    }
+  }
+
+  async close(): Promise<void> {
+    const parts = this.#parts
+    this.#parts = undefined
+    if (parts) this.#closing = release(parts).finally(() => (this.#closing = undefined))
+    await this.#closing
+  }
+
+  domain(_op: Op): Domain {
+    return 'file' as Domain
+  }
+
+  async commit(group: Group): Promise<Receipt> {
+    const { committer } = this.#open()
+    for (const op of group.ops) requireRoom(op, this.capabilities.cellBytesMax)
+    return committer.commit(group)
+  }
+
+  async flush(ack: Ack): Promise<void> {
+    const { committer } = this.#open()
+    if (!this.capabilities.acks.includes(ack))
+      throw new UnsupportedError(`A file cannot give acknowledgement level ${ack}; it gives ${this.capabilities.acks.join(', ')}.`, {
+        code: 'ERR_ACK_LEVEL',
+        ack,
+      })
+    if (ack === 'durable') await committer.flush()
+  }
+
+  async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
+    const { space } = this.#fresh()
+    return refs.map(({ id }) => space.withObject(id, (record, bytes) => (record.stamp ? storedOf(record, record.stamp, bytes) : undefined)))
+  }
+
+  async marks(home: Ref, keys: readonly string[]): Promise<readonly (Mark | undefined)[]> {
+    const { space } = this.#fresh()
+    return keys.map((key) => space.mark(home.id, key))
+  }
+
+  async staged(home: Ref, commit: CommitId): Promise<readonly Op[] | undefined> {
+    return this.#fresh().space.staged(home.id, commit)
+  }
+
+  async find(what: readonly (Id | { readonly alias: string })[]): Promise<readonly (Found | undefined)[]> {
+    const { space } = this.#fresh()
+    return what.map((one) => (typeof one === 'string' ? findObject(space, one) : findAlias(space, one.alias)))
+  }
+
+  async *objects(of: { readonly classId?: ClassId }): AsyncGenerator<readonly Ref[], void, void> {
+    const { env, space } = this.#fresh()
+    const number = of.classId === undefined ? undefined : space.classNumber(of.classId)
+    if (of.classId !== undefined && number === undefined) return
+    const prefix = number === undefined ? NO_PREFIX : classPrefix(number)
+    yield* this.#pages(env.objectsByClass, prefix, (key) => refOf(space, key))
+  }
+
+  async *aliases(
+    of: { readonly prefix?: string } | { readonly ref: Ref },
+  ): AsyncGenerator<readonly (readonly [string, Ref])[], void, void> {
+    const { env, space } = this.#fresh()
+    const named = (alias: string): readonly [string, Ref] | undefined => {
+      const to = space.alias(alias)?.to
+      return to ? [alias, to] : undefined
+    }
+    if ('ref' in of) yield* this.#pages(env.namesByObject, idKey(of.ref.id), (key) => named(aliasOfObject(key)))
+    else yield* this.#pages(env.names, aliasKey(of.prefix ?? ''), (key) => named(aliasOf(key)))
+  }
+
+  async define(table: Table): Promise<void> {
+    const { space, committer } = this.#open()
+    this.#guarded(() =>
+      committer.write(() => {
+        const standing = space.table(table.id)
+        if (standing) requireSameColumns(standing, table)
+        else space.setTable(table.id, table)
+      }),
+    )
+  }
+
+  async table(id: TableId): Promise<Table | undefined> {
+    const table = this.#fresh().space.table(id)
+    return table && structuredClone(table)
+  }
+
+  async drop(table: TableId): Promise<void> {
+    const { env, space, committer } = this.#open()
+    for (const _part of dropTable(table, env, space, (change) => this.#guarded(() => committer.write(change)))) {
+      await nextTurn()
+      this.#open()
+    }
+  }
+
+  async rows(id: TableId, keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
+    const { space } = this.#fresh()
+    const table = requireTable(space, id)
+    return keys.map((key) => {
+      const bytes = encodeKey(table, key)
+      const record = space.row(table, bytes)
+      return isVisible(record) ? storedRowOf(table, decodeKey(table, bytes), record) : undefined
+    })
+  }
+
+  async *scan(range: Range, signal?: AbortSignal): AsyncGenerator<readonly StoredRow[], void, void> {
+    const id = tableOf(range.in)
+    const bounds = prefixBounds(requireTable(this.#fresh().space, id), range)
+    yield* rowPages(bounds, range, (rest, max) => this.#page(id, rest, max, range.reverse ?? false), signal)
+  }
+
+  async pieces(of: TableId | Piece, atLeast: number): Promise<readonly Piece[]> {
+    const { env, space } = this.#fresh()
+    const id = tableOf(of)
+    const bounds = prefixBounds(requireTable(space, id), { in: of })
+    return piecesAt(id, bounds, cutKeys(env.rows, id, bounds, atLeast))
+  }
+
+  async locate(what: readonly (Ref | Piece)[]): Promise<readonly (readonly Location[])[]> {
+    const { env, space } = this.#fresh()
+    return what.map((one) => {
+      const bytes = 'id' in one ? objectBytes(space, one.id) : pieceBytes(env.rows, space, one)
+      return bytes === undefined ? [] : [{ host: this.#config.host, bytes, role: 'primary' }]
+    })
+  }
+
+  /** A page of rows; a read of its own, over before anything is awaited. */
+  #page(id: TableId, bounds: Bounds, rowsMax: number, reverse: boolean): RowPage {
+    const { env, space } = this.#fresh()
+    const table = requireTable(space, id)
+    const found: StoredRow[] = []
+    let looked = 0
+    let last: Uint8Array | undefined
+    for (const { key: whole, value } of env.rows.getRange({ ...rangeOf(id, bounds, reverse), limit: PAGE_ROWS })) {
+      if (found.length === rowsMax) break
+      const key = keyInTable(whole)
+      const record = openRow(whole, bufferOf(value), () => rowName(id, key))
+      if (isVisible(record)) found.push(storedRowOf(table, decodeKey(table, key), record))
+      looked++
+      last = key
+    }
+    const mayBeMore = last !== undefined && (looked === PAGE_ROWS || found.length === rowsMax)
+    return { rows: found, rest: mayBeMore ? behind(bounds, last!, reverse) : undefined }
+  }
+
+  /** Pages of an index, each begun behind the last key: what stands all the while is in it once. */
+  async *#pages<T>(
+    records: Records,
+    prefix: Uint8Array,
+    itemOf: (key: Uint8Array) => T | undefined,
+  ): AsyncGenerator<readonly T[], void, void> {
+    const end = afterPrefix(prefix)
+    const until = end ? { end } : {}
+    let from: { start: Uint8Array; exclusiveStart?: boolean } = { start: prefix.length > 0 ? prefix : FIRST }
+    for (;;) {
+      this.#fresh()
+      const keys = [...records.getKeys({ ...from, ...until, limit: PAGE_ROWS })]
+      const items = keys.map(itemOf).filter((item) => item !== undefined)
+      if (items.length > 0) yield items
+      if (keys.length < PAGE_ROWS) return
+      from = { start: keys.at(-1)!, exclusiveStart: true }
+      await nextTurn()
+    }
+  }
+
+  #open(): Parts {
+    if (!this.#parts) throw new UnavailableError(`${this.url} is closed.`, { code: 'ERR_CLOSED' })
+    return this.#parts
+  }
+
+  /** To read the last commit of any process: lmdb-js would go on with the state that it met first in this turn of the event loop. */
+  #fresh(): Parts {
+    const parts = this.#open()
+    parts.env.root.resetReadTxn()
+    return parts
+  }
+
+  #guarded(write: () => void): void {
+    try {
+      write()
+    } catch (error) {
+      throw storeError(error, this.url)
+    }
+  }
+}
+
+async function release({ env, committer }: Parts): Promise<void> {
+  try {
+    await committer.idle()
+    await committer.flush()
+  } finally {
+    await env.root.close()
+  }
+}
+
+const NO_PREFIX = new Uint8Array(0)
+const FIRST = Uint8Array.of(0)
+
+const tableOf = (where: TableId | Piece): TableId => (typeof where === 'string' ? where : where.table)
+const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+const refOf = (space: NvramSpace, key: Uint8Array): Ref | undefined => space.objectHead(objectOf(key))?.record.ref
+
+function findObject(space: NvramSpace, id: Id): Found | undefined {
+  const record = space.objectHead(id)?.record
+  return record?.stamp ? foundAt(record.ref, record.intent) : undefined
+}
+
+function findAlias(space: NvramSpace, alias: string): Found | undefined {
+  const record = space.alias(alias)
+  return record && foundAt(record.to, record.intent)
+}
+
+const foundAt = (ref: Ref | null, intent: Found['intent']): Found => (intent ? { ref, intent } : { ref })
+
+function objectBytes(space: NvramSpace, id: Id): number | undefined {
+  const head = space.objectHead(id)
+  return head?.record.stamp ? head.bytes : undefined
+}
+
+/** lmdb's bounds for the keys [from, to), which read backwards begin at the end. */
+function rangeOf(
+  id: TableId,
+  { from, to }: Bounds,
+  reverse: boolean,
+): { start: Uint8Array; end: Uint8Array; reverse?: boolean; exclusiveStart?: boolean; inclusiveEnd?: boolean } {
+  const [low, high] = [rowKey(id, from), rowKey(id, to)]
+  return reverse ? { start: high, end: low, reverse, exclusiveStart: true, inclusiveEnd: true } : { start: low, end: high }
+}
+
+/** Counting and skipping happen inside lmdb, at some ten million keys a second. */
+function cutKeys(rows: Records, id: TableId, bounds: Bounds, atLeast: number): readonly Uint8Array[] {
+  const range = rangeOf(id, bounds, false)
+  const cuts: Uint8Array[] = []
+  let start = range.start
+  let at = 0
+  for (const position of cutPositions(rows.getKeysCount(range), atLeast)) {
+    const [key] = rows.getKeys({ start, end: range.end, offset: position - at, limit: 1 })
+    if (!key) break
+    cuts.push(keyInTable(key))
+    start = key
+    at = position
+  }
+  return cuts
+}
+
+/** An estimate: the number of rows times the size of the first ones. */
+function pieceBytes(rows: Records, space: NvramSpace, piece: Piece): number | undefined {
+  if (!space.table(piece.table)) return undefined
+  const range = rangeOf(piece.table, piece, false)
+  let sampled = 0
+  let bytes = 0
+  for (const { key, value } of rows.getRange({ ...range, limit: 64 })) {
+    sampled++
+    bytes += key.length + value.length
+  }
+  return sampled < 64 ? bytes : Math.round((bytes / sampled) * rows.getKeysCount(range))
+}
+
+function requireRoom(op: Op, bytesMax: number): void {
+  if (op.do === 'put')
+    for (const [name, cell] of op.set)
+      if (sizeOf(cell) > bytesMax) throw tooLarge(`Cell ${JSON.stringify(name)} of object ${op.ref.id}`, bytesMax)
+  if (op.do === 'row')
+    for (const value of op.set ?? []) if (sizeOf(value) > bytesMax) throw tooLarge(`A value of table ${op.table}`, bytesMax)
+}
+
+function sizeOf(cell: Cell | undefined): number {
+  if (typeof cell === 'string' || cell instanceof Uint8Array) return cell.length
+  return cell instanceof Packed ? cell.bytes.length : 0
+}
+
+const tooLarge = (what: string, bytesMax: number): ValidationError =>
+  new ValidationError(`${what} is larger than ${bytesMax} bytes: split it, or use a StorageArray.`, {
+    code: 'ERR_CELL_TOO_LARGE',
+    bytesMax,
+  })

@@ -1,0 +1,258 @@
+import type { Mark, Op, Table } from '../../src/backend.js'
+import { Ref } from '../../src/backend.js'
+import type { ClassId, CommitId, Id, TableId } from '../../src/ids.js'
+import type { AliasRecord, ObjectRecord, RowRecord, Space } from '../memory/space.js'
+import type { Environment, Records } from './environment.js'
+import {
+  aliasKey,
+  classByName,
+  classByNumber,
+  classObjectKey,
+  graveKey,
+  idKey,
+  markKey,
+  objectAliasKey,
+  rowKey,
+  stagedKey,
+} from './keys.js'
+import {
+  damaged,
+  openObject,
+  type OpenObject,
+  openReceipt,
+  openRow,
+  openValue,
+  recordOf,
+  sealObject,
+  sealReceipt,
+  sealRow,
+  sealValue,
+} from './record.js'
+
+/** The value of an index entry, whose key says it all. lmdb wants at least an address. */
+const PRESENT = Uint8Array.of(1)
+
+/** lmdb gives every value in one buffer that the next get overwrites: what is to last is copied out of it here. */
+const copied = (bytes: Uint8Array): Uint8Array => Uint8Array.prototype.slice.call(bytes)
+
+/**
+ * Records in the file. Reads see what the transaction around them has written, or else the last commit; writes need one around them.
+ * Every record is checked as it is read: damage is a CorruptError that names what was asked for.
+ */
+export class NvramSpace implements Space {
+  /** Writes since the space was made, so that a caller can tell whether a failure came before the first. */
+  writes = 0
+  readonly #env: Environment
+  readonly #classNames = new Map<number, ClassId>()
+  readonly #classNumbers = new Map<ClassId, number>()
+  /** Numbered in the running transaction; forgotten when that is rolled back. */
+  readonly #newClasses: ClassId[] = []
+  readonly #tables = new Map<TableId, { readonly sealed: Buffer; readonly table: Table }>()
+
+  constructor(env: Environment) {
+    this.#env = env
+  }
+
+  /** To be called when a transaction has ended. */
+  ended(committed: boolean): void {
+    if (!committed) for (const name of this.#newClasses) this.#forgetClass(name)
+    this.#newClasses.length = 0
+  }
+
+  receipt(commit: CommitId): readonly number[] | undefined {
+    const key = idKey(commit)
+    const bytes = this.#env.receipts.getBinaryFast(key)
+    return bytes && openReceipt(key, bytes, () => `The receipt of commit ${commit}`)
+  }
+
+  keepReceipt(commit: CommitId, revisions: readonly number[]): void {
+    const key = idKey(commit)
+    this.#put(this.#env.receipts, key, sealReceipt(key, revisions))
+  }
+
+  object(id: Id): ObjectRecord | undefined {
+    const key = idKey(id)
+    const open = this.#open(id, key)
+    if (!open) return undefined
+    const body = copied(open.body)
+    return recordOf(open, this.#refOf(id, open), body)
+  }
+
+  /** For readers: `use` must be done with the body before it reads anything else of the store. */
+  withObject<R>(id: Id, use: (record: ObjectRecord, bytes: number) => R): R | undefined {
+    const key = idKey(id)
+    const bytes = this.#env.objects.getBinaryFast(key)
+    if (!bytes) return undefined
+    const open = openObject(key, bytes, () => `Object ${id}`)
+    const name = this.#classNames.get(open.classNumber)
+    // The name of a class seen first is read from the store, over the buffer: only then the body must be copied before.
+    const body = name ? open.body : copied(open.body)
+    const size = bytes.length
+    return use(recordOf(open, name ? new Ref(id, name) : this.#refOf(id, open), body), size)
+  }
+
+  /** Without its cells. */
+  objectHead(id: Id): { readonly record: ObjectRecord; readonly bytes: number } | undefined {
+    const key = idKey(id)
+    const bytes = this.#env.objects.getBinaryFast(key)
+    if (!bytes) return undefined
+    const size = bytes.length
+    const open = openObject(key, bytes, () => `Object ${id}`)
+    return { record: recordOf(open, this.#refOf(id, open), NOTHING), bytes: size }
+  }
+
+  setObject(id: Id, record: ObjectRecord | undefined): void {
+    const key = idKey(id)
+    const before = this.#open(id, key)
+    const numberBefore = before?.stamp ? before.classNumber : undefined
+    const number = record && this.#numberOf(record.ref.classId)
+    const numberNow = record?.stamp ? number : undefined
+    if (record) this.#put(this.#env.objects, key, sealObject(key, record, number!))
+    else this.#remove(this.#env.objects, key)
+    if (numberBefore === numberNow) return
+    if (numberBefore !== undefined) this.#remove(this.#env.objectsByClass, classObjectKey(numberBefore, id))
+    if (numberNow !== undefined) this.#put(this.#env.objectsByClass, classObjectKey(numberNow, id), PRESENT)
+  }
+
+  alias(alias: string): AliasRecord | undefined {
+    return this.#value(this.#env.names, aliasKey(alias), () => `Alias ${JSON.stringify(alias)}`) as AliasRecord | undefined
+  }
+
+  setAlias(alias: string, record: AliasRecord | undefined): void {
+    const before = this.alias(alias)?.to?.id
+    const now = record?.to?.id
+    this.#setValue(this.#env.names, aliasKey(alias), record)
+    if (before === now) return
+    if (before) this.#remove(this.#env.namesByObject, objectAliasKey(before, alias))
+    if (now) this.#put(this.#env.namesByObject, objectAliasKey(now, alias), PRESENT)
+  }
+
+  /** Looked up for every row, hence kept; but asked for again each time, since any process may drop it. */
+  table(id: TableId): Table | undefined {
+    const key = idKey(id)
+    const bytes = this.#env.tables.getBinaryFast(key)
+    if (!bytes) {
+      this.#tables.delete(id)
+      return undefined
+    }
+    const known = this.#tables.get(id)
+    if (known && known.sealed.length === bytes.length && known.sealed.compare(bytes, 0, bytes.length) === 0) return known.table
+    const sealed = Buffer.from(copied(bytes))
+    const table = openValue(key, sealed, () => `Table ${id}`) as Table
+    this.#tables.set(id, { sealed, table })
+    return table
+  }
+
+  setTable(id: TableId, table: Table | undefined): void {
+    this.#setValue(this.#env.tables, idKey(id), table)
+  }
+
+  row(table: Table, key: Uint8Array): RowRecord | undefined {
+    const whole = rowKey(table.id, key)
+    const bytes = this.#env.rows.getBinaryFast(whole)
+    if (!bytes) return undefined
+    const record = openRow(whole, bytes, () => rowName(table.id, key))
+    return record.values ? { ...record, values: copied(record.values) } : record
+  }
+
+  setRow(table: Table, key: Uint8Array, record: RowRecord): void {
+    const whole = rowKey(table.id, key)
+    this.#put(this.#env.rows, whole, sealRow(whole, record))
+    if (record.values === null && record.sums.size === 0) this.#put(this.#env.graves, graveKey(Date.now(), whole), PRESENT)
+  }
+
+  mark(home: Id, key: string): Mark | undefined {
+    return this.#value(this.#env.marks, markKey(home, key), () => `Mark ${JSON.stringify(key)} at ${home}`) as Mark | undefined
+  }
+
+  setMark(home: Id, key: string, mark: Mark | undefined): void {
+    this.#setValue(this.#env.marks, markKey(home, key), mark)
+  }
+
+  staged(home: Id, commit: CommitId): readonly Op[] | undefined {
+    return this.#value(this.#env.staged, stagedKey(home, commit), () => `What is staged for commit ${commit}`) as readonly Op[] | undefined
+  }
+
+  setStaged(home: Id, commit: CommitId, redo: readonly Op[] | null): void {
+    this.#setValue(this.#env.staged, stagedKey(home, commit), redo ?? undefined)
+  }
+
+  /** The number of a class, if any object of it was ever stored. */
+  classNumber(name: ClassId): number | undefined {
+    const known = this.#classNumbers.get(name)
+    if (known !== undefined) return known
+    const found = this.#value(this.#env.classes, classByName(name), () => `Class ${name}`) as number | undefined
+    if (found !== undefined) this.#learnClass(name, found)
+    return found
+  }
+
+  className(number: number): ClassId {
+    const known = this.#classNames.get(number)
+    if (known !== undefined) return known
+    const what = (): string => `Class number ${number}`
+    const name = this.#value(this.#env.classes, classByNumber(number), what) as ClassId | undefined
+    if (name === undefined) throw damaged(what, 'it has no name')
+    this.#learnClass(name, number)
+    return name
+  }
+
+  #numberOf(name: ClassId): number {
+    return this.classNumber(name) ?? this.#numberClass(name)
+  }
+
+  /** Numbers count up from 1 and are never given twice. */
+  #numberClass(name: ClassId): number {
+    const { classes } = this.#env
+    const [last] = classes.getKeys({ reverse: true, start: classByNumber(0xffffffff), end: classByNumber(0), limit: 1 })
+    const number = (last ? Buffer.from(last).readUInt32BE(1) : 0) + 1
+    this.#setValue(classes, classByNumber(number), name)
+    this.#setValue(classes, classByName(name), number)
+    this.#newClasses.push(name)
+    this.#learnClass(name, number)
+    return number
+  }
+
+  #learnClass(name: ClassId, number: number): void {
+    this.#classNames.set(number, name)
+    this.#classNumbers.set(name, number)
+  }
+
+  #forgetClass(name: ClassId): void {
+    const number = this.#classNumbers.get(name)
+    this.#classNumbers.delete(name)
+    if (number !== undefined) this.#classNames.delete(number)
+  }
+
+  #open(id: Id, key: Uint8Array): OpenObject | undefined {
+    const bytes = this.#env.objects.getBinaryFast(key)
+    return bytes && openObject(key, bytes, () => `Object ${id}`)
+  }
+
+  #refOf(id: Id, { classNumber }: OpenObject): Ref {
+    return new Ref(id, this.className(classNumber))
+  }
+
+  #value(records: Records, key: Uint8Array, what: () => string): unknown {
+    const bytes = records.getBinaryFast(key)
+    return bytes && openValue(key, bytes, what)
+  }
+
+  #setValue(records: Records, key: Uint8Array, value: object | string | number | undefined): void {
+    if (value === undefined) this.#remove(records, key)
+    else this.#put(records, key, sealValue(key, value))
+  }
+
+  #put(records: Records, key: Uint8Array, sealed: Uint8Array): void {
+    this.writes++
+    records.putSync(key, sealed)
+  }
+
+  #remove(records: Records, key: Uint8Array): void {
+    this.writes++
+    records.removeSync(key)
+  }
+}
+
+const NOTHING = new Uint8Array(0)
+
+export const rowName = (table: TableId, key: Uint8Array): string => `Row ${Buffer.from(key).toString('hex')} of table ${table}`

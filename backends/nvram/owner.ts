@@ -1,0 +1,93 @@
+/**
+ * Whose file it is. A file belongs to one machine and one path: two hosts that write one file through a network file system would
+ * ruin it, and two copies of a store would go on as if they were one.
+ */
+import { existsSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { v7 } from 'uuid'
+import { NotOwnerError, UnsupportedError } from '../../src/errors.js'
+import { type Environment, WRITE_FLAGS } from './environment.js'
+import type { NvramConfig } from './nvram-config.js'
+import { FORMAT, openValue, sealValue } from './record.js'
+
+interface Owner {
+  readonly store: string
+  readonly machine: string
+  readonly host: string
+  readonly path: string
+}
+
+const FORMAT_KEY = Buffer.from('format')
+const OWNER_KEY = Buffer.from('owner')
+/** Beside the data, so that one can tell a copy without opening it. */
+const STORE_FILE = 'store.json'
+
+/** Makes a new file ours; refuses one of another format, another machine, or one that is a copy. */
+export function claim(environment: Environment, config: NvramConfig): void {
+  const path = realpathSync(config.folder)
+  environment.root.transactionSync(() => {
+    requireFormat(environment, path)
+    const owner = ownerOf(environment, path)
+    if (owner) requireOwned(owner, config, path)
+    if (owner?.path !== path) adopt(environment, { store: owner?.store ?? v7(), machine: config.machine, host: config.host, path })
+  }, WRITE_FLAGS)
+}
+
+/** Text, not a record: what a later format's records look like is not ours to know. */
+function requireFormat({ meta }: Environment, path: string): void {
+  const found = meta.getBinary(FORMAT_KEY)?.toString()
+  if (found === String(FORMAT)) return
+  if (found !== undefined)
+    throw new UnsupportedError(
+      `The store in ${path} has format ${found}, this version reads ${FORMAT}: use the version that wrote it, or a later one.`,
+      {
+        code: 'ERR_FORMAT_VERSION',
+        format: found,
+      },
+    )
+  meta.putSync(FORMAT_KEY, Buffer.from(String(FORMAT)))
+}
+
+function ownerOf({ meta }: Environment, path: string): Owner | undefined {
+  const bytes = meta.getBinary(OWNER_KEY)
+  return bytes && (openValue(OWNER_KEY, bytes, () => `The owner of the store in ${path}`) as Owner)
+}
+
+function requireOwned(owner: Owner, config: NvramConfig, path: string): void {
+  if (owner.machine !== config.machine)
+    throw new NotOwnerError(
+      `The store in ${path} belongs to host ${owner.host} (machine ${owner.machine}), at ${owner.path}. Run there what needs its objects; ` +
+        `if that machine is gone for good, open it once with INSITU_MACHINE_ID=${owner.machine}.`,
+      { owner: owner.host, machine: owner.machine, path: owner.path },
+    )
+  if (owner.path === path || !isOther(owner, path)) return
+  throw new NotOwnerError(
+    `The store in ${path} is a copy of the one at ${owner.path} on host ${owner.host}. Open that one; if the copy is to live on its own, remove the other first.`,
+    { owner: owner.host, machine: owner.machine, path: owner.path },
+  )
+}
+
+/** Whether the old path still holds the store, as another file: then this one is a copy, else it was moved. */
+function isOther(owner: Owner, path: string): boolean {
+  if (!existsSync(join(owner.path, 'data.mdb'))) return false
+  if (sameFile(join(owner.path, 'data.mdb'), join(path, 'data.mdb'))) return false
+  try {
+    const { store } = JSON.parse(readFileSync(join(owner.path, STORE_FILE), 'utf8')) as Partial<Owner>
+    return store === owner.store
+  } catch {
+    return true // data of which nobody can say whose it is: rather refuse than let two go on as one
+  }
+}
+
+/** Two paths to one folder, as mounts make them. */
+function sameFile(a: string, b: string): boolean {
+  const [one, other] = [statSync(a), statSync(b)]
+  return one.ino === other.ino && one.dev === other.dev
+}
+
+function adopt({ meta }: Environment, owner: Owner): void {
+  const path = join(owner.path, STORE_FILE)
+  writeFileSync(`${path}.new`, `${JSON.stringify({ format: FORMAT, store: owner.store })}\n`, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+  meta.putSync(OWNER_KEY, sealValue(OWNER_KEY, owner))
+}

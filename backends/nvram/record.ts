@@ -1,0 +1,199 @@
+/**
+ * Records as they lie in the file. All numbers are little-endian; `wire` is codec/wire.ts. The first eight bytes are the same in every
+ * record and stay so in later formats, which is how an unknown format is told from damage:
+ *
+ * | at | bytes | |
+ * | --- | --- | --- |
+ * | 0 | u8 | format, now 1 |
+ * | 1 | u8 | flags, see below |
+ * | 2 | u16 | 0 |
+ * | 4 | u32 | checksum: crc32 of the bytes from 8 on, begun with a fold of the key and bytes 0 to 3 |
+ *
+ * Object:
+ *
+ * | at | bytes | |
+ * | --- | --- | --- |
+ * | 1 | flags | 1: there is no object, only an intent to make one |
+ * | 8 | u32 | class, as numbered in `classes` |
+ * | 12 | u32 | length n of the intent, 0 for none |
+ * | 16 | f64 | revision |
+ * | 24 | 16 | commit id |
+ * | 40 | n | intent, wire |
+ * | 40+n | | cells, wire: name, value, name, value, … |
+ *
+ * Row:
+ *
+ * | at | bytes | |
+ * | --- | --- | --- |
+ * | 1 | flags | 1: has values; without values and sums it is a removed row |
+ * | 8 | i64 | clock of the writer, microseconds since 1970 |
+ * | 16 | u32 | length n of the sums, 0 for none |
+ * | 20 | n | sums of the counter columns, wire: a Map by column |
+ * | 20+n | | values, wire: a list by column |
+ *
+ * Receipt: f64 revisions from 8 on. Everything else (marks, aliases, tables, classes, staged redo, the owner): wire from 8 on.
+ */
+import { crc32 } from 'node:zlib'
+import type { Intent, Ref } from '../../src/backend.js'
+import { CorruptError, UnsupportedError } from '../../src/errors.js'
+import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
+import { type CommitId, readUuid, writeUuid } from '../../src/ids.js'
+import type { ObjectRecord, RowRecord } from '../memory/space.js'
+
+export const FORMAT = 1
+const HEAD_BYTES = 8
+const OBJECT_HEAD_BYTES = 40
+const ROW_HEAD_BYTES = 20
+
+/** Built here over and over: lmdb looks up the address of a buffer once, and copies before `put` returns. */
+let scratch = Buffer.allocUnsafeSlow(64 * 1024)
+const SCRATCH_BYTES_MAX = 1024 * 1024
+
+function room(bytes: number): Buffer {
+  if (bytes <= scratch.length) return scratch
+  const larger = Buffer.allocUnsafeSlow(bytes > SCRATCH_BYTES_MAX ? bytes : bytes * 2)
+  if (larger.length <= SCRATCH_BYTES_MAX) scratch = larger
+  return larger
+}
+
+/** A sealed record is valid until the next one is made. */
+export function sealObject(key: Uint8Array, record: ObjectRecord, classNumber: number): Uint8Array {
+  const intent = record.intent && encodeWire(record.intent)
+  const intentBytes = intent?.length ?? 0
+  const end = OBJECT_HEAD_BYTES + intentBytes + record.body.length
+  const into = room(end)
+  into.writeUInt32LE(FORMAT | (record.stamp ? 0 : 1 << 8), 0)
+  into.writeUInt32LE(classNumber, 8)
+  into.writeUInt32LE(intentBytes, 12)
+  into.writeDoubleLE(record.stamp?.revision ?? 0, 16)
+  if (record.stamp) writeUuid(into, 24, record.stamp.commit)
+  else into.fill(0, 24, 40)
+  if (intent) into.set(intent, OBJECT_HEAD_BYTES)
+  into.set(record.body, OBJECT_HEAD_BYTES + intentBytes)
+  return seal(key, into, end)
+}
+
+/** `body` is a view of `bytes`: decode or copy it before the next get. `refOf` may read the store, so it is called last. */
+export interface OpenObject {
+  readonly classNumber: number
+  readonly stamp: ObjectRecord['stamp']
+  readonly intent: Intent | undefined
+  readonly body: Uint8Array
+}
+
+export function openObject(key: Uint8Array, bytes: Buffer, what: () => string): OpenObject {
+  check(key, bytes, OBJECT_HEAD_BYTES, what)
+  const intentEnd = OBJECT_HEAD_BYTES + bytes.readUInt32LE(12)
+  const commit = (): CommitId => readUuid(bytes, 24) as CommitId
+  return {
+    classNumber: bytes.readUInt32LE(8),
+    stamp: bytes[1]! & 1 ? null : { revision: bytes.readDoubleLE(16), commit: commit() },
+    intent: intentEnd > OBJECT_HEAD_BYTES ? (decode(bytes.subarray(OBJECT_HEAD_BYTES, intentEnd), what) as Intent) : undefined,
+    body: bytes.subarray(intentEnd, bytes.length),
+  }
+}
+
+export const recordOf = (open: OpenObject, ref: Ref, body: Uint8Array): ObjectRecord => ({
+  ref,
+  stamp: open.stamp,
+  intent: open.intent,
+  body,
+})
+
+export function sealRow(key: Uint8Array, record: RowRecord): Uint8Array {
+  const sums = record.sums.size > 0 ? encodeWire(record.sums) : undefined
+  const sumsBytes = sums?.length ?? 0
+  const end = ROW_HEAD_BYTES + sumsBytes + (record.values?.length ?? 0)
+  const into = room(end)
+  into.writeUInt32LE(FORMAT | (record.values ? 1 << 8 : 0), 0)
+  into.writeBigInt64LE(record.atMicros, 8)
+  into.writeUInt32LE(sumsBytes, 16)
+  if (sums) into.set(sums, ROW_HEAD_BYTES)
+  if (record.values) into.set(record.values, ROW_HEAD_BYTES + sumsBytes)
+  return seal(key, into, end)
+}
+
+const NO_SUMS: RowRecord['sums'] = new Map()
+
+/** `values` is a view of `bytes`, as in `openObject`. */
+export function openRow(key: Uint8Array, bytes: Buffer, what: () => string): RowRecord {
+  check(key, bytes, ROW_HEAD_BYTES, what)
+  const sumsEnd = ROW_HEAD_BYTES + bytes.readUInt32LE(16)
+  return {
+    atMicros: bytes.readBigInt64LE(8),
+    values: bytes[1]! & 1 ? bytes.subarray(sumsEnd, bytes.length) : null,
+    sums: sumsEnd > ROW_HEAD_BYTES ? (decode(bytes.subarray(ROW_HEAD_BYTES, sumsEnd), what) as RowRecord['sums']) : NO_SUMS,
+  }
+}
+
+export function sealValue(key: Uint8Array, value: Wire): Uint8Array {
+  const wire = encodeWire(value)
+  const into = room(HEAD_BYTES + wire.length)
+  into.writeUInt32LE(FORMAT, 0)
+  into.set(wire, HEAD_BYTES)
+  return seal(key, into, HEAD_BYTES + wire.length)
+}
+
+export function openValue(key: Uint8Array, bytes: Buffer, what: () => string): Wire {
+  check(key, bytes, HEAD_BYTES, what)
+  return decode(bytes.subarray(HEAD_BYTES, bytes.length), what)
+}
+
+export function sealReceipt(key: Uint8Array, revisions: readonly number[]): Uint8Array {
+  const end = HEAD_BYTES + revisions.length * 8
+  const into = room(end)
+  into.writeUInt32LE(FORMAT, 0)
+  for (let i = 0; i < revisions.length; i++) into.writeDoubleLE(revisions[i]!, HEAD_BYTES + i * 8)
+  return seal(key, into, end)
+}
+
+export function openReceipt(key: Uint8Array, bytes: Buffer, what: () => string): readonly number[] {
+  check(key, bytes, HEAD_BYTES, what)
+  return Array.from({ length: (bytes.length - HEAD_BYTES) >> 3 }, (_, i) => bytes.readDoubleLE(HEAD_BYTES + i * 8))
+}
+
+function seal(key: Uint8Array, into: Buffer, end: number): Uint8Array {
+  into.writeUInt32LE(checksum(key, into, end), 4)
+  return into.subarray(0, end)
+}
+
+/** With the key in it, so that a record under another record's key is found as well. */
+export function checksum(key: Uint8Array, bytes: Buffer, end: number): number {
+  return crc32(bytes.subarray(HEAD_BYTES, end), fold(key, bytes.readUInt32LE(0)))
+}
+
+/** FNV-1a, to begin the crc with: one native call for a record instead of two. */
+function fold(key: Uint8Array, head: number): number {
+  let hash = 0x811c9dc5 ^ head
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key[i]!, 0x01000193)
+  return hash >>> 0
+}
+
+// The length is read from `length`: lmdb's shared buffer has one of its own, which its other views do not know.
+function check(key: Uint8Array, bytes: Buffer, bytesMin: number, what: () => string): void {
+  if (bytes.length < HEAD_BYTES || bytes.readUInt32LE(4) !== checksum(key, bytes, bytes.length))
+    throw damaged(what, 'its checksum does not fit')
+  if (bytes[0] !== FORMAT)
+    throw new UnsupportedError(
+      `${what()} has format ${bytes[0]}, this version reads ${FORMAT}: use the version that wrote it, or a later one.`,
+      {
+        code: 'ERR_FORMAT_VERSION',
+        format: bytes[0],
+      },
+    )
+  if (bytes.length < bytesMin) throw damaged(what, 'it is too short')
+}
+
+function decode(bytes: Uint8Array, what: () => string): Wire {
+  try {
+    return decodeWire(bytes)
+  } catch (error) {
+    throw damaged(what, 'its content cannot be read', error)
+  }
+}
+
+export const damaged = (what: () => string, how: string, cause?: unknown): CorruptError =>
+  new CorruptError(
+    `${what()} is damaged: ${how}. Restore it from a backup, or remove it with \`insitu fsck\`.`,
+    cause === undefined ? {} : { cause },
+  )

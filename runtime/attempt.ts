@@ -1,0 +1,106 @@
+/** One execution of a task: load, run, commit, as one unit of work. The same code runs in workers and, with the runtime off, in the program. */
+import { type Mark, type Op, Ref } from '../src/backend.js'
+import { encodeWire, decodeWire } from '../src/codec/wire.js'
+import { ConflictError, NotFoundError, WrongDirectionError } from '../src/errors.js'
+import { type ClassId, type Id, newCommitId } from '../src/ids.js'
+import { OUTCOME_BYTES_MAX } from '../src/limits.js'
+import type { Store } from '../src/store.js'
+import { runIn } from '../src/unit/context.js'
+import { Transaction } from '../src/unit/transaction.js'
+import { carry, objectsIn, unpack } from './data/carry.js'
+import type { Carried } from './engines/messages.js'
+import { isWriting, type Direction } from './tasks/directions.js'
+
+export interface Call {
+  readonly key: string
+  readonly name: string
+  readonly directions: readonly Direction[]
+  /** Whether the first argument is the object of a method. */
+  readonly isMethod: boolean
+  readonly target: Direction
+  readonly args: readonly Carried[]
+}
+
+export interface Outcome {
+  readonly result: Carried
+  readonly written?: readonly (readonly [arg: number, value: Carried])[]
+  readonly changed?: readonly string[]
+}
+
+/** Runs `body` with its arguments and commits what it changed together with its mark. @throws what the body throws; ConflictError */
+export async function runAttempt(store: Store, call: Call, body: (args: unknown[]) => unknown): Promise<Outcome> {
+  const unit = new Transaction(store)
+  try {
+    const args = await loadArguments(unit, call)
+    const result = await runIn(unit, () => body(args))
+    return await finish(unit, call, args, result)
+  } catch (error) {
+    unit.rollback()
+    throw error
+  }
+}
+
+/** The direction of an argument by position, the method's object included. */
+export function directionAt(call: Pick<Call, 'isMethod' | 'target' | 'directions'>, position: number): Direction {
+  if (!call.isMethod) return call.directions[position] ?? 'IN'
+  return position === 0 ? call.target : (call.directions[position - 1] ?? 'IN')
+}
+
+async function loadArguments(unit: Transaction, call: Call): Promise<unknown[]> {
+  const refs: Ref[] = []
+  for (const arg of call.args) objectsIn(arg, refs)
+  if (refs.length > 0) {
+    const found = await unit.fetch(refs, {})
+    const missing = found.findIndex((o) => !o)
+    if (missing >= 0) throw new NotFoundError(`the argument ${refs[missing]!.id} of ${call.name} was deleted before the task ran`, { id: refs[missing]!.id })
+  }
+  return call.args.map((arg) => unpack(arg, unit))
+}
+
+async function finish(unit: Transaction, call: Call, args: readonly unknown[], result: unknown): Promise<Outcome> {
+  const readOnly = new Set<Id>()
+  const writable = new Set<Id>()
+  call.args.forEach((arg, i) => {
+    for (const ref of objectsIn(arg)) (isWriting(directionAt(call, i)) ? writable : readOnly).add(ref.id)
+  })
+  for (const id of writable) readOnly.delete(id)
+  const { ops } = unit.collect({ readOnly })
+  // References to what the body newly stored are only known once it is part of the unit.
+  const outcome: Outcome = { result: carry(result, `the result of ${call.name}`), ...writtenValues(call, args) }
+  if (ops.length === 0) return outcome
+  return commitWithMark(unit, call, outcome, readOnly)
+}
+
+function writtenValues(call: Call, args: readonly unknown[]): { written?: (readonly [number, Carried])[] } {
+  const written: (readonly [number, Carried])[] = []
+  call.args.forEach((arg, i) => {
+    if (typeof arg !== 'object' || arg === null || arg.k !== 'v') return
+    const after = carry(args[i], `argument ${i + 1} of ${call.name}`)
+    if (isWriting(directionAt(call, i))) written.push([i, after])
+    else if (arg.b.length <= COMPARED_BYTES_MAX && !sameValue(arg, after))
+      throw new WrongDirectionError(`${call.name} changed its argument ${i + 1}, which is declared IN: declare it INOUT, or change a copy`, { argument: i + 1 })
+  })
+  return written.length > 0 ? { written } : {}
+}
+
+/** Larger volatile values are not compared: encoding them again would cost more than the mistake it finds. */
+const COMPARED_BYTES_MAX = 1 << 20
+
+const sameValue = (before: { readonly b: Uint8Array }, after: Carried): boolean =>
+  typeof after === 'object' && after !== null && (after.k !== 'v' || Buffer.compare(before.b, after.b) === 0)
+
+async function commitWithMark(unit: Transaction, call: Call, outcome: Outcome, readOnly: ReadonlySet<Id>): Promise<Outcome> {
+  const commit = newCommitId()
+  const encoded = encodeWire(outcome)
+  const home = new Ref(commit as string as Id, 'insitu#task' as ClassId)
+  const mark: Mark = { key: call.key, attempt: commit, state: 'committed', outcome: encoded.length <= OUTCOME_BYTES_MAX ? encoded : null }
+  const extra: Op[] = [{ do: 'mark', home, mark }]
+  const receipt = await unit.commit({ readOnly, extra, commit })
+  if (receipt && !receipt.applied) {
+    // An earlier attempt committed and died before it could report: its outcome stands.
+    const standing = receipt.mark?.outcome
+    if (standing) return decodeWire(standing) as Outcome
+    throw new ConflictError(`an earlier attempt of ${call.name} has committed, but its outcome was too large to keep`, { retryable: false })
+  }
+  return { ...outcome, changed: [...(receipt?.stamps.keys() ?? [])] }
+}

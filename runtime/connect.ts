@@ -1,0 +1,58 @@
+import { lilconfig } from 'lilconfig'
+import type { Backend } from '../src/backend.js'
+import type { Constructor } from '../src/classes/class-locator.js'
+import { registerClass } from '../src/classes/class-registry.js'
+import { Store, type StoreOptions } from '../src/store.js'
+import { programUnit, setDefaultOpener, setProgramUnit } from '../src/unit/context.js'
+import type { UnitOfWork } from '../src/unit/unit-of-work.js'
+import { openBackend } from './open-backend.js'
+
+export interface ConnectOptions extends StoreOptions {
+  /** Classes that stored objects may be of, when no loaded module exports them. */
+  readonly classes?: readonly Constructor[]
+}
+
+/**
+ * Opens a store. The first one that a program connects is its default. Without a url: `INSITU_STORAGE`, else `storage` in
+ * `insitu.config.*` or package.json's `insitu`, found upward, else `nvram:.insitu`.
+ * @throws NotOwnerError, UnavailableError, UnsupportedError, CorruptError, ValidationError
+ */
+export async function connect(where?: string | Backend, options: ConnectOptions = {}): Promise<Store> {
+  for (const ctor of options.classes ?? []) registerClass(ctor)
+  const backend = typeof where === 'object' ? where : await openBackend(where ?? (await configuredStorage()))
+  if (typeof where === 'object') await backend.open()
+  const store = new ConnectedStore(backend, options)
+  if (!programUnit()) setProgramUnit(store.program)
+  return store
+}
+
+class ConnectedStore extends Store {
+  override async close(): Promise<void> {
+    if (programUnit() === this.program) setProgramUnit(undefined)
+    await super.close()
+  }
+}
+
+export async function configuredStorage(): Promise<string> {
+  const fromEnvironment = process.env['INSITU_STORAGE']
+  if (fromEnvironment) return fromEnvironment
+  const found = await lilconfig('insitu').search()
+  const storage = (found?.config as { storage?: unknown } | undefined)?.storage
+  return typeof storage === 'string' ? storage : 'nvram:.insitu'
+}
+
+let opening: Promise<UnitOfWork> | undefined
+
+/** Opens the default store once, at the first use of an object. */
+export function openDefault(): Promise<UnitOfWork> {
+  const open = programUnit()
+  if (open) return Promise.resolve(open)
+  opening ??= connect()
+    .then((store) => store.program)
+    .finally(() => {
+      opening = undefined
+    })
+  return opening
+}
+
+setDefaultOpener(openDefault)

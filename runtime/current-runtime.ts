@@ -1,0 +1,59 @@
+/** Where a task call goes: into the graph, or in place. */
+import { isMainThread } from 'node:worker_threads'
+import { stateOf, type StorageObject } from '../src/objects/storage-object.js'
+import { unitIfOpen } from '../src/unit/context.js'
+import { type Future, futureOf } from './tasks/future.js'
+import type { TaskDefinition } from './tasks/task.js'
+
+/** What takes task calls of the main program. */
+export interface TaskRunner {
+  submit(definition: TaskDefinition, target: StorageObject | PromiseLike<StorageObject> | undefined, args: readonly unknown[]): Future<unknown>
+}
+
+let makeRunner: (() => TaskRunner) | undefined
+let runner: TaskRunner | undefined
+
+export function setRunnerFactory(make: () => TaskRunner): void {
+  makeRunner = make
+}
+
+export const currentRunner = (): TaskRunner | undefined => runner
+
+export function theRunner(): TaskRunner {
+  runner ??= makeRunner!()
+  return runner
+}
+
+export function dropRunner(): void {
+  runner = undefined
+}
+
+/** Called by task functions and task methods. Inside a task or transaction the call runs in place, in that unit of work. */
+export function callRuntime(definition: TaskDefinition, target: StorageObject | PromiseLike<StorageObject> | undefined, args: readonly unknown[]): Future<unknown> {
+  if (!isMainThread || unitIfOpen()?.isTransaction) return futureOf(runInPlace(definition, target, args), definition.name)
+  return theRunner().submit(definition, target, args)
+}
+
+async function runInPlace(definition: TaskDefinition, target: StorageObject | PromiseLike<StorageObject> | undefined, args: readonly unknown[]): Promise<unknown> {
+  const ready = await Promise.all(args.map(settled))
+  const object = await target
+  for (const value of [object, ...ready]) if (value instanceof Object && isUnloaded(value)) await (value as StorageObject).load()
+  return definition.body.apply(object, ready)
+}
+
+/** Awaits what a task's argument may hold: promises, also inside arrays. */
+export async function settled(value: unknown): Promise<unknown> {
+  const direct = await value
+  return Array.isArray(direct) && direct.some(isPromiseLike) ? Promise.all(direct.map(settled)) : direct
+}
+
+export const isPromiseLike = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+
+function isUnloaded(value: object): boolean {
+  try {
+    return !stateOf(value as StorageObject).loaded
+  } catch {
+    return false
+  }
+}

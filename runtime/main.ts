@@ -1,0 +1,62 @@
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { isMainThread } from 'node:worker_threads'
+import { programUnit } from '../src/unit/context.js'
+import { writeRunRecord } from './observe/run-record.js'
+import { barrier, finish, graphOf, runId, stats } from './runtime-api.js'
+
+/**
+ * Runs `body` if this module is the program: not in workers, not when another module imports it. Then waits for its tasks,
+ * saves buffered rows, and ends. A failure is printed and makes the exit code 1.
+ */
+export function main(meta: { readonly url: string }, body: () => void | PromiseLike<void>): void {
+  if (!isMainThread || !isEntry(meta.url)) return
+  void run(body)
+}
+
+async function run(body: () => void | PromiseLike<void>): Promise<void> {
+  const startedAt = new Date().toISOString()
+  try {
+    try {
+      await body()
+      await barrier()
+    } finally {
+      await record(startedAt)
+    }
+    await finish()
+  } catch (error) {
+    process.exitCode = process.exitCode || 1
+    console.error(error)
+    await finish().catch(() => {})
+  }
+}
+
+/** Leaves the run's graph and figures for `insitu graph`; a program without tasks leaves nothing. */
+async function record(startedAt: string): Promise<void> {
+  const run = runId()
+  const storage = programUnit()?.store.url
+  if (run === undefined || storage === undefined || stats().tasks === 0) return
+  const program = process.argv[1] ?? ''
+  const endedAt = new Date().toISOString()
+  await writeRunRecord({ format: 1, run, program, storage, startedAt, endedAt, stats: stats(), graph: graphOf() }).catch((error: unknown) => {
+    console.error(`insitu: the run's record could not be written: ${(error as Error).message}`)
+  })
+}
+
+function isEntry(url: string): boolean {
+  const entry = process.argv[1]
+  if (entry === undefined) return false
+  return realOf(fileURLToPath(url)) === realOf(entry)
+}
+
+/** The program may be named through a link, or without its extension. */
+function realOf(path: string): string {
+  for (const candidate of [path, `${path}.js`, `${path}.ts`, `${path}.mjs`]) {
+    try {
+      return realpathSync(candidate)
+    } catch {
+      // not this one
+    }
+  }
+  return path
+}

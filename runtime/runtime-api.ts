@@ -1,0 +1,128 @@
+/** What programs say to the runtime: wait, look, end. */
+import { isMainThread } from 'node:worker_threads'
+import { StorageObject } from '../src/objects/storage-object.js'
+import { ValidationError } from '../src/errors.js'
+import { currentUnit, programUnit, unitIfOpen } from '../src/unit/context.js'
+import { Program } from '../src/unit/program.js'
+import { callRuntime, currentRunner, dropRunner, setRunnerFactory, settled } from './current-runtime.js'
+import { OffRunner } from './off-runner.js'
+import { Runtime, type TaskGraph } from './runtime.js'
+import type { Future } from './tasks/future.js'
+import { type Arg, type Args, type CallOptions, methodDefinition } from './tasks/task.js'
+
+type Runner = Runtime | OffRunner
+setRunnerFactory(() => (process.env['INSITU_RUNTIME'] === 'off' ? new OffRunner() : new Runtime()))
+const runnerIfAny = (): Runner | undefined => currentRunner() as Runner | undefined
+
+/** Rejects with the signal's reason or a time-out while `work` goes on. */
+async function within<T>(work: Promise<T>, { signal, timeoutMs }: CallOptions): Promise<T> {
+  const limits = [signal, timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)].filter((s) => s !== undefined)
+  if (limits.length === 0) return work
+  const limit = AbortSignal.any(limits)
+  limit.throwIfAborted()
+  return Promise.race([
+    work,
+    new Promise<never>((_, reject) => limit.addEventListener('abort', () => reject(limit.reason as Error), { once: true })),
+  ])
+}
+
+/**
+ * Waits for all tasks. Then clean loaded instances that tasks changed are up to date.
+ * @throws AggregateError of the failures that nobody awaited; ConflictError when an instance with unsaved changes was changed by a task.
+ */
+export async function barrier(options: CallOptions = {}): Promise<void> {
+  const runner = runnerIfAny()
+  if (runner && isMainThread && !unitIfOpen()?.isTransaction) await within(runner.barrier(), options)
+}
+
+/** The value once the tasks that make or change it have finished: of a future, an object, or a volatile value that was passed to be written. */
+export async function waitOn<T>(value: Arg<T>, options: CallOptions = {}): Promise<T> {
+  const runner = runnerIfAny()
+  const inPlace = !runner || !isMainThread || unitIfOpen()?.isTransaction
+  return within((inPlace ? settled(value) : runner.waitOn(value)) as Promise<T>, options)
+}
+
+type MethodName<T> = { [K in keyof T]: T[K] extends (...a: any[]) => PromiseLike<unknown> ? K : never }[keyof T]
+type ParamsOf<M> = M extends (...a: infer A) => unknown ? Args<A> : never
+type ResultOf<M> = M extends (...a: any[]) => infer R ? Awaited<R> : never
+
+/** Runs a method of an object where the object is. */
+export function executeTask<T extends StorageObject, K extends Exclude<MethodName<T>, keyof StorageObject>>(
+  target: T | PromiseLike<T>,
+  method: K,
+  ...args: ParamsOf<T[K]>
+): Future<ResultOf<T[K]>> {
+  const name = String(method)
+  const proto = target instanceof StorageObject ? (Object.getPrototypeOf(target) as object) : undefined
+  const fn = proto && (proto as Record<string, unknown>)[name]
+  if (proto && (typeof fn !== 'function' || name in StorageObject.prototype))
+    throw new ValidationError(`${(target as object).constructor.name} has no method ${name} to run as a task`, { code: 'ERR_NO_METHOD', method: name })
+  const definition = typeof fn === 'function' ? methodDefinition((target as object).constructor, name, fn as never) : laterMethod(name)
+  return callRuntime(definition, target, args) as Future<ResultOf<T[K]>>
+}
+
+const laterMethods = new Map<string, ReturnType<typeof methodDefinition>>()
+
+/** A method of an object that is still a future: looked up where it runs. */
+function laterMethod(name: string): ReturnType<typeof methodDefinition> {
+  let known = laterMethods.get(name)
+  if (!known) {
+    const body = function (this: Record<string, (...a: unknown[]) => unknown>, ...args: unknown[]): unknown {
+      return this[name]!(...args)
+    }
+    known = methodDefinition({ name: 'future' }, name, body as never)
+    laterMethods.set(name, known)
+  }
+  return known
+}
+
+/** The result of `executeTask`. */
+export const getResult = async <T>(future: Future<T> | PromiseLike<T>): Promise<T> => future
+
+export interface Stats {
+  readonly tasks: number
+  readonly done: number
+  readonly failed: number
+  readonly pending: number
+  /** Share of tasks that ran where their data was. With one host it is 1 by construction. */
+  readonly nearShare: number
+  /** Bytes of stored cells and volatile values fetched between hosts. */
+  readonly bytesMoved: number
+  readonly [figure: string]: number
+}
+
+/** What the run has done so far. */
+export const stats = (): Stats => (runnerIfAny()?.stats() ?? { tasks: 0, done: 0, failed: 0, pending: 0, nearShare: 1, bytesMoved: 0 }) as Stats
+
+/** The tasks of this run and what waited for what. */
+export const graphOf = (): TaskGraph => runnerIfAny()?.graph() ?? { nodes: [], edges: [] }
+
+/** Why a task waits, or why it went where it went. */
+export const explain = (future: PromiseLike<unknown>): string => runnerIfAny()?.explain(future) ?? 'no task was called yet'
+
+/** The run's id: marks of its tasks and its graph go by it. */
+export const runId = (): string | undefined => {
+  const runner = runnerIfAny()
+  return runner instanceof Runtime ? runner.runId : undefined
+}
+
+/** Opens the default store; called for you at the first use of an object. */
+export async function init(): Promise<void> {
+  await currentUnit()
+}
+
+/** Waits for all tasks, saves buffered rows, ends workers and closes the default store. */
+export async function finish(): Promise<void> {
+  const runner = runnerIfAny()
+  try {
+    await barrier()
+    const unit = programUnit()
+    if (unit instanceof Program) await unit.saveRows()
+  } finally {
+    await runner?.close()
+    dropRunner()
+    const unit = programUnit()
+    if (unit) await unit.store.close()
+  }
+}
+

@@ -1,0 +1,21 @@
+/** The storage runtime interface of PyCOMPSs, as functions; objects have the same as methods. */
+import type { StorageObject } from '../src/objects/storage-object.js'
+import type { Id } from '../src/ids.js'
+import { getByID } from '../src/api.js'
+
+const objectOf = async (what: StorageObject | Id): Promise<StorageObject> => (typeof what === 'string' ? getByID(what) : what)
+
+/** A further copy of an object on a host. @throws UnsupportedError where the backend keeps none. */
+export async function newReplica(what: StorageObject | Id, host?: string): Promise<void> {
+  return (await objectOf(what)).newReplica(host)
+}
+
+/** An independent copy that remembers its origin. @throws UnsupportedError (not in this version) */
+export async function newVersion(what: StorageObject | Id): Promise<StorageObject> {
+  return (await objectOf(what)).newVersion()
+}
+
+/** Makes a version become its original. @throws UnsupportedError (not in this version) */
+export async function consolidateVersion(what: StorageObject | Id): Promise<void> {
+  return (await objectOf(what)).consolidateVersion()
+}

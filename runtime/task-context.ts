@@ -1,0 +1,41 @@
+import { Transaction } from '../src/unit/transaction.js'
+import { currentUnit, runIn } from '../src/unit/context.js'
+import { stateOf, type StorageObject } from '../src/objects/storage-object.js'
+import { isWriting, type Direction } from './tasks/directions.js'
+
+export interface TaskContextOptions {
+  /** Directions of `values`, by place; default IN. */
+  readonly directions?: readonly Direction[]
+}
+
+/**
+ * What happens on entering and leaving a task: `run` gives the body arguments loaded in a unit of work of their own, and commits
+ * everything it changed as one group when it returns; when it throws, nothing is stored and the error passes on.
+ */
+export class TaskContext {
+  constructor(
+    readonly values: readonly unknown[],
+    readonly options: TaskContextOptions = {},
+  ) {}
+
+  async run<T>(body: (...values: any[]) => T | PromiseLike<T>): Promise<T> {
+    const program = await currentUnit()
+    const unit = new Transaction(program.store)
+    try {
+      const given = this.values.map((v) => (v instanceof Object && 'getID' in v ? stateOf(v as StorageObject).ref : undefined))
+      const loaded = await unit.fetch(
+        given.filter((r) => r !== undefined),
+        {},
+      )
+      const args = this.values.map((v, i) => (given[i] ? loaded.shift() : v))
+      const result = await runIn(unit, () => body(...args))
+      const readOnly = new Set(given.flatMap((ref, i) => (ref && !isWriting(this.options.directions?.[i] ?? 'IN') ? [ref.id] : [])))
+      await unit.commit({ readOnly })
+      await program.store.reached()
+      return result
+    } catch (error) {
+      unit.rollback()
+      throw error
+    }
+  }
+}

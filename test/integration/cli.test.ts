@@ -1,0 +1,141 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { assertOk, type Ended, insitu, type ProcessOptions, wordcount } from './processes.js'
+
+const jsonLines = ({ stdout }: Ended): Record<string, unknown>[] =>
+  stdout.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>)
+
+describe('command line', function () {
+  this.timeout(60_000)
+  let folder: string
+  let on: ProcessOptions
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'insitu-cli-'))
+    on = { storage: `nvram:${join(folder, 'store')}`, stateFolder: folder }
+    await mkdir(join(folder, 'texts'))
+    await writeFile(join(folder, 'texts/a.txt'), 'to be or not to be')
+    await writeFile(join(folder, 'texts/b.txt'), 'be quick')
+    assertOk(await wordcount('producer', [join(folder, 'texts'), 'data'], on))
+    assertOk(await wordcount('consumer', ['data', 'result'], on))
+  })
+  after(() => rm(folder, { recursive: true, force: true }))
+
+  it('--help names every command, on stdout, with exit code 0', async () => {
+    const { code, stdout } = await insitu(['--help'])
+    expect(code).to.equal(0)
+    for (const name of ['run', 'demo', 'ls', 'show', 'get', 'rm', 'graph', 'doctor']) expect(stdout).to.match(new RegExp(`^  ${name}\\b`, 'm'))
+    for (const name of ['run', 'ls', 'graph']) expect((await insitu([name, '--help'])).stdout).to.include('Examples:')
+  })
+
+  it('wrong usage ends with code 2', async () => {
+    for (const args of [[], ['nonsense'], ['ls', '--nonsense'], ['show'], ['get', 'data', '--rows', 'x'], ['run', 'no-such-file.ts'], ['graph', '--format', 'png']])
+      expect([args, (await insitu(args, on)).code]).to.deep.equal([args, 2])
+  })
+
+  it('ls lists aliases with class and id, and filters', async () => {
+    const all = jsonLines(assertOk(await insitu(['ls', '--json'], on)))
+    expect(all.map(({ alias }) => alias).sort()).to.deep.equal(['data', 'result'])
+    expect(jsonLines(await insitu(['ls', '--class', 'Result', '--json'], on)).map(({ alias }) => alias)).to.deep.equal(['result'])
+    expect(jsonLines(await insitu(['ls', '--prefix', 'da', '--json'], on)).map(({ alias }) => alias)).to.deep.equal(['data'])
+    expect(jsonLines(await insitu(['ls', '--all', '--class', 'Block', '--json'], on))).to.have.lengthOf(2)
+    const plain = assertOk(await insitu(['ls'], on))
+    expect(plain.stdout.split('\n')[0]?.split('\t')).to.have.lengthOf(3)
+  })
+
+  it('--storage stands before or after the command, and wins over the environment', async () => {
+    const elsewhere = { ...on, storage: `nvram:${join(folder, 'elsewhere')}` }
+    for (const args of [['ls', '--json', '--storage', on.storage ?? ''], ['--storage', on.storage ?? '', 'ls', '--json']])
+      expect(jsonLines(assertOk(await insitu(args, elsewhere)))).to.have.lengthOf(2)
+    expect(jsonLines(assertOk(await insitu(['ls', '--json'], elsewhere)))).to.have.lengthOf(0)
+  })
+
+  it('show gives fields with sizes, names, stamp and places, by alias and by id', async () => {
+    const [shown] = jsonLines(assertOk(await insitu(['show', 'data', '--json'], on)))
+    expect(shown).to.deep.include({ aliases: ['data'], revision: 1 })
+    expect(shown?.['locations']).to.have.lengthOf(1)
+    expect((shown?.['fields'] as { name: string }[]).map(({ name }) => name)).to.have.members(['title', 'blocks'])
+    const [byId] = jsonLines(assertOk(await insitu(['show', String(shown?.['id']), '--json'], on)))
+    expect(byId).to.deep.equal(shown)
+    expect(assertOk(await insitu(['show', 'data'], on)).stdout).to.include('blocks')
+  })
+
+  it("get prints an object's fields without its class, and a dict's rows", async () => {
+    const [data] = jsonLines(assertOk(await insitu(['get', 'data', '--json'], on)))
+    expect(data?.['blocks']).to.have.lengthOf(2)
+    const [{ counts } = {}] = jsonLines(assertOk(await insitu(['get', 'result', '--rows', '100', '--json'], on)))
+    const rows = (counts as { rows: { word: string; n: number }[] }).rows
+    expect(rows.find(({ word }) => word === 'be')).to.deep.equal({ word: 'be', n: 3 })
+    expect(rows).to.have.lengthOf(5)
+    const [{ counts: few } = {}] = jsonLines(assertOk(await insitu(['get', 'result', '--rows', '2', '--json'], on)))
+    expect((few as { rows: unknown[] }).rows).to.have.lengthOf(2)
+  })
+
+  it('rm removes objects with their names, goes on after a missing one, and says so', async () => {
+    assertOk(await wordcount('consumer', ['data', 'gone'], on))
+    const ended = await insitu(['rm', 'nowhere', 'gone', '--json'], on)
+    expect(ended.code).to.equal(1)
+    expect(ended.stderr).to.include('nowhere')
+    expect(jsonLines(ended).map(({ removed }) => removed)).to.deep.equal(['gone'])
+    expect((await insitu(['show', 'gone'], on)).code).to.equal(1)
+    expect((await insitu(['show', 'result'], on)).code).to.equal(0)
+  })
+
+  it('run passes arguments on, starts main, and gives the exit code of the program', async () => {
+    const program = join(folder, 'app.mjs')
+    await writeFile(program, 'console.log(process.argv.slice(2).join(" ")); process.exitCode = 7\n')
+    const { code, stdout, stderr } = await insitu(['run', program, '--json', 'x'], on)
+    expect({ code, stdout, stderr }).to.deep.equal({ code: 7, stdout: '--json x\n', stderr: '' })
+  })
+
+  it('run of a program that throws ends with code 1', async () => {
+    const program = join(folder, 'bad.mjs')
+    await writeFile(program, 'throw new Error("from the program")\n')
+    const { code, stderr } = await insitu(['run', program], on)
+    expect(code).to.equal(1)
+    expect(stderr).to.include('from the program')
+  })
+
+  it('graph draws the last run, as SVG, as DOT, or gives the record', async () => {
+    assertOk(await wordcount('consumer', ['data', 'result'], on))
+    expect(assertOk(await insitu(['graph'], on)).stdout).to.match(/<svg[\s\S]*wordCount[\s\S]*<\/svg>/)
+    const dot = assertOk(await insitu(['graph', '--format', 'dot'], on)).stdout
+    expect(dot.match(/ -> /g)).to.have.length.greaterThan(2)
+    const [record] = jsonLines(assertOk(await insitu(['graph', '--json'], on)))
+    expect(record?.['stats']).to.deep.include({ tasks: 4, done: 4, failed: 0 })
+    const out = join(folder, 'graph.svg')
+    assertOk(await insitu(['graph', '--run', String(record?.['run']), '--out', out], on))
+    expect(await readFile(out, 'utf8')).to.include('<svg')
+    const none = await insitu(['graph', '--run', '01995f0e-7c1b-7d3a-9a54-0f2f6d1f4b11'], on)
+    expect(none.code).to.equal(1)
+    expect((await insitu(['graph', '--run', '../../../etc/passwd'], on)).code).to.equal(1)
+  })
+
+  it('a store that cannot be used ends with code 3', async () => {
+    await writeFile(join(folder, 'a-file'), 'not a store')
+    for (const storage of [`nvram:${join(folder, 'a-file')}`, 'redis://localhost:1']) {
+      const { code, stderr } = await insitu(['ls', '--storage', storage], on)
+      expect([storage, code]).to.deep.equal([storage, 3])
+      expect(stderr).to.match(/^insitu: /).and.not.match(/^\s+at /m)
+    }
+  })
+
+  it('doctor finds a healthy machine well, and makes nothing', async () => {
+    const url = `nvram:${join(folder, 'not-there')}`
+    const findings = jsonLines(assertOk(await insitu(['doctor', '--json', '--storage', url], on)))
+    expect(findings.find(({ what }) => what === 'node')).to.include({ health: 'ok' })
+    expect(findings.find(({ what }) => what === 'store')).to.include({ health: 'ok' })
+    expect(await readFile(join(folder, 'not-there')).catch((error: NodeJS.ErrnoException) => error.code)).to.equal('ENOENT')
+    expect((await insitu(['doctor', '--storage', `nvram:${join(folder, 'a-file')}`], on)).code).to.equal(3)
+  })
+
+  it('demo runs the three programs and reports', async () => {
+    const out = join(folder, 'demo.svg')
+    const ended = assertOk(await insitu(['demo', '--folder', join(folder, 'texts'), '--out', out, '--json'], { cwd: folder }))
+    const [report] = jsonLines(ended)
+    expect(report).to.deep.include({ words: { be: 3, to: 2, or: 1, not: 1, quick: 1 }, done: 4, failed: 0, bytesMoved: 0, graph: out })
+    expect(await readFile(out, 'utf8')).to.include('<svg')
+  })
+})

@@ -1,0 +1,147 @@
+import { expect } from 'chai'
+import { CONFLICTS_MAX, IllegalTransition, LOSSES_MAX } from '../../runtime/scheduler/index.js'
+import { Scenario } from './scenario.js'
+
+const oneHost = (slots = 8): Scenario => new Scenario().join(`w0 h0 ${slots}`)
+const seen = (s: Scenario, task: string): Scenario => s.step({ on: 'FailuresSeen', tasks: [s.task(task)] })
+const cancelled = (s: Scenario, task: string): Scenario => s.step({ on: 'TasksCancelled', tasks: [s.task(task)] })
+
+describe('scheduler: failure', () => {
+  it('CANCEL_SUCCESSORS cancels transitively, with the task where it began', () => {
+    oneHost().kept('x y z')
+      .submit({ a: { writes: 'x' }, b: { reads: 'x', writes: 'y' }, c: { reads: 'y' }, other: { writes: 'z' } }).sent('w0 starts a other')
+      .fail('w0', 'a').sent('failed: a by a, its body failed', 'cancelled: b by a, a predecessor did not succeed', 'cancelled: c by a, a predecessor did not succeed')
+      .finish('w0', 'other').sent('done: other')
+  })
+
+  it('a writer that waited for a reader runs though the reader failed: it did not build on it', () => {
+    oneHost().kept('x').submit({ r: { reads: 'x' }, w: { writes: 'x' } })
+      .fail('w0', 'r').sent('failed: r by r, its body failed', 'w0 starts w')
+  })
+
+  it('neighbours in a CONCURRENT or COMMUTATIVE run go on when one fails; what comes behind is cancelled', () => {
+    for (const mode of ['concurrent', 'commutative'] as const) {
+      const s = oneHost().kept('x').submit({ a: { [mode]: 'x' }, b: { [mode]: 'x' }, r: { reads: 'x' } })
+      s.fail('w0', 'a')
+      s.submit({ c: { [mode]: 'x' } }).sent('cancelled: c by a, a predecessor did not succeed')
+      s.finish('w0', 'b').sent('done: b')
+    }
+  })
+
+  it('a neighbour submitted after the failure goes on like one submitted before', () => {
+    const s = oneHost().kept('x').submit({ a: { concurrent: 'x' } })
+    s.fail('w0', 'a').submit({ b: { concurrent: 'x' } }).sent('w0 starts b')
+    s.submit({ r: { reads: 'x' } }).sent('cancelled: r by a, a predecessor did not succeed')
+    s.submit({ c: { concurrent: 'x' } }).sent('cancelled: c by a, a predecessor did not succeed')
+  })
+
+  it('a task submitted after the failure is cancelled like one before, until the program has seen the failure', () => {
+    const s = oneHost().kept('x').submit({ a: { writes: 'x' } }).fail('w0', 'a')
+    s.submit({ b: { reads: 'x' } }).sent('cancelled: b by a, a predecessor did not succeed')
+    seen(s, 'b').submit({ c: { reads: 'x' } }).sent('w0 starts c')
+  })
+
+  it('a value that was never made stays missing, seen or not', () => {
+    const s = oneHost().renamed('v', 1).submit({ a: { writes: 'v' } }).fail('w0', 'a')
+    seen(s, 'a').submit({ b: { reads: 'v' } }).sent('cancelled: b by a, a predecessor did not succeed')
+  })
+
+  it('an object that two tasks failed to write is clean only when both failures were seen', () => {
+    const s = oneHost().kept('x').submit({ a: { concurrent: 'x' }, b: { concurrent: 'x' } }).fail('w0', 'a').fail('w0', 'b')
+    seen(s, 'a').submit({ c: { reads: 'x' } }).sent('cancelled: c by b, a predecessor did not succeed')
+    seen(s, 'b').submit({ d: { reads: 'x' } }).sent('w0 starts d')
+  })
+
+  it('RETRY runs twice more, then cancels successors; not for errors that cannot change', () => {
+    const s = oneHost().kept('x').submit({ a: { writes: 'x', policy: 'RETRY' }, b: { reads: 'x' }, c: { policy: 'RETRY' } })
+    s.fail('w0', 'a').sent('w0 starts a').fail('w0', 'a').sent('w0 starts a')
+    s.fail('w0', 'a').sent('failed: a by a, its body failed', 'cancelled: b by a, a predecessor did not succeed')
+    s.fail('w0', 'c', false).sent('failed: c by c, its body failed')
+  })
+
+  it('IGNORE settles as ignored and successors run', () => {
+    oneHost().kept('x').submit({ a: { writes: 'x', policy: 'IGNORE' }, b: { reads: 'x' } })
+      .fail('w0', 'a').sent('ignored: a', 'w0 starts b')
+  })
+
+  it('FAIL cancels what has not begun, asks to stop what runs, and cancels what comes until it was seen', () => {
+    const s = oneHost(2).submit({ a: { policy: 'FAIL' }, runs: {}, waits: {} }).sent('w0 starts a runs')
+    s.fail('w0', 'a').sent('failed: a by a, its body failed', 'cancelled: waits by a, the run was stopped', 'w0 stops runs')
+    s.submit({ later: {} }).sent('cancelled: later by a, the run was stopped')
+    s.giveBack('w0', 'runs').sent('cancelled: runs by a, the run was stopped')
+    seen(s, 'a').submit({ again: {} }).sent('w0 starts again')
+  })
+
+  it('a task asked to stop that succeeds first is done, and so its successors run', () => {
+    const s = oneHost().kept('x').submit({ a: { writes: 'x' }, b: { reads: 'x' } })
+    cancelled(s, 'a').sent('w0 stops a')
+    expect(s.why('a')).to.contain('was asked to stop')
+    s.finish('w0', 'a').sent('done: a', 'w0 starts b')
+  })
+
+  it('a task asked to stop that fails or conflicts is cancelled and not tried again', () => {
+    const s = oneHost().submit({ a: { policy: 'RETRY' }, b: {} })
+    cancelled(s, 'a').fail('w0', 'a').sent('cancelled: a by a, cancelled on request')
+    cancelled(s, 'b').conflict('w0', 'b').sent('cancelled: b by b, cancelled on request')
+  })
+
+  it('a waiting task that is cancelled takes its successors along and lets the others pass', () => {
+    const s = oneHost().kept('x y').submit({ a: { reads: 'x' }, b: { writes: 'x y' }, c: { reads: 'y' }, d: { commutative: 'y' } }).sent('w0 starts a')
+    cancelled(s, 'b')
+    s.sent(...['b', 'c', 'd'].map((t) => `cancelled: ${t} by b, ${t === 'b' ? 'cancelled on request' : 'a predecessor did not succeed'}`))
+    seen(s, 'b').submit({ e: { reads: 'x' }, f: { writes: 'y' } }).sent('w0 starts e f')
+  })
+
+  it('a conflict runs again at once, up to the limit, whatever the policy', () => {
+    const s = oneHost().submit({ a: {} })
+    for (let i = 0; i < CONFLICTS_MAX; i++) s.conflict('w0', 'a').sent('w0 starts a')
+    s.conflict('w0', 'a').sent('failed: a by a, too many conflicts')
+  })
+
+  it('an input that fails fails the task, with its successors', () => {
+    const s = oneHost().renamed('v', 1).submit({ a: { promises: 2, writes: 'v' }, b: { reads: 'v' } }).sent()
+    s.step({ on: 'InputsFailed', tasks: [s.task('a')] })
+    s.sent('failed: a by a, an input from outside failed', 'cancelled: b by a, a predecessor did not succeed')
+    s.step({ on: 'InputsArrived', tasks: [s.task('a')] }).sent()
+  })
+
+  it('tasks of a lost worker run elsewhere; a late report of it changes nothing', () => {
+    const s = new Scenario().join('w0 h0', 'w1 h0').submit({ a: {} }).sent('w0 starts a')
+    const late = s.report('w0', 'a')
+    s.lose('w0').sent('w1 starts a', 'replace w0')
+    s.step({ on: 'TasksFinished', ...late }).sent()
+    s.step({ on: 'TasksFailed', retryable: true, ...late }).sent()
+    s.finish('w1', 'a').sent('done: a').finish('w1', 'a').sent()
+    expect(s.state.totals.stale).to.equal(3)
+  })
+
+  it('a report of an earlier attempt on the same worker is ignored', () => {
+    const s = oneHost().submit({ a: { policy: 'RETRY' } }).fail('w0', 'a').sent('w0 starts a')
+    s.step({ on: 'TasksFinished', ...s.report('w0', 'a', 1) }).sent()
+    s.finish('w0', 'a').sent('done: a')
+  })
+
+  it('a task that loses its worker too often is taken for the reason', () => {
+    const s = oneHost().submit({ a: {} })
+    for (let i = 1; i < LOSSES_MAX; i++) s.lose('w0').sent('replace w0').join('w0 h0').sent('w0 starts a')
+    s.lose('w0').sent('failed: a by a, worker lost', 'replace w0')
+  })
+
+  it('tasks that were queued on a lost worker run one to a slot from then on, so that the culprit is found', () => {
+    const s = new Scenario().join('w0 h0').submit({ warm: {} }).finish('w0', 'warm', 1)
+    s.submit({ bad: {}, b: {}, c: {} }).sent('w0 starts bad b c')
+    s.lose('w0').join('w0 h0').sent('w0 starts bad').lose('w0').join('w0 h0').sent('w0 starts b')
+    s.finish('w0', 'b', 1).finish('w0', 'c', 1).sent('done: c', 'w0 starts bad')
+    s.lose('w0').sent('failed: bad by bad, worker lost', 'replace w0')
+  })
+
+  it('both workers of a batch are gone before their tasks are placed', () => {
+    new Scenario().join('w0 h0', 'w1 h0', 'w2 h0').submit({ a: {}, b: {} }).lose('w0', 'w1').sent('w2 starts a', 'replace w0 w1')
+  })
+
+  it('an impossible event throws with the story of the task', () => {
+    const s = oneHost().submit({ a: {} }).finish('w0', 'a')
+    expect(() => s.step({ on: 'TasksSubmitted', first: 0, count: 1, fn: [0], accesses: [] }))
+      .to.throw(IllegalTransition, /void → waiting \(TasksSubmitted\)[^]*assigned → done \(TasksFinished\)/)
+  })
+})

@@ -1,0 +1,99 @@
+import { expect } from 'chai'
+import { Scenario } from './scenario.js'
+
+const oneHost = (slots = 8): Scenario => new Scenario().join(`w0 h0 ${slots}`)
+
+describe('scheduler: order', () => {
+  it('a task without obstacles starts in the step that submits it', () => {
+    oneHost().submit({ a: {}, b: {} }).sent('w0 starts a b').finish('w0', 'a b').sent('done: a b')
+  })
+
+  it('a reader waits for the writer before it', () => {
+    oneHost().kept('x').submit({ write: { writes: 'x' }, read: { reads: 'x' } }).sent('w0 starts write')
+      .finish('w0', 'write').sent('done: write', 'w0 starts read')
+  })
+
+  it('a writer of kept data waits for all readers before it', () => {
+    oneHost().kept('x').submit({ r1: { reads: 'x' }, r2: { reads: 'x' }, w: { writes: 'x' } }).sent('w0 starts r1 r2')
+      .finish('w0', 'r2').sent('done: r2')
+      .finish('w0', 'r1').sent('done: r1', 'w0 starts w')
+  })
+
+  it('a reader behind a waiting writer does not overtake it', () => {
+    oneHost().kept('x').submit({ r1: { reads: 'x' }, w: { writes: 'x' }, r2: { reads: 'x' } }).sent('w0 starts r1')
+      .finish('w0', 'r1').sent('done: r1', 'w0 starts w')
+      .finish('w0', 'w').sent('done: w', 'w0 starts r2')
+  })
+
+  it('a new version of a renamed datum is another datum: its writer does not wait for readers of the old one', () => {
+    oneHost().renamed('v1 v2', 1)
+      .submit({ make: { writes: 'v1' }, read: { reads: 'v1' }, change: { reads: 'v1', writes: 'v2' } }).sent('w0 starts make')
+      .finish('w0', 'make').sent('done: make', 'w0 starts read change')
+  })
+
+  it('CONCURRENT tasks run together, behind earlier readers and before later ones', () => {
+    oneHost().kept('x')
+      .submit({ r1: { reads: 'x' }, c1: { concurrent: 'x' }, c2: { concurrent: 'x' }, r2: { reads: 'x' } }).sent('w0 starts r1')
+      .finish('w0', 'r1').sent('done: r1', 'w0 starts c1 c2')
+      .finish('w0', 'c2').sent('done: c2')
+      .finish('w0', 'c1').sent('done: c1', 'w0 starts r2')
+  })
+
+  it('COMMUTATIVE tasks run one at a time', () => {
+    oneHost().kept('x').submit({ c1: { commutative: 'x' }, c2: { commutative: 'x' }, c3: { commutative: 'x' } }).sent('w0 starts c1')
+      .finish('w0', 'c1').sent('done: c1', 'w0 starts c2')
+      .submit({ r: { reads: 'x' } }).sent()
+      .finish('w0', 'c2').sent('done: c2', 'w0 starts c3')
+      .finish('w0', 'c3').sent('done: c3', 'w0 starts r')
+  })
+
+  it('DELETE of kept data waits for readers; of renamed data it is a read', () => {
+    oneHost().kept('x').renamed('v', 1)
+      .submit({ r: { reads: 'x' }, d: { deletes: 'x' }, m: { writes: 'v' }, s: { reads: 'v' }, e: { deletes: 'v' } }).sent('w0 starts r m')
+      .finish('w0', 'm').sent('done: m', 'w0 starts s e')
+      .finish('w0', 'r').sent('done: r', 'w0 starts d')
+  })
+
+  it('a task that names a datum twice does not wait for itself, and counts as its writer', () => {
+    oneHost().kept('x y').submit({ a: { reads: 'x x y', writes: 'x' }, b: { reads: 'x' }, c: { reads: 'y' } }).sent('w0 starts a c')
+      .finish('w0', 'a').sent('done: a', 'w0 starts b')
+  })
+
+  it('a task waits for inputs from outside as for its data', () => {
+    const s = oneHost().kept('x').submit({ w: { writes: 'x' }, r: { reads: 'x', promises: 2 } }).sent('w0 starts w')
+    s.step({ on: 'InputsArrived', tasks: [s.task('r')] }).sent()
+      .finish('w0', 'w').sent('done: w')
+    expect(s.why('r')).to.equal('r waits for 1 input from outside the graph.')
+    s.step({ on: 'InputsArrived', tasks: [s.task('r')] }).sent('w0 starts r')
+  })
+
+  it('higher priority starts first, equal priority in the order of submission', () => {
+    oneHost(1).submit({ a: {} }).sent('w0 starts a')
+      .submit({ low: { priority: -3 }, first: {}, second: {}, high: { priority: 99 } }).sent()
+      .finish('w0', 'a').sent('done: a', 'w0 starts high')
+      .finish('w0', 'high').sent('done: high', 'w0 starts first')
+      .finish('w0', 'first').sent('done: first', 'w0 starts second')
+      .finish('w0', 'second').sent('done: second', 'w0 starts low')
+  })
+
+  it('a renamed datum goes when nobody reads it and nobody holds it, and not before', () => {
+    const s = oneHost().renamed('v', 1).submit({ make: { writes: 'v' }, read: { reads: 'v' } })
+    s.finish('w0', 'make').sent('done: make', 'w0 starts read')
+    s.step({ on: 'DataReleased', data: [s.datum('v')] }).sent()
+      .finish('w0', 'read').sent('done: read', 'release v')
+  })
+
+  it('a renamed datum that was only held goes when it is let go; a kept one never does', () => {
+    const s = oneHost().renamed('v', 2).kept('x', 1).submit({ make: { writes: 'v x' } })
+    s.finish('w0', 'make').sent('done: make')
+    s.step({ on: 'DataReleased', data: [s.datum('v'), s.datum('x')] }).sent()
+    s.step({ on: 'DataHeld', data: [s.datum('v')] }).step({ on: 'DataReleased', data: [s.datum('v')] }).sent()
+    s.step({ on: 'DataReleased', data: [s.datum('v')] }).sent('release v')
+  })
+
+  it('explains what a task waits for, and who is in front', () => {
+    const s = oneHost().kept('x y').submit({ r1: { reads: 'x' }, r2: { reads: 'x' }, w: { writes: 'x y' }, late: { reads: 'y' } })
+    expect(s.why('w')).to.equal('w waits for x (r1 is on w0, r2 is on w0).')
+    expect(s.why('late')).to.equal('late waits for y (w is waiting).')
+  })
+})
