@@ -33,7 +33,7 @@ import {
 const PRESENT = Uint8Array.of(1)
 
 /** lmdb gives every value in one buffer that the next get overwrites: what is to last is copied out of it here. */
-const copied = (bytes: Uint8Array): Uint8Array => Uint8Array.prototype.slice.call(bytes)
+const copied = (bytes: Uint8Array): Uint8Array => Uint8Array.prototype.slice.call(bytes, 0, bytes.length)
 
 /**
  * Records in the file. Reads see what the transaction around them has written, or else the last commit; writes need one around them.

@@ -6,16 +6,19 @@ export type Commands = readonly Command[]
 
 export type Command = TasksSettled | StartTasks | RecallTasks | ReleaseData | ReplaceWorkers | WakeAt
 
-export type TasksSettled =
-  | { readonly do: 'TasksSettled'; readonly outcome: 'done' | 'ignored'; readonly tasks: readonly TaskIndex[] }
-  | {
-      readonly do: 'TasksSettled'
-      readonly outcome: 'failed' | 'cancelled'
-      readonly tasks: readonly TaskIndex[]
-      /** The task whose failure or cancellation began it; the task itself for a failed one. */
-      readonly causes: readonly TaskIndex[]
-      readonly reasons: readonly Reason[]
-    }
+export type TasksSettled = SettledWell<'done'> | SettledWell<'ignored'> | SettledBadly<'failed'> | SettledBadly<'cancelled'>
+
+interface SettledWell<O extends string> {
+  readonly do: 'TasksSettled'
+  readonly outcome: O
+  readonly tasks: readonly TaskIndex[]
+}
+
+interface SettledBadly<O extends string> extends SettledWell<O> {
+  /** The task whose failure or cancellation began it; the task itself for a failed one. */
+  readonly causes: readonly TaskIndex[]
+  readonly reasons: readonly Reason[]
+}
 
 /** The worker appends them to its queue and takes them in order. */
 export interface StartTasks {

@@ -1,6 +1,6 @@
 import type { Op, Receipt, Ref, Stamp, Table } from '../backend.js'
 import { AliasTakenError, ConflictError, NotFoundError, WrongClassError } from '../errors.js'
-import { fingerprint, refsIn } from '../codec/values.js'
+import { collectionsIn, fingerprint, refsIn } from '../codec/values.js'
 import type { TableId } from '../ids.js'
 import { classOf, constructorOf } from '../classes/class-registry.js'
 import { isDict, type StorageDict, unbindDict } from '../dict/storage-dict.js'
@@ -9,8 +9,7 @@ import type { ObjectState } from '../objects/object-state.js'
 import type { StorageObject } from '../objects/storage-object.js'
 import { stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
-import { type ObjectPlan, type Plan, planOf } from './persist-plan.js'
-import { collectionsIn } from './collections-in.js'
+import { type DictCell, type ObjectPlan, type Plan, planOf } from './persist-plan.js'
 import { bindTable, forgetTable, tableOf } from './table-binding.js'
 import { nameOf, notFound, type TableRows, UnitOfWork } from './unit-of-work.js'
 
@@ -141,7 +140,7 @@ export class Program extends UnitOfWork {
 
   async #tablesOf(ref: Ref): Promise<readonly { id: TableId }[]> {
     const [stored] = await this.store.backend.read([ref])
-    const cells = stored ? collectionsIn(stored.cells) : []
+    const cells = (stored ? collectionsIn(stored.cells) : []) as unknown as DictCell[]
     return cells
       .filter((c) => c.owner.id === ref.id)
       .map((c) => ({ id: c.table as TableId }))

@@ -89,7 +89,8 @@ describe('scheduler: failure', () => {
     const s = oneHost().kept('x y').submit({ a: { reads: 'x' }, b: { writes: 'x y' }, c: { reads: 'y' }, d: { commutative: 'y' } }).sent('w0 starts a')
     cancelled(s, 'b')
     s.sent(...['b', 'c', 'd'].map((t) => `cancelled: ${t} by b, ${t === 'b' ? 'cancelled on request' : 'a predecessor did not succeed'}`))
-    seen(s, 'b').submit({ e: { reads: 'x' }, f: { writes: 'y' } }).sent('w0 starts e f')
+    seen(s, 'b').submit({ e: { writes: 'x' }, f: { writes: 'y' } }).sent('w0 starts f')
+    s.finish('w0', 'a').sent('done: a', 'w0 starts e')
   })
 
   it('a conflict runs again at once, up to the limit, whatever the policy', () => {

@@ -43,13 +43,17 @@ export class Network {
   step = 0
   /** Without faults: for recovery, when progress is to be shown. */
   calm = false
+  /** How bad this schedule is: some are mild enough to get far, some hardly let anything through. */
+  readonly harshness: number
   readonly #flying: Flight[] = []
   #timers: Timer[] = []
 
   constructor(
     readonly random: Random,
     readonly jumpMs: number,
-  ) {}
+  ) {
+    this.harshness = random.pick([0.3, 1, 1, 3])
+  }
 
   get idle(): boolean {
     return this.#flying.length === 0
@@ -58,7 +62,7 @@ export class Network {
   /** A call that changes nothing. */
   ask<T>(caller: Caller, execute: () => T): Promise<T> {
     return this.#call(caller, (pending: Pending<T>) => {
-      if (!this.calm && this.random.chance(FAULTS.readFailed)) this.#reply(pending, () => pending.reject(new UnavailableError('not reached')))
+      if (!this.calm && this.random.chance(FAULTS.readFailed * this.harshness)) this.#reply(pending, () => pending.reject(new UnavailableError('not reached')))
       else this.#execute(pending)
     }, execute)
   }
@@ -82,7 +86,7 @@ export class Network {
   /** One event. False when nothing can happen any more. */
   next(): boolean {
     this.step++
-    if (!this.calm && this.random.chance(JUMP)) this.#advance(Math.ceil(this.random.next() * this.jumpMs))
+    if (!this.calm && this.random.chance(JUMP * this.harshness)) this.#advance(Math.ceil(this.random.next() * this.jumpMs))
     if (this.#flying.length === 0) return this.#advanceToTimer()
     if (this.#timers.length > 0 && this.random.chance(0.1)) return this.#advanceToTimer()
     this.#takeFlight().land()
@@ -98,7 +102,7 @@ export class Network {
   }
 
   #deliver<T>(pending: Pending<T>): void {
-    const fault = this.calm ? 1 : this.random.next()
+    const fault = this.calm ? 1 : this.random.next() / this.harshness
     let limit = FAULTS.lost
     if (fault < limit || (!pending.caller.alive && this.random.chance(0.3))) return this.#unknown(pending)
     if (fault < (limit += FAULTS.slow)) {

@@ -54,9 +54,12 @@ class Draft {
     ])
   }
 
+  /** In any order: what comes first becomes the home, also what the unit removes. */
   get unit(): Unit {
-    const atMicros = BigInt(this.client.world.network.nowMs) * 1000n
-    const parts = [...this.#ops].map(([backend, ops]) => ({ backend, ops }))
+    const { random, network } = this.client.world
+    const atMicros = BigInt(network.nowMs) * 1000n
+    const parts = [...this.#ops].map(([backend, ops]) => ({ backend, ops: random.chance(0.5) ? ops : ops.toReversed() }))
+    if (random.chance(0.5)) parts.reverse()
     return { commit: this.commit, atMicros, parts, ...(this.home && { home: this.home }), ...(this.mark && { mark: this.mark }) }
   }
 }

@@ -46,7 +46,7 @@ export class Schedule {
   next(): void {
     const { network, random, truth } = this.world
     if (network.step > STEPS_MAX) return truth.fault(`hangs in ${this.#phase}`)
-    if (this.#phase === 'trouble' && random.chance(CRASH)) this.#crash()
+    if (this.#phase === 'trouble' && random.chance(CRASH * network.harshness)) this.#crash()
     if (this.#running > 0 || this.#phase === 'flush') {
       if (network.next()) return
       if (this.#running > 0) return truth.fault(`nothing can happen in ${this.#phase}, but programs wait`)

@@ -1,0 +1,408 @@
+/**
+ * Workers, a store and a program, as far as the scheduler can tell: tasks run for as long as the schedule likes, fail, conflict, lose
+ * their workers, and are reported late or twice. Whatever the scheduler lets happen is checked at once against the program's order.
+ */
+import { Access, checkInvariants, type Commands, createState, dump, FEED_TASKS_MAX, Kind, Policy, Reason } from '../../runtime/scheduler/index.js'
+import type { RuntimeEvent, RuntimeState, step as realStep } from '../../runtime/scheduler/index.js'
+import { isKept, isWrite, mayOverlap, mustBeOver, usesOf, writersBefore } from './oracle.js'
+import { HOSTS, type Program, type Run } from './random-program.js'
+
+export type Step = typeof realStep
+type Outcome = 'done' | 'ignored' | 'failed' | 'cancelled'
+
+interface Attempt {
+  readonly task: number
+  readonly attempt: number
+}
+
+const WORKERS = 3
+const hostOf = (worker: number): number => worker % HOSTS
+
+export class World {
+  readonly state: RuntimeState = createState()
+  private readonly program: Program
+  private readonly choices: number[]
+  private readonly alive = new Set<number>()
+  private readonly lost = new Set<number>()
+  /** What each worker has and has not reported, in order. */
+  private readonly running = new Map<number, Attempt[]>()
+  /** Reports that come too late or again. */
+  private readonly ghosts: RuntimeEvent[] = []
+  private readonly asked: { worker: number; attempt: Attempt }[] = []
+  private readonly attempts: number[] = []
+  private readonly outcomes: (Outcome | undefined)[] = []
+  /** Committed writers of each datum. */
+  private readonly written = new Map<number, number[]>()
+  private readonly promises: number[] = []
+  /** Per task: reported as finished in this step. */
+  private finished = new Set<number>()
+  private readonly requested = new Set<number>()
+  private readonly submittedAt: number[] = []
+  private readonly seenAt = new Map<number, number>()
+  private readonly released = new Set<number>()
+  private readonly holds = new Map<number, number>()
+  private events: RuntimeEvent[] = []
+  private clock = 0
+  private moment = 0
+  private stoppedBy: number | undefined
+  private wantsTime = false
+
+  constructor(
+    run: Run,
+    private readonly step: Step,
+  ) {
+    this.program = run.program
+    this.choices = [...run.choices]
+  }
+
+  /** Throws at the first broken promise. */
+  run(): void {
+    this.events.push({ on: 'DataDeclared', first: 0, count: this.program.kept, kind: Kind.KEPT })
+    while (this.choices.length > 0) {
+      for (let actions = this.choose(3); actions >= 0; actions--) this.actRandomly()
+      this.turn()
+    }
+    this.drain()
+    this.checkEnd()
+  }
+
+  private choose(below: number): number {
+    return (this.choices.shift() ?? 0) % Math.max(1, below)
+  }
+
+  private pick<T>(from: readonly T[]): T | undefined {
+    return from[this.choose(from.length)]
+  }
+
+  private fail(what: string): never {
+    throw new Error(`${what}\n${dump(this.state)}`)
+  }
+
+  private ensure(holds: boolean, what: string): void {
+    if (!holds) this.fail(what)
+  }
+
+  // ---- what the world does
+
+  private actRandomly(): void {
+    const actions = [
+      () => this.submit(1 + this.choose(4)),
+      () => this.submit(1),
+      () => this.report(this.someWorker()),
+      () => this.report(this.someWorker()),
+      () => this.report(this.someWorker()),
+      () => this.join(),
+      () => this.lose(this.someWorker()),
+      () => this.settlePromise(this.choose(4) > 0),
+      () => this.repeatReport(),
+      () => this.cancelSome(),
+      () => this.seeFailure(),
+      () => this.answerRecall(this.choose(2) === 0),
+      () => this.changeSlots(),
+      () => this.learnLocation(),
+      () => this.letGo(),
+    ]
+    this.clock += this.choose(7)
+    this.pick(actions)!()
+  }
+
+  private someWorker(): number | undefined {
+    return this.pick([...this.alive])
+  }
+
+  private submit(count: number): void {
+    const first = this.outcomesLength()
+    const tasks = this.program.tasks.slice(first, first + count)
+    if (tasks.length === 0) return
+    this.moment++
+    tasks.forEach((_, i) => this.declareResult(first + i))
+    this.events.push({
+      on: 'TasksSubmitted',
+      first,
+      count: tasks.length,
+      fn: tasks.map((t) => t.fn),
+      priority: tasks.map((t) => t.priority),
+      policy: tasks.map((t) => t.policy),
+      promises: tasks.map((t) => t.promises),
+      host: tasks.map((t) => t.host),
+      accesses: tasks.flatMap((t, i) => t.accesses.flatMap((a) => [first + i, a.datum, a.access])),
+    })
+    tasks.forEach((t, i) => {
+      this.promises[first + i] = t.promises
+      this.submittedAt[first + i] = this.moment
+    })
+  }
+
+  private outcomesLength(): number {
+    return this.submittedAt.length
+  }
+
+  /** The program holds results until it has submitted everything. */
+  private declareResult(task: number): void {
+    const datum = this.program.kept + task
+    this.holds.set(datum, 1)
+    this.events.push({ on: 'DataDeclared', first: datum, count: 1, kind: Kind.RENAMED, holds: 1 })
+  }
+
+  private letGo(): void {
+    if (this.outcomesLength() < this.program.tasks.length) return
+    const datum = this.pick([...this.holds].filter(([, n]) => n > 0).map(([d]) => d))
+    if (datum === undefined) return
+    this.holds.set(datum, 0)
+    this.events.push({ on: 'DataReleased', data: [datum] })
+  }
+
+  private join(): void {
+    const worker = this.pick(Array.from({ length: WORKERS }, (_, w) => w).filter((w) => !this.alive.has(w)))
+    if (worker === undefined) return
+    this.alive.add(worker)
+    this.lost.delete(worker)
+    this.running.set(worker, [])
+    this.events.push({ on: 'WorkersJoined', workers: [{ worker, slots: 1 + this.choose(2), host: hostOf(worker) }] })
+  }
+
+  private lose(worker: number | undefined): void {
+    if (worker === undefined) return
+    this.alive.delete(worker)
+    this.lost.add(worker)
+    for (const { task, attempt } of this.running.get(worker)!) {
+      this.ghosts.push({ on: 'TasksFinished', worker, tasks: [task], attempts: [attempt] })
+      this.ghosts.push({ on: 'TasksFailed', worker, tasks: [task], attempts: [attempt], retryable: true })
+    }
+    this.running.set(worker, [])
+    this.events.push({ on: 'WorkersLost', workers: [worker] })
+  }
+
+  /** Some tasks of a worker end; a queue is worked off in order, but what runs beside may end in any. */
+  private report(worker: number | undefined): void {
+    if (worker === undefined) return
+    const running = this.running.get(worker)!
+    for (let n = 1 + this.choose(4); n > 0 && running.length > 0; n--) {
+      const [attempt] = running.splice(this.choose(Math.min(2, running.length)), 1)
+      this.end(worker, attempt!)
+    }
+  }
+
+  private end(worker: number, { task, attempt }: Attempt): void {
+    const ending = this.program.tasks[task]!.endings[attempt - 1] ?? 'ok'
+    const report = { worker, tasks: [task], attempts: [attempt] }
+    if (ending === 'ok') {
+      this.finished.add(task)
+      this.events.push({ on: 'TasksFinished', ...report, microseconds: [1 + this.choose(3000)] })
+    } else if (ending === 'conflict') this.events.push({ on: 'TasksConflicted', ...report })
+    else this.events.push({ on: 'TasksFailed', ...report, retryable: ending === 'fail' })
+    this.ghosts.push(this.events.at(-1)!)
+  }
+
+  private repeatReport(): void {
+    const pending = this.ghosts.filter((g) => 'tasks' in g && this.outcomes[g.tasks[0]!] === undefined)
+    const ghost = this.pick(pending.length > 0 ? pending : this.ghosts)
+    if (ghost !== undefined && !this.events.includes(ghost)) this.events.push(ghost)
+  }
+
+  private settlePromise(arrives: boolean): void {
+    const task = this.pick(this.promises.flatMap((n, t) => (n > 0 ? [t] : [])))
+    if (task === undefined) return
+    this.promises[task]!--
+    this.events.push({ on: arrives ? 'InputsArrived' : 'InputsFailed', tasks: [task] })
+  }
+
+  private cancelSome(): void {
+    const task = this.choose(this.outcomesLength() * 3)
+    if (task >= this.outcomesLength()) return
+    this.requested.add(task)
+    this.events.push({ on: 'TasksCancelled', tasks: [task] })
+  }
+
+  private seeFailure(): void {
+    const task = this.pick(this.outcomes.flatMap((o, t) => (o === 'failed' || o === 'cancelled' ? [t] : [])))
+    if (task === undefined) return
+    const cause = this.state.tasks.cause[task]!
+    this.moment++
+    if (!this.seenAt.has(cause)) this.seenAt.set(cause, this.moment)
+    if (this.stoppedBy === cause) this.stoppedBy = undefined
+    this.events.push({ on: 'FailuresSeen', tasks: [task] })
+  }
+
+  /** A task that has not begun goes back; one that has goes on, or stops. */
+  private answerRecall(gives: boolean): void {
+    const asked = this.asked.shift()
+    if (asked === undefined || !gives) return
+    const running = this.running.get(asked.worker)!
+    const at = running.findIndex((a) => a.task === asked.attempt.task && a.attempt === asked.attempt.attempt)
+    if (at === -1) return
+    running.splice(at, 1)
+    this.events.push({ on: 'TasksReturned', worker: asked.worker, tasks: [asked.attempt.task], attempts: [asked.attempt.attempt] })
+  }
+
+  private changeSlots(): void {
+    const worker = this.someWorker()
+    if (worker !== undefined) this.events.push({ on: 'SlotsChanged', worker, slots: this.choose(4) })
+  }
+
+  private learnLocation(): void {
+    const datum = this.choose(this.program.kept)
+    this.events.push({ on: 'LocationsLearned', data: [datum], hosts: [this.choose(HOSTS)], bytes: [this.choose(5) * 100_000] })
+  }
+
+  // ---- one step, and what came of it
+
+  private turn(): void {
+    const commands = this.step(this.state, this.events, this.clock)
+    this.events = []
+    this.wantsTime = false
+    checkInvariants(this.state)
+    for (const command of commands) this.perform(command)
+    this.finished = new Set()
+  }
+
+  private perform(command: Commands[number]): void {
+    switch (command.do) {
+      case 'TasksSettled':
+        if (command.outcome === 'done' || command.outcome === 'ignored') for (const t of command.tasks) this.settleWell(t, command.outcome)
+        else command.tasks.forEach((t, i) => this.settleBadly(t, command.outcome, command.causes[i]!, command.reasons[i]!))
+        return
+      case 'StartTasks':
+        return command.tasks.forEach((task, i) => this.start(command.worker, { task, attempt: command.attempts[i]! }))
+      case 'RecallTasks':
+        return command.tasks.forEach((task, i) => this.asked.push({ worker: command.worker, attempt: { task, attempt: command.attempts[i]! } }))
+      case 'ReleaseData':
+        return command.data.forEach((d) => this.release(d))
+      case 'ReplaceWorkers':
+        return command.workers.forEach((w) => this.ensure(this.lost.has(w) || this.alive.has(w), `worker ${w} was never lost`))
+      case 'WakeAt':
+        this.wantsTime = true
+        return this.ensure(command.at > this.clock, 'wake in the past')
+      default:
+        return command satisfies never
+    }
+  }
+
+  private start(worker: number, attempt: Attempt): void {
+    const { task } = attempt
+    this.ensure(this.alive.has(worker), `task ${task} starts on a lost worker`)
+    this.ensure(this.outcomes[task] === undefined, `task ${task} starts after it settled`)
+    this.ensure(!this.isRunning(task), `task ${task} runs twice`)
+    this.ensure(this.promises[task] === 0, `task ${task} starts without its inputs`)
+    this.ensure(this.stoppedBy === undefined, `task ${task} starts after the run was stopped`)
+    this.ensure(attempt.attempt === (this.attempts[task] ?? 0) + 1, `task ${task}: attempts count up`)
+    const { host } = this.program.tasks[task]!
+    this.ensure(host < 0 || host === hostOf(worker), `task ${task} runs where it may not`)
+    this.ensure(this.poisonedBy(task).length === 0, `task ${task} starts behind a failure`)
+    for (const t of mustBeOver(this.program, task)) this.ensure(this.outcomes[t] !== undefined, `task ${task} starts before ${t} is over`)
+    this.checkAlone(task)
+    this.attempts[task] = attempt.attempt
+    const running = this.running.get(worker)!
+    running.push(attempt)
+    this.ensure(running.length <= FEED_TASKS_MAX, 'a worker has too much')
+  }
+
+  private isRunning(task: number): boolean {
+    return [...this.running.values()].some((r) => r.some((a) => a.task === task))
+  }
+
+  private checkAlone(task: number): void {
+    const uses = usesOf(this.program, task)
+    for (const { task: other } of [...this.running.values()].flat()) {
+      for (const theirs of usesOf(this.program, other)) {
+        const clash = uses.some((u) => u.datum === theirs.datum && !mayOverlap(u.access, theirs.access))
+        this.ensure(!clash, `tasks ${task} and ${other} run together on datum ${theirs.datum}`)
+      }
+    }
+  }
+
+  private settleOnce(task: number, outcome: Outcome): void {
+    this.ensure(this.outcomes[task] === undefined, `task ${task} settles twice`)
+    this.ensure(!this.isRunning(task), `task ${task} settles while it runs`)
+    this.outcomes[task] = outcome
+  }
+
+  private settleWell(task: number, outcome: 'done' | 'ignored'): void {
+    this.settleOnce(task, outcome)
+    if (outcome === 'ignored') return this.ensure(this.program.tasks[task]!.policy === Policy.IGNORE, `task ${task} was ignored`)
+    this.ensure(this.finished.has(task), `task ${task} is done but nobody said so`)
+    for (const use of usesOf(this.program, task)) {
+      const { datum } = use
+      const now = this.written.get(datum) ?? []
+      const mustSee = writersBefore(this.program, task, use).filter((t) => this.outcomes[t] === 'done')
+      this.ensure(mustSee.every((t) => now.includes(t)), `task ${task} did not see all of datum ${datum}`)
+      this.ensure(use.access !== Access.READ || now.every((t) => t < task), `task ${task} saw later writes of datum ${datum}`)
+      if (isWrite(use.access)) this.written.set(datum, [...now, task])
+    }
+  }
+
+  private settleBadly(task: number, outcome: 'failed' | 'cancelled', cause: number, reason: Reason): void {
+    if (outcome === 'cancelled') this.checkCancelled(task, cause, reason)
+    else this.ensure(cause === task && reason !== Reason.PREDECESSOR, `task ${task} failed for a reason of its own`)
+    this.settleOnce(task, outcome)
+    if (outcome === 'failed' && this.program.tasks[task]!.policy === Policy.FAIL) this.stoppedBy ??= task
+  }
+
+  private checkCancelled(task: number, cause: number, reason: Reason): void {
+    if (reason === Reason.REQUEST) return this.ensure(cause === task && this.requested.has(task), `task ${task} was cancelled unasked`)
+    if (reason === Reason.RUN_STOPPED) return this.ensure(this.program.tasks[cause]!.policy === Policy.FAIL, `task ${task} was stopped`)
+    this.ensure(reason === Reason.PREDECESSOR, `task ${task} was cancelled for no reason`)
+    this.ensure(!this.attempts[task], `task ${task} was cancelled after it had started`)
+    const causes = this.poisonedBy(task)
+    this.ensure(causes.includes(cause), `task ${task} was cancelled because of ${cause}, and not of ${causes}`)
+  }
+
+  /** Root failures that stand between this task and data it must see; for objects, those not seen when it was submitted. */
+  private poisonedBy(task: number): number[] {
+    const causes: number[] = []
+    for (const use of usesOf(this.program, task)) {
+      for (const t of writersBefore(this.program, task, use)) {
+        if (this.outcomes[t] !== 'failed' && this.outcomes[t] !== 'cancelled') continue
+        const cause = this.state.tasks.cause[t]!
+        const wasSeen = (this.seenAt.get(cause) ?? Number.POSITIVE_INFINITY) < this.submittedAt[task]!
+        if (!wasSeen || !isKept(this.program, use.datum)) causes.push(cause)
+      }
+    }
+    return causes
+  }
+
+  private release(datum: number): void {
+    this.ensure(!isKept(this.program, datum) && this.holds.get(datum) === 0, `datum ${datum} is released but held`)
+    this.ensure(!this.released.has(datum), `datum ${datum} is released twice`)
+    this.released.add(datum)
+    for (let t = 0; t < this.outcomesLength(); t++) {
+      const needs = this.outcomes[t] === undefined && usesOf(this.program, t).some((u) => u.datum === datum)
+      this.ensure(!needs, `datum ${datum} is released but task ${t} needs it`)
+    }
+  }
+
+  // ---- the end
+
+  /** No more mischief: everything is submitted, each host has workers, everything is answered. All must settle. */
+  private drain(): void {
+    this.submit(this.program.tasks.length)
+    while (this.alive.size < WORKERS) this.join()
+    for (const worker of this.alive) this.events.push({ on: 'SlotsChanged', worker, slots: 2 })
+    while (this.promises.some((n) => n > 0)) this.settlePromise(true)
+    for (const datum of this.holds.keys()) {
+      if (this.holds.get(datum) === 1) this.events.push({ on: 'DataReleased', data: [datum] })
+      this.holds.set(datum, 0)
+    }
+    this.turn()
+    for (let left = 40 * this.program.tasks.length + 40; this.isPending(); left--) {
+      if (left === 0) this.fail('not everything settles')
+      this.clock += this.wantsTime ? 10 : 1
+      while (this.asked.length > 0) this.answerRecall(true)
+      for (const worker of this.alive) this.report(worker)
+      this.turn()
+    }
+  }
+
+  private isPending(): boolean {
+    return this.program.tasks.some((_, t) => this.outcomes[t] === undefined)
+  }
+
+  private checkEnd(): void {
+    const everDeclared = this.program.tasks.map((_, t) => this.program.kept + t)
+    for (const d of everDeclared) this.ensure(this.released.has(d), `datum ${d} is never released`)
+    this.program.tasks.forEach((_, task) => {
+      if (this.outcomes[task] === 'done') this.ensure(this.poisonedBy(task).length === 0, `task ${task} is done though a predecessor is not`)
+    })
+    this.ensure(this.state.accesses.size === 0 || this.state.data.tail.every((t) => t === -1), 'chains are left over')
+  }
+}

@@ -1,0 +1,71 @@
+import fc from 'fast-check'
+import { Access, Policy } from '../../runtime/scheduler/index.js'
+
+/** How an attempt of a task ends; when the list is used up, attempts succeed. */
+export type Ending = 'ok' | 'fail' | 'fatal' | 'conflict'
+
+export interface ProgramTask {
+  readonly accesses: readonly { readonly datum: number; readonly access: Access }[]
+  readonly policy: Policy
+  readonly promises: number
+  readonly priority: number
+  readonly fn: number
+  /** NONE or a host. */
+  readonly host: number
+  readonly endings: readonly Ending[]
+}
+
+/** A sequential program of task calls. Data below `kept` are persistent objects; datum kept + t is the result of task t. */
+export interface Program {
+  readonly kept: number
+  readonly tasks: readonly ProgramTask[]
+}
+
+export interface Run {
+  readonly program: Program
+  /** What the world does next; a world that has used them up answers everything in order until all is settled. */
+  readonly choices: readonly number[]
+}
+
+export const HOSTS = 2
+
+const rawAccess = fc.record({
+  pick: fc.nat(99),
+  access: fc.constantFrom(Access.READ, Access.READ, Access.READ, Access.WRITE, Access.WRITE, Access.CONCURRENT, Access.COMMUTATIVE, Access.DELETE),
+})
+
+const rawTask = fc.record({
+  accesses: fc.array(rawAccess, { maxLength: 4 }),
+  result: fc.boolean(),
+  policy: fc.constantFrom(Policy.CANCEL_SUCCESSORS, Policy.CANCEL_SUCCESSORS, Policy.RETRY, Policy.IGNORE),
+  stops: fc.integer({ min: 0, max: 29 }),
+  promises: fc.constantFrom(0, 0, 0, 1, 2),
+  priority: fc.constantFrom(0, 0, 5, -40),
+  fn: fc.nat(2),
+  pin: fc.integer({ min: 0, max: 9 }),
+  endings: fc.array(fc.constantFrom<Ending>('ok', 'ok', 'ok', 'fail', 'fail', 'fatal', 'conflict'), { maxLength: 4 }),
+})
+
+type RawTask = typeof rawTask extends fc.Arbitrary<infer T> ? T : never
+
+/** Accesses pick among the objects and the results made so far: two of three picks are objects, to make them contended. */
+function toProgram(kept: number, raw: readonly RawTask[]): Program {
+  const made: number[] = []
+  const tasks = raw.map((r, t) => {
+    const accesses = r.accesses.map(({ pick, access }) => {
+      if (pick % 3 > 0 || made.length === 0) return { datum: pick % kept, access }
+      return { datum: made[pick % made.length]!, access: access === Access.DELETE ? access : Access.READ }
+    })
+    if (r.result) accesses.push({ datum: kept + t, access: Access.WRITE })
+    if (r.result) made.push(kept + t)
+    return { ...r, accesses, policy: r.stops === 0 ? Policy.FAIL : r.policy, host: r.pin < HOSTS ? r.pin : -1 }
+  })
+  return { kept, tasks }
+}
+
+export const runs: fc.Arbitrary<Run> = fc.record({
+  program: fc
+    .tuple(fc.integer({ min: 1, max: 3 }), fc.array(rawTask, { minLength: 1, maxLength: 24 }))
+    .map(([kept, raw]) => toProgram(kept, raw)),
+  choices: fc.array(fc.nat(0xffff), { maxLength: 120 }),
+})

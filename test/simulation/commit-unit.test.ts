@@ -1,0 +1,242 @@
+import { assert } from 'chai'
+import { type Group, type Op, type Receipt, Ref } from '../../src/backend.js'
+import { commitUnit, findResolved, planGroups, readResolved, resolveIntent, type Unit } from '../../src/commit/index.js'
+import { ConflictError, UnknownOutcomeError } from '../../src/errors.js'
+import { FAIL_POINTS, parse } from '../../src/fail-point.js'
+import { type ClassId, type Domain, type Id, newCommitId, newId, newTableId } from '../../src/ids.js'
+import { ModelBackend } from './model-backend.js'
+import { ModelStore } from './model-store.js'
+import { Caller, Network } from './network.js'
+import { Random } from './random.js'
+
+const thing = (): Ref => new Ref(newId(), 'test#Thing' as ClassId)
+const put = (ref: Ref, n: number, expect: Extract<Op, { do: 'put' }>['expect'] = 'absent'): Op => ({
+  do: 'put',
+  ref,
+  set: new Map([['n', n]]),
+  expect,
+})
+
+/** A store whose calls happen at once and are noted; what begins with another letter lies in another domain. */
+class Direct extends ModelBackend {
+  readonly sent: Group[] = []
+  /** Takes the place of a commit once. */
+  instead: ((group: Group) => Receipt) | undefined
+
+  constructor(domainOf: (place: string) => Domain = (place) => place as Domain) {
+    super('model:direct', new ModelStore(domainOf), new Network(new Random(1), 0), new Caller('test'))
+    this.network.ask = async (_, execute) => execute()
+  }
+
+  override async commit(group: Group): Promise<Receipt> {
+    this.sent.push(group)
+    const { instead } = this
+    this.instead = undefined
+    return instead ? instead(group) : this.store.apply(group)
+  }
+
+  unit(ops: readonly Op[], more: Partial<Unit> = {}): Unit {
+    return { commit: newCommitId(), atMicros: 1n, parts: [{ backend: this, ops }], ...more }
+  }
+}
+
+const oneDomain = (): Direct => new Direct(() => 'all' as Domain)
+
+function optionsFor(backend: Direct, nowMs = 0) {
+  const work: Promise<void>[] = []
+  const clock = { now: nowMs, nowMs: () => clock.now, random: () => 0.5, sleep: async (ms: number) => void (clock.now += ms) }
+  const options = { backendOf: () => backend, clock, leaseMs: 100, background: (settling: Promise<void>) => void work.push(settling) }
+  return { options, clock, settled: () => Promise.all(work) }
+}
+
+async function stored(backend: Direct, count = 2) {
+  const refs = Array.from({ length: count }, thing)
+  for (const ref of refs) await backend.commit({ commit: newCommitId(), atMicros: 0n, ops: [put(ref, 1)] })
+  backend.sent.length = 0
+  return { refs, stamps: (await backend.read(refs)).map((found) => found!.stamp) }
+}
+
+const numbers = (backend: Direct, refs: readonly Ref[]) => refs.map(({ id }) => backend.store.things.get(id)?.cells.get('n'))
+
+describe('commitUnit', () => {
+  it('is one call of the backend for one domain, the mark first', async () => {
+    const backend = oneDomain()
+    const { refs, stamps } = await stored(backend)
+    const commit = newCommitId()
+    const mark = { key: 'task', attempt: commit, state: 'committed', outcome: null } as const
+    const ops = refs.map((ref, i) => put(ref, 2, stamps[i]!))
+    const receipt = await commitUnit(backend.unit(ops, { commit, mark, home: { backend, ref: refs[0]! } }), optionsFor(backend).options)
+    assert.equal(backend.sent.length, 1)
+    assert.deepEqual(backend.sent[0]!.ops.map((op) => op.do), ['mark', 'put', 'put'])
+    assert.deepEqual(receipt.stamps.get(refs[1]!.id), { revision: 2, commit })
+  })
+
+  it('leaves out the protocol when all that stands lies in one domain: new objects first, then one group', async () => {
+    const backend = new Direct()
+    const ref = thing()
+    await commitUnit(backend.unit([{ do: 'name', alias: 'a', expect: null, to: ref }, put(ref, 1)]), optionsFor(backend).options)
+    assert.deepEqual(backend.sent.map(({ ops }) => ops.map((op) => op.do)), [['put'], ['name']])
+  })
+
+  it('says the stamps that the objects get, before they are settled', async () => {
+    const backend = new Direct()
+    const { refs, stamps } = await stored(backend, 3)
+    const { options, settled } = optionsFor(backend)
+    const receipt = await commitUnit(backend.unit([...refs.map((ref, i) => put(ref, 2, stamps[i]!))]), options)
+    await settled()
+    for (const found of await backend.read(refs)) assert.deepEqual(found!.stamp, receipt.stamps.get(found!.ref.id))
+    assert.deepEqual(numbers(backend, refs), [2, 2, 2])
+    assert.equal(backend.store.intents.size, 0)
+  })
+
+  it('shows the whole group from the decision on, though its client died there', async () => {
+    const backend = new Direct()
+    const { refs, stamps } = await stored(backend, 3)
+    const { options } = optionsFor(backend)
+    const alias: Op = { do: 'name', alias: 'a', expect: null, to: refs[0]! }
+    await diesAfter(backend, 'mark', () => commitUnit(backend.unit([...refs.map((ref, i) => put(ref, 2, stamps[i]!)), alias]), options))
+    assert.isAbove(backend.store.intents.size, 0)
+    assert.deepEqual((await readResolved(backend, refs, options)).map((found) => found!.cells.get('n')), [2, 2, 2])
+    assert.deepEqual(await findResolved(backend, [{ alias: 'a' }, refs[1]!.id as Id], options), [refs[0], refs[1]])
+    assert.equal(backend.store.intents.size, 0)
+  })
+
+  it('shows nothing of a group whose client died before the decision, and frees its objects when the lease is over', async () => {
+    const backend = new Direct()
+    const { refs, stamps } = await stored(backend)
+    const { options, clock } = optionsFor(backend)
+    const ops = refs.map((ref, i) => put(ref, 2, stamps[i]!))
+    await diesAfter(backend, 'reserve', () => commitUnit(backend.unit(ops), options))
+    const [met] = await backend.read([refs[1]!])
+    assert.equal(await resolveIntent({ backend, target: { ref: refs[1]! }, intent: met!.intent! }, options), 'undecided')
+    assert.deepEqual((await readResolved(backend, refs, options)).map((found) => found!.cells.get('n')), [1, 1])
+    clock.now += 1000
+    await commitUnit(backend.unit(ops), options)
+    assert.deepEqual((await readResolved(backend, refs, options)).map((found) => found!.cells.get('n')), [2, 2])
+  })
+
+  it('finishes the rows of a dead client when their owner is next read', async () => {
+    const backend = new Direct()
+    const { refs, stamps } = await stored(backend)
+    const { options } = optionsFor(backend)
+    const table = newTableId()
+    const add = (key: string): Op => ({ do: 'add', table, key: [key], column: 0, by: 2n })
+    const ops: Op[] = [put(refs[0]!, 2, stamps[0]!), { do: 'check', ref: refs[1]!, expect: 'present' }, add('p'), add('q')]
+    await diesAfter(backend, 'mark', () => commitUnit(backend.unit(ops), options))
+    assert.equal(backend.store.counters.size, 0)
+    for (let times = 0; times < 2; times++) await readResolved(backend, refs, options)
+    assert.deepEqual([...backend.store.counters.values()], [2n, 2n])
+    assert.equal(backend.store.staged.size, 0)
+  })
+
+  it('gives the same receipt to a unit that is sent again', async () => {
+    const backend = new Direct()
+    const { refs, stamps } = await stored(backend)
+    const { options, settled } = optionsFor(backend)
+    const unit = backend.unit(refs.map((ref, i) => put(ref, 2, stamps[i]!)))
+    const first = await commitUnit(unit, options)
+    await settled()
+    assert.deepEqual(await commitUnit(unit, options), first)
+    assert.deepEqual(numbers(backend, refs), [2, 2])
+  })
+
+  it('refuses the second attempt of a task, whichever domains it touches', async () => {
+    const backend = new Direct()
+    const { refs } = await stored(backend)
+    const { options, settled } = optionsFor(backend)
+    const attempt = async () => {
+      const found = await readResolved(backend, refs, options)
+      const commit = newCommitId()
+      const mark = { key: 'task', attempt: commit, state: 'committed', outcome: null } as const
+      const ops = found.map((one) => put(one!.ref, 2, one!.stamp))
+      return commitUnit(backend.unit(ops, { commit, mark, home: { backend, ref: refs[0]! } }), options)
+    }
+    const first = await attempt()
+    await settled()
+    const second = await attempt()
+    assert.deepEqual([first.applied, second.applied], [true, false])
+    assert.equal(second.mark!.attempt, first.mark!.attempt)
+    assert.equal(backend.store.intents.size, 0)
+  })
+
+  it('fails with the conflict when an object has changed, and lets go of the others', async () => {
+    const backend = new Direct()
+    const { refs, stamps } = await stored(backend, 3)
+    const stale = { revision: 9, commit: newCommitId() }
+    const ops = refs.map((ref, i) => put(ref, 2, i === 1 ? stale : stamps[i]!))
+    const error = await commitUnit(backend.unit(ops), optionsFor(backend).options).catch((e: unknown) => e)
+    assert.instanceOf(error, ConflictError)
+    assert.equal(backend.store.intents.size, 0)
+    assert.deepEqual(numbers(backend, refs), [1, 1, 1])
+  })
+
+  it('never calls a unit failed while a copy of it may be under way', async () => {
+    const backend = oneDomain()
+    const [holder, ref] = [thing(), thing()]
+    await backend.commit({ commit: newCommitId(), atMicros: 0n, ops: [put(holder, 1), { do: 'name', alias: 'a', expect: null, to: holder }] })
+    const unit = backend.unit([put(ref, 1), { do: 'name', alias: 'a', expect: null, to: ref }])
+    backend.instead = () => {
+      throw new UnknownOutcomeError('cut')
+    }
+    const error = await commitUnit(unit, optionsFor(backend).options).catch((e: unknown) => e)
+    assert.instanceOf(error, UnknownOutcomeError)
+  })
+
+  it('lets a row that expects a state win over it, also with a clock behind', async () => {
+    const backend = oneDomain()
+    const op: Op = { do: 'row', table: newTableId(), key: ['k'], set: ['new'], expect: 50n }
+    await backend.commit({ commit: newCommitId(), atMicros: 50n, ops: [{ ...op, set: ['old'], expect: null }] })
+    await commitUnit(backend.unit([op], { atMicros: 7n }), optionsFor(backend).options)
+    assert.deepEqual(backend.store.row(op.table, op.key), { key: ['k'], values: ['new'], atMicros: 51n })
+  })
+})
+
+/** Runs `body` until the first group with such an op has been committed; then the client is dead. */
+async function diesAfter(backend: Direct, what: Op['do'], body: () => Promise<unknown>): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const { apply } = backend.store
+    let dead = false
+    backend.commit = (group) => {
+      if (dead) return new Promise(() => {})
+      if (group.ops.some((op) => op.do === what)) {
+        dead = true
+        setImmediate(resolve)
+      }
+      const receipt = apply.call(backend.store, group)
+      return dead ? new Promise(() => {}) : Promise.resolve(receipt)
+    }
+    body().catch(reject)
+  })
+  backend.commit = Direct.prototype.commit
+}
+
+describe('planGroups', () => {
+  it('sorts ops by backend and domain, keeping their order', () => {
+    const [a, b] = [new Direct(), new Direct()]
+    const [x, y] = [thing(), thing()]
+    const check = (ref: Ref): Op => ({ do: 'check', ref, expect: 'present' })
+    const groups = planGroups([
+      { backend: a, ops: [check(x), put(y, 1), put(x, 2)] },
+      { backend: b, ops: [check(x)] },
+    ])
+    assert.deepEqual(groups.map(({ backend, ops }) => [backend === a, ops.map((op) => op.do)]), [
+      [true, ['check', 'put']],
+      [true, ['put']],
+      [false, ['check']],
+    ])
+  })
+})
+
+describe('fail points', () => {
+  it('are armed by name and count', () => {
+    assert.deepEqual([...parse('commit-decided:3, alone-done')], [['commit-decided', 3], ['alone-done', 1]])
+    assert.equal(parse(undefined).size, 0)
+    assert.include(FAIL_POINTS, 'commit-reserved')
+  })
+
+  it('refuse what can never fire', () => {
+    assert.throws(() => parse('commit-decidet:1'), TypeError)
+    assert.throws(() => parse('commit-decided:0'), TypeError)
+  })
+})
+
