@@ -52,7 +52,10 @@ async function loadArguments(unit: Transaction, call: Call): Promise<unknown[]> 
   if (refs.length > 0) {
     const found = await unit.fetch(refs, {})
     const missing = found.findIndex((o) => !o)
-    if (missing >= 0) throw new NotFoundError(`the argument ${refs[missing]!.id} of ${call.name} was deleted before the task ran`, { id: refs[missing]!.id })
+    if (missing >= 0)
+      throw new NotFoundError(`the argument ${refs[missing]!.id} of ${call.name} was deleted before the task ran`, {
+        id: refs[missing]!.id,
+      })
   }
   return call.args.map((arg) => unpack(arg, unit))
 }
@@ -78,7 +81,10 @@ function writtenValues(call: Call, args: readonly unknown[]): { written?: (reado
     const after = carry(args[i], `argument ${i + 1} of ${call.name}`)
     if (isWriting(directionAt(call, i))) written.push([i, after])
     else if (arg.b.length <= COMPARED_BYTES_MAX && !sameValue(arg, after))
-      throw new WrongDirectionError(`${call.name} changed its argument ${i + 1}, which is declared IN: declare it INOUT, or change a copy`, { argument: i + 1 })
+      throw new WrongDirectionError(
+        `${call.name} changed its argument ${i + 1}, which is declared IN: declare it INOUT, or change a copy`,
+        { argument: i + 1 },
+      )
   })
   return written.length > 0 ? { written } : {}
 }

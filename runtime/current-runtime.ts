@@ -7,7 +7,11 @@ import type { TaskDefinition } from './tasks/task.js'
 
 /** What takes task calls of the main program. */
 export interface TaskRunner {
-  submit(definition: TaskDefinition, target: StorageObject | PromiseLike<StorageObject> | undefined, args: readonly unknown[]): Future<unknown>
+  submit(
+    definition: TaskDefinition,
+    target: StorageObject | PromiseLike<StorageObject> | undefined,
+    args: readonly unknown[],
+  ): Future<unknown>
 }
 
 let makeRunner: (() => TaskRunner) | undefined
@@ -29,12 +33,20 @@ export function dropRunner(): void {
 }
 
 /** Called by task functions and task methods. Inside a task or transaction the call runs in place, in that unit of work. */
-export function callRuntime(definition: TaskDefinition, target: StorageObject | PromiseLike<StorageObject> | undefined, args: readonly unknown[]): Future<unknown> {
+export function callRuntime(
+  definition: TaskDefinition,
+  target: StorageObject | PromiseLike<StorageObject> | undefined,
+  args: readonly unknown[],
+): Future<unknown> {
   if (!isMainThread || unitIfOpen()?.isTransaction) return futureOf(runInPlace(definition, target, args), definition.name)
   return theRunner().submit(definition, target, args)
 }
 
-async function runInPlace(definition: TaskDefinition, target: StorageObject | PromiseLike<StorageObject> | undefined, args: readonly unknown[]): Promise<unknown> {
+async function runInPlace(
+  definition: TaskDefinition,
+  target: StorageObject | PromiseLike<StorageObject> | undefined,
+  args: readonly unknown[],
+): Promise<unknown> {
   const ready = await Promise.all(args.map(settled))
   const object = await target
   for (const value of [object, ...ready]) if (value instanceof Object && isUnloaded(value)) await (value as StorageObject).load()

@@ -38,9 +38,11 @@ async function record(startedAt: string): Promise<void> {
   if (run === undefined || storage === undefined || stats().tasks === 0) return
   const program = process.argv[1] ?? ''
   const endedAt = new Date().toISOString()
-  await writeRunRecord({ format: 1, run, program, storage, startedAt, endedAt, stats: stats(), graph: graphOf() }).catch((error: unknown) => {
-    console.error(`insitu: the run's record could not be written: ${(error as Error).message}`)
-  })
+  await writeRunRecord({ format: 1, run, program, storage, startedAt, endedAt, stats: stats(), graph: graphOf() }).catch(
+    (error: unknown) => {
+      console.error(`insitu: the run's record could not be written: ${(error as Error).message}`)
+    },
+  )
 }
 
 function isEntry(url: string): boolean {

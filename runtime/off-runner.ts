@@ -26,7 +26,11 @@ export class OffRunner implements TaskRunner {
   #done = 0
   #failed = 0
 
-  submit(definition: TaskDefinition, target: StorageObject | PromiseLike<StorageObject> | undefined, args: readonly unknown[]): Future<unknown> {
+  submit(
+    definition: TaskDefinition,
+    target: StorageObject | PromiseLike<StorageObject> | undefined,
+    args: readonly unknown[],
+  ): Future<unknown> {
     const all = definition.method === undefined ? args : [target, ...args]
     for (const value of all) assertSaved(value, definition)
     const call = { isMethod: definition.method !== undefined, ...definition, key: `${this.#runId}/${this.#calls++}` }
@@ -105,10 +109,10 @@ export class OffRunner implements TaskRunner {
   }
 
   async waitOn(value: unknown): Promise<unknown> {
-    if (Array.isArray(value)) return Promise.all(value.map((v) => this.waitOn(v)))
     if (typeof value !== 'object' || value === null) return value
     if ('then' in value) return value
     await this.#chain
+    if (Array.isArray(value) && !this.#versions.has(value)) return Promise.all(value.map((v) => this.waitOn(v)))
     if (isStorageObject(value) && stateOf(value).ref) {
       await (stateOf(value).unit as Program).refresh(new Set([stateOf(value).ref!.id]))
       return value
@@ -118,7 +122,15 @@ export class OffRunner implements TaskRunner {
   }
 
   stats(): Record<string, number> {
-    return { tasks: this.#calls, done: this.#done, failed: this.#failed, pending: this.#calls - this.#done - this.#failed, nearShare: 1, bytesMoved: 0, workers: 0 }
+    return {
+      tasks: this.#calls,
+      done: this.#done,
+      failed: this.#failed,
+      pending: this.#calls - this.#done - this.#failed,
+      nearShare: 1,
+      bytesMoved: 0,
+      workers: 0,
+    }
   }
 
   graph(): { nodes: []; edges: [] } {
@@ -142,7 +154,10 @@ function assertSaved(value: unknown, definition: TaskDefinition): void {
   if (typeof value !== 'object' || value === null || !isStorageObject(value)) return
   const state = stateOf(value)
   if (state.ref && state.loaded && state.unit?.isDirty(state))
-    throw new UnsavedChangesError(`${value.constructor.name} ${state.ref.id} has unsaved changes, which the task ${definition.name} would not see: save() it first`, {
-      id: state.ref.id,
-    })
+    throw new UnsavedChangesError(
+      `${value.constructor.name} ${state.ref.id} has unsaved changes, which the task ${definition.name} would not see: save() it first`,
+      {
+        id: state.ref.id,
+      },
+    )
 }

@@ -15,7 +15,9 @@ export async function makeBackend(url: string): Promise<Backend> {
   if (factory) return (await factory()).createBackend(url)
   if (scheme !== undefined && NOT_YET.has(scheme))
     throw new UnsupportedError(`${scheme}: is not supported yet; this version has ${known()}`, { code: 'ERR_BACKEND_NOT_YET', scheme })
-  throw new ValidationError(`${withoutSecrets(url)} is not a store's url: it begins with one of ${known()}, as in nvram:.insitu`, { code: 'ERR_STORE_URL' })
+  throw new ValidationError(`${withoutSecrets(url)} is not a store's url: it begins with one of ${known()}, as in nvram:.insitu`, {
+    code: 'ERR_STORE_URL',
+  })
 }
 
 const known = (): string =>

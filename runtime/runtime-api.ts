@@ -56,7 +56,10 @@ export function executeTask<T extends StorageObject, K extends Exclude<MethodNam
   const proto = target instanceof StorageObject ? (Object.getPrototypeOf(target) as object) : undefined
   const fn = proto && (proto as Record<string, unknown>)[name]
   if (proto && (typeof fn !== 'function' || name in StorageObject.prototype))
-    throw new ValidationError(`${(target as object).constructor.name} has no method ${name} to run as a task`, { code: 'ERR_NO_METHOD', method: name })
+    throw new ValidationError(`${(target as object).constructor.name} has no method ${name} to run as a task`, {
+      code: 'ERR_NO_METHOD',
+      method: name,
+    })
   const definition = typeof fn === 'function' ? methodDefinition((target as object).constructor, name, fn as never) : laterMethod(name)
   return callRuntime(definition, target, args) as Future<ResultOf<T[K]>>
 }
@@ -92,7 +95,8 @@ export interface Stats {
 }
 
 /** What the run has done so far. */
-export const stats = (): Stats => (runnerIfAny()?.stats() ?? { tasks: 0, done: 0, failed: 0, pending: 0, nearShare: 1, bytesMoved: 0 }) as Stats
+export const stats = (): Stats =>
+  (runnerIfAny()?.stats() ?? { tasks: 0, done: 0, failed: 0, pending: 0, nearShare: 1, bytesMoved: 0 }) as Stats
 
 /** The tasks of this run and what waited for what. */
 export const graphOf = (): TaskGraph => runnerIfAny()?.graph() ?? { nodes: [], edges: [] }
@@ -125,4 +129,3 @@ export async function finish(): Promise<void> {
     if (unit) await unit.store.close()
   }
 }
-

@@ -116,10 +116,15 @@ export class Runtime implements TaskRunner {
 
   // ---- calls
 
-  submit(definition: TaskDefinition, target: StorageObject | PromiseLike<StorageObject> | undefined, args: readonly unknown[]): Future<unknown> {
+  submit(
+    definition: TaskDefinition,
+    target: StorageObject | PromiseLike<StorageObject> | undefined,
+    args: readonly unknown[],
+  ): Future<unknown> {
     const all = definition.method === undefined ? args : [target, ...args]
     const unit = unitIfOpen()
-    if (unit instanceof Program && !all.some((a, i) => this.#mustWait(definition, a, i))) return this.#futureOf(this.#register(definition, unit, all))
+    if (unit instanceof Program && !all.some((a, i) => this.#mustWait(definition, a, i)))
+      return this.#futureOf(this.#register(definition, unit, all))
     return this.#submitLater(definition, all)
   }
 
@@ -129,7 +134,10 @@ export class Runtime implements TaskRunner {
     if (!isPromiseLike(value)) return false
     const record = recordOf(value)
     if (!record || record.runtime !== this) return true
-    return isWriting(directionAt({ isMethod: definition.method !== undefined, ...definition }, position)) || (definition.method !== undefined && position === 0)
+    return (
+      isWriting(directionAt({ isMethod: definition.method !== undefined, ...definition }, position)) ||
+      (definition.method !== undefined && position === 0)
+    )
   }
 
   #submitLater(definition: TaskDefinition, args: readonly unknown[]): Future<unknown> {
@@ -153,7 +161,10 @@ export class Runtime implements TaskRunner {
   readonly #later: LaterSource[] = []
 
   async #awaitOutside(definition: TaskDefinition, value: unknown, position: number): Promise<unknown> {
-    if (Array.isArray(value)) return this.#mustWait(definition, value, position) ? Promise.all(value.map((v) => this.#awaitOutside(definition, v, position))) : value
+    if (Array.isArray(value))
+      return this.#mustWait(definition, value, position)
+        ? Promise.all(value.map((v) => this.#awaitOutside(definition, v, position)))
+        : value
     return this.#mustWait(definition, value, position) ? value : { [KEEP]: value }
   }
 
@@ -213,7 +224,8 @@ export class Runtime implements TaskRunner {
     }
     if (Array.isArray(value) && value.some((v) => isPromiseLike(v) || (v instanceof Object && isStorageObject(v)) || Array.isArray(v)))
       return { k: 'a', e: value.map((v) => this.#capture(v, direction, position, definition, program, reading, written, fresh)) }
-    if (value instanceof Object && isStorageObject(value) && stateOf(value).ref) return this.#captureObject(value, direction, definition, program, reading)
+    if (value instanceof Object && isStorageObject(value) && stateOf(value).ref)
+      return this.#captureObject(value, direction, definition, program, reading)
     if (value instanceof Object && isDict(value)) {
       const table = tableOf(value)
       if (table) reading.push([this.#keptDatum(table.owner.id), ACCESS[direction]])
@@ -387,9 +399,12 @@ export class Runtime implements TaskRunner {
         attempts: done.map((d) => d.attempt),
         microseconds: done.map((d) => d.micros),
       })
-    for (const bad of failed) this.#note({ on: 'TasksFailed', worker, tasks: [bad.task], attempts: [bad.attempt], retryable: bad.retryable })
-    if (conflicted.length > 0) this.#note({ on: 'TasksConflicted', worker, tasks: conflicted.map((c) => c[0]), attempts: conflicted.map((c) => c[1]) })
-    if (returned.length > 0) this.#note({ on: 'TasksReturned', worker, tasks: returned.map((c) => c[0]), attempts: returned.map((c) => c[1]) })
+    for (const bad of failed)
+      this.#note({ on: 'TasksFailed', worker, tasks: [bad.task], attempts: [bad.attempt], retryable: bad.retryable })
+    if (conflicted.length > 0)
+      this.#note({ on: 'TasksConflicted', worker, tasks: conflicted.map((c) => c[0]), attempts: conflicted.map((c) => c[1]) })
+    if (returned.length > 0)
+      this.#note({ on: 'TasksReturned', worker, tasks: returned.map((c) => c[0]), attempts: returned.map((c) => c[1]) })
   }
 
   #noteChanged(record: TaskRecord, ids: readonly string[]): void {
@@ -425,9 +440,16 @@ export class Runtime implements TaskRunner {
     const name = record.definition.name
     const because = cause !== record.task ? this.#records[cause] : undefined
     if (because)
-      return new TaskFailedError(`task ${name} was not run: ${because.definition.name} failed`, { cause: because.error ?? this.#bodyError(because), task: name })
-    if (reason === Reason.CONFLICTS) return new ConflictError(`task ${name} met a conflict too many times: use fewer writers at once`, { task: name })
-    return new TaskFailedError(`task ${name} failed: ${REASON_NAMES[reason]}`, { task: name, code: reason === Reason.WORKER_LOST ? 'ERR_WORKER_LOST' : 'ERR_TASK_FAILED' })
+      return new TaskFailedError(`task ${name} was not run: ${because.definition.name} failed`, {
+        cause: because.error ?? this.#bodyError(because),
+        task: name,
+      })
+    if (reason === Reason.CONFLICTS)
+      return new ConflictError(`task ${name} met a conflict too many times: use fewer writers at once`, { task: name })
+    return new TaskFailedError(`task ${name} failed: ${REASON_NAMES[reason]}`, {
+      task: name,
+      code: reason === Reason.WORKER_LOST ? 'ERR_WORKER_LOST' : 'ERR_TASK_FAILED',
+    })
   }
 
   #bodyError(record: TaskRecord): unknown {
@@ -505,8 +527,8 @@ export class Runtime implements TaskRunner {
       await this.#refresh()
       return result
     }
-    if (Array.isArray(value)) return Promise.all(value.map((v) => this.waitOn(v)))
     if (typeof value !== 'object' || value === null) return value
+    if (Array.isArray(value) && !this.#versions.has(value)) return Promise.all(value.map((v) => this.waitOn(v)))
     if (isStorageObject(value) && stateOf(value).ref) return this.#waitOnObject(value)
     const version = this.#versions.get(value)
     const maker = version === undefined ? undefined : this.#makers.get(version)
@@ -583,7 +605,10 @@ export class Runtime implements TaskRunner {
 
 const FORGET_HOME = new Ref('00000000-0000-7000-8000-000000000000' as never, 'insitu#task' as never)
 const KEEP = Symbol('argument that is captured as it is')
-const unkeep = (value: unknown): unknown => (typeof value === 'object' && value !== null && KEEP in value ? (value as { [KEEP]: unknown })[KEEP] : value)
+function unkeep(value: unknown): unknown {
+  if (Array.isArray(value)) return value.some((v) => typeof v === 'object' && v !== null) ? value.map(unkeep) : value
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, KEEP) ? (value as { [KEEP]: unknown })[KEEP] : value
+}
 
 class RecordSource {
   #promise: Promise<unknown> | undefined

@@ -86,7 +86,10 @@ export async function update<T extends StorageObject>(o: T, fn: (o: T) => void |
 
 async function updateNow<T extends StorageObject>(o: T, fn: (o: T) => void | PromiseLike<void>): Promise<T> {
   const state = stateOf(o)
-  if (state.unit?.isDirty(state)) throw new UnsavedChangesError('update() of an object with unsaved changes: save() or reload({ discard: true }) first', { id: o.getID() })
+  if (state.unit?.isDirty(state))
+    throw new UnsavedChangesError('update() of an object with unsaved changes: save() or reload({ discard: true }) first', {
+      id: o.getID(),
+    })
   for (let attempt = 0; ; attempt++) {
     await o.reload({ discard: true })
     try {

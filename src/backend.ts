@@ -273,7 +273,13 @@ export interface Found {
 /** Append-only streams with consumer groups; appends are numbered by producer, so that a retried one appends nothing twice. */
 export interface Streams {
   append(stream: Ref, producer: string, from: number, items: readonly Uint8Array[]): Promise<void>
-  read(stream: Ref, group: string, consumer: string, max: number, signal: AbortSignal): Promise<readonly (readonly [id: string, item: Uint8Array])[]>
+  read(
+    stream: Ref,
+    group: string,
+    consumer: string,
+    max: number,
+    signal: AbortSignal,
+  ): Promise<readonly (readonly [id: string, item: Uint8Array])[]>
   ack(stream: Ref, group: string, ids: readonly string[]): Promise<void>
   end(stream: Ref): Promise<void>
 }

@@ -1,5 +1,6 @@
-import type { Ack, Backend, Mark, Op, Receipt, Ref } from './backend.js'
-import { UnsupportedError, ValidationError } from './errors.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Ack, Backend, Group, Mark, Op, Receipt, Ref } from './backend.js'
+import { UnknownOutcomeError, UnsupportedError, ValidationError } from './errors.js'
 import { type CommitId, newCommitId } from './ids.js'
 import { ALIAS_BYTES_MAX } from './limits.js'
 import { runIn } from './unit/context.js'
@@ -41,7 +42,19 @@ export class Store {
 
   /** Commits ops as one group and says what came out; visible when it resolves, see `reached` for the level asked for. */
   commit(ops: readonly Op[], commit: CommitId = newCommitId()): Promise<Receipt> {
-    return this.backend.commit({ commit, atMicros: nowMicros(), ops })
+    return this.send({ commit, atMicros: nowMicros(), ops })
+  }
+
+  /** Sends a group until it is known what came of it: the same commit id again is harmless. */
+  async send(group: Group): Promise<Receipt> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.backend.commit(group)
+      } catch (error) {
+        if (!(error instanceof UnknownOutcomeError) || attempt >= RESENDS_MAX) throw error
+        await sleep(2 ** attempt)
+      }
+    }
   }
 
   /** Resolves when everything committed so far has the level that this store waits for. */
@@ -68,6 +81,9 @@ export class Store {
   }
 }
 
+/** With pauses that double, about four seconds in all. */
+const RESENDS_MAX = 11
+
 let lastMicros = 0n
 
 /** The clock that orders writers of a row: microseconds since the epoch, never the same twice in a process. */
@@ -83,7 +99,8 @@ const utf8 = new TextEncoder()
 export function checkAlias(alias: unknown): asserts alias is string {
   if (typeof alias !== 'string' || alias === '')
     throw new ValidationError(`an alias is a text of at least one character, not ${String(alias)}`, { code: 'ERR_ALIAS_INVALID', alias })
-  if (!alias.isWellFormed()) throw new ValidationError('an alias must be well-formed text (no lone surrogates)', { code: 'ERR_ALIAS_INVALID', alias })
+  if (!alias.isWellFormed())
+    throw new ValidationError('an alias must be well-formed text (no lone surrogates)', { code: 'ERR_ALIAS_INVALID', alias })
   if (alias.length * 3 > ALIAS_BYTES_MAX && utf8.encode(alias).length > ALIAS_BYTES_MAX)
     throw new ValidationError(`alias ${alias.slice(0, 40)}… is longer than ${ALIAS_BYTES_MAX} bytes of UTF-8; shorten it`, {
       code: 'ERR_KEY_TOO_LONG',

@@ -10,7 +10,8 @@ const BATCH = 16
 /** Stores a folder of texts as a dataset: producer.ts [FOLDER] ALIAS. Without a folder: the licences and readmes in node_modules. */
 main(import.meta, async () => {
   const [folder, alias] = commandLine('producer.ts', '[FOLDER]', 'ALIAS')
-  if (await isTaken(alias)) throw new AliasTakenError(`alias ${alias} is in use: choose another, or delete its dataset with cleaner.ts ${alias}`)
+  if (await isTaken(alias))
+    throw new AliasTakenError(`alias ${alias} is in use: choose another, or delete its dataset with cleaner.ts ${alias}`)
   const texts = textsIn(folder)
   const words = new Words()
   words.title = relative('.', texts.folder) || texts.folder

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { open, readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isSpace } from './count-words.js'
@@ -11,7 +12,11 @@ export interface Texts {
 /** Texts that every project has: the licences and readmes of its packages. */
 export const DEFAULT_TEXTS: Texts = { folder: 'node_modules', only: /licen[cs]e|readme/i }
 
-export const textsIn = (folder: string | undefined): Texts => (folder === undefined ? DEFAULT_TEXTS : { folder: resolve(folder) })
+export function textsIn(folder: string | undefined): Texts {
+  const texts = folder === undefined ? DEFAULT_TEXTS : { folder: resolve(folder) }
+  if (!existsSync(texts.folder)) throw new Error(`there is no folder ${texts.folder} here: name one with texts`)
+  return texts
+}
 
 /** The text files, in a fixed order. Links are not followed, so that no file is counted twice and no loop is entered. */
 export async function* textFiles({ folder, only }: Texts): AsyncGenerator<string> {

@@ -36,7 +36,8 @@ const context: DecodeContext = {
 }
 
 /** An object's fields without its class. @throws CorruptError */
-export const fieldsOf = (cells: Cells): ReadonlyMap<string, unknown> => decodeFields(new Map([...cells].filter(([, cell]) => !isDeleted(cell))), context)
+export const fieldsOf = (cells: Cells): ReadonlyMap<string, unknown> =>
+  decodeFields(new Map([...cells].filter(([, cell]) => !isDeleted(cell))), context)
 
 /** The dicts among an object's fields, by field. */
 export const dictsOf = (fields: ReadonlyMap<string, unknown>): readonly (readonly [string, ShownDict])[] =>
@@ -44,6 +45,14 @@ export const dictsOf = (fields: ReadonlyMap<string, unknown>): readonly (readonl
 
 /** One cell of a row, outside any object. */
 export const valueOfCell = (cell: Cell | undefined): unknown =>
-  cell === undefined ? undefined : Array.isArray(cell) ? cell.map(valueOfCell) : isRef(cell) ? context.resolve(cell) : cell instanceof Packed ? fieldsOf(new Map([['', cell]])).get('') : cell
+  cell === undefined
+    ? undefined
+    : Array.isArray(cell)
+      ? cell.map(valueOfCell)
+      : isRef(cell)
+        ? context.resolve(cell)
+        : cell instanceof Packed
+          ? fieldsOf(new Map([['', cell]])).get('')
+          : cell
 
 const isRef = (cell: Cell): cell is Ref => typeof cell === 'object' && cell !== null && 'classId' in cell

@@ -7,7 +7,9 @@ export interface CommonOptions {
 }
 
 export const commonOptions = (command: Command): Command =>
-  command.option('--storage <url>', 'the store, e.g. nvram:./data (default: INSITU_STORAGE, the config file, else nvram:.insitu)').option('--json', 'data as lines of JSON')
+  command
+    .option('--storage <url>', 'the store, e.g. nvram:./data (default: INSITU_STORAGE, the config file, else nvram:.insitu)')
+    .option('--json', 'data as lines of JSON')
 
 /** Makes a store the default of programs that this process imports or starts. They read the environment, as without this command line. */
 export function useStorage(url: string | undefined): void {

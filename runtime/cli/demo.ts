@@ -23,7 +23,10 @@ export const demoCommand = (): Command =>
     .description('see it work: one program stores texts, a second counts their words in tasks, a third cleans up')
     .option('--folder <folder>', 'texts to count (default: the licences and readmes in node_modules)')
     .option('--out <file>', 'where the drawing of the task graph goes', 'insitu-graph.svg')
-    .addHelpText('after', '\nUses a store of its own that is removed at the end; with --storage, that store, and the counts stay in it as demo-counts.')
+    .addHelpText(
+      'after',
+      '\nUses a store of its own that is removed at the end; with --storage, that store, and the counts stay in it as demo-counts.',
+    )
     .action(async (_: unknown, command: Command) => demo(command.optsWithGlobals()))
 
 const DATA = 'demo-texts'
@@ -59,7 +62,8 @@ async function program(name: string, args: readonly string[], env: NodeJS.Proces
   const lines: string[] = []
   for await (const line of createInterface({ input: child.stdout })) lines.push(line)
   const [code, signal] = await ended
-  if (code !== 0) throw new TaskFailedError(`${name} ended with ${signal ?? `exit code ${code}`}: its message stands above`, { program: name })
+  if (code !== 0)
+    throw new TaskFailedError(`${name} ended with ${signal ?? `exit code ${code}`}: its message stands above`, { program: name })
   say(pc.dim(`${name.padEnd(8)}  ${((performance.now() - startMs) / 1000).toFixed(1)} s`))
   return lines
 }
@@ -84,7 +88,8 @@ interface Report {
 
 function report({ words, record, seconds, out, json }: Report): void {
   const { done = 0, failed = 0, bytesMoved = 0 } = record.stats
-  if (json) return put(true, { words: Object.fromEntries(words), done, failed, bytesMoved, seconds: Number(seconds.toFixed(2)), graph: out }, [])
+  if (json)
+    return put(true, { words: Object.fromEntries(words), done, failed, bytesMoved, seconds: Number(seconds.toFixed(2)), graph: out }, [])
   for (const [word, n] of words) process.stdout.write(`${String(n).padStart(8)}  ${word}\n`)
   say('')
   say(`${pc.bold(String(done))} tasks done${failed > 0 ? `, ${failed} failed` : ''}, in three programs that shared a dataset by its name`)

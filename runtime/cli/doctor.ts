@@ -23,7 +23,10 @@ interface Finding {
 export const doctorCommand = (): Command =>
   commonOptions(new Command('doctor'))
     .description('what is missing on this machine, and the command that fixes it')
-    .addHelpText('after', '\nMakes nothing: a store that does not exist yet is not opened.\n\nExamples:\n  $ insitu doctor\n  $ insitu doctor --storage nvram:/mnt/data --json')
+    .addHelpText(
+      'after',
+      '\nMakes nothing: a store that does not exist yet is not opened.\n\nExamples:\n  $ insitu doctor\n  $ insitu doctor --storage nvram:/mnt/data --json',
+    )
     .action(async (_: unknown, command: Command) => doctor(command.optsWithGlobals()))
 
 async function doctor({ storage, json }: CommonOptions): Promise<void> {
@@ -96,7 +99,12 @@ function notYet(url: string, path: string): Finding {
     accessSync(above, constants.W_OK)
     return { what: STORE, health: 'ok', found: `${url} does not exist yet; the first use makes it` }
   } catch {
-    return { what: STORE, health: 'missing', found: `${url} cannot be made: ${above} is not writable`, fix: `chmod u+w ${above}, or --storage nvram:FOLDER` }
+    return {
+      what: STORE,
+      health: 'missing',
+      found: `${url} cannot be made: ${above} is not writable`,
+      fix: `chmod u+w ${above}, or --storage nvram:FOLDER`,
+    }
   }
 }
 
@@ -122,8 +130,15 @@ async function space(path: string): Promise<Finding> {
   const { bavail, bsize } = await statfs(path)
   const free = bavail * bsize
   const found = `${bytes(free)} free at ${path}`
-  return free < SPACE_MIN_BYTES ? { what: 'disk space', health: 'optional', found, fix: 'free some, or --storage nvram:FOLDER on a larger disk' } : { what: 'disk space', health: 'ok', found }
+  return free < SPACE_MIN_BYTES
+    ? { what: 'disk space', health: 'optional', found, fix: 'free some, or --storage nvram:FOLDER on a larger disk' }
+    : { what: 'disk space', health: 'ok', found }
 }
 
 const servers = (): readonly Finding[] =>
-  ['redis', 'cassandra'].map((what) => ({ what, health: 'optional', found: 'this version of insitu has no such backend yet', fix: 'use nvram:FOLDER' }))
+  ['redis', 'cassandra'].map((what) => ({
+    what,
+    health: 'optional',
+    found: 'this version of insitu has no such backend yet',
+    fix: 'use nvram:FOLDER',
+  }))

@@ -16,7 +16,10 @@ export const getCommand = (): Command =>
     .description("print an object's fields as JSON; its class is not needed")
     .argument('<alias|id>')
     .option('--rows <n>', 'of each dict, the first n rows', count, 0)
-    .addHelpText('after', '\nWith --json: on one line.\n\nExamples:\n  $ insitu get experiment1\n  $ insitu get result1 --rows 10 --json | jq .counts.rows')
+    .addHelpText(
+      'after',
+      '\nWith --json: on one line.\n\nExamples:\n  $ insitu get experiment1\n  $ insitu get result1 --rows 10 --json | jq .counts.rows',
+    )
     .action(async (what: string, _: unknown, command: Command) => get(what, command.optsWithGlobals()))
 
 function count(text: string): number {
@@ -37,12 +40,20 @@ async function get(what: string, { rows, ...options }: GetOptions): Promise<void
 async function rowsOf(backend: Backend, { table: name }: ShownDict, limit: number): Promise<readonly unknown[]> {
   const id = name as TableId
   const table = await backend.table(id)
-  if (!table) throw new CorruptError(`table ${name} is missing in ${backend.url}: its object was being deleted, or the store is damaged`, { table: name })
+  if (!table)
+    throw new CorruptError(`table ${name} is missing in ${backend.url}: its object was being deleted, or the store is damaged`, {
+      table: name,
+    })
   const rows: unknown[] = []
   for await (const page of backend.scan({ in: id, limit })) {
     for (const { key, values } of page) {
-      const cells = [...table.keys.map((column, i) => [column.name, key[i]] as const), ...table.values.map((column, i) => [column.name, values[i]] as const)]
-      rows.push(Object.fromEntries(cells.filter(([, cell]) => cell !== undefined).map(([column, cell]) => [column, plain(valueOfCell(cell))])))
+      const cells = [
+        ...table.keys.map((column, i) => [column.name, key[i]] as const),
+        ...table.values.map((column, i) => [column.name, values[i]] as const),
+      ]
+      rows.push(
+        Object.fromEntries(cells.filter(([, cell]) => cell !== undefined).map(([column, cell]) => [column, plain(valueOfCell(cell))])),
+      )
     }
   }
   return rows

@@ -18,7 +18,10 @@ export const graphCommand = (): Command =>
     .option('--run <id>', 'which run (default: the one that started last in this folder)')
     .addOption(new Option('--format <format>', 'of the drawing').choices(['svg', 'dot']).default('svg'))
     .option('--out <file>', 'where to write it (default: stdout)')
-    .addHelpText('after', '\nWith --json: the run record itself, on one line.\n\nExamples:\n  $ insitu graph --out graph.svg\n  $ insitu graph --format dot | less')
+    .addHelpText(
+      'after',
+      '\nWith --json: the run record itself, on one line.\n\nExamples:\n  $ insitu graph --out graph.svg\n  $ insitu graph --format dot | less',
+    )
     .action(async (_: unknown, command: Command) => graph(command.optsWithGlobals()))
 
 async function graph({ run, format, out, json }: GraphOptions): Promise<void> {
@@ -30,4 +33,5 @@ async function graph({ run, format, out, json }: GraphOptions): Promise<void> {
   say(`the task graph of run ${record.run} (${record.program}) is in ${out}`)
 }
 
-const drawn = async ({ graph: tasks }: RunRecord, format: 'svg' | 'dot'): Promise<string> => (format === 'dot' ? graphDot(tasks) : graphSvg(tasks))
+const drawn = async ({ graph: tasks }: RunRecord, format: 'svg' | 'dot'): Promise<string> =>
+  format === 'dot' ? graphDot(tasks) : graphSvg(tasks)

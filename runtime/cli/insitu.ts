@@ -14,6 +14,9 @@ import { runCommand } from './run.js'
 import { showCommand } from './show.js'
 
 const HELP = `
+Environment: INSITU_STORAGE the store, INSITU_RUNTIME=off runs tasks in place and in order, INSITU_WORKERS how many threads run tasks,
+INSITU_STATE where runs are recorded (default .insitu), NO_COLOR.
+
 Exit codes: 0 ok, 1 a task failed or nothing was found, 2 wrong usage, 3 the store cannot be used, 130 interrupted.
 
 Examples:
@@ -30,7 +33,9 @@ const version = (): string => {
 }
 
 function program(): Command {
-  const commands = [runCommand, demoCommand, lsCommand, showCommand, getCommand, rmCommand, graphCommand, doctorCommand].map((make) => make())
+  const commands = [runCommand, demoCommand, lsCommand, showCommand, getCommand, rmCommand, graphCommand, doctorCommand].map((make) =>
+    make(),
+  )
   const insitu = commonOptions(new Command('insitu'))
     .description('Persistent objects for TypeScript, and tasks that run where the data lives.')
     .version(version())
@@ -38,7 +43,8 @@ function program(): Command {
     .showHelpAfterError('(insitu --help shows what there is)')
     .addHelpText('after', HELP)
     .exitOverride()
-  for (const command of commands) insitu.addCommand(command.exitOverride().showHelpAfterError(`(insitu ${command.name()} --help shows how)`))
+  for (const command of commands)
+    insitu.addCommand(command.exitOverride().showHelpAfterError(`(insitu ${command.name()} --help shows how)`))
   return insitu
 }
 

@@ -15,7 +15,10 @@ export const lsCommand = (): Command =>
     .option('--class <name>', 'only objects of this class: its whole id, or its name alone')
     .option('--prefix <text>', 'only aliases that begin with this')
     .option('--all', 'objects without an alias as well')
-    .addHelpText('after', '\nExamples:\n  $ insitu ls\n  $ insitu ls --class Words --json\n  $ insitu ls --storage nvram:./data --prefix run-')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ insitu ls\n  $ insitu ls --class Words --json\n  $ insitu ls --storage nvram:./data --prefix run-',
+    )
     .action(async (_: unknown, command: Command) => ls(command.optsWithGlobals()))
 
 async function ls(options: LsOptions): Promise<void> {
@@ -43,4 +46,5 @@ async function* listed(backend: Backend, { prefix, all }: LsOptions): AsyncGener
   for await (const page of backend.objects({})) for (const ref of page) if (!named.has(ref.id)) yield [null, ref]
 }
 
-const ofClass = (ref: Ref, name: string | undefined): boolean => name === undefined || ref.classId === name || ref.classId.endsWith(`#${name}`)
+const ofClass = (ref: Ref, name: string | undefined): boolean =>
+  name === undefined || ref.classId === name || ref.classId.endsWith(`#${name}`)

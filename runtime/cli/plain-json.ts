@@ -24,7 +24,8 @@ function convertObject(value: object, above: readonly object[]): unknown {
   if (value instanceof Error) return { name: value.name, message: value.message, ...properties(value, inner) }
   if (value instanceof Map) return convertMap(value, inner)
   if (value instanceof Set || Array.isArray(value)) return Array.from(value, inner)
-  if (ArrayBuffer.isView(value)) return isIterable(value) ? Array.from(value, inner) : inner(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
+  if (ArrayBuffer.isView(value))
+    return isIterable(value) ? Array.from(value, inner) : inner(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
   if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return inner(new Uint8Array(value))
   return properties(value, inner)
 }
@@ -36,4 +37,5 @@ const convertMap = (map: ReadonlyMap<unknown, unknown>, inner: (item: unknown) =
     ? Object.fromEntries([...map].map(([key, item]) => [key, inner(item)]))
     : [...map].map(([key, item]) => [inner(key), inner(item)])
 
-const properties = (value: object, inner: (item: unknown) => unknown): object => Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inner(item)]))
+const properties = (value: object, inner: (item: unknown) => unknown): object =>
+  Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inner(item)]))

@@ -52,7 +52,8 @@ const fieldFacts = ({ cells }: Stored): readonly FieldFacts[] =>
 
 const cellBytes = (cell: Cell | undefined): number => (cell === undefined ? 0 : encodeWire(cell).length)
 
-const typeName = (value: unknown): string => (value === null ? 'null' : typeof value === 'object' ? (value.constructor?.name ?? 'object').replace(/^Shown/, '') : typeof value)
+const typeName = (value: unknown): string =>
+  value === null ? 'null' : typeof value === 'object' ? (value.constructor?.name ?? 'object').replace(/^Shown/, '') : typeof value
 
 const SHOWN_CHARACTERS = 60
 

@@ -9,7 +9,22 @@ import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
 import type { CommitId } from '../../src/ids.js'
 import { UnavailableError } from '../../src/errors.js'
 
-type Method = 'commit' | 'flush' | 'read' | 'marks' | 'staged' | 'find' | 'objects' | 'aliases' | 'define' | 'table' | 'drop' | 'rows' | 'scan' | 'pieces' | 'locate'
+type Method =
+  | 'commit'
+  | 'flush'
+  | 'read'
+  | 'marks'
+  | 'staged'
+  | 'find'
+  | 'objects'
+  | 'aliases'
+  | 'define'
+  | 'table'
+  | 'drop'
+  | 'rows'
+  | 'scan'
+  | 'pieces'
+  | 'locate'
 interface Call {
   readonly n: number
   readonly method: Method | 'next' | 'return'

@@ -1,7 +1,14 @@
 /** Arguments and results of tasks on their way between threads. */
 import { Ref } from '../../src/backend.js'
 import { classOf, constructorOf } from '../../src/classes/class-registry.js'
-import { type CollectionCell, type DecodeContext, type EncodeContext, type NestedClass, decodeValue, encodeValue } from '../../src/codec/values.js'
+import {
+  type CollectionCell,
+  type DecodeContext,
+  type EncodeContext,
+  type NestedClass,
+  decodeValue,
+  encodeValue,
+} from '../../src/codec/values.js'
 import { dictFromSchema, isDict } from '../../src/dict/storage-dict.js'
 import { ValidationError } from '../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../src/ids.js'
@@ -28,7 +35,10 @@ export function carry(value: unknown, path: string): Carried {
   if (typeof value === 'object') {
     const ref = isStorageObject(value) ? stateOf(value).ref : undefined
     if (ref) return { k: 'o', id: ref.id, c: ref.classId }
-    if (Array.isArray(value) && value.some((item) => typeof item === 'object' && item !== null && isStorageObject(item) && stateOf(item).ref))
+    if (
+      Array.isArray(value) &&
+      value.some((item) => typeof item === 'object' && item !== null && isStorageObject(item) && stateOf(item).ref)
+    )
       return { k: 'a', e: value.map((item, i) => carry(item, `${path}[${i}]`)) }
   }
   return { k: 'v', b: encodeValue(value, { ...encoding, path }) }
@@ -68,8 +78,7 @@ export const encodeError = (error: unknown): Uint8Array => {
   try {
     return encodeValue(error, { ...encoding, anyError: true, path: 'error' })
   } catch (cause) {
-    const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) }
-    return encodeValue(new Error(`${name}: ${message} (its further fields could not be sent: ${(cause as Error).message})`), encoding)
+    return encodeValue(bareError(error, cause as Error), encoding)
   }
 }
 
@@ -77,7 +86,10 @@ export const decodeError = (bytes: Uint8Array, unit: UnitOfWork): unknown => dec
 
 function dictCellOf(dict: object): CollectionCell {
   const table = tableOf(dict)
-  if (!table) throw new ValidationError('a volatile StorageDict cannot be passed to a task: make it, or its owner, persistent first', { code: 'ERR_VOLATILE_DICT' })
+  if (!table)
+    throw new ValidationError('a volatile StorageDict cannot be passed to a task: make it, or its owner, persistent first', {
+      code: 'ERR_VOLATILE_DICT',
+    })
   const { id, ...rest } = table
   return { kind: 'dict', table: id, ...rest }
 }
@@ -122,3 +134,14 @@ function volatileClass(ctor: ReturnType<typeof constructorOfInstance>): NestedCl
   return known
 }
 
+const BUILT_IN = [TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError]
+
+/** Class and message of an error whose further fields cannot be sent; the reason is its cause. */
+function bareError(error: unknown, why: Error): Error {
+  const like = BUILT_IN.find((c) => error instanceof c) ?? Error
+  const bare = new like(error instanceof Error ? error.message : String(error), {
+    cause: new Error(`further fields could not be sent: ${why.message}`),
+  })
+  if (error instanceof Error && error.name !== bare.name) bare.name = error.name
+  return bare
+}

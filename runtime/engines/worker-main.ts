@@ -120,7 +120,8 @@ function resolveBody(place: FnPlace, task: TaskMessage): Promise<(args: unknown[
 }
 
 async function functionBody(place: FnPlace): Promise<(args: unknown[]) => unknown> {
-  if (place.url === undefined) throw new UnsupportedError(`the module of task ${place.name} is not known: define tasks in modules, not in eval or the console`)
+  if (place.url === undefined)
+    throw new UnsupportedError(`the module of task ${place.name} is not known: define tasks in modules, not in eval or the console`)
   const module = await importTaskModule(place)
   const made = taskAt({ url: place.url, line: place.line, column: place.column })
   const name = made && exportName(module, made)
@@ -162,7 +163,8 @@ function exportName(module: object, task: object): string | undefined {
 function methodBody(method: string): (args: unknown[]) => unknown {
   return ([target, ...args]) => {
     const fn = (target as StorageObject & Record<string, unknown>)[method]
-    if (typeof fn !== 'function') throw new ValidationError(`${(target as object).constructor.name} has no method ${method}`, { code: 'ERR_NO_METHOD', method })
+    if (typeof fn !== 'function')
+      throw new ValidationError(`${(target as object).constructor.name} has no method ${method}`, { code: 'ERR_NO_METHOD', method })
     return (definitionOfTask(fn)?.body ?? fn).apply(target, args)
   }
 }

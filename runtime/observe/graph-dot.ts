@@ -14,7 +14,10 @@ function taskDot({ nodes, edges }: TaskGraph): string {
     const tip = `task ${id}: ${state}${worker === undefined ? '' : ` on ${worker}`}`
     return `  ${id} [label=${quoted(name)} tooltip=${quoted(tip)} fillcolor="${COLOURS[state] ?? '#ffffff'}"]`
   })
-  return digraph(drawn, edges.map(([from, to]) => `  ${from} -> ${to}`))
+  return digraph(
+    drawn,
+    edges.map(([from, to]) => `  ${from} -> ${to}`),
+  )
 }
 
 function groupedDot({ groups, links }: GroupedGraph): string {
@@ -22,7 +25,10 @@ function groupedDot({ groups, links }: GroupedGraph): string {
     const label = `${name} × ${tasks}${failed > 0 ? `, ${failed} failed` : ''}`
     return `  ${i} [label=${quoted(label)} fillcolor="${failed > 0 ? COLOURS['failed'] : COLOURS['done']}"]`
   })
-  return digraph(drawn, links.map(([from, to, edges]) => `  ${from} -> ${to} [label=" ${edges}"]`))
+  return digraph(
+    drawn,
+    links.map(([from, to, edges]) => `  ${from} -> ${to} [label=" ${edges}"]`),
+  )
 }
 
 const digraph = (nodes: readonly string[], edges: readonly string[]): string =>

@@ -71,7 +71,10 @@ const bounded = (record: RunRecord): RunRecord =>
 /** A run's record. @throws NotFoundError, CorruptError */
 export async function readRunRecord(run: string, folder = stateDir()): Promise<RunRecord> {
   const text = await readFile(pathOf(run, folder), 'utf8').catch((cause: unknown) => {
-    throw new NotFoundError(`no record of run ${run} in ${runsIn(folder)}: start the program in this folder, or set INSITU_STATE`, { run, cause })
+    throw new NotFoundError(`no record of run ${run} in ${runsIn(folder)}: start the program in this folder, or set INSITU_STATE`, {
+      run,
+      cause,
+    })
   })
   return parsed(text, run)
 }
@@ -79,7 +82,8 @@ export async function readRunRecord(run: string, folder = stateDir()): Promise<R
 /** The record of the run that started last. @throws NotFoundError when there is none. */
 export async function latestRunRecord(folder = stateDir()): Promise<RunRecord> {
   const run = (await runIds(folder)).at(-1)
-  if (run === undefined) throw new NotFoundError(`no run was recorded in ${runsIn(folder)}: start a program with tasks in this folder first`, { folder })
+  if (run === undefined)
+    throw new NotFoundError(`no run was recorded in ${runsIn(folder)}: start a program with tasks in this folder first`, { folder })
   return readRunRecord(run, folder)
 }
 
@@ -132,5 +136,8 @@ function pathOf(run: string, folder: string): string {
 
 async function runIds(folder: string): Promise<readonly string[]> {
   const names = await readdir(runsIn(folder)).catch(() => [])
-  return names.filter((name) => name.endsWith('.json') && isIdText(name.slice(0, -5))).map((name) => name.slice(0, -5)).sort()
+  return names
+    .filter((name) => name.endsWith('.json') && isIdText(name.slice(0, -5)))
+    .map((name) => name.slice(0, -5))
+    .sort()
 }

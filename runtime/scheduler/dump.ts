@@ -6,7 +6,13 @@ import { statsOf } from './stats.js'
 /** Everything that is not settled, as text: what to attach to a bug report. */
 export function dump(state: RuntimeState, names: Names = {}): string {
   const totals = Object.entries(statsOf(state)).map(([key, value]) => `${key} ${value}`)
-  return [`step ${state.steps} at ${state.now} ms`, totals.join(', '), ...workerLines(state), ...dataLines(state), ...taskLines(state, names)].join('\n')
+  return [
+    `step ${state.steps} at ${state.now} ms`,
+    totals.join(', '),
+    ...workerLines(state),
+    ...dataLines(state),
+    ...taskLines(state, names),
+  ].join('\n')
 }
 
 function* workerLines(state: RuntimeState): Generator<string> {

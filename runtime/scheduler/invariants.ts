@@ -95,7 +95,12 @@ function checkGroup(state: RuntimeState, g: number, isOpen: boolean, found: Foun
   const allowed = !isOpen ? 0 : mode === Access.COMMUTATIVE ? 1 : found.members[g]!
   law(state, granted === allowed, NONE, `datum ${d}: the first group's members may run, of COMMUTATIVE ones one, of later groups none`)
   law(state, mode !== Access.WRITE || found.members[g]! <= 1, NONE, `datum ${d}: a writer is alone`)
-  law(state, next === NONE || mode === Access.WRITE || groups.mode(next) !== mode, NONE, `datum ${d}: neighbours that could share a group do`)
+  law(
+    state,
+    next === NONE || mode === Access.WRITE || groups.mode(next) !== mode,
+    NONE,
+    `datum ${d}: neighbours that could share a group do`,
+  )
 }
 
 function checkTasks(state: RuntimeState, found: Found): void {
@@ -123,7 +128,7 @@ function checkTask(state: RuntimeState, task: number, status: number, ungranted:
     return
   }
   law(state, tasks.missing[task] === tasks.promises[task]! + ungranted, task, 'missing = promises + accesses not granted')
-  law(state, (status === Status.WAITING) === (tasks.missing[task]! > 0), task, 'a task waits exactly while something is missing')
+  law(state, (status === Status.WAITING) === tasks.missing[task]! > 0, task, 'a task waits exactly while something is missing')
 }
 
 function checkQueues(state: RuntimeState): number {
@@ -157,7 +162,12 @@ function checkWorkers(state: RuntimeState): number {
     if (worker === undefined) continue
     const seen = checkWorkerList(state, worker.index)
     law(state, worker.alive || seen.length === 0, NONE, `worker ${worker.index}: a lost worker has no tasks`)
-    law(state, worker.assigned === seen.length && worker.queuedUs === seen.us, NONE, `worker ${worker.index}: its load is the sum of its tasks`)
+    law(
+      state,
+      worker.assigned === seen.length && worker.queuedUs === seen.us,
+      NONE,
+      `worker ${worker.index}: its load is the sum of its tasks`,
+    )
     assigned += seen.length
   }
   return assigned
@@ -186,7 +196,12 @@ function checkHosts(state: RuntimeState): void {
   for (const host of hosts) {
     const { index, workers } = host
     const sum = (of: (w: (typeof workers)[number]) => number): number => workers.reduce((n, w) => n + of(w), 0)
-    law(state, workers.every((w) => w.alive && w.host === index), NONE, `host ${index}: its workers live there`)
+    law(
+      state,
+      workers.every((w) => w.alive && w.host === index),
+      NONE,
+      `host ${index}: its workers live there`,
+    )
     law(state, host.slots === sum((w) => w.slots) && host.assigned === sum((w) => w.assigned), NONE, `host ${index}: sums of its workers`)
     law(state, host.assignedUs === us[index], NONE, `host ${index}: its load is the sum of its tasks`)
     law(state, workers.length > 0 === state.livingHosts.includes(host), NONE, `host ${index}: living hosts are those with workers`)

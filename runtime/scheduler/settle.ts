@@ -28,7 +28,13 @@ export function cancel(state: RuntimeState, task: number, cause: number, reason:
   spread(state)
 }
 
-function doom(state: RuntimeState, task: number, status: typeof Status.FAILED | typeof Status.CANCELLED, cause: number, reason: Reason): void {
+function doom(
+  state: RuntimeState,
+  task: number,
+  status: typeof Status.FAILED | typeof Status.CANCELLED,
+  cause: number,
+  reason: Reason,
+): void {
   const { tasks } = state
   if (tasks.status[task] === Status.READY) state.queues.remove(tasks, task)
   setStatus(state, task, status)

@@ -82,6 +82,7 @@ function begin(state: RuntimeState, task: number): void {
 }
 
 function checkWrittenOnce(state: RuntimeState, task: number, d: number): void {
-  if (state.data.written[d] === 1 || state.data.tail[d] !== NONE) throw illegal(state, task, `writes renamed datum ${d} after it was written or read`)
+  if (state.data.written[d] === 1 || state.data.tail[d] !== NONE)
+    throw illegal(state, task, `writes renamed datum ${d} after it was written or read`)
   state.data.written[d] = 1
 }

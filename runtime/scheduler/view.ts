@@ -94,7 +94,9 @@ function inFrontOf(state: RuntimeState, a: number): number[] {
   let group = NONE
   for (let g = head; g !== own; g = groups.next(g)) if (groups.pending(g) > 0) group = g
   if (group === NONE) group = own
-  return membersOf(state, group).filter((m) => group !== own || m.granted).map((m) => m.task)
+  return membersOf(state, group)
+    .filter((m) => group !== own || m.granted)
+    .map((m) => m.task)
 }
 
 /** Tasks in a group, by a scan of all pending accesses: granted ones stand in no list. */

@@ -4,6 +4,9 @@ export class AggregateTaskError extends AggregateError {
 
   constructor(failures: readonly unknown[]) {
     const first = failures[0]
-    super(failures, `${failures.length} task${failures.length === 1 ? '' : 's'} failed; the first: ${first instanceof Error ? first.message : String(first)}`)
+    super(
+      failures,
+      `${failures.length} task${failures.length === 1 ? '' : 's'} failed; the first: ${first instanceof Error ? first.message : String(first)}`,
+    )
   }
 }

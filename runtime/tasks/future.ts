@@ -25,7 +25,10 @@ export class TaskFuture<T> implements Future<T> {
   constructor(readonly source: FutureSource<T>) {}
 
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is what a future is for
-  then<A = T, B = never>(onDone?: ((value: T) => A | PromiseLike<A>) | null, onFailed?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
+  then<A = T, B = never>(
+    onDone?: ((value: T) => A | PromiseLike<A>) | null,
+    onFailed?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
     return this.source.promise().then(onDone, onFailed)
   }
 

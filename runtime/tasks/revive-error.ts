@@ -11,7 +11,8 @@ const classes = new Map<string, Map<string, abstract new (...args: never[]) => E
 /** Remembers the error classes that a task's module exports, so that what its tasks throw is `instanceof` them here too. */
 export function learnErrorClasses(url: string, module: object): void {
   const found = new Map<string, abstract new (...args: never[]) => Error>()
-  for (const value of Object.values(module)) if (typeof value === 'function' && value.prototype instanceof Error) found.set(value.name, value)
+  for (const value of Object.values(module))
+    if (typeof value === 'function' && value.prototype instanceof Error) found.set(value.name, value)
   classes.set(url, found)
 }
 

@@ -64,8 +64,7 @@ const bySite = new Map<string, object>()
 export const taskDefinition = (index: number): TaskDefinition => definitions[index]!
 
 /** The definition behind a task function. */
-export const definitionOfTask = (fn: unknown): TaskDefinition | undefined =>
-  typeof fn === 'function' ? definitionOf.get(fn) : undefined
+export const definitionOfTask = (fn: unknown): TaskDefinition | undefined => (typeof fn === 'function' ? definitionOf.get(fn) : undefined)
 
 /** The task function that `task(...)` made at a place, in this thread. */
 export const taskAt = (site: CallSite): object | undefined => bySite.get(`${site.url}:${site.line}:${site.column}`)
@@ -119,8 +118,15 @@ type AsyncOnly<R> = R extends PromiseLike<unknown> ? unknown : Refused<'a task m
 export declare namespace task {
   /** `@task.method()` on an async method, in TC39 or legacy mode. Without decorators: `executeTask(object, 'method')`. */
   function method(options?: TaskOptions<readonly any[]>): {
-    <This extends StorageObject, A extends readonly unknown[], R>(m: ((this: This, ...a: A) => R) & AsyncOnly<R>, c: ClassMethodDecoratorContext<This>): void
-    <A extends readonly unknown[], R>(proto: StorageObject, name: string | symbol, d: TypedPropertyDescriptor<((...a: A) => R) & AsyncOnly<R>>): void
+    <This extends StorageObject, A extends readonly unknown[], R>(
+      m: ((this: This, ...a: A) => R) & AsyncOnly<R>,
+      c: ClassMethodDecoratorContext<This>,
+    ): void
+    <A extends readonly unknown[], R>(
+      proto: StorageObject,
+      name: string | symbol,
+      d: TypedPropertyDescriptor<((...a: A) => R) & AsyncOnly<R>>,
+    ): void
   }
   /** The same task with other call options. */
   function configure<F extends TaskFn<any, any>>(fn: F, options: CallOptions): F

@@ -99,6 +99,8 @@ export function collectionsIn(cells: Cells): CollectionCell[] {
 }
 
 function tokensOf(bytes: Uint8Array): readonly unknown[] {
+  // The core's sign for a deleted field.
+  if (bytes.length === 0) return []
   if (bytes[0] === Format.memory && bytes.length >= MEMORY_HEADER_BYTES) return []
   const list = bytes[0] === Format.graph || bytes[0] === Format.group ? decodeWire(bytes.subarray(1)) : undefined
   if (!Array.isArray(list)) throw new CorruptError('Damaged bytes of a value: an unknown format.')

@@ -12,10 +12,10 @@ import { noteUnsure } from './unsure.js'
 /** A unit whose existing data lie in one domain: new objects elsewhere first, then one group. */
 export async function commitAlone(plan: Plan, tools: Tools): Promise<Receipt> {
   await storeFresh(plan, tools)
-  if (!plan.home) return applied(plan)
+  if (!plan.place) return applied(plan)
   failPoint('alone-sent')
   try {
-    return withStamps(plan, await plan.home.backend.commit(aloneGroup(plan)))
+    return withStamps(plan, await plan.place.backend.commit(aloneGroup(plan)))
   } catch (error) {
     return commitAgain(plan, error, tools)
   }
@@ -45,7 +45,7 @@ export async function commitAgain(plan: Plan, first: unknown, tools: Tools): Pro
     noteUnsure(plan.unit, error)
     if (!(await mayRetry(plan, error, patience, tools))) return giveUp(plan, error)
     try {
-      return withStamps(plan, await plan.home!.backend.commit(aloneGroup(plan)))
+      return withStamps(plan, await plan.place!.backend.commit(aloneGroup(plan)))
     } catch (next) {
       error = next
     }
@@ -54,8 +54,9 @@ export async function commitAgain(plan: Plan, first: unknown, tools: Tools): Pro
 
 async function mayRetry(plan: Plan, error: unknown, patience: Patience, tools: Tools): Promise<boolean> {
   const met = metIntent(error)
-  if ((!met && !(error instanceof UnknownOutcomeError)) || patience.over || tools.signal?.aborted) return false
-  const verdict = met && (await resolveMet({ backend: plan.home!.backend, ...met }, tools))
+  if ((!met && !(error instanceof UnknownOutcomeError)) || patience.over) return false
+  tools.signal?.throwIfAborted()
+  const verdict = met && (await resolveMet({ backend: plan.place!.backend, ...met }, tools))
   if (!verdict || verdict === 'undecided') await patience.wait()
   return true
 }

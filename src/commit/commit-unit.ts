@@ -20,8 +20,13 @@ export async function commitUnit(unit: Unit, options: CommitOptions): Promise<Re
   if (!part) return commitPlanned(unit, options)
   // The hot path: one part of one domain, the mark included, is exactly one call of the backend.
   const { commit, mark, home } = unit
+  failPoint('alone-sent')
   try {
-    const receipt = await part.backend.commit({ commit, atMicros: timeOf(unit), ops: mark ? withMark(home!.ref, mark, part.ops) : part.ops })
+    const receipt = await part.backend.commit({
+      commit,
+      atMicros: timeOf(unit),
+      ops: mark ? withMark(home!.ref, mark, part.ops) : part.ops,
+    })
     failPoint('alone-done')
     return receipt
   } catch (error) {

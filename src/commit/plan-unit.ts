@@ -8,8 +8,11 @@ export interface Plan {
   readonly unit: Unit
   /** Stored before anything else: nobody can reach them before the end. */
   readonly fresh: readonly DomainOps[]
-  readonly home: (Home & { readonly domain: Domain }) | undefined
-  /** Committed in the one group that decides: in the home's domain neither intents nor redo are needed. */
+  /** The domain of the one group that decides; none for new objects only. */
+  readonly place: { readonly backend: Backend; readonly domain: Domain } | undefined
+  /** Where that group puts marks; needed unless all that exists lies in one domain. */
+  readonly home: Home | undefined
+  /** What that group commits besides: in its domain neither intents nor redo are needed. */
   readonly homeOps: readonly Op[]
   /** Existing objects and aliases of other domains (of the home's too, when there are rows elsewhere): reserved, and settled after the decision. */
   readonly held: readonly Holding[]
@@ -40,15 +43,16 @@ export function planUnit(unit: Unit): Plan {
   const fresh = new DomainGroups()
   const rest = new DomainGroups()
   for (const { backend, ops } of unit.parts) for (const op of ops) (isFresh(checked(op)) ? fresh : rest).add(backend, op)
-  const home = homeOf(unit, rest)
-  const near = home ? rest.take(home.backend, home.domain) : []
+  const home = unit.home ?? firstWritten(unit)
+  const place = placeOf(unit, home, rest)
+  const near = place ? rest.take(place.backend, place.domain) : []
   const later = rest.list.map(withoutHeld).filter(({ ops }) => ops.length > 0)
   const held = rest.list.map(holding)
   // Rows elsewhere need intents that lead to them, on their owner wherever it lies, until they are applied.
-  const pointers = later.length > 0 ? near.filter(isHeld) : []
-  if (home && pointers.length > 0) held.push(holding({ ...home, ops: pointers }))
-  const homeOps = home ? [...fresh.take(home.backend, home.domain), ...near.filter((op) => !pointers.some((held) => held === op))] : []
-  return { unit, fresh: fresh.list, home, homeOps, held: held.filter(hasItems), later, atMicros: timeOf(unit) }
+  if (place && later.length > 0) held.push(holding({ ...place, ops: near }))
+  const nearOps = later.length > 0 ? near.filter((op) => !isHeld(op)) : near
+  const homeOps = place ? [...fresh.take(place.backend, place.domain), ...nearOps] : []
+  return { unit, fresh: fresh.list, place, home, homeOps, held: held.filter(hasItems), later, atMicros: timeOf(unit) }
 }
 
 const hasItems = ({ items }: Holding): boolean => items.length > 0
@@ -63,17 +67,11 @@ function checked(op: Op): Op {
  * Where the unit decides. Without a mark to put, a unit whose existing data lie in one domain decides there, with no
  * protocol at all: new objects elsewhere cannot be reached before it.
  */
-function homeOf(unit: Unit, rest: DomainGroups): Plan['home'] {
-  const sole = rest.list.length === 1 ? rest.list[0] : undefined
-  const chosen = unit.home ?? firstWritten(unit)
-  if (sole && !unit.mark) return { backend: sole.backend, ref: chosen?.ref ?? NO_REF, domain: sole.domain }
-  if (rest.list.length === 0 && !unit.mark) return undefined
-  if (!chosen) throw new TypeError('a unit of work over several domains, or with a mark, needs a home')
-  return { ...chosen, domain: chosen.backend.domain(markAt(chosen.ref)) }
+function placeOf(unit: Unit, home: Home | undefined, rest: DomainGroups): Plan['place'] {
+  if (rest.list.length <= 1 && !unit.mark) return rest.list[0]
+  if (!home) throw new TypeError('a unit of work over several domains, or with a mark, needs a home')
+  return { backend: home.backend, domain: home.backend.domain(markAt(home.ref)) }
 }
-
-/** Stands where no mark will be put. */
-const NO_REF = undefined as unknown as Ref
 
 const markAt = (home: Ref): Op => ({ do: 'forget', home, keys: [], what: 'mark' })
 
@@ -88,7 +86,13 @@ function firstWritten(unit: Unit): Home | undefined {
   return found
 }
 
-const holding = ({ backend, ops }: { readonly backend: Backend; readonly ops: readonly Op[] }): Holding => ({ backend, items: ops.filter(isHeld).map(heldOf) })
+function holding({ backend, ops }: { readonly backend: Backend; readonly ops: readonly Op[] }): Holding {
+  const items = ops.filter(isHeld).map(heldOf)
+  const targets = new Set(items.map(({ target }) => ('alias' in target ? `alias ${target.alias}` : target.ref.id)))
+  // The second intent would replace the first, and its redo.
+  if (targets.size < items.length) throw new TypeError('a unit of work has several ops on one object or alias')
+  return { backend, items }
+}
 
 const withoutHeld = ({ backend, domain, ops }: DomainOps): DomainOps => ({ backend, domain, ops: ops.filter((op) => !isHeld(op)) })
 
@@ -119,6 +123,5 @@ export function stampsOf(plan: Plan, round: CommitId): Map<Id, Stamp> {
 }
 
 function putStamps(ops: readonly Op[], commit: CommitId, into: Map<Id, Stamp>): void {
-  for (const op of ops)
-    if (op.do === 'put') into.set(op.ref.id, { revision: op.expect === 'absent' ? 1 : op.expect.revision + 1, commit })
+  for (const op of ops) if (op.do === 'put') into.set(op.ref.id, { revision: op.expect === 'absent' ? 1 : op.expect.revision + 1, commit })
 }

@@ -8,7 +8,11 @@ import { settleMet, type Verdict, verdictOf } from './resolve-intent.js'
  * it the old one. Two objects are no snapshot; a group under way during the call may show in one and not yet in the other.
  * One call of the backend when no object has an intent.
  */
-export async function readResolved(backend: Backend, refs: readonly Ref[], options: CommitOptions): Promise<readonly (Stored | undefined)[]> {
+export async function readResolved(
+  backend: Backend,
+  refs: readonly Ref[],
+  options: CommitOptions,
+): Promise<readonly (Stored | undefined)[]> {
   const stored = await backend.read(refs)
   if (!stored.some(hasIntent)) return stored
   const target = (at: number): Target => ({ ref: refs[at]! })
@@ -62,7 +66,10 @@ async function resolved<T extends Readable>(
   for (;;) {
     const at = items.flatMap((item, i) => (item?.intent && !undecided.has(item.intent.commit) ? [i] : []))
     if (at.length === 0 && !isTorn(items, undecided)) return items
-    const verdicts = await verdictsOf(at.map((i) => items[i]!.intent!), tools)
+    const verdicts = await verdictsOf(
+      at.map((i) => items[i]!.intent!),
+      tools,
+    )
     await Promise.all(at.map((i) => settleOne(backend, target(i), items[i]!.intent!, verdicts, tools)))
     for (const [commit, verdict] of verdicts) if (verdict === 'undecided') undecided.add(commit)
     for (const [n, item] of (await again(at)).entries()) items[at[n]!] = item

@@ -55,5 +55,6 @@ async function checkRow(backend: DomainOps['backend'], op: Op): Promise<void> {
   if (op.do !== 'row' || op.expect === undefined) return
   const [row] = await backend.rows(op.table, [op.key])
   const found = row?.atMicros ?? null
-  if (found !== op.expect) throw new ConflictError('a row changed since it was read', { table: op.table, key: op.key, expected: op.expect, found })
+  if (found !== op.expect)
+    throw new ConflictError('a row changed since it was read', { table: op.table, key: op.key, expected: op.expect, found })
 }

@@ -56,13 +56,12 @@ export async function finish(home: Home, round: CommitId, tools: Tools): Promise
 
 async function byDomain(redo: readonly Op[], tools: Tools): Promise<DomainOps[]> {
   const groups = new DomainGroups()
-  for (const op of redo) groups.add(await tools.backendOf(placeOf(op)), op)
+  for (const op of redo) groups.add(await tools.backendOf(storeOf(op)), op)
   return groups.list
 }
 
-function placeOf(op: Op): Parameters<Tools['backendOf']>[0] {
+function storeOf(op: Op): Parameters<Tools['backendOf']>[0] {
   if (op.do === 'row' || op.do === 'add') return op.table
   if (op.do === 'forget') return op.home
   throw new TypeError(`staged redo holds no op ${op.do}`)
 }
-

@@ -26,4 +26,6 @@ export async function storeFresh({ unit, fresh }: Plan, tools: Tools): Promise<v
 
 /** Before the decision an unknown outcome is a known one for the unit: not committed. */
 export const asUnavailable = (error: unknown): unknown =>
-  error instanceof UnknownOutcomeError ? new UnavailableError('the store did not answer; nothing was committed', { retryable: true, cause: error }) : error
+  error instanceof UnknownOutcomeError
+    ? new UnavailableError('the store did not answer; nothing was committed', { retryable: true, cause: error })
+    : error

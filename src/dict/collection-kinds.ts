@@ -4,7 +4,7 @@
  */
 import type { Cell } from '../backend.js'
 import { ValidationError } from '../errors.js'
-import { elementCell, keyCell, type Kind, type References, refusal } from './kind.js'
+import { elementCell, type Kind, keyCell, type References, refusal } from './kind.js'
 import { encodeKeyText, isKeyType, type KeyColumns } from './row-key.js'
 
 export function listKind(of: Kind): Kind {
@@ -89,7 +89,8 @@ export function vectorKind(length: number): Kind {
 const element = (kind: Kind, value: unknown, path: string, refs: References): Cell => keyCell(kind, elementCell(kind, value, path, refs))
 
 // A string iterates over its characters, which nobody means by a set of text.
-const isIterableObject = (value: unknown): value is Iterable<unknown> => typeof value === 'object' && value !== null && Symbol.iterator in value
+const isIterableObject = (value: unknown): value is Iterable<unknown> =>
+  typeof value === 'object' && value !== null && Symbol.iterator in value
 
 const isArrayOfLength = (value: unknown, length: number): value is ArrayLike<unknown> =>
   (Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value)) && value.length === length

@@ -1,9 +1,9 @@
 import type { ColumnSpec, ColumnType } from '../backend.js'
 import type { Id } from '../ids.js'
-import { type AnyColumn, Column } from './column.js'
 import { listKind, mapKind, setKind, tupleKind, vectorKind } from './collection-kinds.js'
+import { type AnyColumn, Column } from './column.js'
 import type { Kind } from './kind.js'
-import * as scalar from './scalar-kinds.js'
+import { refKind, scalarKinds } from './scalar-kinds.js'
 
 /** What can be referred to: a StorageObject. */
 interface Referable {
@@ -36,22 +36,22 @@ type WriteTuple<C extends AnyTuple> = { [I in keyof C]: C[I] extends Column<any,
  * | vector | Float32Array | array of numbers |
  */
 export const t = Object.freeze({
-  text: new Column<string>(scalar.text),
-  bool: new Column<boolean>(scalar.bool),
-  i32: new Column<number>(scalar.i32),
-  i64: new Column<bigint, bigint | number>(scalar.i64),
-  f32: new Column<number>(scalar.f32),
-  f64: new Column<number>(scalar.f64),
-  decimal: new Column<string, string | bigint>(scalar.decimal),
-  blob: new Column<Uint8Array>(scalar.blob),
-  uuid: new Column<string>(scalar.uuid),
-  date: new Column<string>(scalar.date),
-  time: new Column<string>(scalar.time),
-  timestamp: new Column<Date>(scalar.timestamp),
-  counter: new Column<bigint, never>(scalar.counter),
+  text: new Column<string>(scalarKinds.text),
+  bool: new Column<boolean>(scalarKinds.bool),
+  i32: new Column<number>(scalarKinds.i32),
+  i64: new Column<bigint, bigint | number>(scalarKinds.i64),
+  f32: new Column<number>(scalarKinds.f32),
+  f64: new Column<number>(scalarKinds.f64),
+  decimal: new Column<string, string | bigint>(scalarKinds.decimal),
+  blob: new Column<Uint8Array>(scalarKinds.blob),
+  uuid: new Column<string>(scalarKinds.uuid),
+  date: new Column<string>(scalarKinds.date),
+  time: new Column<string>(scalarKinds.time),
+  timestamp: new Column<Date>(scalarKinds.timestamp),
+  counter: new Column<bigint, never>(scalarKinds.counter),
 
   /** A reference, looked up late so that two classes may refer to each other: `t.ref(() => Person)`. */
-  ref: <T extends Referable>(of: () => ClassOf<T>): Column<T> => new Column(scalar.refKind(of)),
+  ref: <T extends Referable>(of: () => ClassOf<T>): Column<T> => new Column(refKind(of)),
   set: <R, W>(of: Column<R, W>): Column<ReadonlySet<R>, Iterable<W>> => new Column(setKind(of.kind)),
   list: <R, W>(of: Column<R, W>): Column<readonly R[], readonly W[]> => new Column(listKind(of.kind)),
   tuple: <const C extends AnyTuple>(...of: C): Column<ReadTuple<C>, WriteTuple<C>> => new Column(tupleKind(of.map((c) => c.kind))),
@@ -67,7 +67,7 @@ export function columnOf(spec: ColumnSpec): AnyColumn {
 }
 
 function kindOf(type: ColumnType): Kind {
-  if (typeof type === 'string') return type === 'ref' ? scalar.refKind() : scalar[type]
+  if (typeof type === 'string') return type === 'ref' ? refKind() : scalarKinds[type]
   if ('setOf' in type) return setKind(kindOf(type.setOf))
   if ('listOf' in type) return listKind(kindOf(type.listOf))
   if ('tupleOf' in type) return tupleKind(type.tupleOf.map(kindOf))

@@ -79,7 +79,8 @@ export class DictSchema implements KeyColumns {
     const given = columns.filter(({ name }) => field(row, name) !== undefined).length
     return columns.slice(0, given).map((named) => {
       const value = field(row, named.name)
-      if (value === undefined) throw new ValidationError(`${what} leaves out '${named.name}': it must fix columns from the first on`, { path: named.name })
+      if (value === undefined)
+        throw new ValidationError(`${what} leaves out '${named.name}': it must fix columns from the first on`, { path: named.name })
       return cellOfKey(named, value, refs)
     })
   }
@@ -153,13 +154,15 @@ function cellOfValue({ name, column }: Named, value: unknown, refs: References):
 function requireRow(row: unknown, what: string, names: ReadonlySet<string>): void {
   if (typeof row !== 'object' || row === null) throw refusal([...names].join(', '), `${what} as an object of columns`, row)
   for (const name in row)
-    if (!names.has(name)) throw new ValidationError(`${what} has no column '${name}' here; there are: ${[...names].join(', ')}`, { path: name })
+    if (!names.has(name))
+      throw new ValidationError(`${what} has no column '${name}' here; there are: ${[...names].join(', ')}`, { path: name })
 }
 
 function keyColumn(name: string, column: AnyColumn): AnyColumn {
   requireName(name)
   if (column.mayBeAbsent) throw new ValidationError(`key column '${name}' cannot be optional`, { path: name })
-  if (!isKeyType(column.kind.type)) throw new ValidationError(`key column '${name}' cannot be ${typeName(column)}: it has no order`, { path: name })
+  if (!isKeyType(column.kind.type))
+    throw new ValidationError(`key column '${name}' cannot be ${typeName(column)}: it has no order`, { path: name })
   return column
 }
 
@@ -183,6 +186,8 @@ function keyOrder(names: readonly string[], { partition, order }: SchemaOptions)
   const all = [...leading, ...following]
   const whole = all.length === names.length && names.every((n) => all.includes(n))
   if (!whole || leading.length === 0)
-    throw new ValidationError(`partition and order must name each key column once, and partition at least one: the columns are ${names.join(', ')}`)
+    throw new ValidationError(
+      `partition and order must name each key column once, and partition at least one: the columns are ${names.join(', ')}`,
+    )
   return { names: all, partition: leading.length }
 }

@@ -49,9 +49,11 @@ export class DictState {
   remove(key: Key): void {
     const text = encodeKeyText(this.schema, key)
     // nothing stands below a volatile dict, so there is nothing to remember a removal for
-    if (!this.binding) return this.own.forget(text)
-    this.binding.overlay().remove(text, key)
-    this.binding.changed()
+    if (!this.binding) this.own.forget(text)
+    else {
+      this.binding.overlay().remove(text, key)
+      this.binding.changed()
+    }
   }
 
   // ---- reading

@@ -6,7 +6,6 @@
  * since pages read before may lack them.
  */
 import type { Key, Range, StoredRow, Values } from '../backend.js'
-import { ValidationError } from '../errors.js'
 import type { TableId } from '../ids.js'
 import type { DictState } from './dict-state.js'
 import type { Entry, KeyText, Overlay } from './overlay.js'
@@ -47,7 +46,7 @@ class MergedScan {
     this.#from = Buffer.from(from).toString('latin1')
     this.#to = Buffer.from(to).toString('latin1')
     this.#reverse = range.reverse ?? false
-    this.#left = limitOf(range)
+    this.#left = range.limit ?? Number.POSITIVE_INFINITY
   }
 
   get done(): boolean {
@@ -166,12 +165,6 @@ const NO_TABLE = '' as TableId
 
 /** The first text above. */
 const just = (text: KeyText): KeyText => `${text}\0`
-
-function limitOf({ limit }: ScanRange): number {
-  if (limit === undefined) return Number.POSITIVE_INFINITY
-  if (!Number.isSafeInteger(limit) || limit < 0) throw new ValidationError(`limit is a whole number from 0, got ${limit}`, { path: 'limit' })
-  return limit
-}
 
 /** Asks for the next page while the one before is worked on. Leaving early waits for that page and closes the source. */
 async function* prefetched<T>(pages: AsyncIterable<T>): AsyncGenerator<T, void> {

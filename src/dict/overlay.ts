@@ -4,7 +4,7 @@
  *
  * While a group is on its way to the store its writes are *in flight*: no longer sent again, still seen by reads.
  */
-import { type Cell, type Key, Packed, Ref, type Op, type StoredRow, type Table, type Values } from '../backend.js'
+import { type Cell, type Key, type Op, Packed, Ref, type StoredRow, type Table, type Values } from '../backend.js'
 import { SortedKeys } from './sorted-keys.js'
 
 /** What is buffered for one row. Entries are never changed, only replaced, so that they can be shared between overlays. */

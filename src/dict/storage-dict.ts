@@ -10,8 +10,8 @@ import type { References } from './kind.js'
 import { liveReferences } from './live-refs.js'
 import { type DictRow, mergedPages, type ScanRange } from './merged-scan.js'
 import { ABOVE_ALL, type Overlay } from './overlay.js'
-import { encodeKeyText } from './row-key.js'
 import { itemsOf } from './row-iterable.js'
+import { encodeKeyText } from './row-key.js'
 
 export interface DictOptions<K extends Columns> {
   /** Key columns that say where a row lies; the first one unless said otherwise. */
@@ -84,7 +84,9 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
         found[i] = rows[at]
       })
     }
-    return found.map((values) => (values as DictRow['values'] | undefined) && (state.schema.valueOf(values as DictRow['values'], state.refs) as Row<V>))
+    return found.map(
+      (values) => (values as DictRow['values'] | undefined) && (state.schema.valueOf(values as DictRow['values'], state.refs) as Row<V>),
+    )
   }
 
   async has(key: NewRow<K>): Promise<boolean> {
@@ -267,7 +269,7 @@ export function unbindDict(dict: AnyDict): void {
   const { binding, schema } = state
   if (!binding) return
   state.own = moved(binding.overlay(), schema, binding, liveReferences)
-  for (const [text, entry] of [...state.own.between('', ABOVE_ALL)]) if (!entry.set && !entry.adds) state.own.forget(text)
+  for (const [text, entry] of Array.from(state.own.between('', ABOVE_ALL))) if (!entry.set && !entry.adds) state.own.forget(text)
   state.binding = undefined
 }
 

@@ -20,7 +20,19 @@ export function guardOf(ctor: Constructor): Constructor {
 }
 
 /** Names that printers, test tools and `await` look for on any object; they must not trip over a handle. */
-const PROBED = new Set(['then', 'toJSON', 'inspect', 'asymmetricMatch', 'nodeType', 'tagName', '$$typeof', 'length', 'splice', 'hasAttribute'])
+const PROBED = new Set([
+  'then',
+  'toJSON',
+  'inspect',
+  'asymmetricMatch',
+  'nodeType',
+  'tagName',
+  'href',
+  '$$typeof',
+  'length',
+  'splice',
+  'hasAttribute',
+])
 
 const guard: ProxyHandler<object> = {
   get(target, name, receiver) {
@@ -34,8 +46,11 @@ const guard: ProxyHandler<object> = {
 
 function notLoaded(target: object, field: string): Error {
   const name = (target.constructor as { name?: string }).name ?? 'object'
-  return new NotLoadedError(`field ${name}.${field} is not loaded: call \`await handle.load()\` first, or get its owner with { depth: 1 }`, {
-    className: name,
-    field,
-  })
+  return new NotLoadedError(
+    `field ${name}.${field} is not loaded: call \`await handle.load()\` first, or get its owner with { depth: 1 }`,
+    {
+      className: name,
+      field,
+    },
+  )
 }

@@ -115,7 +115,12 @@ export interface DictCell {
   readonly writes: 'lww' | 'cas'
 }
 
-function dictCell(plan: Plan, dict: StorageDict<any, any>, holder: Ref, reach: (s: ObjectState) => void): DictCell & { readonly [property: string]: unknown } {
+function dictCell(
+  plan: Plan,
+  dict: StorageDict<any, any>,
+  holder: Ref,
+  reach: (s: ObjectState) => void,
+): DictCell & { readonly [property: string]: unknown } {
   const table = tableOf(dict) ?? plannedTable(plan, dict, holder, reach)
   const { id, owner, keys, partition, values, writes } = table
   return { kind: 'dict', table: id, owner, keys, partition, values, writes }

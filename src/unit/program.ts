@@ -45,13 +45,20 @@ export class Program extends UnitOfWork {
     const [stored] = await this.store.backend.read([ref])
     // A name whose object is gone is free.
     if (!stored || ifExists === 'open') return ref
-    throw new AliasTakenError(`alias ${alias} belongs to object ${ref.id}: choose another, or { ifExists: 'open' | 'replace' }`, { alias, by: ref.id })
+    throw new AliasTakenError(`alias ${alias} belongs to object ${ref.id}: choose another, or { ifExists: 'open' | 'replace' }`, {
+      alias,
+      by: ref.id,
+    })
   }
 
   async #become(state: ObjectState, alias: string, ref: Ref): Promise<StorageObject> {
     const ctor = constructorOfInstance(state.instance)
     if (classOf(ctor).id !== ref.classId && constructorOf(ref.classId) !== ctor)
-      throw new WrongClassError(`alias ${alias} is a ${ref.classId}, not a ${ctor.name}`, { alias, expected: classOf(ctor).id, found: ref.classId })
+      throw new WrongClassError(`alias ${alias} is a ${ref.classId}, not a ${ctor.name}`, {
+        alias,
+        expected: classOf(ctor).id,
+        found: ref.classId,
+      })
     const inMemory = this.instances.get(ref.id)
     if (inMemory) {
       await this.fetch([ref], {})
@@ -127,7 +134,8 @@ export class Program extends UnitOfWork {
 
   async #remove(ref: Ref): Promise<void> {
     const names: Op[] = []
-    for await (const page of this.store.backend.aliases({ ref })) for (const [alias] of page) names.push({ do: 'name', alias, expect: ref, to: null })
+    for await (const page of this.store.backend.aliases({ ref }))
+      for (const [alias] of page) names.push({ do: 'name', alias, expect: ref, to: null })
     try {
       await this.store.commit([{ do: 'remove', ref, expect: 'present' }, ...names])
     } catch (error) {
@@ -141,9 +149,7 @@ export class Program extends UnitOfWork {
   async #tablesOf(ref: Ref): Promise<readonly { id: TableId }[]> {
     const [stored] = await this.store.backend.read([ref])
     const cells = (stored ? collectionsIn(stored.cells) : []) as unknown as DictCell[]
-    return cells
-      .filter((c) => c.owner.id === ref.id)
-      .map((c) => ({ id: c.table as TableId }))
+    return cells.filter((c) => c.owner.id === ref.id).map((c) => ({ id: c.table as TableId }))
   }
 
   /** Deletes what nothing else refers to and no alias names. Looks at every object of the store: slow, and said so in the docs. */
@@ -303,11 +309,14 @@ export class Program extends UnitOfWork {
       const state = stale[i]!
       if (!found || found.stamp.commit === state.stamp?.commit) return
       if (this.isDirty(state))
-        throw new ConflictError(`${nameOf(state)} was changed by a task and has unsaved changes here: save() before the call, or reload({ discard: true })`, {
-          ref: state.ref,
-          expected: state.stamp,
-          found: found.stamp,
-        })
+        throw new ConflictError(
+          `${nameOf(state)} was changed by a task and has unsaved changes here: save() before the call, or reload({ discard: true })`,
+          {
+            ref: state.ref,
+            expected: state.stamp,
+            found: found.stamp,
+          },
+        )
       this.take(state, found)
     })
   }

@@ -57,8 +57,9 @@ class TableBinding implements DictBinding {
   refOf(value: object): Ref {
     if (!isStorageObject(value)) throw new UnavailableError('a reference column holds StorageObjects')
     const state = stateOf(value)
-    if (!state.ref) this.#writer().rowsOf(this.stored).reached.add(state)
-    return refOf(state)
+    const ref = refOf(state)
+    if (!state.ref) this.#writer().foresee(state, this.stored)
+    return ref
   }
 
   resolve(ref: Ref): unknown {

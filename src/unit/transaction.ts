@@ -65,7 +65,10 @@ export class Transaction extends UnitOfWork {
       const [stands] = await this.fetch([held], {})
       if (stands && ifExists === 'open' && !state.ref) return stands
       if (stands && ifExists !== 'replace')
-        throw new AliasTakenError(`alias ${alias} belongs to object ${held.id}: choose another, or { ifExists: 'open' | 'replace' }`, { alias, by: held.id })
+        throw new AliasTakenError(`alias ${alias} belongs to object ${held.id}: choose another, or { ifExists: 'open' | 'replace' }`, {
+          alias,
+          by: held.id,
+        })
     }
     if (!state.ref) this.#create(planOf([state]))
     if (alias !== undefined && held?.id !== state.ref!.id) this.#rename(alias, held ?? null, state.ref!)
@@ -94,7 +97,11 @@ export class Transaction extends UnitOfWork {
     const [stored] = await this.store.backend.read([ref])
     if (!stored) throw notFound(ref.id, this.store.url)
     if (stored.stamp.commit !== state.stamp.commit && !mergesFields(constructorOfInstance(state.instance)))
-      throw new ConflictError(`${nameOf(state)} was changed by somebody else since it was read`, { ref, expected: state.stamp, found: stored.stamp })
+      throw new ConflictError(`${nameOf(state)} was changed by somebody else since it was read`, {
+        ref,
+        expected: state.stamp,
+        found: stored.stamp,
+      })
   }
 
   async deletePersistent(state: ObjectState, deep: boolean): Promise<void> {
@@ -132,7 +139,8 @@ export class Transaction extends UnitOfWork {
     const changed = plan.changed
     const rows = [...this.buffered.values()].filter((r) => r.overlay.count > 0)
     for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
-    for (const { table } of rows) if (readOnly?.has(table.owner.id)) throw wrongDirection(`the collection of ${table.owner.id}`, table.owner.id)
+    for (const { table } of rows)
+      if (readOnly?.has(table.owner.id)) throw wrongDirection(`the collection of ${table.owner.id}`, table.owner.id)
     const ops: Op[] = [
       ...plan.ops(),
       ...[...this.#removed.values()].map((s): Op => ({ do: 'remove', ref: s.ref!, expect: s.stamp ?? 'present' })),
@@ -152,7 +160,7 @@ export class Transaction extends UnitOfWork {
     this.#create(plan)
     for (const table of this.#newTables(plan)) await this.store.backend.define(table)
     const group = { commit: options.commit ?? newCommitId(), atMicros: nowMicros(), ops: [...ops, ...(options.extra ?? [])] }
-    const receipt = await this.store.backend.commit(group)
+    const receipt = await this.store.send(group)
     if (receipt.applied) this.#committed(plan, receipt)
     return receipt
   }

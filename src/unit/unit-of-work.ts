@@ -6,7 +6,15 @@ import { type DecodeContext, decodeFields, fingerprint, refsIn } from '../codec/
 import { nestedClassesOf } from '../codec/nested-classes.js'
 import { Overlay } from '../dict/overlay.js'
 import { dictFromSchema, dictSchemaOf, isDict, type StorageDict } from '../dict/storage-dict.js'
-import { NotFoundError, SchemaMismatchError, UnavailableError, UnsavedChangesError, UnsupportedError, ValidationError, WrongClassError } from '../errors.js'
+import {
+  NotFoundError,
+  SchemaMismatchError,
+  UnavailableError,
+  UnsavedChangesError,
+  UnsupportedError,
+  ValidationError,
+  WrongClassError,
+} from '../errors.js'
 import { type Id, isIdText, type TableId } from '../ids.js'
 import { constructHandle, constructorOfInstance, fill, guardAgain } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
@@ -31,7 +39,11 @@ export abstract class UnitOfWork {
 
   constructor(readonly store: Store) {}
 
-  abstract makePersistent(state: ObjectState, alias: string | undefined, ifExists: NonNullable<PersistOptions['ifExists']>): Promise<StorageObject>
+  abstract makePersistent(
+    state: ObjectState,
+    alias: string | undefined,
+    ifExists: NonNullable<PersistOptions['ifExists']>,
+  ): Promise<StorageObject>
   abstract save(state: ObjectState): Promise<void>
   abstract deletePersistent(state: ObjectState, deep: boolean): Promise<void>
   abstract addAlias(state: ObjectState, alias: string): Promise<void>
@@ -114,7 +126,9 @@ export abstract class UnitOfWork {
   }
 
   newVersion(_state: ObjectState): Promise<StorageObject> {
-    return Promise.reject(new UnsupportedError('versions of objects are not supported yet: copy the fields into a new object', { code: 'ERR_NO_VERSIONS' }))
+    return Promise.reject(
+      new UnsupportedError('versions of objects are not supported yet: copy the fields into a new object', { code: 'ERR_NO_VERSIONS' }),
+    )
   }
 
   consolidateVersion(_state: ObjectState): Promise<void> {
@@ -124,7 +138,9 @@ export abstract class UnitOfWork {
   newReplica(state: ObjectState, host: string | undefined): Promise<void> {
     const { replicas, url } = this.store.backend
     if (!replicas || host === undefined)
-      return Promise.reject(new UnsupportedError(`${url} keeps no further copies: read the object where it is`, { code: 'ERR_NO_REPLICAS' }))
+      return Promise.reject(
+        new UnsupportedError(`${url} keeps no further copies: read the object where it is`, { code: 'ERR_NO_REPLICAS' }),
+      )
     return replicas.copy(this.persistentRef(state, 'newReplica'), host as never)
   }
 
@@ -250,6 +266,12 @@ export abstract class UnitOfWork {
     return own.set.size > 0 || own.unset.length > 0 || this.bufferedOf(state).some((r) => r.overlay.count > 0)
   }
 
+  /** A volatile object that buffered rows refer to: stored with them, and found under its coming id from now on. */
+  foresee(state: ObjectState, table: Table): void {
+    this.rowsOf(table).reached.add(state)
+    this.instances.set(state.provisional!.id, state.instance)
+  }
+
   protected bufferedOf(state: ObjectState): TableRows[] {
     return [...this.buffered.values()].filter((r) => r.table.owner.id === state.ref?.id)
   }
@@ -274,15 +296,19 @@ export function notFound(id: string, url: string): Error {
 }
 
 function assertId(id: unknown): void {
-  if (!isIdText(id)) throw new NotFoundError(`${String(id).slice(0, 60)} is not an id (a uuid in lower case); look names up with getByAlias`, { id })
+  if (!isIdText(id))
+    throw new NotFoundError(`${String(id).slice(0, 60)} is not an id (a uuid in lower case); look names up with getByAlias`, { id })
 }
 
 function assertSameColumns(code: object, stored: object, where: string): void {
   const [a, b] = [JSON.stringify(code), JSON.stringify(stored)]
   if (a !== b)
-    throw new SchemaMismatchError(`the stored columns of ${where} differ from the class's: stored ${b}, class ${a}; use another field or migrate the rows`, {
-      field: where,
-    })
+    throw new SchemaMismatchError(
+      `the stored columns of ${where} differ from the class's: stored ${b}, class ${a}; use another field or migrate the rows`,
+      {
+        field: where,
+      },
+    )
 }
 
 export function assertOpen(open: boolean, url: string): void {

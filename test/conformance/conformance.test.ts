@@ -11,7 +11,7 @@ import { type ConformanceFactory, ConformanceSession, type Subject } from './ses
 import { instanceSubject, subjectAt } from './subjects.js'
 
 const subjects: Record<string, ConformanceFactory> = {
-  memory: () => instanceSubject('memory:'),
+  memory: () => instanceSubject('memory:?private'),
   nvram: () => inTemporaryFolder((folder) => subjectAt(`nvram:${folder}`)()),
   'nvram, scrambled': () => inTemporaryFolder((folder) => instanceSubject(`nvram:${folder}`, (backend) => new ScrambledBackend(backend))),
 }
@@ -81,7 +81,7 @@ describe('conformance: broken backends are caught', function () {
   this.timeout(60_000)
   for (const [name, Broken] of Object.entries(brokenBackends) as [keyof typeof brokenBackends, (typeof brokenBackends)['AppliesHalf']][]) {
     it(`${name} fails ${catches[name].join(', ')}`, async () => {
-      const report = await runConformance(() => instanceSubject('memory:', (backend) => new Broken(backend)), {
+      const report = await runConformance(() => instanceSubject('memory:?private', (backend) => new Broken(backend)), {
         filter: (one) => catches[name].includes(one.id),
         caseMs: 3000,
       })
@@ -102,7 +102,7 @@ describe('conformance: the suite itself', () => {
   })
 
   it('a failing case fails the report', async () => {
-    const report = await runConformance(() => instanceSubject('memory:', (backend) => new brokenBackends.KeepsRemoved(backend)), {
+    const report = await runConformance(() => instanceSubject('memory:?private', (backend) => new brokenBackends.KeepsRemoved(backend)), {
       filter: (one) => one.id === 'C2' || one.id === 'C1',
     })
     assert.deepEqual([report.passed, report.failed], [1, 1])

@@ -1,7 +1,6 @@
 /** Subjects for the backends that come with the package, made from a url. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { mkdir } from 'node:fs/promises'
 import type { Backend } from '../../src/backend.js'
 import { connect } from '../../runtime/index.js'
 import type { ConformanceFactory, Subject } from './session.js'
@@ -9,11 +8,14 @@ import type { ConformanceFactory, Subject } from './session.js'
 /** Fresh data at a url: for a folder a subfolder of its own, which goes at the end. */
 export function subjectAt(url: string): ConformanceFactory {
   return async () => {
-    if (url.startsWith('memory:')) return instanceSubject(url)
+    if (url.startsWith('memory:')) return { ...(await instanceSubject(ofItsOwn(url))), name: url }
     if (url.startsWith('nvram:')) return folderSubject(url)
     throw new TypeError(`no conformance run for ${url} yet: give memory: or nvram:DIR`)
   }
 }
+
+/** `memory:` is the same data for the whole thread; a run wants some of its own. */
+const ofItsOwn = (url: string): string => (url.includes('?') ? `${url}&private` : `${url}?private`)
 
 /** A store that lives in one instance: every program shares it. */
 export async function instanceSubject(url: string, wrap: (backend: Backend) => Backend = (backend) => backend): Promise<Subject> {

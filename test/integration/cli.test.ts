@@ -5,7 +5,10 @@ import { expect } from 'chai'
 import { assertOk, type Ended, insitu, type ProcessOptions, wordcount } from './processes.js'
 
 const jsonLines = ({ stdout }: Ended): Record<string, unknown>[] =>
-  stdout.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>)
+  stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
 
 describe('command line', function () {
   this.timeout(60_000)
@@ -26,12 +29,21 @@ describe('command line', function () {
   it('--help names every command, on stdout, with exit code 0', async () => {
     const { code, stdout } = await insitu(['--help'])
     expect(code).to.equal(0)
-    for (const name of ['run', 'demo', 'ls', 'show', 'get', 'rm', 'graph', 'doctor']) expect(stdout).to.match(new RegExp(`^  ${name}\\b`, 'm'))
+    for (const name of ['run', 'demo', 'ls', 'show', 'get', 'rm', 'graph', 'doctor'])
+      expect(stdout).to.match(new RegExp(`^  ${name}\\b`, 'm'))
     for (const name of ['run', 'ls', 'graph']) expect((await insitu([name, '--help'])).stdout).to.include('Examples:')
   })
 
   it('wrong usage ends with code 2', async () => {
-    for (const args of [[], ['nonsense'], ['ls', '--nonsense'], ['show'], ['get', 'data', '--rows', 'x'], ['run', 'no-such-file.ts'], ['graph', '--format', 'png']])
+    for (const args of [
+      [],
+      ['nonsense'],
+      ['ls', '--nonsense'],
+      ['show'],
+      ['get', 'data', '--rows', 'x'],
+      ['run', 'no-such-file.ts'],
+      ['graph', '--format', 'png'],
+    ])
       expect([args, (await insitu(args, on)).code]).to.deep.equal([args, 2])
   })
 
@@ -47,7 +59,10 @@ describe('command line', function () {
 
   it('--storage stands before or after the command, and wins over the environment', async () => {
     const elsewhere = { ...on, storage: `nvram:${join(folder, 'elsewhere')}` }
-    for (const args of [['ls', '--json', '--storage', on.storage ?? ''], ['--storage', on.storage ?? '', 'ls', '--json']])
+    for (const args of [
+      ['ls', '--json', '--storage', on.storage ?? ''],
+      ['--storage', on.storage ?? '', 'ls', '--json'],
+    ])
       expect(jsonLines(assertOk(await insitu(args, elsewhere)))).to.have.lengthOf(2)
     expect(jsonLines(assertOk(await insitu(['ls', '--json'], elsewhere)))).to.have.lengthOf(0)
   })
@@ -118,7 +133,9 @@ describe('command line', function () {
     for (const storage of [`nvram:${join(folder, 'a-file')}`, 'redis://localhost:1']) {
       const { code, stderr } = await insitu(['ls', '--storage', storage], on)
       expect([storage, code]).to.deep.equal([storage, 3])
-      expect(stderr).to.match(/^insitu: /).and.not.match(/^\s+at /m)
+      expect(stderr)
+        .to.match(/^insitu: /)
+        .and.not.match(/^\s+at /m)
     }
   })
 

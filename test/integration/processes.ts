@@ -22,9 +22,19 @@ export async function node(args: readonly string[], { storage, stateFolder, cwd 
   const child = spawn(process.execPath, args, {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1', ...(storage !== undefined && { INSITU_STORAGE: storage }), ...(stateFolder !== undefined && { INSITU_STATE: stateFolder }), ...env },
+    env: {
+      ...process.env,
+      NO_COLOR: '1',
+      ...(storage !== undefined && { INSITU_STORAGE: storage }),
+      ...(stateFolder !== undefined && { INSITU_STATE: stateFolder }),
+      ...env,
+    },
   })
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close') as Promise<[number | null]>])
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number | null]>,
+  ])
   return { code, stdout, stderr }
 }
 
@@ -34,11 +44,15 @@ async function text(stream: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-export const insitu = (args: readonly string[], options?: ProcessOptions): Promise<Ended> => node([join(root, 'dist/runtime/cli/insitu.js'), ...args], options)
+export const insitu = (args: readonly string[], options?: ProcessOptions): Promise<Ended> =>
+  node([join(root, 'dist/runtime/cli/insitu.js'), ...args], options)
 
 /** A program of examples/wordcount, compiled. */
-export const wordcount = (name: 'producer' | 'consumer' | 'cleaner' | 'sequential', args: readonly string[], options?: ProcessOptions): Promise<Ended> =>
-  node([join(root, `dist/examples/wordcount/${name}.js`), ...args], options)
+export const wordcount = (
+  name: 'producer' | 'consumer' | 'cleaner' | 'sequential',
+  args: readonly string[],
+  options?: ProcessOptions,
+): Promise<Ended> => node([join(root, `dist/examples/wordcount/${name}.js`), ...args], options)
 
 /** Fails with the process's own words, which say more than its exit code. */
 export function assertOk(ended: Ended): Ended {

@@ -20,7 +20,8 @@ describe('README', function () {
     const folder = await mkdtemp(join(tmpdir(), 'insitu-readme-'))
     const on = { storage: `nvram:${join(folder, 'store')}`, stateFolder: folder }
     try {
-      for (let i = 0; i < 2; i++) expect(assertOk(await insitu(['run', join(root, 'examples/quick-start/app.ts')], on)).stdout).to.equal(SUMS)
+      for (let i = 0; i < 2; i++)
+        expect(assertOk(await insitu(['run', join(root, 'examples/quick-start/app.ts')], on)).stdout).to.equal(SUMS)
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
@@ -30,9 +31,10 @@ describe('README', function () {
     for (const page of ['README.md', 'docs/errors.md', 'docs/dependencies.md']) {
       const text = await readFile(join(root, page), 'utf8')
       const folder = join(root, page, '..')
-      for (const [, link = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)/g)) await readFile(join(folder, link)).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EISDIR') expect.fail(`${page} links to ${link}: ${error.code}`)
-      })
+      for (const [, link = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)/g))
+        await readFile(join(folder, link)).catch((error: NodeJS.ErrnoException) => {
+          if (error.code !== 'EISDIR') expect.fail(`${page} links to ${link}: ${error.code}`)
+        })
     }
   })
 })

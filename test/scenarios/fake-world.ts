@@ -2,7 +2,17 @@
  * Workers, a store and a program, as far as the scheduler can tell: tasks run for as long as the schedule likes, fail, conflict, lose
  * their workers, and are reported late or twice. Whatever the scheduler lets happen is checked at once against the program's order.
  */
-import { Access, checkInvariants, type Commands, createState, dump, FEED_TASKS_MAX, Kind, Policy, Reason } from '../../runtime/scheduler/index.js'
+import {
+  Access,
+  checkInvariants,
+  type Commands,
+  createState,
+  dump,
+  FEED_TASKS_MAX,
+  Kind,
+  Policy,
+  Reason,
+} from '../../runtime/scheduler/index.js'
 import type { RuntimeEvent, RuntimeState, step as realStep } from '../../runtime/scheduler/index.js'
 import { isKept, isWrite, mayOverlap, mustBeOver, usesOf, writersBefore } from './oracle.js'
 import { HOSTS, type Program, type Run } from './random-program.js'
@@ -93,9 +103,9 @@ export class World {
       () => this.report(this.someWorker()),
       () => this.join(),
       () => this.lose(this.someWorker()),
-      () => this.settlePromise(this.choose(4) > 0),
+      () => this.settlePromise(this.choose(8) > 0),
       () => this.repeatReport(),
-      () => this.cancelSome(),
+      () => (this.choose(4) === 0 ? this.cancelSome() : this.join()),
       () => this.seeFailure(),
       () => this.answerRecall(this.choose(2) === 0),
       () => this.changeSlots(),
@@ -265,7 +275,9 @@ export class World {
       case 'StartTasks':
         return command.tasks.forEach((task, i) => this.start(command.worker, { task, attempt: command.attempts[i]! }))
       case 'RecallTasks':
-        return command.tasks.forEach((task, i) => this.asked.push({ worker: command.worker, attempt: { task, attempt: command.attempts[i]! } }))
+        return command.tasks.forEach((task, i) =>
+          this.asked.push({ worker: command.worker, attempt: { task, attempt: command.attempts[i]! } }),
+        )
       case 'ReleaseData':
         return command.data.forEach((d) => this.release(d))
       case 'ReplaceWorkers':
@@ -325,7 +337,10 @@ export class World {
       const { datum } = use
       const now = this.written.get(datum) ?? []
       const mustSee = writersBefore(this.program, task, use).filter((t) => this.outcomes[t] === 'done')
-      this.ensure(mustSee.every((t) => now.includes(t)), `task ${task} did not see all of datum ${datum}`)
+      this.ensure(
+        mustSee.every((t) => now.includes(t)),
+        `task ${task} did not see all of datum ${datum}`,
+      )
       this.ensure(use.access !== Access.READ || now.every((t) => t < task), `task ${task} saw later writes of datum ${datum}`)
       if (isWrite(use.access)) this.written.set(datum, [...now, task])
     }
@@ -343,22 +358,28 @@ export class World {
     if (reason === Reason.RUN_STOPPED) return this.ensure(this.program.tasks[cause]!.policy === Policy.FAIL, `task ${task} was stopped`)
     this.ensure(reason === Reason.PREDECESSOR, `task ${task} was cancelled for no reason`)
     this.ensure(!this.attempts[task], `task ${task} was cancelled after it had started`)
-    const causes = this.poisonedBy(task)
+    // A task that policy FAIL asked to stop may settle after the program has seen the failure: whoever waits for it then is cancelled too.
+    const late = this.program.tasks[cause]!.policy === Policy.FAIL
+    const causes = this.unhappyBefore(task).flatMap((b) => (late || !b.isExcused ? [b.cause] : []))
     this.ensure(causes.includes(cause), `task ${task} was cancelled because of ${cause}, and not of ${causes}`)
   }
 
   /** Root failures that stand between this task and data it must see; for objects, those not seen when it was submitted. */
   private poisonedBy(task: number): number[] {
-    const causes: number[] = []
-    for (const use of usesOf(this.program, task)) {
-      for (const t of writersBefore(this.program, task, use)) {
-        if (this.outcomes[t] !== 'failed' && this.outcomes[t] !== 'cancelled') continue
-        const cause = this.state.tasks.cause[t]!
-        const wasSeen = (this.seenAt.get(cause) ?? Number.POSITIVE_INFINITY) < this.submittedAt[task]!
-        if (!wasSeen || !isKept(this.program, use.datum)) causes.push(cause)
-      }
-    }
-    return causes
+    return this.unhappyBefore(task).flatMap(({ cause, isExcused }) => (isExcused ? [] : [cause]))
+  }
+
+  private unhappyBefore(task: number): { cause: number; isExcused: boolean }[] {
+    const unhappy = (t: number): boolean => this.outcomes[t] === 'failed' || this.outcomes[t] === 'cancelled'
+    return usesOf(this.program, task).flatMap((use) =>
+      writersBefore(this.program, task, use)
+        .filter(unhappy)
+        .map((t) => {
+          const cause = this.state.tasks.cause[t]!
+          const wasSeen = (this.seenAt.get(cause) ?? Number.POSITIVE_INFINITY) < this.submittedAt[task]!
+          return { cause, isExcused: wasSeen && isKept(this.program, use.datum) }
+        }),
+    )
   }
 
   private release(datum: number): void {
@@ -401,7 +422,8 @@ export class World {
     const everDeclared = this.program.tasks.map((_, t) => this.program.kept + t)
     for (const d of everDeclared) this.ensure(this.released.has(d), `datum ${d} is never released`)
     this.program.tasks.forEach((_, task) => {
-      if (this.outcomes[task] === 'done') this.ensure(this.poisonedBy(task).length === 0, `task ${task} is done though a predecessor is not`)
+      if (this.outcomes[task] === 'done')
+        this.ensure(this.poisonedBy(task).length === 0, `task ${task} is done though a predecessor is not`)
     })
     this.ensure(this.state.accesses.size === 0 || this.state.data.tail.every((t) => t === -1), 'chains are left over')
   }

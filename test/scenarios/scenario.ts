@@ -4,7 +4,18 @@
  */
 import { expect } from 'chai'
 import type { Command, Commands, RuntimeEvent, SchedulerOptions } from '../../runtime/scheduler/index.js'
-import { Access, checkInvariants, createState, explain, Flag, Kind, NONE, Policy, REASON_NAMES, step } from '../../runtime/scheduler/index.js'
+import {
+  Access,
+  checkInvariants,
+  createState,
+  explain,
+  Flag,
+  Kind,
+  NONE,
+  Policy,
+  REASON_NAMES,
+  step,
+} from '../../runtime/scheduler/index.js'
 
 export interface TaskSpec {
   readonly reads?: string
@@ -20,7 +31,13 @@ export interface TaskSpec {
   readonly alone?: boolean
 }
 
-const MODES = { reads: Access.READ, writes: Access.WRITE, concurrent: Access.CONCURRENT, commutative: Access.COMMUTATIVE, deletes: Access.DELETE } as const
+const MODES = {
+  reads: Access.READ,
+  writes: Access.WRITE,
+  concurrent: Access.CONCURRENT,
+  commutative: Access.COMMUTATIVE,
+  deletes: Access.DELETE,
+} as const
 const words = (text: string | undefined): string[] => text?.split(' ').filter((w) => w !== '') ?? []
 const indexOf = (name: string): number => Number(name.slice(1))
 
@@ -139,7 +156,12 @@ export class Scenario {
   }
 
   why(task: string): string {
-    const names = { task: (t: number) => this.tasks[t]!, datum: (d: number) => this.data[d]!, worker: (w: number) => `w${w}`, host: (h: number) => `h${h}` }
+    const names = {
+      task: (t: number) => this.tasks[t]!,
+      datum: (d: number) => this.data[d]!,
+      worker: (w: number) => `w${w}`,
+      host: (h: number) => `h${h}`,
+    }
     return explain(this.state, this.task(task), names).split('\n')[0]!
   }
 
@@ -148,7 +170,9 @@ export class Scenario {
     switch (command.do) {
       case 'TasksSettled':
         if (command.outcome === 'done' || command.outcome === 'ignored') return [`${command.outcome}: ${names(command.tasks)}`]
-        return command.tasks.map((t, i) => `${command.outcome}: ${this.tasks[t]} by ${this.tasks[command.causes[i]!]}, ${REASON_NAMES[command.reasons[i]!]}`)
+        return command.tasks.map(
+          (t, i) => `${command.outcome}: ${this.tasks[t]} by ${this.tasks[command.causes[i]!]}, ${REASON_NAMES[command.reasons[i]!]}`,
+        )
       case 'StartTasks':
         return [`w${command.worker} starts ${names(command.tasks)}`]
       case 'RecallTasks':

@@ -8,20 +8,33 @@ const cancelled = (s: Scenario, task: string): Scenario => s.step({ on: 'TasksCa
 
 describe('scheduler: failure', () => {
   it('CANCEL_SUCCESSORS cancels transitively, with the task where it began', () => {
-    oneHost().kept('x y z')
-      .submit({ a: { writes: 'x' }, b: { reads: 'x', writes: 'y' }, c: { reads: 'y' }, other: { writes: 'z' } }).sent('w0 starts a other')
-      .fail('w0', 'a').sent('failed: a by a, its body failed', 'cancelled: b by a, a predecessor did not succeed', 'cancelled: c by a, a predecessor did not succeed')
-      .finish('w0', 'other').sent('done: other')
+    oneHost()
+      .kept('x y z')
+      .submit({ a: { writes: 'x' }, b: { reads: 'x', writes: 'y' }, c: { reads: 'y' }, other: { writes: 'z' } })
+      .sent('w0 starts a other')
+      .fail('w0', 'a')
+      .sent(
+        'failed: a by a, its body failed',
+        'cancelled: b by a, a predecessor did not succeed',
+        'cancelled: c by a, a predecessor did not succeed',
+      )
+      .finish('w0', 'other')
+      .sent('done: other')
   })
 
   it('a writer that waited for a reader runs though the reader failed: it did not build on it', () => {
-    oneHost().kept('x').submit({ r: { reads: 'x' }, w: { writes: 'x' } })
-      .fail('w0', 'r').sent('failed: r by r, its body failed', 'w0 starts w')
+    oneHost()
+      .kept('x')
+      .submit({ r: { reads: 'x' }, w: { writes: 'x' } })
+      .fail('w0', 'r')
+      .sent('failed: r by r, its body failed', 'w0 starts w')
   })
 
   it('neighbours in a CONCURRENT or COMMUTATIVE run go on when one fails; what comes behind is cancelled', () => {
     for (const mode of ['concurrent', 'commutative'] as const) {
-      const s = oneHost().kept('x').submit({ a: { [mode]: 'x' }, b: { [mode]: 'x' }, r: { reads: 'x' } })
+      const s = oneHost()
+        .kept('x')
+        .submit({ a: { [mode]: 'x' }, b: { [mode]: 'x' }, r: { reads: 'x' } })
       s.fail('w0', 'a')
       s.submit({ c: { [mode]: 'x' } }).sent('cancelled: c by a, a predecessor did not succeed')
       s.finish('w0', 'b').sent('done: b')
@@ -29,43 +42,72 @@ describe('scheduler: failure', () => {
   })
 
   it('a neighbour submitted after the failure goes on like one submitted before', () => {
-    const s = oneHost().kept('x').submit({ a: { concurrent: 'x' } })
-    s.fail('w0', 'a').submit({ b: { concurrent: 'x' } }).sent('w0 starts b')
+    const s = oneHost()
+      .kept('x')
+      .submit({ a: { concurrent: 'x' } })
+    s.fail('w0', 'a')
+      .submit({ b: { concurrent: 'x' } })
+      .sent('w0 starts b')
     s.submit({ r: { reads: 'x' } }).sent('cancelled: r by a, a predecessor did not succeed')
     s.submit({ c: { concurrent: 'x' } }).sent('cancelled: c by a, a predecessor did not succeed')
   })
 
   it('a task submitted after the failure is cancelled like one before, until the program has seen the failure', () => {
-    const s = oneHost().kept('x').submit({ a: { writes: 'x' } }).fail('w0', 'a')
+    const s = oneHost()
+      .kept('x')
+      .submit({ a: { writes: 'x' } })
+      .fail('w0', 'a')
     s.submit({ b: { reads: 'x' } }).sent('cancelled: b by a, a predecessor did not succeed')
-    seen(s, 'b').submit({ c: { reads: 'x' } }).sent('w0 starts c')
+    seen(s, 'b')
+      .submit({ c: { reads: 'x' } })
+      .sent('w0 starts c')
   })
 
   it('a value that was never made stays missing, seen or not', () => {
-    const s = oneHost().renamed('v', 1).submit({ a: { writes: 'v' } }).fail('w0', 'a')
-    seen(s, 'a').submit({ b: { reads: 'v' } }).sent('cancelled: b by a, a predecessor did not succeed')
+    const s = oneHost()
+      .renamed('v', 1)
+      .submit({ a: { writes: 'v' } })
+      .fail('w0', 'a')
+    seen(s, 'a')
+      .submit({ b: { reads: 'v' } })
+      .sent('cancelled: b by a, a predecessor did not succeed')
   })
 
   it('an object that two tasks failed to write is clean only when both failures were seen', () => {
-    const s = oneHost().kept('x').submit({ a: { concurrent: 'x' }, b: { concurrent: 'x' } }).fail('w0', 'a').fail('w0', 'b')
-    seen(s, 'a').submit({ c: { reads: 'x' } }).sent('cancelled: c by b, a predecessor did not succeed')
-    seen(s, 'b').submit({ d: { reads: 'x' } }).sent('w0 starts d')
+    const s = oneHost()
+      .kept('x')
+      .submit({ a: { concurrent: 'x' }, b: { concurrent: 'x' } })
+      .fail('w0', 'a')
+      .fail('w0', 'b')
+    seen(s, 'a')
+      .submit({ c: { reads: 'x' } })
+      .sent('cancelled: c by b, a predecessor did not succeed')
+    seen(s, 'b')
+      .submit({ d: { reads: 'x' } })
+      .sent('w0 starts d')
   })
 
   it('RETRY runs twice more, then cancels successors; not for errors that cannot change', () => {
-    const s = oneHost().kept('x').submit({ a: { writes: 'x', policy: 'RETRY' }, b: { reads: 'x' }, c: { policy: 'RETRY' } })
+    const s = oneHost()
+      .kept('x')
+      .submit({ a: { writes: 'x', policy: 'RETRY' }, b: { reads: 'x' }, c: { policy: 'RETRY' } })
     s.fail('w0', 'a').sent('w0 starts a').fail('w0', 'a').sent('w0 starts a')
     s.fail('w0', 'a').sent('failed: a by a, its body failed', 'cancelled: b by a, a predecessor did not succeed')
     s.fail('w0', 'c', false).sent('failed: c by c, its body failed')
   })
 
   it('IGNORE settles as ignored and successors run', () => {
-    oneHost().kept('x').submit({ a: { writes: 'x', policy: 'IGNORE' }, b: { reads: 'x' } })
-      .fail('w0', 'a').sent('ignored: a', 'w0 starts b')
+    oneHost()
+      .kept('x')
+      .submit({ a: { writes: 'x', policy: 'IGNORE' }, b: { reads: 'x' } })
+      .fail('w0', 'a')
+      .sent('ignored: a', 'w0 starts b')
   })
 
   it('FAIL cancels what has not begun, asks to stop what runs, and cancels what comes until it was seen', () => {
-    const s = oneHost(2).submit({ a: { policy: 'FAIL' }, runs: {}, waits: {} }).sent('w0 starts a runs')
+    const s = oneHost(2)
+      .submit({ a: { policy: 'FAIL' }, runs: {}, waits: {} })
+      .sent('w0 starts a runs')
     s.fail('w0', 'a').sent('failed: a by a, its body failed', 'cancelled: waits by a, the run was stopped', 'w0 stops runs')
     s.submit({ later: {} }).sent('cancelled: later by a, the run was stopped')
     s.giveBack('w0', 'runs').sent('cancelled: runs by a, the run was stopped')
@@ -73,7 +115,9 @@ describe('scheduler: failure', () => {
   })
 
   it('a task asked to stop that succeeds first is done, and so its successors run', () => {
-    const s = oneHost().kept('x').submit({ a: { writes: 'x' }, b: { reads: 'x' } })
+    const s = oneHost()
+      .kept('x')
+      .submit({ a: { writes: 'x' }, b: { reads: 'x' } })
     cancelled(s, 'a').sent('w0 stops a')
     expect(s.why('a')).to.contain('was asked to stop')
     s.finish('w0', 'a').sent('done: a', 'w0 starts b')
@@ -86,10 +130,15 @@ describe('scheduler: failure', () => {
   })
 
   it('a waiting task that is cancelled takes its successors along and lets the others pass', () => {
-    const s = oneHost().kept('x y').submit({ a: { reads: 'x' }, b: { writes: 'x y' }, c: { reads: 'y' }, d: { commutative: 'y' } }).sent('w0 starts a')
+    const s = oneHost()
+      .kept('x y')
+      .submit({ a: { reads: 'x' }, b: { writes: 'x y' }, c: { reads: 'y' }, d: { commutative: 'y' } })
+      .sent('w0 starts a')
     cancelled(s, 'b')
     s.sent(...['b', 'c', 'd'].map((t) => `cancelled: ${t} by b, ${t === 'b' ? 'cancelled on request' : 'a predecessor did not succeed'}`))
-    seen(s, 'b').submit({ e: { writes: 'x' }, f: { writes: 'y' } }).sent('w0 starts f')
+    seen(s, 'b')
+      .submit({ e: { writes: 'x' }, f: { writes: 'y' } })
+      .sent('w0 starts f')
     s.finish('w0', 'a').sent('done: a', 'w0 starts e')
   })
 
@@ -100,7 +149,10 @@ describe('scheduler: failure', () => {
   })
 
   it('an input that fails fails the task, with its successors', () => {
-    const s = oneHost().renamed('v', 1).submit({ a: { promises: 2, writes: 'v' }, b: { reads: 'v' } }).sent()
+    const s = oneHost()
+      .renamed('v', 1)
+      .submit({ a: { promises: 2, writes: 'v' }, b: { reads: 'v' } })
+      .sent()
     s.step({ on: 'InputsFailed', tasks: [s.task('a')] })
     s.sent('failed: a by a, an input from outside failed', 'cancelled: b by a, a predecessor did not succeed')
     s.step({ on: 'InputsArrived', tasks: [s.task('a')] }).sent()
@@ -117,7 +169,10 @@ describe('scheduler: failure', () => {
   })
 
   it('a report of an earlier attempt on the same worker is ignored', () => {
-    const s = oneHost().submit({ a: { policy: 'RETRY' } }).fail('w0', 'a').sent('w0 starts a')
+    const s = oneHost()
+      .submit({ a: { policy: 'RETRY' } })
+      .fail('w0', 'a')
+      .sent('w0 starts a')
     s.step({ on: 'TasksFinished', ...s.report('w0', 'a', 1) }).sent()
     s.finish('w0', 'a').sent('done: a')
   })
@@ -142,7 +197,9 @@ describe('scheduler: failure', () => {
 
   it('an impossible event throws with the story of the task', () => {
     const s = oneHost().submit({ a: {} }).finish('w0', 'a')
-    expect(() => s.step({ on: 'TasksSubmitted', first: 0, count: 1, fn: [0], accesses: [] }))
-      .to.throw(IllegalTransition, /void → waiting \(TasksSubmitted\)[^]*assigned → done \(TasksFinished\)/)
+    expect(() => s.step({ on: 'TasksSubmitted', first: 0, count: 1, fn: [0], accesses: [] })).to.throw(
+      IllegalTransition,
+      /void → waiting \(TasksSubmitted\)[^]*assigned → done \(TasksFinished\)/,
+    )
   })
 })

@@ -7,7 +7,10 @@ const many = (count: number, prefix: string, spec: TaskSpec = {}): Record<string
 
 /** Workers that have learned how long function 0 takes. */
 function learned(microseconds: number, ...workers: string[]): Scenario {
-  return new Scenario().join(...workers).submit({ first: {} }).finish('w0', 'first', microseconds)
+  return new Scenario()
+    .join(...workers)
+    .submit({ first: {} })
+    .finish('w0', 'first', microseconds)
 }
 
 const given = (s: Scenario): number[] => s.state.workers.map((w) => w!.assigned)
@@ -39,7 +42,9 @@ describe('scheduler: feeding workers', () => {
   })
 
   it('a loner is never queued behind others', () => {
-    const s = learned(1, 'w0 h0').submit({ a: {}, b: {}, alone: { alone: true }, c: {} }).sent('w0 starts a b')
+    const s = learned(1, 'w0 h0')
+      .submit({ a: {}, b: {}, alone: { alone: true }, c: {} })
+      .sent('w0 starts a b')
     s.finish('w0', 'a', 1).sent('done: a')
     s.finish('w0', 'b', 1).sent('done: b', 'w0 starts alone')
     s.finish('w0', 'alone', 1).sent('done: alone', 'w0 starts c')

@@ -14,8 +14,13 @@ describe('scheduler: placement', () => {
   })
 
   it('with data on several hosts, where most bytes are; a copy counts like the original', () => {
-    twoHosts().kept('a b c').lies('a', { h0: 3000 }).lies('b', { h1: 2000 }).lies('c', { h0: 500, h1: 2000 })
-      .submit({ t: { reads: 'a b c' } }).sent('w1 starts t')
+    twoHosts()
+      .kept('a b c')
+      .lies('a', { h0: 3000 })
+      .lies('b', { h1: 2000 })
+      .lies('c', { h0: 500, h1: 2000 })
+      .submit({ t: { reads: 'a b c' } })
+      .sent('w1 starts t')
   })
 
   it('waiting for a slot beside the data beats moving much, and moving little beats waiting', () => {
@@ -41,22 +46,31 @@ describe('scheduler: placement', () => {
   })
 
   it('learned durations break ties', () => {
-    const s = twoHosts(2).submit({ a: { host: 'h0' }, b: { host: 'h1' } }).sent('w0 starts a', 'w1 starts b')
+    const s = twoHosts(2)
+      .submit({ a: { host: 'h0' }, b: { host: 'h1' } })
+      .sent('w0 starts a', 'w1 starts b')
     s.finish('w0', 'a', 9000).finish('w1', 'b', 3000)
     s.submit({ c: {} }).sent('w1 starts c')
     expect(s.why('c')).to.equal('c runs on w1 of h1 (attempt 1), because its function was faster there.')
   })
 
   it('a pinned task runs on its host or waits for it', () => {
-    const s = twoHosts().submit({ a: { host: 'h1' }, b: { host: 'h1' }, c: { host: 'h7' } }).sent('w1 starts a')
+    const s = twoHosts()
+      .submit({ a: { host: 'h1' }, b: { host: 'h1' }, c: { host: 'h7' } })
+      .sent('w1 starts a')
     s.finish('w1', 'a').sent('done: a', 'w1 starts b')
     expect(s.why('c')).to.equal('c is ready and waits for a free slot on h7, where it must run.')
     s.join('w7 h7').sent('w7 starts c')
   })
 
   it('a host with nothing to do takes from the busiest what it starts sooner', () => {
-    const s = twoHosts().kept('x').lies('x', { h0: 3000 }).submit({ a: { host: 'h0' }, b: { reads: 'x' }, c: { host: 'h1' } })
-    s.sent('w0 starts a', 'w1 starts c').submit({ d: { reads: 'x' } }).sent()
+    const s = twoHosts()
+      .kept('x')
+      .lies('x', { h0: 3000 })
+      .submit({ a: { host: 'h0' }, b: { reads: 'x' }, c: { host: 'h1' } })
+    s.sent('w0 starts a', 'w1 starts c')
+      .submit({ d: { reads: 'x' } })
+      .sent()
     s.finish('w1', 'c').sent('done: c', 'w1 starts d')
     expect(s.why('d')).to.contain('because it had nothing else to do and moving the data costs less than waiting (3000 bytes to move)')
   })
@@ -68,7 +82,11 @@ describe('scheduler: placement', () => {
   })
 
   it('tasks queued at a host that lost its workers go to those that are left', () => {
-    const s = twoHosts().kept('x').lies('x', { h0: 90_000 }).submit({ a: { reads: 'x' }, b: { reads: 'x' } }).sent('w0 starts a')
+    const s = twoHosts()
+      .kept('x')
+      .lies('x', { h0: 90_000 })
+      .submit({ a: { reads: 'x' }, b: { reads: 'x' } })
+      .sent('w0 starts a')
     s.lose('w0').sent('w1 starts a', 'replace w0')
     s.finish('w1', 'a').sent('done: a', 'w1 starts b')
   })

@@ -10,8 +10,14 @@ const property = (subject: Step): fc.IPropertyWithHooks<[typeof runs extends fc.
 type Submitted = Extract<RuntimeEvent, { on: 'TasksSubmitted' }>
 
 /** A step that is told the wrong thing about accesses. */
-const misled = (rewrite: (flat: number[], state: RuntimeState) => number[]): Step => (state, events, now) =>
-  step(state, events.map((e) => (e.on === 'TasksSubmitted' ? { ...e, accesses: rewrite([...e.accesses], state) } satisfies Submitted : e)), now)
+const misled =
+  (rewrite: (flat: number[], state: RuntimeState) => number[]): Step =>
+  (state, events, now) =>
+    step(
+      state,
+      events.map((e) => (e.on === 'TasksSubmitted' ? ({ ...e, accesses: rewrite([...e.accesses], state) } satisfies Submitted) : e)),
+      now,
+    )
 
 const isKept = (state: RuntimeState, d: number): boolean => state.data.kind[d] === Kind.KEPT
 
@@ -30,12 +36,19 @@ const broken: Record<string, () => Step> = {
       }),
     )
   },
-  'drops read-after-write': () => misled((flat, state) => triples(flat).flatMap((a) => (a[2] === Access.READ && isKept(state, a[1]) ? [] : a))),
+  'drops read-after-write': () =>
+    misled((flat, state) => triples(flat).flatMap((a) => (a[2] === Access.READ && isKept(state, a[1]) ? [] : a))),
   'drops read-after-write of results': () =>
     misled((flat, state) => triples(flat).flatMap((a) => (a[2] === Access.READ && state.data.kind[a[1]] === Kind.RENAMED ? [] : a))),
-  'runs COMMUTATIVE tasks together': () => misled((flat) => triples(flat).flatMap(([t, d, a]) => [t, d, a === Access.COMMUTATIVE ? Access.CONCURRENT : a])),
+  'runs COMMUTATIVE tasks together': () =>
+    misled((flat) => triples(flat).flatMap(([t, d, a]) => [t, d, a === Access.COMMUTATIVE ? Access.CONCURRENT : a])),
   'orders CONCURRENT tasks with nobody': () => misled((flat) => triples(flat).flatMap((a) => (a[2] === Access.CONCURRENT ? [] : a))),
-  'believes late reports': () => (state, events, now) => step(state, events.map((e) => updated(state, e)), now),
+  'believes late reports': () => (state, events, now) =>
+    step(
+      state,
+      events.map((e) => updated(state, e)),
+      now,
+    ),
   'loses a command now and then': () => {
     let n = 0
     return (state, events, now) => step(state, events, now).filter((c) => c.do !== 'StartTasks' || ++n % 10 !== 0)
@@ -45,8 +58,18 @@ const broken: Record<string, () => Step> = {
     state.data.poison.fill(NONE)
     return commands
   },
-  'releases data that are held': () => (state, events, now) => step(state, events.map((e) => (e.on === 'DataDeclared' ? { ...e, holds: 0 } : e)), now),
-  'forgets pinned hosts': () => (state, events, now) => step(state, events.map((e) => (e.on === 'TasksSubmitted' ? { ...e, host: [] } : e)), now),
+  'releases data that are held': () => (state, events, now) =>
+    step(
+      state,
+      events.map((e) => (e.on === 'DataDeclared' ? { ...e, holds: 0 } : e)),
+      now,
+    ),
+  'forgets pinned hosts': () => (state, events, now) =>
+    step(
+      state,
+      events.map((e) => (e.on === 'TasksSubmitted' ? { ...e, host: [] } : e)),
+      now,
+    ),
 }
 
 function updated(state: RuntimeState, e: RuntimeEvent): RuntimeEvent {

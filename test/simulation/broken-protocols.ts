@@ -1,7 +1,6 @@
 import type { Backend, Group, Op, Receipt, Ref, Stored } from '../../src/backend.js'
 import type { CommitOptions, Unit } from '../../src/commit/index.js'
-import { planGroups } from '../../src/commit/index.js'
-import { resolveIntent } from '../../src/commit/index.js'
+import { planGroups, resolveIntent } from '../../src/commit/index.js'
 import { toolsOf } from '../../src/commit/commit-options.js'
 import { planUnit, stampsOf } from '../../src/commit/plan-unit.js'
 import { releaseAll, reserveAll, settle } from '../../src/commit/reserve.js'
@@ -17,13 +16,18 @@ export const brokenProtocols: Readonly<Record<string, Protocol>> = {
   /** Writes what it will do, then compares and sets each object: a writer in between tears the group. */
   'journal, then compare-and-set': { ...realProtocol, commitUnit: journalThenSet },
   /** Settles what it has reserved, then decides. */
-  'mark after settle': { ...realProtocol, commitUnit: (unit, options) => (isSole(unit) ? realProtocol.commitUnit(unit, options) : markLast(unit, options)) },
+  'mark after settle': {
+    ...realProtocol,
+    commitUnit: (unit, options) => (isSole(unit) ? realProtocol.commitUnit(unit, options) : markLast(unit, options)),
+  },
   /** Takes a lease that is over for an abort, without making it one. */
   'lease as safety': { ...realProtocol, connection: (backend) => withCommit(backend, pretendAborts) },
   /** Releases after a decision that failed, without barring the copies of it that still travel. */
   'no fence': { ...realProtocol, connection: noFence },
   /** Takes the lack of a mark for "undecided" at once, though marks of settled rounds are forgotten. */
   'missing mark is trusted': { ...realProtocol, readResolved: trustingRead },
+  /** Settles under the round's id, as if all who settle sent the same group. */
+  'one id for all settles': { ...realProtocol, connection: (backend) => withCommit(backend, settleAsRound) },
   /** A store that does not know a commit that it has seen. */
   'no receipts': { ...realProtocol, receipts: false },
 }
@@ -40,7 +44,8 @@ async function journalThenSet(unit: Unit, options: CommitOptions): Promise<Recei
   const journal = marks.map((mark): Op => ({ do: 'mark', home: plan.home!.ref, mark }))
   const receipt = await sendIdempotent(plan.home!.backend, journal, tools)
   if (!receipt.applied) return receipt
-  for (const { backend, ops } of planGroups(unit.parts)) await quietly(backend.commit({ commit: tools.newCommitId(), atMicros: unit.atMicros, ops }))
+  for (const { backend, ops } of planGroups(unit.parts))
+    await quietly(backend.commit({ commit: tools.newCommitId(), atMicros: unit.atMicros, ops }))
   return { applied: true, stamps: new Map() }
 }
 
@@ -79,6 +84,11 @@ function bound(of: Backend, name: string | symbol): unknown {
 const abortIn = ({ ops }: Group) => ops.find((op) => op.do === 'mark' && op.mark.state === 'aborted')
 
 const pretendAborts: Commit = (group, send) => (abortIn(group) ? Promise.resolve({ applied: true, stamps: new Map() }) : send(group))
+
+const settleAsRound: Commit = (group, send) => {
+  const [first] = group.ops
+  return send(first?.do === 'settle' ? { ...group, commit: first.commit } : group)
+}
 
 function noFence(backend: Backend): Backend {
   const own = new Set<CommitId>()

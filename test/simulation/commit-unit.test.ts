@@ -44,7 +44,10 @@ const oneDomain = (): Direct => new Direct(() => 'all' as Domain)
 
 function optionsFor(backend: Direct, nowMs = 0) {
   const work: Promise<void>[] = []
-  const clock = { now: nowMs, nowMs: () => clock.now, random: () => 0.5, sleep: async (ms: number) => void (clock.now += ms) }
+  const sleep = async (ms: number): Promise<void> => {
+    clock.now += ms
+  }
+  const clock = { now: nowMs, nowMs: (): number => clock.now, random: () => 0.5, sleep }
   const options = { backendOf: () => backend, clock, leaseMs: 100, background: (settling: Promise<void>) => void work.push(settling) }
   return { options, clock, settled: () => Promise.all(work) }
 }
@@ -67,7 +70,10 @@ describe('commitUnit', () => {
     const ops = refs.map((ref, i) => put(ref, 2, stamps[i]!))
     const receipt = await commitUnit(backend.unit(ops, { commit, mark, home: { backend, ref: refs[0]! } }), optionsFor(backend).options)
     assert.equal(backend.sent.length, 1)
-    assert.deepEqual(backend.sent[0]!.ops.map((op) => op.do), ['mark', 'put', 'put'])
+    assert.deepEqual(
+      backend.sent[0]!.ops.map((op) => op.do),
+      ['mark', 'put', 'put'],
+    )
     assert.deepEqual(receipt.stamps.get(refs[1]!.id), { revision: 2, commit })
   })
 
@@ -75,7 +81,10 @@ describe('commitUnit', () => {
     const backend = new Direct()
     const ref = thing()
     await commitUnit(backend.unit([{ do: 'name', alias: 'a', expect: null, to: ref }, put(ref, 1)]), optionsFor(backend).options)
-    assert.deepEqual(backend.sent.map(({ ops }) => ops.map((op) => op.do)), [['put'], ['name']])
+    assert.deepEqual(
+      backend.sent.map(({ ops }) => ops.map((op) => op.do)),
+      [['put'], ['name']],
+    )
   })
 
   it('says the stamps that the objects get, before they are settled', async () => {
@@ -96,7 +105,10 @@ describe('commitUnit', () => {
     const alias: Op = { do: 'name', alias: 'a', expect: null, to: refs[0]! }
     await diesAfter(backend, 'mark', () => commitUnit(backend.unit([...refs.map((ref, i) => put(ref, 2, stamps[i]!)), alias]), options))
     assert.isAbove(backend.store.intents.size, 0)
-    assert.deepEqual((await readResolved(backend, refs, options)).map((found) => found!.cells.get('n')), [2, 2, 2])
+    assert.deepEqual(
+      (await readResolved(backend, refs, options)).map((found) => found!.cells.get('n')),
+      [2, 2, 2],
+    )
     assert.deepEqual(await findResolved(backend, [{ alias: 'a' }, refs[1]!.id as Id], options), [refs[0], refs[1]])
     assert.equal(backend.store.intents.size, 0)
   })
@@ -109,10 +121,16 @@ describe('commitUnit', () => {
     await diesAfter(backend, 'reserve', () => commitUnit(backend.unit(ops), options))
     const [met] = await backend.read([refs[1]!])
     assert.equal(await resolveIntent({ backend, target: { ref: refs[1]! }, intent: met!.intent! }, options), 'undecided')
-    assert.deepEqual((await readResolved(backend, refs, options)).map((found) => found!.cells.get('n')), [1, 1])
+    assert.deepEqual(
+      (await readResolved(backend, refs, options)).map((found) => found!.cells.get('n')),
+      [1, 1],
+    )
     clock.now += 1000
     await commitUnit(backend.unit(ops), options)
-    assert.deepEqual((await readResolved(backend, refs, options)).map((found) => found!.cells.get('n')), [2, 2])
+    assert.deepEqual(
+      (await readResolved(backend, refs, options)).map((found) => found!.cells.get('n')),
+      [2, 2],
+    )
   })
 
   it('finishes the rows of a dead client when their owner is next read', async () => {
@@ -173,7 +191,11 @@ describe('commitUnit', () => {
   it('never calls a unit failed while a copy of it may be under way', async () => {
     const backend = oneDomain()
     const [holder, ref] = [thing(), thing()]
-    await backend.commit({ commit: newCommitId(), atMicros: 0n, ops: [put(holder, 1), { do: 'name', alias: 'a', expect: null, to: holder }] })
+    await backend.commit({
+      commit: newCommitId(),
+      atMicros: 0n,
+      ops: [put(holder, 1), { do: 'name', alias: 'a', expect: null, to: holder }],
+    })
     const unit = backend.unit([put(ref, 1), { do: 'name', alias: 'a', expect: null, to: ref }])
     backend.instead = () => {
       throw new UnknownOutcomeError('cut')
@@ -219,17 +241,26 @@ describe('planGroups', () => {
       { backend: a, ops: [check(x), put(y, 1), put(x, 2)] },
       { backend: b, ops: [check(x)] },
     ])
-    assert.deepEqual(groups.map(({ backend, ops }) => [backend === a, ops.map((op) => op.do)]), [
-      [true, ['check', 'put']],
-      [true, ['put']],
-      [false, ['check']],
-    ])
+    assert.deepEqual(
+      groups.map(({ backend, ops }) => [backend === a, ops.map((op) => op.do)]),
+      [
+        [true, ['check', 'put']],
+        [true, ['put']],
+        [false, ['check']],
+      ],
+    )
   })
 })
 
 describe('fail points', () => {
   it('are armed by name and count', () => {
-    assert.deepEqual([...parse('commit-decided:3, alone-done')], [['commit-decided', 3], ['alone-done', 1]])
+    assert.deepEqual(
+      [...parse('commit-decided:3, alone-done')],
+      [
+        ['commit-decided', 3],
+        ['alone-done', 1],
+      ],
+    )
     assert.equal(parse(undefined).size, 0)
     assert.include(FAIL_POINTS, 'commit-reserved')
   })
@@ -239,4 +270,3 @@ describe('fail points', () => {
     assert.throws(() => parse('commit-decided:0'), TypeError)
   })
 })
-

@@ -1,19 +1,4 @@
-import type {
-  Cell,
-  Cells,
-  Found,
-  Group,
-  Intent,
-  Key,
-  Mark,
-  Op,
-  Receipt,
-  Ref,
-  Stamp,
-  Stored,
-  StoredRow,
-  Target,
-} from '../../src/backend.js'
+import type { Cell, Cells, Found, Group, Intent, Key, Mark, Op, Receipt, Ref, Stamp, Stored, StoredRow, Target } from '../../src/backend.js'
 import { AliasTakenError, ConflictError } from '../../src/errors.js'
 import type { CommitId, Domain, Id, TableId } from '../../src/ids.js'
 

@@ -29,8 +29,18 @@ interface Pending<T> {
   readonly reject: (error: unknown) => void
 }
 
-/** Chances of each fault, at each delivery of a commit. */
-const FAULTS = { lost: 0.02, slow: 0.03, replyLost: 0.03, copied: 0.05, unavailable: 0.01, readFailed: 0.003 }
+type Fate = 'lost' | 'slow' | 'replyLost' | 'copied' | 'unavailable' | 'well'
+
+/** What may happen to a commit, and how often. */
+const FATES: readonly (readonly [Fate, number])[] = [
+  ['lost', 0.02],
+  ['slow', 0.03],
+  ['replyLost', 0.03],
+  ['copied', 0.05],
+  ['unavailable', 0.01],
+]
+const READ_FAILED = 0.003
+const LOST_WITH_ITS_SENDER = 0.3
 const JUMP = 0.015
 const LATE = 0.85
 
@@ -61,10 +71,15 @@ export class Network {
 
   /** A call that changes nothing. */
   ask<T>(caller: Caller, execute: () => T): Promise<T> {
-    return this.#call(caller, (pending: Pending<T>) => {
-      if (!this.calm && this.random.chance(FAULTS.readFailed * this.harshness)) this.#reply(pending, () => pending.reject(new UnavailableError('not reached')))
-      else this.#execute(pending)
-    }, execute)
+    return this.#call(
+      caller,
+      (pending: Pending<T>) => {
+        if (!this.calm && this.random.chance(READ_FAILED * this.harshness))
+          this.#reply(pending, () => pending.reject(new UnavailableError('not reached')))
+        else this.#execute(pending)
+      },
+      execute,
+    )
   }
 
   /** A commit: it may be lost, late, executed without a reply, or executed again by a copy that arrives later. */
@@ -102,21 +117,29 @@ export class Network {
   }
 
   #deliver<T>(pending: Pending<T>): void {
-    const fault = this.calm ? 1 : this.random.next() / this.harshness
-    let limit = FAULTS.lost
-    if (fault < limit || (!pending.caller.alive && this.random.chance(0.3))) return this.#unknown(pending)
-    if (fault < (limit += FAULTS.slow)) {
-      this.#fly(undefined, () => quietly(pending.execute))
-      return this.#unknown(pending)
-    }
-    if (fault < (limit += FAULTS.replyLost)) {
-      quietly(pending.execute)
-      return this.#unknown(pending)
-    }
-    if (fault < (limit += FAULTS.unavailable)) return this.#reply(pending, () => pending.reject(new UnavailableError('not reached')))
-    const done = this.#execute(pending)
+    const fate = this.#fate(pending.caller)
+    if (fate === 'unavailable') this.#reply(pending, () => pending.reject(new UnavailableError('not reached')))
+    else if (fate === 'lost' || fate === 'slow' || fate === 'replyLost') this.#cutOff(pending, fate)
     // A copy of what failed may not come later: an error says that none is under way.
-    if (done && fault < limit + FAULTS.copied) this.#fly(undefined, () => quietly(pending.execute))
+    else if (this.#execute(pending) && fate === 'copied') this.#fly(undefined, () => quietly(pending.execute))
+  }
+
+  #fate(caller: Caller): Fate {
+    if (!caller.alive && this.random.chance(LOST_WITH_ITS_SENDER)) return 'lost'
+    if (this.calm) return 'well'
+    let chance = this.random.next() / this.harshness
+    for (const [fate, share] of FATES) {
+      if (chance < share) return fate
+      chance -= share
+    }
+    return 'well'
+  }
+
+  /** The caller hears that the connection was cut; the commit happens never, now, or later. */
+  #cutOff<T>(pending: Pending<T>, fate: Fate): void {
+    if (fate === 'replyLost') quietly(pending.execute)
+    if (fate === 'slow') this.#fly(undefined, () => quietly(pending.execute))
+    this.#reply(pending, () => pending.reject(new UnknownOutcomeError('connection cut', { retryable: true })))
   }
 
   #execute<T>(pending: Pending<T>): boolean {
@@ -128,10 +151,6 @@ export class Network {
       this.#reply(pending, () => pending.reject(error))
       return false
     }
-  }
-
-  #unknown<T>(pending: Pending<T>): void {
-    this.#reply(pending, () => pending.reject(new UnknownOutcomeError('connection cut', { retryable: true })))
   }
 
   #reply({ caller }: Pending<never> | { caller: Caller }, land: () => void): void {

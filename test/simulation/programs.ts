@@ -72,7 +72,8 @@ const stateOf = (stored: Stored | undefined): State =>
 export async function readObjects(client: Client, refs: readonly Ref[]): Promise<(Stored | undefined)[]> {
   const { truth, network, protocol } = client.world
   const since = network.step
-  const read = async (ref: Ref): Promise<Stored | undefined> => (await protocol.readResolved(client.backendOf(ref), [ref], client.options))[0]
+  const read = async (ref: Ref): Promise<Stored | undefined> =>
+    (await protocol.readResolved(client.backendOf(ref), [ref], client.options))[0]
   const beside = refs.length > 1 && refs.every((ref) => client.backendOf(ref) === client.backendOf(refs[0]!))
   const found = beside ? await protocol.readResolved(client.backendOf(refs[0]!), refs, client.options) : await Promise.all(refs.map(read))
   for (const [i, stored] of found.entries()) {

@@ -44,15 +44,16 @@ export class Schedule {
   }
 
   next(): void {
-    const { network, random, truth } = this.world
-    if (network.step > STEPS_MAX) return truth.fault(`hangs in ${this.#phase}`)
+    const { network, random } = this.world
     if (this.#phase === 'trouble' && random.chance(CRASH * network.harshness)) this.#crash()
-    if (this.#running > 0 || this.#phase === 'flush') {
-      if (network.next()) return
-      if (this.#running > 0) return truth.fault(`nothing can happen in ${this.#phase}, but programs wait`)
-    }
-    this.#at++
-    this.#enter(this.#phase)
+    if (network.step > STEPS_MAX) this.#hangs()
+    else if (this.#running > 0) network.next() || this.#hangs()
+    else if (this.#phase !== 'flush' || !network.next()) this.#enter(PHASES[++this.#at]!)
+  }
+
+  /** Programs wait for what cannot happen, or will not stop. */
+  #hangs(): void {
+    this.world.truth.fault(`hangs in ${this.#phase}`)
   }
 
   async #acts(client: Client, times: number): Promise<void> {
@@ -94,7 +95,8 @@ export class Schedule {
     const { stores, names, network, truth } = this.world
     for (let times = 0; times < 4; times++) {
       const listed = stores.flatMap((store) => [...store.things.values()].map(({ ref }) => ref))
-      await readObjects(client, listed.filter(({ id }) => truth.knows(id))) // an orphan is listed, but nobody's to read
+      const known = listed.filter(({ id }) => truth.knows(id)) // an orphan is listed, but nobody's to read
+      await readObjects(client, known)
       for (const alias of names) await findName(client, alias)
       if (stores.every((store) => store.intents.size === 0)) return
       await network.sleep(client.caller, LEASE_MS + 1)
@@ -148,4 +150,3 @@ export class Schedule {
         truth.fault(`${key} is ${counters.get(key)}, and ought to be ${truth.counters.get(key)}`)
   }
 }
-

@@ -121,7 +121,8 @@ export class Truth {
       if (before.by !== null) this.fault(`${who()}: it stood already`)
     } else if (op.do === 'check' && op.expect === 'present') {
       if (before.by === null) this.fault(`${who()}: it was gone`)
-    } else if (before.by !== (seen?.by ?? null)) this.fault(`${who()}: decided over ${short(before.by)}, having seen ${short(seen?.by ?? null)}`)
+    } else if (before.by !== (seen?.by ?? null))
+      this.fault(`${who()}: decided over ${short(before.by)}, having seen ${short(seen?.by ?? null)}`)
   }
 
   #change(key: string, state: State): void {
@@ -135,9 +136,8 @@ export class Truth {
   /** A state that was read must have been the true one at some moment of the call. */
   onRead(key: string, since: number, state: State): void {
     const history = this.#history.get(key) ?? []
-    const first = Math.max(0, history.findLastIndex((moment) => moment.step <= since))
-    const before = history.length === 0 || history[0]!.step > since ? [ABSENT] : []
-    const possible: readonly State[] = [...before, ...history.slice(history[0] && history[0].step > since ? 0 : first)]
+    const first = history.findLastIndex((moment) => moment.step <= since)
+    const possible: readonly State[] = first < 0 ? [ABSENT, ...history] : history.slice(first)
     if (!possible.some((moment) => moment.by === state.by && (moment.by === null || moment.n === state.n)))
       this.fault(`read of ${short(key)} saw ${show(state)}; true since step ${since}: ${possible.map(show).join(', ')}`)
   }

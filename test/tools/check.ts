@@ -15,7 +15,10 @@ interface Step {
 }
 
 /** oxlint is here for what needs types: an unawaited storage call is the mistake that costs most. Everything else is biome's. */
-const PROMISE_RULES = ['no-floating-promises', 'no-misused-promises', 'await-thenable', 'return-await'].flatMap((rule) => ['-D', `typescript/${rule}`])
+const PROMISE_RULES = ['no-floating-promises', 'no-misused-promises', 'await-thenable', 'return-await'].flatMap((rule) => [
+  '-D',
+  `typescript/${rule}`,
+])
 
 const mocha = (files: readonly string[]): readonly string[] => ['--reporter', join(root, 'dist/test/tools/reporter.js'), '--exit', ...files]
 const folders = ['src', 'backends', 'runtime', 'test', 'examples', 'bench'].filter((folder) => existsSync(join(root, folder)))
@@ -32,7 +35,11 @@ const steps: readonly Step[] = [
 
 function run(step: Step): boolean {
   const startMs = performance.now()
-  const done = spawnSync(process.execPath, [join(root, 'node_modules', step.bin), ...step.args], { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 })
+  const done = spawnSync(process.execPath, [join(root, 'node_modules', step.bin), ...step.args], {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  })
   const ok = done.status === 0
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
   process.stdout.write(`${ok ? pc.green('ok    ') : pc.red('failed')}  ${seconds.padStart(5)} s  ${step.name}\n`)

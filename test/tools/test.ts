@@ -38,14 +38,16 @@ function stop(why: string): void {
 const limit = setTimeout(() => stop(`the tests took longer than ${LIMIT_MS / 60_000} minutes`), LIMIT_MS)
 child.on('message', (message: CountsMessage) => {
   counts = message.insituCounts
-  if (message.ended) linger = setTimeout(() => stop(`something kept the process alive ${LINGER_MS / 1000} s after the last test`), LINGER_MS)
+  if (message.ended)
+    linger = setTimeout(() => stop(`something kept the process alive ${LINGER_MS / 1000} s after the last test`), LINGER_MS)
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop(`ended by ${signal}`))
 
 child.on('exit', (code, signal) => {
   clearTimeout(limit)
   clearTimeout(linger)
-  const broken = stopped ?? (signal ? `mocha was ended by ${signal}` : code !== 0 && counts.failed === 0 ? `mocha ended with code ${code}` : undefined)
+  const broken =
+    stopped ?? (signal ? `mocha was ended by ${signal}` : code !== 0 && counts.failed === 0 ? `mocha ended with code ${code}` : undefined)
   if (broken !== undefined) {
     process.stdout.write(`failed   ${broken}\n`)
     counts = { ...counts, failed: counts.failed + 1 }

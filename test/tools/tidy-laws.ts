@@ -74,12 +74,15 @@ export const coreNamesNoClient: Law = (sources) =>
 
 const packageOf = (specifier: string): string => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
 
-const IMPURE = /\b(?:Date|performance|process|setTimeout|setInterval|setImmediate|queueMicrotask|Promise|async|await)\b|\bMath\.random\b|['"]node:/g
+const IMPURE =
+  /\b(?:Date|performance|process|setTimeout|setInterval|setImmediate|queueMicrotask|Promise|async|await)\b|\bMath\.random\b|['"]node:/g
 
 export const schedulerIsPure: Law = (sources) =>
   code(sources)
     .filter(([path]) => path.startsWith('runtime/scheduler/'))
-    .flatMap(([path, text]) => hits(path, text, IMPURE, 'the scheduler is pure: time comes as `now`, chance from its state, effects leave as commands'))
+    .flatMap(([path, text]) =>
+      hits(path, text, IMPURE, 'the scheduler is pure: time comes as `now`, chance from its state, effects leave as commands'),
+    )
 
 function hits(path: string, text: string, pattern: RegExp, instead: string): Violations {
   const bare = withoutComments(text)
@@ -96,7 +99,10 @@ interface Ban {
 const BANS: readonly Ban[] = [
   { pattern: /\.getAsync\s*\(/g, instead: "lmdb's getAsync costs more than the read and sees another snapshot; use get" },
   { pattern: /\bnoSync\b|\bnoMetaSync\b/g, instead: 'no unsafe mode of a store; wait less (committed) or more (durable) instead' },
-  { pattern: /\.(?:child)?[tT]ransaction\s*\(\s*async\b/g, instead: 'an async transaction holds the write lock over awaits; collect, then transactionSync or one batch' },
+  {
+    pattern: /\.(?:child)?[tT]ransaction\s*\(\s*async\b/g,
+    instead: 'an async transaction holds the write lock over awaits; collect, then transactionSync or one batch',
+  },
   {
     pattern: /\bprocess\.env\b/g,
     instead: 'read the environment in a configuration file (*config.ts) and pass the value',
@@ -142,7 +148,8 @@ export const longFiles: Law = (sources) =>
     .filter(([, text]) => text.split('\n').length > LONG_LINES && !/\b(?:long|large|one file)\b/i.test(openingComment(text)))
     .map(([path, text]) => `${path} has ${text.split('\n').length} lines: cut it, or say at its top why it is a long file`)
 
-const openingComment = (text: string): string => /^(?:#!.*\n)?(?:import .*\n|\s*\n)*\s*(\/\*[\s\S]*?\*\/|(?:\/\/.*\n)+)/.exec(text)?.[1] ?? ''
+const openingComment = (text: string): string =>
+  /^(?:#!.*\n)?(?:import .*\n|\s*\n)*\s*(\/\*[\s\S]*?\*\/|(?:\/\/.*\n)+)/.exec(text)?.[1] ?? ''
 
 /** Words and paths of the machines it was made on; a user has none of them. */
 const WORKSHOP = /(?<![\w.])\/(?:work|farm|root|Users)\/\w|\/home\/(?!user\b)\w+|\.library\/|file:\/\/\/(?!…)\w+\/\w+/g
@@ -150,7 +157,9 @@ const WORKSHOP = /(?<![\w.])\/(?:work|farm|root|Users)\/\w|\/home\/(?!user\b)\w+
 export const noWorkshop: Law = (sources) =>
   [...sources]
     .filter(([path]) => !path.startsWith('test/tools/tidy'))
-    .flatMap(([path, text]) => [...text.matchAll(WORKSHOP)].map((match) => `${path}:${lineOf(text, match.index)} ${match[0]}: no path of one machine`))
+    .flatMap(([path, text]) =>
+      [...text.matchAll(WORKSHOP)].map((match) => `${path}:${lineOf(text, match.index)} ${match[0]}: no path of one machine`),
+    )
 
 /** Files that nothing imports and nobody starts. `entries`: paths or patterns of what is started from outside. */
 export const deadFiles =
@@ -178,7 +187,9 @@ export const errorsListed: Law = (sources) => {
   const page = sources.get('docs/errors.md') ?? ''
   return code(sources)
     .filter(([path]) => ['src', 'backends', 'runtime'].includes(top(path)))
-    .flatMap(([path, text]) => [...withoutComments(text).matchAll(/['"](ERR_[A-Z0-9_]+)['"]/g)].map((match) => [path, match[1] ?? ''] as const))
+    .flatMap(([path, text]) =>
+      [...withoutComments(text).matchAll(/['"](ERR_[A-Z0-9_]+)['"]/g)].map((match) => [path, match[1] ?? ''] as const),
+    )
     .filter(([, name]) => !FOREIGN_CODES.test(name) && !page.includes(`\`${name}\``))
     .map(([path, name]) => `${path} uses ${name}: codes are API, list it in docs/errors.md`)
 }

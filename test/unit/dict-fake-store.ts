@@ -74,7 +74,9 @@ export class FakeStore implements DictBinding {
         // each page reads the rows as they are now, as a store without snapshots does
         const texts = [...this.byKey.keys()].sort((a, b) => (a < b ? -1 : 1))
         if (range.reverse) texts.reverse()
-        const rest = texts.filter((text) => inside(this.byKey.get(text)!, from) && (seen === undefined || (range.reverse ? text < seen : text > seen)))
+        const rest = texts.filter(
+          (text) => inside(this.byKey.get(text)!, from) && (seen === undefined || (range.reverse ? text < seen : text > seen)),
+        )
         const page = rest.slice(0, Math.min(this.pageRows, left))
         if (page.length === 0) return
         this.asked.pages++
@@ -106,7 +108,11 @@ export class FakeStore implements DictBinding {
     const old = this.byKey.get(text)
     if (op.do === 'row' && op.expect !== undefined && op.expect !== (old?.atMicros ?? null)) throw new Error('conflict')
     if (op.do === 'row' && op.set === null) this.byKey.delete(text)
-    else if (op.do === 'row') this.#put(op.key, op.set!.map((cell, i) => (this.stored.values[i]!.type === 'counter' ? old?.values[i] : cell)))
+    else if (op.do === 'row')
+      this.#put(
+        op.key,
+        op.set!.map((cell, i) => (this.stored.values[i]!.type === 'counter' ? old?.values[i] : cell)),
+      )
     else {
       const values = [...(old?.values ?? this.stored.values.map(() => undefined))]
       values[op.column] = ((values[op.column] as bigint | undefined) ?? 0n) + op.by

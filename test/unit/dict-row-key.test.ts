@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { type Cell, type ColumnType, type Piece, type Range, Ref } from '../../src/backend.js'
+import { compareBytes, decodeKey, encodeKey, encodeKeyText, type KeyColumns, prefixBounds } from '../../src/dict/row-key.js'
 import { CorruptError, ValidationError } from '../../src/errors.js'
 import { type ClassId, type Id, newId, newTableId } from '../../src/ids.js'
-import { compareBytes, decodeKey, encodeKey, encodeKeyText, type KeyColumns, prefixBounds } from '../../src/dict/row-key.js'
 
 const table = (...types: ColumnType[]): KeyColumns => ({ keys: types.map((type, i) => ({ name: `k${i}`, type })) })
 const id = newTableId()
@@ -11,7 +11,8 @@ const id = newTableId()
 const sign = (n: number): number => (n > 0 ? 1 : n < 0 ? -1 : 0)
 const utf8Order = (a: string, b: string): number => sign(Buffer.compare(Buffer.from(a), Buffer.from(b)))
 const plainOrder = <T>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0)
-const floatOrder = (a: number, b: number): number => (Number.isNaN(a) || Number.isNaN(b) ? +Number.isNaN(a) - +Number.isNaN(b) : plainOrder(a, b))
+const floatOrder = (a: number, b: number): number =>
+  Number.isNaN(a) || Number.isNaN(b) ? +Number.isNaN(a) - +Number.isNaN(b) : plainOrder(a, b)
 
 /** Compares decimals as fractions over a common power of ten. */
 function decimalOrder(a: string, b: string): number {
@@ -25,7 +26,9 @@ function decimalOrder(a: string, b: string): number {
 const decimals = fc
   .tuple(fc.boolean(), fc.bigInt({ min: 0n, max: 10n ** 25n }), fc.option(fc.stringMatching(/^\d{1,12}$/)))
   .map(([negative, whole, fraction]) => `${negative ? '-' : ''}${whole}${fraction === null ? '' : `.${fraction}`}`)
-const days = fc.date({ min: new Date('0000-01-01'), max: new Date('9999-12-31'), noInvalidDate: true }).map((d) => d.toISOString().slice(0, 10))
+const days = fc
+  .date({ min: new Date('0000-01-01'), max: new Date('9999-12-31'), noInvalidDate: true })
+  .map((d) => d.toISOString().slice(0, 10))
 const times = fc.integer({ min: 0, max: 86_399_999_999 }).map((micros) => {
   const clock = new Date(Math.floor(micros / 1000)).toISOString().slice(11, 23)
   return `${clock}${String(micros % 1000).padStart(3, '0')}`.replace(/0+$/, '').replace(/\.$/, '')
@@ -34,7 +37,13 @@ const texts = fc.oneof(
   fc.string({ unit: fc.constantFrom('\0', '\x01', '\x02', 'a', 'b', '\x7f', 'é', '\uffff', '😀'), maxLength: 12 }),
   fc.string({ unit: 'binary', maxLength: 20 }),
 )
-const blobs = fc.uint8Array({ maxLength: 12 }).chain((a) => fc.constantFrom(a, a.map((b) => b & 1), a.map((b) => b | 0xfe)))
+const blobs = fc.uint8Array({ maxLength: 12 }).chain((a) =>
+  fc.constantFrom(
+    a,
+    a.map((b) => b & 1),
+    a.map((b) => b | 0xfe),
+  ),
+)
 
 interface KeyCase<T extends Cell> {
   type: ColumnType
@@ -90,7 +99,14 @@ describe('row keys', () => {
 
   it('decimals come back as the same number, without trailing zeros', () => {
     const t = table('decimal')
-    for (const [given, back] of Object.entries({ '1.50': '1.5', '100': '100', '-0.00': '0', '0.001': '0.001', '-12.34': '-12.34', '10.0': '10' }))
+    for (const [given, back] of Object.entries({
+      '1.50': '1.5',
+      '100': '100',
+      '-0.00': '0',
+      '0.001': '0.001',
+      '-12.34': '-12.34',
+      '10.0': '10',
+    }))
       expect(decodeKey(t, encodeKey(t, [given]))).to.deep.equal([back])
     fc.assert(
       fc.property(decimals, (d) => {
@@ -103,9 +119,18 @@ describe('row keys', () => {
 
   it('several columns order like a tuple of their values', () => {
     const t = table('text', 'blob', 'i64', { tupleOf: ['text', 'bool'] })
-    const row = fc.tuple(fc.constantFrom('', 'a', 'a\0', 'ab'), blobs, fc.bigInt({ min: -2n, max: 2n }), fc.tuple(fc.constantFrom('', '\0'), fc.boolean()))
+    const row = fc.tuple(
+      fc.constantFrom('', 'a', 'a\0', 'ab'),
+      blobs,
+      fc.bigInt({ min: -2n, max: 2n }),
+      fc.tuple(fc.constantFrom('', '\0'), fc.boolean()),
+    )
     const order = (a: any[], b: any[]): number =>
-      utf8Order(a[0], b[0]) || sign(Buffer.compare(a[1], b[1])) || plainOrder(a[2], b[2]) || utf8Order(a[3][0], b[3][0]) || plainOrder(a[3][1], b[3][1])
+      utf8Order(a[0], b[0]) ||
+      sign(Buffer.compare(a[1], b[1])) ||
+      plainOrder(a[2], b[2]) ||
+      utf8Order(a[3][0], b[3][0]) ||
+      plainOrder(a[3][1], b[3][1])
     fc.assert(
       fc.property(row, row, (a, b) => {
         expect(sign(compareBytes(encodeKey(t, a), encodeKey(t, b)))).to.equal(order(a, b))
@@ -129,7 +154,9 @@ describe('row keys', () => {
 
   describe('bounds', () => {
     const t = table('text', 'i32')
-    const rows: [string, number][] = ['', '\0', 'a', 'a\0', 'ab', '\u{10ffff}'].flatMap((s) => [-(2 ** 31), -1, 0, 5, 2 ** 31 - 1].map((n): [string, number] => [s, n]))
+    const rows: [string, number][] = ['', '\0', 'a', 'a\0', 'ab', '\u{10ffff}'].flatMap((s) =>
+      [-(2 ** 31), -1, 0, 5, 2 ** 31 - 1].map((n): [string, number] => [s, n]),
+    )
     const inside = (range: Omit<Range, 'in'>, piece?: Piece): Cell[][] => {
       const { from, to } = prefixBounds(t, { in: piece ?? id, ...range })
       return rows.filter((r) => compareBytes(encodeKey(t, r), from) >= 0 && compareBytes(encodeKey(t, r), to) < 0)
@@ -138,8 +165,14 @@ describe('row keys', () => {
     it('cover all, a prefix, and from inclusive to exclusive', () => {
       expect(inside({})).to.deep.equal(rows)
       expect(inside({ prefix: ['a'] })).to.deep.equal(rows.filter(([s]) => s === 'a'))
-      expect(inside({ prefix: ['a'], from: [-1], to: [5] })).to.deep.equal([['a', -1], ['a', 0]])
-      expect(inside({ prefix: ['a'], from: [5] })).to.deep.equal([['a', 5], ['a', 2 ** 31 - 1]])
+      expect(inside({ prefix: ['a'], from: [-1], to: [5] })).to.deep.equal([
+        ['a', -1],
+        ['a', 0],
+      ])
+      expect(inside({ prefix: ['a'], from: [5] })).to.deep.equal([
+        ['a', 5],
+        ['a', 2 ** 31 - 1],
+      ])
       expect(inside({ from: ['a'], to: ['ab'] }).map(([s]) => s)).to.deep.equal([...Array(5).fill('a'), ...Array(5).fill('a\0')])
       expect(inside({ prefix: ['a', 5] })).to.deep.equal([['a', 5]])
       expect(inside({ from: ['b'], to: ['a'] })).to.deep.equal([])
@@ -157,7 +190,12 @@ describe('row keys', () => {
 
     it('meet those of a piece', () => {
       const piece: Piece = { table: id, from: encodeKey(t, ['a', 0]), to: encodeKey(t, ['ab', 0]), epoch: '' }
-      expect(inside({}, piece)).to.deep.equal(rows.slice(rows.findIndex(([s, n]) => s === 'a' && n === 0), rows.findIndex(([s, n]) => s === 'ab' && n === 0)))
+      expect(inside({}, piece)).to.deep.equal(
+        rows.slice(
+          rows.findIndex(([s, n]) => s === 'a' && n === 0),
+          rows.findIndex(([s, n]) => s === 'ab' && n === 0),
+        ),
+      )
       expect(inside({ prefix: ['a'], to: [5] }, piece)).to.deep.equal([['a', 0]])
     })
 
@@ -174,24 +212,52 @@ describe('row keys', () => {
 
   describe('refusals', () => {
     const refusals: [ColumnType, unknown][] = [
-      ['text', null], ['text', 1], ['text', '\ud800'], ['text', 'x\udc00'],
-      ['i32', 3.7], ['i32', '5'], ['i32', 2 ** 31], ['i32', -0.5], ['i64', 5], ['i64', 2n ** 63n],
-      ['f64', '1'], ['decimal', '1e5'], ['decimal', 'x'], ['uuid', 'x'], ['date', '2023-02-30'], ['date', '2023-2-3'],
-      ['time', '24:00:00'], ['timestamp', new Date(NaN)], ['timestamp', 5], ['blob', [1]], ['ref', 'x'], ['counter', 5n],
-      [{ listOf: 'i32' }, [1]], [{ tupleOf: ['i32'] }, [1, 2]], [{ tupleOf: ['i32'] }, [null]],
+      ['text', null],
+      ['text', 1],
+      ['text', '\ud800'],
+      ['text', 'x\udc00'],
+      ['i32', 3.7],
+      ['i32', '5'],
+      ['i32', 2 ** 31],
+      ['i32', -0.5],
+      ['i64', 5],
+      ['i64', 2n ** 63n],
+      ['f64', '1'],
+      ['decimal', '1e5'],
+      ['decimal', 'x'],
+      ['uuid', 'x'],
+      ['date', '2023-02-30'],
+      ['date', '2023-2-3'],
+      ['time', '24:00:00'],
+      ['timestamp', new Date(NaN)],
+      ['timestamp', 5],
+      ['blob', [1]],
+      ['ref', 'x'],
+      ['counter', 5n],
+      [{ listOf: 'i32' }, [1]],
+      [{ tupleOf: ['i32'] }, [1, 2]],
+      [{ tupleOf: ['i32'] }, [null]],
     ]
     for (const [type, cell] of refusals)
       it(`refuses ${typeof cell === 'bigint' ? `${cell}n` : JSON.stringify(cell)} as ${JSON.stringify(type)}`, () =>
-        expect(() => encodeKey(table(type), [cell as Cell])).to.throw(ValidationError).with.property('path', 'k0'))
+        expect(() => encodeKey(table(type), [cell as Cell]))
+          .to.throw(ValidationError)
+          .with.property('path', 'k0'))
 
     it('refuses keys over the limit, and takes those at it', () => {
       const t = table('text')
       expect(encodeKey(t, ['x'.repeat(1023)])).to.have.length(1024)
       for (const long of ['x'.repeat(1024), '\0'.repeat(600), '😀'.repeat(300), 'x'.repeat(1e6)])
-        expect(() => encodeKey(t, [long])).to.throw(ValidationError).with.property('code', 'ERR_KEY_TOO_LONG')
+        expect(() => encodeKey(t, [long]))
+          .to.throw(ValidationError)
+          .with.property('code', 'ERR_KEY_TOO_LONG')
       const many = table(...Array<ColumnType>(20).fill('text'))
-      expect(() => encodeKey(many, Array(20).fill('\x01'.repeat(1000)))).to.throw(ValidationError).with.property('code', 'ERR_KEY_TOO_LONG')
-      expect(() => encodeKey(table('decimal'), ['7'.repeat(3000)])).to.throw(ValidationError).with.property('code', 'ERR_KEY_TOO_LONG')
+      expect(() => encodeKey(many, Array(20).fill('\x01'.repeat(1000))))
+        .to.throw(ValidationError)
+        .with.property('code', 'ERR_KEY_TOO_LONG')
+      expect(() => encodeKey(table('decimal'), ['7'.repeat(3000)]))
+        .to.throw(ValidationError)
+        .with.property('code', 'ERR_KEY_TOO_LONG')
     })
 
     it('refuses keys with too few or too many columns', () => {
@@ -203,7 +269,15 @@ describe('row keys', () => {
 
   it('damaged bytes are a CorruptError or another valid key, never a crash', () => {
     const t = table('text', 'decimal', 'date', 'time', 'timestamp', 'bool', { tupleOf: ['ref', 'blob'] })
-    const key = ['a\0é', '-12.5', '1940-01-01', '10:20:30.5', new Date(0), true, [new Ref(newId(), 'c' as ClassId), new Uint8Array([0, 1, 2])]]
+    const key = [
+      'a\0é',
+      '-12.5',
+      '1940-01-01',
+      '10:20:30.5',
+      new Date(0),
+      true,
+      [new Ref(newId(), 'c' as ClassId), new Uint8Array([0, 1, 2])],
+    ]
     const bytes = encodeKey(t, key)
     expect(decodeKey(t, bytes)).to.deep.equal(key)
     for (let i = 0; i < bytes.length; i++) expect(() => decodeKey(t, bytes.subarray(0, i)), `cut at ${i}`).to.throw(CorruptError)

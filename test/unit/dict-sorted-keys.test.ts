@@ -15,10 +15,14 @@ describe('sorted keys', () => {
           if (!model.has(key(n))) keys.add(key(n))
           model.add(key(n))
         }
+        const remove = (k: string): void => {
+          model.delete(k)
+          keys.delete(k)
+        }
         for (const [what, a, b] of steps) {
           if (what === 'add') add(a)
           else if (what === 'addMany') for (let n = a; n < a + 700; n += 1 + (b % 5)) add(n)
-          else if (what === 'delete') for (const k of [...model].slice(a % 50, (a % 50) + (b % 600))) model.delete(k) && keys.delete(k)
+          else if (what === 'delete') for (const k of [...model].slice(a % 50, (a % 50) + (b % 600))) remove(k)
           else {
             const [from, to] = [key(a), key(b)]
             const want = [...model].filter((k) => k >= from && k < to).sort()

@@ -1,9 +1,18 @@
+import { inspect } from 'node:util'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { inspect } from 'node:util'
-import { Ref } from '../../src/backend.js'
+import type { Ref } from '../../src/backend.js'
 import { t } from '../../src/dict/columns.js'
-import { bindDict, dictFromSchema, dictSchemaOf, forgetVolatileRows, isDict, StorageDict, unbindDict, volatileRowOps } from '../../src/dict/storage-dict.js'
+import {
+  bindDict,
+  dictFromSchema,
+  dictSchemaOf,
+  forgetVolatileRows,
+  isDict,
+  StorageDict,
+  unbindDict,
+  volatileRowOps,
+} from '../../src/dict/storage-dict.js'
 import { UnsupportedError, ValidationError } from '../../src/errors.js'
 import { allOf, FakeStore } from './dict-fake-store.js'
 
@@ -17,7 +26,8 @@ function boundLog(pageRows = 3): { log: Log; store: FakeStore } {
   bindDict(log, store)
   return { log, store }
 }
-const keyed = async (items: AsyncIterable<[{ p: string; o: number }, unknown]>): Promise<string[]> => (await allOf(items)).map(([{ p, o }]) => `${p}${o}`)
+const keyed = async (items: AsyncIterable<[{ p: string; o: number }, unknown]>): Promise<string[]> =>
+  (await allOf(items)).map(([{ p, o }]) => `${p}${o}`)
 
 // ---- a plain model
 
@@ -46,8 +56,8 @@ class Model {
     return [...this.rows].sort((a, b) => Buffer.compare(Buffer.from(a.p), Buffer.from(b.p)) || a.o - b.o)
   }
 }
-const valueOf = (row: ModelRow | undefined) => row && { ...(row.v !== undefined && { v: row.v }), hits: row.hits }
-const entryOf = ({ p, o, ...row }: ModelRow) => [{ p, o }, valueOf({ p, o, ...row })]
+const rowValue = (row: ModelRow | undefined) => row && { ...(row.v !== undefined && { v: row.v }), hits: row.hits }
+const entryOf = ({ p, o, ...row }: ModelRow) => [{ p, o }, rowValue({ p, o, ...row })]
 
 interface World {
   log: Log
@@ -67,7 +77,11 @@ const bounds = fc.record({
   reverse: fc.boolean(),
 })
 
-const step = (name: string, run: Step['run']): Step & { [fc.toStringMethod]: () => string } => ({ name, run, [fc.toStringMethod]: () => name })
+const step = (name: string, run: Step['run']): Step & { [fc.toStringMethod]: () => string } => ({
+  name,
+  run,
+  [fc.toStringMethod]: () => name,
+})
 const steps: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(ps, os, fc.integer({ min: 0, max: 9 })).map(([p, o, v]) =>
     step(`set ${p} ${o} ${v}`, ({ log, model }) => {
@@ -101,14 +115,14 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   ),
   fc.tuple(ps, os).map(([p, o]) =>
     step(`get ${p} ${o}`, async ({ log, model }) => {
-      expect(await log.get({ p, o })).to.deep.equal(valueOf(model.find(p, o)))
+      expect(await log.get({ p, o })).to.deep.equal(rowValue(model.find(p, o)))
       expect(await log.has({ p, o })).to.equal(model.find(p, o) !== undefined)
     }),
   ),
   fc.array(fc.tuple(ps, os), { maxLength: 5 }).map((keys) =>
     step(`getMany ${keys}`, async ({ log, model }) => {
       const found = await log.getMany(keys.map(([p, o]) => ({ p, o })))
-      expect(found).to.deep.equal(keys.map(([p, o]) => valueOf(model.find(p, o))))
+      expect(found).to.deep.equal(keys.map(([p, o]) => rowValue(model.find(p, o))))
     }),
   ),
   fc.constant(
@@ -125,7 +139,12 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
       let want = model.sorted().filter((row) => row.p === p && (from === undefined || row.o >= from) && (to === undefined || row.o < to))
       if (reverse) want.reverse()
       want = want.slice(0, limit)
-      const options = { reverse, ...(limit !== undefined && { limit }), ...(from !== undefined && { from: { o: from } }), ...(to !== undefined && { to: { o: to } }) }
+      const options = {
+        reverse,
+        ...(limit !== undefined && { limit }),
+        ...(from !== undefined && { from: { o: from } }),
+        ...(to !== undefined && { to: { o: to } }),
+      }
       expect(await allOf(log.range({ p }, options))).to.deep.equal(want.map(entryOf))
     }),
   ),
@@ -187,7 +206,9 @@ describe('StorageDict', () => {
     const { log, store } = boundLog()
     expect(() => log.set({ p: 'a', o: 1.5 }, { v: 1 })).to.throw(ValidationError, /'o' wants i32/)
     expect(() => log.set({ p: 'a', o: 1 }, { v: '5' as never })).to.throw(ValidationError)
-    expect(() => log.set({ p: 'x'.repeat(2000), o: 1 }, {})).to.throw(ValidationError).with.property('code', 'ERR_KEY_TOO_LONG')
+    expect(() => log.set({ p: 'x'.repeat(2000), o: 1 }, {}))
+      .to.throw(ValidationError)
+      .with.property('code', 'ERR_KEY_TOO_LONG')
     expect(() => log.add({ p: 'a', o: 1 }, 'v' as never, 1)).to.throw(ValidationError)
     expect(() => log.add({ p: 'a', o: 1 }, 'hits', 1.5)).to.throw(ValidationError)
     expect(() => log.set({ p: 'a', o: 1 }, { hits: 1n } as never)).to.throw(ValidationError)
@@ -197,12 +218,18 @@ describe('StorageDict', () => {
 
   it('setMany takes pairs, Maps and other dicts; of equal keys the last wins (H27)', async () => {
     const a = new StorageDict({ k: t.text }, { v: t.i32 })
-    a.setMany([[{ k: 'x' }, { v: 1 }], [{ k: 'x' }, { v: 2 }]])
+    a.setMany([
+      [{ k: 'x' }, { v: 1 }],
+      [{ k: 'x' }, { v: 2 }],
+    ])
     a.setMany(new Map([[{ k: 'y' }, { v: 3 }]]))
     const b = new StorageDict({ k: t.text }, { v: t.i32 })
     b.set({ k: 'y' }, { v: 0 })
     await b.setMany(a)
-    expect(await allOf(b)).to.deep.equal([[{ k: 'x' }, { v: 2 }], [{ k: 'y' }, { v: 3 }]])
+    expect(await allOf(b)).to.deep.equal([
+      [{ k: 'x' }, { v: 2 }],
+      [{ k: 'y' }, { v: 3 }],
+    ])
   })
 
   it('a loop may write the row it is at and rows behind it', async () => {
@@ -214,7 +241,12 @@ describe('StorageDict', () => {
         if (v! % 2) log.delete(key)
         log.set({ p: 'A', o: v! }, { v: 0 })
       }
-      expect(await allOf(log.range({ p: 'a' }))).to.deep.equal([0, 2, 4, 6, 8].map((o) => [{ p: 'a', o }, { v: o + 100, hits: 0n }]))
+      expect(await allOf(log.range({ p: 'a' }))).to.deep.equal(
+        [0, 2, 4, 6, 8].map((o) => [
+          { p: 'a', o },
+          { v: o + 100, hits: 0n },
+        ]),
+      )
       expect(await log.count()).to.equal(15)
     }
   })
@@ -317,6 +349,11 @@ describe('StorageDict', () => {
     expect(await log.get({ p: 'a', o: 1 })).to.deep.equal({ hits: 1n })
     log.set({ p: 'a', o: 1 }, { v: 3 })
     expect(await log.get({ p: 'a', o: 1 })).to.deep.equal({ v: 3, hits: 1n })
+    log.delete({ p: 'a', o: 1 })
+    log.set({ p: 'a', o: 1 }, { v: 4 })
+    expect(await log.get({ p: 'a', o: 1 })).to.deep.equal({ v: 4, hits: 0n })
+    store.commit()
+    expect(await log.get({ p: 'a', o: 1 })).to.deep.equal({ v: 4, hits: 0n })
   })
 
   it("with writes 'cas' a row expects what was read, else whatever it finds", async () => {
@@ -337,6 +374,35 @@ describe('StorageDict', () => {
     expect(expected()).to.deep.equal([at, at, 'anything'])
   })
 
+  it("with writes 'cas' a row read before a group and written after it still expects what was read", async () => {
+    const dict = new StorageDict({ k: t.text }, { v: t.i32, c: t.counter }, { writes: 'cas' })
+    const store = new FakeStore(dict)
+    bindDict(dict, store)
+    await dict.getMany([{ k: 'read' }, { k: 'sent' }])
+    dict.set({ k: 'sent' }, { v: 1 })
+    const sent = store.buffered.take()
+    store.apply(sent.toOps(store.stored))
+    store.buffered.settle(sent, 77n)
+    dict.set({ k: 'read' }, { v: 1 })
+    dict.delete({ k: 'sent' })
+    dict.set({ k: 'sent' }, { v: 2 })
+    const expected = store.buffered.toOps(store.stored).map((op) => ('expect' in op ? op.expect : 'anything'))
+    expect(expected).to.deep.equal([null, 77n, 'anything']) // read; sent: the old row goes, the new one takes its place
+  })
+
+  it('-0 and 0 are one key, and NaN is one', async () => {
+    const dict = new StorageDict({ k: t.f64 }, { s: t.set(t.f64) })
+    dict.set({ k: -0 }, { s: [0, -0, NaN, NaN] })
+    dict.set({ k: NaN }, { s: [] })
+    expect(await dict.has({ k: 0 })).to.equal(true)
+    expect((await allOf(dict.keys())).map(({ k }) => Object.is(k, 0) || Number.isNaN(k))).to.deep.equal([true, true])
+    const { s } = (await dict.get({ k: 0 }))!
+    expect(s).to.deep.equal(new Set([0, NaN]))
+    const store = new FakeStore(dict)
+    bindDict(dict, store)
+    expect(store.buffered.toOps(store.stored).some((op) => op.do === 'row' && Object.is(op.key[0], -0))).to.equal(false)
+  })
+
   it('a scan that fails throws (H39), one left early closes its source (H38)', async () => {
     const { log, store } = boundLog(2)
     for (let o = 0; o < 10; o++) log.set({ p: 'a', o }, { v: o })
@@ -350,7 +416,12 @@ describe('StorageDict', () => {
     const failing = (async () => {
       for await (const [{ o }] of log) seen.push(o)
     })()
-    expect(await failing.then(() => 'ended', (e: Error) => e.message)).to.equal('the connection was cut')
+    expect(
+      await failing.then(
+        () => 'ended',
+        (e: Error) => e.message,
+      ),
+    ).to.equal('the connection was cut')
     expect(seen).to.deep.equal([0, 1, 2, 3, 4, 5])
     expect(await log.count().catch((e: Error) => e.message)).to.equal('the connection was cut')
   })
@@ -383,8 +454,16 @@ describe('StorageDict', () => {
 
   it('partition and order say how keys are laid out and ordered', async () => {
     const dict = new StorageDict({ a: t.i32, b: t.i32, c: t.i32 }, {}, { partition: ['c'], order: ['b', 'a'] })
-    dict.setMany([[{ a: 1, b: 2, c: 3 }, {}], [{ a: 3, b: 2, c: 1 }, {}], [{ a: 0, b: 9, c: 1 }, {}]])
-    expect((await allOf(dict.keys())).map(({ a, b, c }) => [c, b, a])).to.deep.equal([[1, 2, 3], [1, 9, 0], [3, 2, 1]])
+    dict.setMany([
+      [{ a: 1, b: 2, c: 3 }, {}],
+      [{ a: 3, b: 2, c: 1 }, {}],
+      [{ a: 0, b: 9, c: 1 }, {}],
+    ])
+    expect((await allOf(dict.keys())).map(({ a, b, c }) => [c, b, a])).to.deep.equal([
+      [1, 2, 3],
+      [1, 9, 0],
+      [3, 2, 1],
+    ])
     expect(dictSchemaOf(dict).keys.map((k) => k.name)).to.deep.equal(['c', 'b', 'a'])
     expect(dictSchemaOf(new StorageDict({ a: t.i32, b: t.i32 }, {}, { order: ['a'] }))).to.deep.include({ partition: 1 })
     expect((await allOf(dict.range({ c: 1 }, { from: { b: 3 } }))).map(([k]) => k)).to.deep.equal([{ c: 1, b: 9, a: 0 }])
@@ -415,7 +494,8 @@ describe('StorageDict', () => {
         return null
       }
     }
-    const makeFriends = () => new StorageDict({ who: t.ref(() => Person) }, { best: t.ref(() => Person).optional(), all: t.set(t.ref(() => Person)), n: t.counter })
+    const makeFriends = () =>
+      new StorageDict({ who: t.ref(() => Person) }, { best: t.ref(() => Person).optional(), all: t.set(t.ref(() => Person)), n: t.counter })
 
     it('takes the volatile rows along, over what is stored (H9, H10)', async () => {
       const { log: first, store } = boundLog()
@@ -429,7 +509,11 @@ describe('StorageDict', () => {
       second.delete({ p: 'b', o: 1 })
       bindDict(second, store)
       expect(store.asked.changed).to.equal(3)
-      expect((await allOf(second)).map(([{ p }, { v }]) => [p, v])).to.deep.equal([['a', 2], ['b', 1], ['c', 2]])
+      expect((await allOf(second)).map(([{ p }, { v }]) => [p, v])).to.deep.equal([
+        ['a', 2],
+        ['b', 1],
+        ['c', 2],
+      ])
     })
 
     it('references are the objects themselves, volatile and bound alike', async () => {
@@ -447,7 +531,13 @@ describe('StorageDict', () => {
       await check()
       const store = new FakeStore(friends)
       const asked: object[] = []
-      const ops = volatileRowOps(friends, store.stored, { refOf: (o) => (asked.push(o), store.refOf(o)), resolve: () => undefined })
+      const ops = volatileRowOps(friends, store.stored, {
+        refOf(o) {
+          asked.push(o)
+          return store.refOf(o)
+        },
+        resolve: () => undefined,
+      })
       expect(new Set(asked)).to.deep.equal(new Set([ada, bob]))
       expect(ops.map((op) => op.do)).to.deep.equal(['row', 'add'])
       bindDict(friends, store)
@@ -487,7 +577,11 @@ describe('StorageDict', () => {
     })
 
     it('a dict made from stored columns reads and checks like the one of the class', async () => {
-      const dict = new StorageDict({ a: t.text, b: t.tuple(t.i32, t.bool) }, { m: t.map(t.text, t.list(t.f64)), s: t.set(t.uuid).optional(), vec: t.vector(2), c: t.counter }, { partition: ['b'], writes: 'cas' })
+      const dict = new StorageDict(
+        { a: t.text, b: t.tuple(t.i32, t.bool) },
+        { m: t.map(t.text, t.list(t.f64)), s: t.set(t.uuid).optional(), vec: t.vector(2), c: t.counter },
+        { partition: ['b'], writes: 'cas' },
+      )
       const twin = dictFromSchema(JSON.parse(JSON.stringify(dictSchemaOf(dict))))
       expect(dictSchemaOf(twin)).to.deep.equal(dictSchemaOf(dict))
       const store = new FakeStore(dict)
@@ -511,10 +605,14 @@ describe('StorageDict', () => {
       expect(await rejection(log.split(2))).to.be.instanceOf(UnsupportedError)
       const end = new Uint8Array([0xff])
       const at = new TextEncoder().encode('b')
-      const part = (from: Uint8Array, to: Uint8Array): FakeStore => Object.assign(Object.create(store), { piece: { table: store.stored.id, from, to, epoch: '' } })
+      const part = (from: Uint8Array, to: Uint8Array): FakeStore =>
+        Object.assign(Object.create(store), { piece: { table: store.stored.id, from, to, epoch: '' } })
       Object.assign(store, { split: async () => [part(new Uint8Array(0), at), part(at, end)] })
       const parts = await log.split(2)
-      expect(await Promise.all(parts.map((p) => keyed(p)))).to.deep.equal([['a0', 'a1', 'a2', 'a3', 'a4'], ['b5', 'b6', 'b7', 'b8', 'b9']])
+      expect(await Promise.all(parts.map((p) => keyed(p)))).to.deep.equal([
+        ['a0', 'a1', 'a2', 'a3', 'a4'],
+        ['b5', 'b6', 'b7', 'b8', 'b9'],
+      ])
     })
   })
 })

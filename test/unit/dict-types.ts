@@ -1,8 +1,9 @@
 /** Compiles, or the types are wrong. Never run. */
-import type { Id } from '../../src/ids.js'
+
 import type { NewRow, Row } from '../../src/dict/column.js'
 import { t } from '../../src/dict/columns.js'
 import { StorageDict } from '../../src/dict/storage-dict.js'
+import type { Id } from '../../src/ids.js'
 
 type Same<A, B> = (<X>() => X extends A ? 1 : 2) extends <X>() => X extends B ? 1 : 2 ? true : false
 const same = <A, B>(_: Same<A, B>): void => {}
@@ -56,8 +57,13 @@ export async function reads(): Promise<void> {
 export function writes(): void {
   log.set({ day: 'a', at: 1 }, { who: p, gone: null, tags: ['x'] })
   log.set({ day: 'a', at: 1n }, { who: p, gone: new Date(), tags: new Set(['x']), note: 'y' })
-  log.setMany([[{ day: 'a', at: 1 }, { who: p, gone: null, tags: [] }]])
-  log.setMany(log.range({ day: 'a' }, { from: { at: 3 } }) as never) satisfies void
+  log.setMany([
+    [
+      { day: 'a', at: 1 },
+      { who: p, gone: null, tags: [] },
+    ],
+  ])
+  counts.setMany(counts.range({ word: 'a' })) satisfies Promise<void>
   log.add({ day: 'a', at: 1 }, 'hits', 1)
   log.add({ day: 'a', at: 1 }, 'hits', -1n)
   // @ts-expect-error a counter cannot be set

@@ -4,7 +4,16 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { DRAWN_NODES_MAX, graphDot } from '../../runtime/observe/graph-dot.js'
 import { graphSvg } from '../../runtime/observe/graph-svg.js'
-import { grouped, latestRunRecord, RECORDED_NODES_MAX, RECORDS_KEPT, readRunRecord, type RunRecord, type TaskGraph, writeRunRecord } from '../../runtime/observe/run-record.js'
+import {
+  grouped,
+  latestRunRecord,
+  RECORDED_NODES_MAX,
+  RECORDS_KEPT,
+  readRunRecord,
+  type RunRecord,
+  type TaskGraph,
+  writeRunRecord,
+} from '../../runtime/observe/run-record.js'
 import { CorruptError, NotFoundError, ValidationError } from '../../src/errors.js'
 import { newId } from '../../src/ids.js'
 
@@ -36,7 +45,11 @@ const record = (graph: TaskGraph = small): RunRecord => ({
   graph,
 })
 
-const rejection = async (promise: Promise<unknown>): Promise<unknown> => promise.then(() => undefined, (error: unknown) => error)
+const rejection = async (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
 
 describe('run records', () => {
   let folder: string
