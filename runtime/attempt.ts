@@ -1,6 +1,6 @@
 /** One execution of a task: load, run, commit, as one unit of work. The same code runs in workers and, with the runtime off, in the program. */
 import { type Mark, type Op, Ref } from '../src/backend.js'
-import { encodeWire, decodeWire } from '../src/codec/wire.js'
+import { decodeWire, encodeWire } from '../src/codec/wire.js'
 import { ConflictError, NotFoundError, WrongDirectionError } from '../src/errors.js'
 import { type ClassId, type Id, newCommitId } from '../src/ids.js'
 import { OUTCOME_BYTES_MAX } from '../src/limits.js'
@@ -9,7 +9,7 @@ import { runIn } from '../src/unit/context.js'
 import { Transaction } from '../src/unit/transaction.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
 import type { Carried } from './engines/messages.js'
-import { isWriting, type Direction } from './tasks/directions.js'
+import { type Direction, isWriting } from './tasks/directions.js'
 
 export interface Call {
   readonly key: string

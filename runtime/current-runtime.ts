@@ -1,6 +1,6 @@
 /** Where a task call goes: into the graph, or in place. */
 import { isMainThread } from 'node:worker_threads'
-import { stateOf, type StorageObject } from '../src/objects/storage-object.js'
+import { type StorageObject, stateOf } from '../src/objects/storage-object.js'
 import { unitIfOpen } from '../src/unit/context.js'
 import { type Future, futureOf } from './tasks/future.js'
 import type { TaskDefinition } from './tasks/task.js'

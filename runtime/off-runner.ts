@@ -1,8 +1,9 @@
 /** `INSITU_RUNTIME=off`: task calls run in this thread, in order, in one promise chain: the same results, a debugger that steps. */
+
+import { backOff } from '../src/api.js'
 import { ConflictError, UnsavedChangesError } from '../src/errors.js'
 import { newId } from '../src/ids.js'
 import { isStorageObject, type StorageObject, stateOf } from '../src/objects/storage-object.js'
-import { backOff } from '../src/api.js'
 import { currentUnit } from '../src/unit/context.js'
 import type { Program } from '../src/unit/program.js'
 import { directionAt, type Outcome, runAttempt } from './attempt.js'

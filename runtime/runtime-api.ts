@@ -1,17 +1,18 @@
 /** What programs say to the runtime: wait, look, end. */
 import { isMainThread } from 'node:worker_threads'
-import { StorageObject } from '../src/objects/storage-object.js'
 import { ValidationError } from '../src/errors.js'
+import { StorageObject } from '../src/objects/storage-object.js'
 import { currentUnit, programUnit, unitIfOpen } from '../src/unit/context.js'
 import { Program } from '../src/unit/program.js'
 import { callRuntime, currentRunner, dropRunner, setRunnerFactory, settled } from './current-runtime.js'
 import { OffRunner } from './off-runner.js'
 import { Runtime, type TaskGraph } from './runtime.js'
+import { runtimeIsOff } from './runtime-config.js'
 import type { Future } from './tasks/future.js'
 import { type Arg, type Args, type CallOptions, methodDefinition } from './tasks/task.js'
 
 type Runner = Runtime | OffRunner
-setRunnerFactory(() => (process.env['INSITU_RUNTIME'] === 'off' ? new OffRunner() : new Runtime()))
+setRunnerFactory(() => (runtimeIsOff() ? new OffRunner() : new Runtime()))
 const runnerIfAny = (): Runner | undefined => currentRunner() as Runner | undefined
 
 /** Rejects with the signal's reason or a time-out while `work` goes on. */

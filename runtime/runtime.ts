@@ -1,28 +1,32 @@
-/** The driver: turns task calls into events, asks `step` what to do, and does it. The scheduler's state is changed by `step` alone. */
-import { availableParallelism } from 'node:os'
-import { AggregateTaskError } from './tasks/failures.js'
+/**
+ * The driver: turns task calls into events, asks `step` what to do, and does it. The scheduler's state is changed by `step` alone.
+ * Long because capture, loop and waiting share the tables of one run; it is to be cut along these three.
+ */
+
+import type { Op } from '../src/backend.js'
+import { Ref } from '../src/backend.js'
+import { isDict } from '../src/dict/storage-dict.js'
 import { ConflictError, TaskFailedError, UnsavedChangesError, ValidationError } from '../src/errors.js'
 import { newId } from '../src/ids.js'
 import { isStorageObject, type StorageObject, stateOf } from '../src/objects/storage-object.js'
-import { isDict } from '../src/dict/storage-dict.js'
-import type { Op } from '../src/backend.js'
-import { Ref } from '../src/backend.js'
 import { currentUnit, unitIfOpen } from '../src/unit/context.js'
 import { Program } from '../src/unit/program.js'
 import { tableOf } from '../src/unit/table-binding.js'
-import { carry, decodeError, objectsIn, unpack } from './data/carry.js'
+import { directionAt } from './attempt.js'
 import { isPromiseLike, type TaskRunner, theRunner } from './current-runtime.js'
+import { carry, decodeError, objectsIn, unpack } from './data/carry.js'
 import { classesIn, LocalEngine } from './engines/local-engine.js'
 import type { Carried, Report, TaskMessage } from './engines/messages.js'
-import { Access, Kind, Policy, Reason, REASON_NAMES } from './scheduler/constants.js'
+import { workersWanted } from './runtime-config.js'
 import type { Command } from './scheduler/commands.js'
+import { Access, Kind, Policy, REASON_NAMES, Reason } from './scheduler/constants.js'
 import type { RuntimeEvent } from './scheduler/events.js'
 import { explain as explainTask } from './scheduler/explain.js'
 import { createState } from './scheduler/state.js'
 import { step } from './scheduler/step.js'
-import { directionAt } from './attempt.js'
 import type { Direction } from './tasks/directions.js'
 import { isWriting } from './tasks/directions.js'
+import { AggregateTaskError } from './tasks/failures.js'
 import { type Future, TaskFuture } from './tasks/future.js'
 import { reviveError } from './tasks/revive-error.js'
 import { type TaskDefinition, taskDefinition } from './tasks/task.js'
@@ -103,7 +107,7 @@ export class Runtime implements TaskRunner {
   #wake: NodeJS.Timeout | undefined
   #idle: (() => void)[] = []
 
-  constructor(readonly workers: number = defaultWorkers()) {
+  constructor(readonly workers: number = workersWanted()) {
     this.#engine = new LocalEngine({
       onReady: (worker) => this.#note({ on: 'WorkersJoined', workers: [{ worker, slots: 1, host: 0 }] }),
       onReport: (worker, report) => this.#onReport(worker, report),
@@ -678,11 +682,6 @@ function coalesce(events: RuntimeEvent[]): RuntimeEvent[] {
     else out.push(event)
   }
   return out
-}
-
-export const defaultWorkers = (): number => {
-  const asked = Number(process.env['INSITU_WORKERS'])
-  return Number.isInteger(asked) && asked > 0 ? asked : Math.max(1, availableParallelism())
 }
 
 export const theRuntime = (): Runtime => theRunner() as Runtime

@@ -1,7 +1,8 @@
 /** The storage runtime interface of PyCOMPSs, as functions; objects have the same as methods. */
-import type { StorageObject } from '../src/objects/storage-object.js'
-import type { Id } from '../src/ids.js'
+
 import { getByID } from '../src/api.js'
+import type { Id } from '../src/ids.js'
+import type { StorageObject } from '../src/objects/storage-object.js'
 
 const objectOf = async (what: StorageObject | Id): Promise<StorageObject> => (typeof what === 'string' ? getByID(what) : what)
 

@@ -1,7 +1,7 @@
-import { Transaction } from '../src/unit/transaction.js'
+import { type StorageObject, stateOf } from '../src/objects/storage-object.js'
 import { currentUnit, runIn } from '../src/unit/context.js'
-import { stateOf, type StorageObject } from '../src/objects/storage-object.js'
-import { isWriting, type Direction } from './tasks/directions.js'
+import { Transaction } from '../src/unit/transaction.js'
+import { type Direction, isWriting } from './tasks/directions.js'
 
 export interface TaskContextOptions {
   /** Directions of `values`, by place; default IN. */

@@ -3,9 +3,9 @@
  * writes, without changing anything; only when none of them fails are the writes done. So a group that is refused leaves nothing.
  */
 import { type Group, type Intent, type Mark, type Op, type Receipt, Ref, type Stamp, type Table, type Target } from '../../src/backend.js'
+import { compareBytes, encodeKey } from '../../src/dict/row-key.js'
 import { AliasTakenError, ConflictError, InsituError, NotFoundError, ValidationError } from '../../src/errors.js'
 import type { CommitId, Id, TableId } from '../../src/ids.js'
-import { compareBytes, encodeKey } from '../../src/dict/row-key.js'
 import {
   type AliasRecord,
   decodeCells,

@@ -17,12 +17,12 @@ import type {
   StoredRow,
   Table,
 } from '../../src/backend.js'
+import { decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
 import { InsituError, UnavailableError, UnsupportedError } from '../../src/errors.js'
 import type { ClassId, CommitId, Domain, Host, Id, TableId } from '../../src/ids.js'
-import { decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
 import { applyGroup, requireTable } from './apply-group.js'
-import { copyOf, keyOfText, MemorySpace, OrderedRows, RECEIPTS_KEPT_MS, textOfKey } from './memory-space.js'
-import { behind, type Bounds, PAGE_ROWS, type RowPage, rowPages } from './row-pages.js'
+import { copyOf, keyOfText, type MemorySpace, OrderedRows, RECEIPTS_KEPT_MS, textOfKey } from './memory-space.js'
+import { type Bounds, behind, PAGE_ROWS, type RowPage, rowPages } from './row-pages.js'
 import { requireSameColumns } from './same-columns.js'
 import { isVisible, storedOf, storedRowOf } from './space.js'
 import { cutPositions, piecesAt } from './split.js'

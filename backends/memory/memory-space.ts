@@ -1,6 +1,6 @@
 import type { Mark, Op, Table } from '../../src/backend.js'
-import type { CommitId, Id, TableId } from '../../src/ids.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
+import type { CommitId, Id, TableId } from '../../src/ids.js'
 import type { AliasRecord, ObjectRecord, RowRecord, Space } from './space.js'
 
 /** As long as on the other backends. */

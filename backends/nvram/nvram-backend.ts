@@ -18,11 +18,11 @@ import type {
   Table,
 } from '../../src/backend.js'
 import { Packed, type Ref } from '../../src/backend.js'
+import { decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
 import { UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import type { ClassId, CommitId, Domain, Id, TableId } from '../../src/ids.js'
-import { decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
 import { requireTable } from '../memory/apply-group.js'
-import { behind, type Bounds, PAGE_ROWS, type RowPage, rowPages } from '../memory/row-pages.js'
+import { type Bounds, behind, PAGE_ROWS, type RowPage, rowPages } from '../memory/row-pages.js'
 import { requireSameColumns } from '../memory/same-columns.js'
 import { isVisible, storedOf, storedRowOf } from '../memory/space.js'
 import { cutPositions, piecesAt } from '../memory/split.js'

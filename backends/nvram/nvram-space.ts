@@ -17,8 +17,8 @@ import {
 } from './keys.js'
 import {
   damaged,
-  openObject,
   type OpenObject,
+  openObject,
   openReceipt,
   openRow,
   openValue,

@@ -35,8 +35,8 @@
  */
 import { crc32 } from 'node:zlib'
 import type { Intent, Ref } from '../../src/backend.js'
-import { CorruptError, UnsupportedError } from '../../src/errors.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
+import { CorruptError, UnsupportedError } from '../../src/errors.js'
 import { type CommitId, readUuid, writeUuid } from '../../src/ids.js'
 import type { ObjectRecord, RowRecord } from '../memory/space.js'
 

@@ -32,7 +32,7 @@ export function* dropTable(
 export function finishDrops(env: Environment, committer: Committer): void {
   const end = afterPrefix(DROP_PREFIX)!
   for (const note of [...env.meta.getKeys({ start: DROP_PREFIX, end })])
-    for (const _part of removeRows(note.subarray(DROP_PREFIX.length), note, env, (change) => committer.write(change))) continue
+    for (const _part of removeRows(note.subarray(DROP_PREFIX.length), note, env, (change) => committer.write(change)));
 }
 
 function* removeRows(

@@ -10,7 +10,7 @@ import pc from 'picocolors'
 import { TaskFailedError } from '../../src/errors.js'
 import { graphSvg } from '../observe/graph-svg.js'
 import { latestRunRecord, type RunRecord } from '../observe/run-record.js'
-import { childEnvironment, type CommonOptions, commonOptions } from './cli-config.js'
+import { type CommonOptions, childEnvironment, commonOptions } from './cli-config.js'
 import { bytes, put, say } from './output.js'
 
 interface DemoOptions extends CommonOptions {

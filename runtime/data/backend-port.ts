@@ -6,8 +6,8 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Backend, Group } from '../../src/backend.js'
 import { decodeValue, encodeValue } from '../../src/codec/values.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
-import type { CommitId } from '../../src/ids.js'
 import { UnavailableError } from '../../src/errors.js'
+import type { CommitId } from '../../src/ids.js'
 
 type Method =
   | 'commit'

@@ -4,10 +4,10 @@ import { classOf, constructorOf } from '../../src/classes/class-registry.js'
 import {
   type CollectionCell,
   type DecodeContext,
-  type EncodeContext,
-  type NestedClass,
   decodeValue,
+  type EncodeContext,
   encodeValue,
+  type NestedClass,
 } from '../../src/codec/values.js'
 import { dictFromSchema, isDict } from '../../src/dict/storage-dict.js'
 import { ValidationError } from '../../src/errors.js'

@@ -10,8 +10,8 @@ import { remoteBackend } from '../data/backend-port.js'
 import { encodeError } from '../data/carry.js'
 import { importModule } from '../import-module.js'
 import { makeBackend } from '../open-backend.js'
-import { definitionOfTask, taskAt } from '../tasks/task.js'
 import type { Direction } from '../tasks/directions.js'
+import { definitionOfTask, taskAt } from '../tasks/task.js'
 import type { FnPlace, FromWorker, Report, TaskBad, TaskDone, TaskMessage, ToWorker } from './messages.js'
 
 export interface StoreMessage {

@@ -1,5 +1,5 @@
-import { FEED_AHEAD_US, NONE } from './constants.js'
 import { grownFloat64, nextCapacity } from './columns.js'
+import { FEED_AHEAD_US, NONE } from './constants.js'
 
 /** Weight of the newest sample: a first run, slowed by the compiler, is forgotten within some ten tasks. */
 const NEWEST = 0.25

@@ -1,6 +1,22 @@
 export type { Command, Commands, RecallTasks, ReleaseData, ReplaceWorkers, StartTasks, TasksSettled, WakeAt } from './commands.js'
-export { Access, Flag, Kind, NONE, Policy, PRIORITY_MAX, PRIORITY_MIN, Reason, REASON_NAMES, Why } from './constants.js'
-export { CONFLICTS_MAX, FEED_AHEAD_US, FEED_TASKS_MAX, LOSSES_MAX, RECALL_AFTER_MS, RETRIES_MAX } from './constants.js'
+export {
+  Access,
+  CONFLICTS_MAX,
+  FEED_AHEAD_US,
+  FEED_TASKS_MAX,
+  Flag,
+  Kind,
+  LOSSES_MAX,
+  NONE,
+  Policy,
+  PRIORITY_MAX,
+  PRIORITY_MIN,
+  REASON_NAMES,
+  RECALL_AFTER_MS,
+  RETRIES_MAX,
+  Reason,
+  Why,
+} from './constants.js'
 export { dump } from './dump.js'
 export type * from './events.js'
 export { explain, type Names } from './explain.js'

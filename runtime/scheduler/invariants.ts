@@ -2,7 +2,7 @@
  * Every structural law of the state, checked from scratch: what the columns say must agree with what they are made of. Costs O(state);
  * tests run it after every step.
  */
-import { Access, FEED_AHEAD_US, isSettled, Kind, NONE, Status, STATUS_NAMES } from './constants.js'
+import { Access, FEED_AHEAD_US, isSettled, Kind, NONE, STATUS_NAMES, Status } from './constants.js'
 import { pinnedQueueOf, QUEUE_ANYWHERE, queueOf } from './ready-queues.js'
 import { illegal, type RuntimeState } from './state.js'
 

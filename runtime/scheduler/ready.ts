@@ -1,6 +1,6 @@
 import { Status } from './constants.js'
 import { place } from './placement.js'
-import { setStatus, type RuntimeState } from './state.js'
+import { type RuntimeState, setStatus } from './state.js'
 
 /** One thing less that the task waits for. */
 export function grant(state: RuntimeState, task: number): void {

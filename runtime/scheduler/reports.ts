@@ -1,5 +1,5 @@
 /** What workers say of the tasks they were given. */
-import { CONFLICTS_MAX, NONE, Policy, Reason, RETRIES_MAX, Status } from './constants.js'
+import { CONFLICTS_MAX, NONE, Policy, RETRIES_MAX, Reason, Status } from './constants.js'
 import type { TasksConflicted, TasksFailed, TasksFinished, TasksReturned } from './events.js'
 import { becomeReady } from './ready.js'
 import { cancel, failForGood, settleWell } from './settle.js'

@@ -1,10 +1,11 @@
 /** How tasks end, and what that does to those behind them. */
-import { Access, isSettled, Kind, NONE, Policy, type Reason, Reason as R, Status, writes } from './constants.js'
+
 import { cutBehind, leaveAll } from './chains.js'
+import { Access, isSettled, Kind, NONE, Policy, Reason as R, type Reason, Status, writes } from './constants.js'
 import { ANY_MODE } from './data-table.js'
+import { recallOne } from './recall.js'
 import { firstPending, type RuntimeState, setStatus } from './state.js'
 import { Mark } from './task-table.js'
-import { recallOne } from './recall.js'
 
 export function settleWell(state: RuntimeState, task: number, status: typeof Status.DONE | typeof Status.IGNORED): void {
   setStatus(state, task, status)

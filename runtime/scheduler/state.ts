@@ -1,5 +1,5 @@
 import { Outbox } from './commands.js'
-import { isSettled, NONE, Status, STATUS_NAMES } from './constants.js'
+import { isSettled, NONE, STATUS_NAMES, Status } from './constants.js'
 import { DataTable } from './data-table.js'
 import type { Millis } from './events.js'
 import { AccessPool, GroupPool, LocationPool } from './pools.js'

@@ -1,5 +1,5 @@
-import { EVENT_NAMES, type Millis } from './events.js'
 import { STATUS_NAMES } from './constants.js'
+import { EVENT_NAMES, type Millis } from './events.js'
 
 /** Short, since the ring is written thrice a task and should stay in the processor's cache. */
 const LENGTH = 2048

@@ -1,5 +1,5 @@
-import { Access, Kind, NONE, Policy, Reason, Status, writes } from './constants.js'
 import { join, modeOf } from './chains.js'
+import { Access, Kind, NONE, Policy, Reason, Status, writes } from './constants.js'
 import type { TasksSubmitted } from './events.js'
 import { becomeReady } from './ready.js'
 import { levelOf } from './ready-queues.js'

@@ -1,4 +1,4 @@
-import { grownFloat64, grownInt32, grownUint32, grownUint8, nextCapacity } from './columns.js'
+import { grownFloat64, grownInt32, grownUint8, grownUint32, nextCapacity } from './columns.js'
 import { NONE } from './constants.js'
 
 /** Bits of `marks`. */

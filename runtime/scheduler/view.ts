@@ -1,6 +1,5 @@
-import { Access, NONE, type Reason, Status, type Why } from './constants.js'
+import { type Access, isSettled, NONE, type Reason, Status, type Why } from './constants.js'
 import { QUEUE_ANYWHERE } from './ready-queues.js'
-import { isSettled } from './constants.js'
 import type { RuntimeState } from './state.js'
 import { Mark } from './task-table.js'
 

@@ -1,8 +1,8 @@
 import { ValidationError } from '../../src/errors.js'
 import type { StorageObject } from '../../src/objects/storage-object.js'
 import { callRuntime } from '../current-runtime.js'
-import { callSite, type CallSite } from './call-site.js'
-import { type Direction, DIRECTIONS } from './directions.js'
+import { type CallSite, callSite } from './call-site.js'
+import { DIRECTIONS, type Direction } from './directions.js'
 import type { Future } from './future.js'
 
 declare const why: unique symbol

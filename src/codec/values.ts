@@ -8,16 +8,16 @@
 import { type Cell, type Cells, Packed, Ref } from '../backend.js'
 import { CorruptError, InsituError, ValidationError } from '../errors.js'
 import { VALUE_DEPTH_MAX } from '../limits.js'
-import type { DecodeContext, EncodeContext } from './contexts.js'
 import { Components } from './components.js'
+import type { DecodeContext, EncodeContext } from './contexts.js'
 import { Trail } from './trail.js'
 import { Format, MEMORY_HEADER_BYTES } from './value-format.js'
 import { corruptValue, readMemory, ValueReader } from './value-reader.js'
-import { memoryOf, Met, ValueWriter } from './value-writer.js'
+import { Met, memoryOf, ValueWriter } from './value-writer.js'
 import { decodeWire, encodeWireAs } from './wire.js'
 
-export type { CollectionCell, DecodeContext, EncodeContext, NestedClass } from './contexts.js'
 export { collectionsIn, type Fingerprint, fingerprint, refsIn, sameCell } from './cells.js'
+export type { CollectionCell, DecodeContext, EncodeContext, NestedClass } from './contexts.js'
 
 /** The cells of an object's fields. What cannot be stored is a ValidationError whose `path` says where it is. */
 export const encodeFields = (fields: ReadonlyMap<string, unknown>, context: EncodeContext): Map<string, Cell> =>

@@ -9,7 +9,7 @@ import { addExtension, Packr } from 'msgpackr'
 import { Packed, Ref } from '../backend.js'
 import { ValidationError } from '../errors.js'
 import { copyOut } from './slab.js'
-import { WIRE_DEPTH_MAX, WireTag, WIRE_EXTENSION } from './wire-format.js'
+import { WIRE_DEPTH_MAX, WIRE_EXTENSION, WireTag } from './wire-format.js'
 import { readWire } from './wire-reader.js'
 
 /**

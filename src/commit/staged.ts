@@ -1,6 +1,6 @@
 import type { Backend, Group, Op } from '../backend.js'
-import type { CommitId } from '../ids.js'
 import { failPoint } from '../fail-point.js'
+import type { CommitId } from '../ids.js'
 import { type CommitOptions, type Tools, toolsOf } from './commit-options.js'
 import { isMissing } from './obstacle.js'
 import { DomainGroups, type DomainOps } from './plan-groups.js'

@@ -1,5 +1,5 @@
-import { classOf } from '../classes/class-registry.js'
 import type { Constructor } from '../classes/class-locator.js'
+import { classOf } from '../classes/class-registry.js'
 import { ValidationError } from '../errors.js'
 import { guardOf } from './handle.js'
 import { constructOver, type StorageObject } from './storage-object.js'

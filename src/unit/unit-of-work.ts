@@ -2,8 +2,8 @@
 import type { Location, Mark, Ref, Stored, Table } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { classOf, constructorOf, findConstructor } from '../classes/class-registry.js'
-import { type DecodeContext, decodeFields, fingerprint, refsIn } from '../codec/values.js'
 import { nestedClassesOf } from '../codec/nested-classes.js'
+import { type DecodeContext, decodeFields, fingerprint, refsIn } from '../codec/values.js'
 import { Overlay } from '../dict/overlay.js'
 import { dictFromSchema, dictSchemaOf, isDict, type StorageDict } from '../dict/storage-dict.js'
 import {

@@ -1,5 +1,5 @@
-import type { Backend } from '../../src/backend.js'
 import type { Store } from '../../runtime/index.js'
+import type { Backend } from '../../src/backend.js'
 
 /** What a case may use. Everything it opens is closed, and everything it names is its own. */
 export interface CaseContext {

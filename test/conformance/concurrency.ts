@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import type { Stamp } from '../../src/backend.js'
 import { setTimeout as delay } from 'node:timers/promises'
 import { getByID, transact, update } from '../../runtime/index.js'
+import type { Stamp } from '../../src/backend.js'
 import { ConflictError, type InsituError, NotFoundError, UnknownOutcomeError } from '../../src/errors.js'
 import { type Case, type CaseContext, law } from './case.js'
-import { expectFault, FaultyBackend, RepeatingBackend } from './faulty-backend.js'
 import { refused } from './expect.js'
+import { expectFault, FaultyBackend, RepeatingBackend } from './faulty-backend.js'
 import { Counter, Item, Totals } from './model.js'
 
 const numberOf = (ctx: CaseContext, o: Counter): Promise<number> => ctx.other(async () => (await Counter.getByID(o.getID()!)).n)

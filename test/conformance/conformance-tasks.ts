@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CONCURRENT, IN, INOUT, OUT, task } from '../../runtime/index.js'
 import { UnavailableError } from '../../src/errors.js'
-import { Counter, type Counts, type Grid, Item, type Tally, type Texts, type Person, type Totals } from './model.js'
+import { Counter, type Counts, type Grid, Item, type Person, type Tally, type Texts, type Totals } from './model.js'
 
 // ---- values
 

@@ -1,4 +1,4 @@
-import type { Group, Location, Range, Receipt, Ref, StoredRow, Piece } from '../../src/backend.js'
+import type { Group, Location, Piece, Range, Receipt, Ref, StoredRow } from '../../src/backend.js'
 import { UnavailableError } from '../../src/errors.js'
 import type { Host } from '../../src/ids.js'
 import { ForwardingBackend } from './forwarding-backend.js'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Backend } from '../../src/backend.js'
 import { connect, type Store } from '../../runtime/index.js'
+import type { Backend } from '../../src/backend.js'
 import type { Case, CaseContext } from './case.js'
 import { SharedBackend } from './forwarding-backend.js'
 

@@ -1,8 +1,8 @@
 /** Subjects for the backends that come with the package, made from a url. */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import type { Backend } from '../../src/backend.js'
 import { connect } from '../../runtime/index.js'
+import type { Backend } from '../../src/backend.js'
 import type { ConformanceFactory, Subject } from './session.js'
 
 /** Fresh data at a url: for a folder a subfolder of its own, which goes at the end. */

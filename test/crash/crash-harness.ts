@@ -1,7 +1,7 @@
 /** Kills programs and reads what they left. */
 import { FAIL_POINTS } from '../../src/fail-point.js'
 import { type Kill, type Life, live } from './life.js'
-import { type Damage, type Kind, KINDS, type Lane, NO_DAMAGE, type Step, sumOf } from './protocol.js'
+import { type Damage, KINDS, type Kind, type Lane, NO_DAMAGE, type Step, sumOf } from './protocol.js'
 import { randomOf } from './random.js'
 
 export interface CrashPlan {
@@ -21,7 +21,7 @@ export interface CrashTotals extends Damage {
 const FAIL_POINT_SHARE = 0.5
 /** Kills before a program has read its data: opening must not be hurt either. */
 const EARLY_SHARE = 0.15
-/** A life lasts at most so long after its first report. */
+/** A life lasts at most so long after it was heard of. */
 const LIFE_MS = 250
 const FAIL_POINT_LIFE_MS = 600
 
@@ -68,7 +68,9 @@ class CrashRun {
     this.#kills++
     this.#noteFailPoint(lane.kind, kill, life)
     const next = this.#learn(lane, life)
-    const how = life.atFailPoint ? `at ${kill.failPoint}` : `${Math.round(kill.afterMs)} ms after ${kill.from}`
+    const how = life.atFailPoint
+      ? `at ${kill.failPoint}`
+      : `${Math.round(kill.afterMs)} ms after ${kill.from}${kill.failPoint ? `, ${kill.failPoint} never hit` : ''}`
     this.plan.onLife?.(`${lane.kind}: killed ${how}, ${next.acknowledged.length} acknowledged, ${next.begun.length} open`)
     return next
   }
@@ -85,10 +87,10 @@ class CrashRun {
     const roll = this.#random()
     if (points.length > 0 && roll < FAIL_POINT_SHARE) {
       const point = points[Math.floor(this.#random() * points.length)]!
-      return { from: 'found', afterMs: FAIL_POINT_LIFE_MS, failPoint: `${point}:${1 + Math.floor(this.#random() * 20)}` }
+      return { from: 'done', afterMs: FAIL_POINT_LIFE_MS, failPoint: `${point}:${1 + Math.floor(this.#random() * 20)}` }
     }
     if (roll > 1 - EARLY_SHARE) return { from: 'start', afterMs: this.#random() * LIFE_MS }
-    return { from: 'found', afterMs: this.#random() * LIFE_MS }
+    return { from: roll > 1 - 2 * EARLY_SHARE ? 'found' : 'done', afterMs: this.#random() * LIFE_MS }
   }
 
   #noteFailPoint(kind: Kind, { failPoint }: Kill, { atFailPoint }: Life): void {

@@ -3,9 +3,9 @@
  * and not acknowledged is sent again, byte for byte, by the next life: it must count once.
  */
 import { createHash } from 'node:crypto'
+import { connect, type Store } from '../../runtime/index.js'
 import { type Backend, type Cell, type Group, Ref, type Stamp, type Table } from '../../src/backend.js'
 import { type ClassId, type CommitId, type Id, newCommitId, type TableId } from '../../src/ids.js'
-import { connect, type Store } from '../../runtime/index.js'
 import { type Program, report } from './child.js'
 import { Findings } from './findings.js'
 import type { Order, Report, Step } from './protocol.js'
@@ -26,7 +26,7 @@ interface Sent {
 }
 
 export async function groupsProgram({ url, lane }: Order): Promise<Program> {
-  const store: Store = await connect(url)
+  const store: Store = await connect(url, { ack: 'committed' })
   const { backend } = store
   const pair = ['a', 'b'].map((name) => new Ref(idOf(`${lane.name}/${name}`) as Id, CLASS))
   const table = tableOf(lane.name, pair[0]!)
@@ -48,7 +48,7 @@ export async function groupsProgram({ url, lane }: Order): Promise<Program> {
         report({ say: 'begun', step })
         await backend.commit(groupOf(step))
         report({ say: 'done', n })
-        if (n % 8 === 0) await backend.flush('durable')
+        if (n % 50 === 0) await backend.flush('durable')
       }
     },
   }

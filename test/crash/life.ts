@@ -22,8 +22,8 @@ export interface Life {
 
 /** When a child is killed. `undefined`: never, it ends by itself. */
 export interface Kill {
-  /** Counted from its first report, or from its start. */
-  readonly from: 'start' | 'found'
+  /** Counted from its start, from when it has read its data, or from its first acknowledged step. */
+  readonly from: 'start' | Report['say']
   readonly afterMs: number
   readonly failPoint?: string
 }
@@ -35,7 +35,7 @@ export async function live(order: Order, kill: Kill | undefined): Promise<Life> 
   child.stdin.write(`${JSON.stringify(order)}\n`)
   const listener = listen(child)
   const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
-  const mine = kill ? execute(child, kill, listener.found) : hangs(child)
+  const mine = kill ? execute(child, kill, listener.says) : hangs(child)
   const [code, signal] = await closed
   const { killed } = await mine.end()
   return { reports: listener.reports, signal, code, stderr: listener.stderr(), atFailPoint: signal === 'SIGKILL' && !killed }
@@ -46,21 +46,28 @@ function environment(failPoint: string | undefined): NodeJS.ProcessEnv {
   return failPoint ? { ...env, INSITU_FAILPOINT: failPoint } : env
 }
 
-function listen(child: ChildProcess): { reports: Report[]; found: Promise<void>; stderr: () => string } {
+interface Listener {
+  readonly reports: Report[]
+  /** Resolves at the first report of a kind. */
+  readonly says: (say: Report['say']) => Promise<void>
+  readonly stderr: () => string
+}
+
+function listen(child: ChildProcess): Listener {
   const reports: Report[] = []
   let stderr = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-4000)
   })
-  const found = new Promise<void>((resolve) => {
-    createInterface({ input: child.stdout! }).on('line', (line) => {
-      const report = parse(line)
-      if (!report) return
-      reports.push(report)
-      if (report.say === 'found') resolve()
-    })
+  const said = new Map<string, () => void>()
+  createInterface({ input: child.stdout! }).on('line', (line) => {
+    const report = parse(line)
+    if (!report) return
+    reports.push(report)
+    said.get(report.say)?.()
   })
-  return { reports, found, stderr: () => stderr }
+  const says = (say: Report['say']): Promise<void> => new Promise((resolve) => said.set(say, resolve))
+  return { reports, says, stderr: () => stderr }
 }
 
 /** The last line of a killed child may be cut off. */
@@ -77,11 +84,11 @@ interface Executioner {
   end(): Promise<{ killed: boolean }>
 }
 
-function execute(child: ChildProcess, { from, afterMs }: Kill, found: Promise<void>): Executioner {
+function execute(child: ChildProcess, { from, afterMs }: Kill, says: Listener['says']): Executioner {
   const over = new AbortController()
   let killed = false
   const work = (async () => {
-    if (from === 'found') await Promise.race([found, delay(READY_MS, undefined, { signal: over.signal })])
+    if (from !== 'start') await Promise.race([says(from), delay(READY_MS, undefined, { signal: over.signal })])
     await delay(afterMs, undefined, { signal: over.signal })
     killed = child.kill('SIGKILL')
   })().catch(() => {})
@@ -95,5 +102,5 @@ function execute(child: ChildProcess, { from, afterMs }: Kill, found: Promise<vo
 }
 
 function hangs(child: ChildProcess): Executioner {
-  return execute(child, { from: 'start', afterMs: READY_MS }, Promise.resolve())
+  return execute(child, { from: 'start', afterMs: READY_MS }, () => Promise.resolve())
 }

@@ -9,7 +9,7 @@ import type { Lane, Order, Report } from './protocol.js'
 const NOTES = 5
 
 export async function objectsProgram({ url, lane }: Order): Promise<Program> {
-  const store: Store = await connect(url)
+  const store: Store = await connect(url, { ack: 'committed' })
   return {
     check: () => store.run(() => check(lane)),
     close: () => store.close(),

@@ -39,7 +39,10 @@ export type Report =
   | { readonly say: 'begun'; readonly step: Step }
   | { readonly say: 'done'; readonly n: number }
 
-/** The first line that a child reads on its stdin. */
+/**
+ * The first line that a child reads on its stdin. Children wait for `committed` only: that is the level a kill must not break, and no disk slows
+ * the kills down.
+ */
 export interface Order {
   readonly url: string
   readonly lane: Lane

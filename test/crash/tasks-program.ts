@@ -10,7 +10,7 @@ const TALLIES = 3
 const AHEAD = 6
 
 export async function tasksProgram({ url, lane }: Order): Promise<Program> {
-  const store: Store = await connect(url)
+  const store: Store = await connect(url, { ack: 'committed' })
   return {
     check: () => store.run(() => check(lane)),
     close: () => store.close(),

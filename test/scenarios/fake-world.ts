@@ -2,10 +2,12 @@
  * Workers, a store and a program, as far as the scheduler can tell: tasks run for as long as the schedule likes, fail, conflict, lose
  * their workers, and are reported late or twice. Whatever the scheduler lets happen is checked at once against the program's order.
  */
+
+import type { RuntimeEvent, RuntimeState, step as realStep } from '../../runtime/scheduler/index.js'
 import {
   Access,
-  checkInvariants,
   type Commands,
+  checkInvariants,
   createState,
   dump,
   FEED_TASKS_MAX,
@@ -13,7 +15,6 @@ import {
   Policy,
   Reason,
 } from '../../runtime/scheduler/index.js'
-import type { RuntimeEvent, RuntimeState, step as realStep } from '../../runtime/scheduler/index.js'
 import { isKept, isWrite, mayOverlap, mustBeOver, usesOf, writersBefore } from './oracle.js'
 import { HOSTS, type Program, type Run } from './random-program.js'
 

@@ -1,7 +1,7 @@
 import type { Backend, Group, Op, Receipt, Ref, Stored } from '../../src/backend.js'
+import { toolsOf } from '../../src/commit/commit-options.js'
 import type { CommitOptions, Unit } from '../../src/commit/index.js'
 import { planGroups, resolveIntent } from '../../src/commit/index.js'
-import { toolsOf } from '../../src/commit/commit-options.js'
 import { planUnit, stampsOf } from '../../src/commit/plan-unit.js'
 import { releaseAll, reserveAll, settle } from '../../src/commit/reserve.js'
 import { roundMark, unitMark } from '../../src/commit/round.js'

@@ -1,7 +1,9 @@
+/** Long because every type of value has its own laws. */
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { Packed, Ref } from '../../src/backend.js'
 import { nestedClassesOf } from '../../src/codec/nested-classes.js'
+import { Format } from '../../src/codec/value-format.js'
 import {
   type CollectionCell,
   type DecodeContext,
@@ -11,7 +13,6 @@ import {
   encodeFields,
   encodeValue,
 } from '../../src/codec/values.js'
-import { Format } from '../../src/codec/value-format.js'
 import { encodeWireAs, type Wire } from '../../src/codec/wire.js'
 import { AliasTakenError, ConflictError, CorruptError, InsituError, ValidationError } from '../../src/errors.js'
 import { type ClassId, newId } from '../../src/ids.js'
@@ -152,7 +153,7 @@ const TABLE: Record<string, () => unknown> = {
   'view on shared memory': () => new Uint8Array(shared, 1, 3),
   'empty array': () => [],
   'array with holes': () => [, 1, , undefined, ,], // oxlint-disable-line no-sparse-arrays
-  'huge array with holes': () => Object.assign(new Array(4_000_000_000), { 3_999_999_998: { far: true } }),
+  'huge array with holes': () => Object.assign(new Array(4_000_000_000), { 3999999998: { far: true } }),
   'long array with holes': () =>
     Object.assign(
       Array.from({ length: 100 }, () => 1),

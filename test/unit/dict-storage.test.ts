@@ -1,3 +1,4 @@
+/** Long because every operation is tried volatile, bound and mixed. */
 import { inspect } from 'node:util'
 import { expect } from 'chai'
 import fc from 'fast-check'

@@ -9,8 +9,8 @@ import {
   latestRunRecord,
   RECORDED_NODES_MAX,
   RECORDS_KEPT,
-  readRunRecord,
   type RunRecord,
+  readRunRecord,
   type TaskGraph,
   writeRunRecord,
 } from '../../runtime/observe/run-record.js'
