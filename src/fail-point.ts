@@ -1,6 +1,7 @@
 /**
  * Places where the crash tests kill the process. `INSITU_FAILPOINT=name:n` (several by commas) sends SIGKILL to the own process
- * at the n-th hit of `name`, counted from 1 in each process. When the variable is unset `failPoint` is an empty function, which the engine inlines away.
+ * at the n-th hit of `name`, counted from 1 in each process. When the variable is unset `failPoint` is an empty function, which the
+ * engine inlines away.
  */
 
 /** All names, in the order in which a unit of work over several domains passes them. */

@@ -62,6 +62,7 @@ export class NvramBackend implements Backend {
   }
   readonly #config: NvramConfig
   #parts: Parts | undefined
+  #turnMs = 0
   #closing: Promise<void> | undefined
 
   constructor(config: NvramConfig) {
@@ -114,12 +115,12 @@ export class NvramBackend implements Backend {
   }
 
   async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
-    const { space } = this.#fresh()
+    const { space } = await this.#turn()
     return refs.map(({ id }) => space.withObject(id, (record, bytes) => (record.stamp ? storedOf(record, record.stamp, bytes) : undefined)))
   }
 
   async marks(home: Ref, keys: readonly string[]): Promise<readonly (Mark | undefined)[]> {
-    const { space } = this.#fresh()
+    const { space } = await this.#turn()
     return keys.map((key) => space.mark(home.id, key))
   }
 
@@ -128,7 +129,7 @@ export class NvramBackend implements Backend {
   }
 
   async find(what: readonly (Id | { readonly alias: string })[]): Promise<readonly (Found | undefined)[]> {
-    const { space } = this.#fresh()
+    const { space } = await this.#turn()
     return what.map((one) => (typeof one === 'string' ? findObject(space, one) : findAlias(space, one.alias)))
   }
 
@@ -177,7 +178,7 @@ export class NvramBackend implements Backend {
   }
 
   async rows(id: TableId, keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
-    const { space } = this.#fresh()
+    const { space } = await this.#turn()
     const table = requireTable(space, id)
     return keys.map((key) => {
       const bytes = encodeKey(table, key)
@@ -258,6 +259,16 @@ export class NvramBackend implements Backend {
     return parts
   }
 
+  /** As `#fresh`, after a turn of the event loop when the last was long ago: a program that only reads must not keep commits waiting. */
+  async #turn(): Promise<Parts> {
+    const nowMs = performance.now()
+    if (nowMs - this.#turnMs > TURN_MS_MAX) {
+      this.#turnMs = nowMs
+      await nextTurn()
+    }
+    return this.#fresh()
+  }
+
   #guarded(write: () => void): void {
     try {
       write()
@@ -275,6 +286,9 @@ async function release({ env, committer }: Parts): Promise<void> {
     await env.root.close()
   }
 }
+
+/** Longest time between turns of the event loop, as far as reads have a say. */
+const TURN_MS_MAX = 10
 
 const NO_PREFIX = new Uint8Array(0)
 const FIRST = Uint8Array.of(0)

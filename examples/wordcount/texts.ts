@@ -42,24 +42,29 @@ async function looksLikeText(path: string): Promise<boolean> {
 }
 
 const PIECE_BYTES_MAX = 1024 * 1024
+const READ_BYTES = 64 * 1024
 
 /**
- * A file's text in pieces of at most 1 MiB, cut at whitespace so that no word is cut; only a longer word makes a longer piece.
- * Bytes that are no UTF-8 become U+FFFD. Never holds more than about two pieces.
+ * A file's text in pieces of nearly 1 MiB, cut at whitespace so that no word is cut; only a longer word makes a longer piece.
+ * Bytes that are no UTF-8 become U+FFFD. Holds no more than a piece.
  */
 export async function* pieces(path: string): AsyncGenerator<string> {
   const file = await open(path)
   try {
     const decoder = new TextDecoder()
-    let rest = ''
-    for await (const chunk of file.createReadStream({ highWaterMark: PIECE_BYTES_MAX / 2, autoClose: false })) {
-      const text: string = rest + decoder.decode(chunk as Uint8Array, { stream: true })
-      const cut = text.length < PIECE_BYTES_MAX / 4 ? 0 : lastSpace(text) + 1
+    let text = ''
+    let bytes = 0
+    for await (const chunk of file.createReadStream({ highWaterMark: READ_BYTES, autoClose: false }) as AsyncIterable<Uint8Array>) {
+      text += decoder.decode(chunk, { stream: true })
+      bytes += chunk.length
+      if (bytes + READ_BYTES <= PIECE_BYTES_MAX) continue
+      const cut = lastSpace(text) + 1
       if (cut > 0) yield text.slice(0, cut)
-      rest = text.slice(cut)
+      text = text.slice(cut)
+      bytes = Buffer.byteLength(text)
     }
-    rest += decoder.decode()
-    if (rest !== '') yield rest
+    text += decoder.decode()
+    if (text !== '') yield text
   } finally {
     await file.close()
   }

@@ -11,7 +11,7 @@ export function put(json: boolean | undefined, data: Readonly<Record<string, unk
 
 /** Stored text may hold line ends, tabs and terminal codes; a line stays a line. */
 const printable = (value: unknown): string =>
-  String(value ?? '-').replace(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  String(value ?? '-').replace(/\p{Cc}/gu, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
 
 /** JSON for what JSON lacks: bigints as numbers while exact, else text. */
 export const toJson = (value: unknown, indent?: number): string =>

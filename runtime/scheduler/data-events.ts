@@ -62,13 +62,12 @@ function dropLocation(state: RuntimeState, d: number, host: number): void {
 /** At the end of a step and not before: a batch may take the last reader away and bring the next one. */
 export function releaseIdleData(state: RuntimeState): void {
   const { data, idleData } = state
-  for (const d of idleData) {
+  for (let d = idleData.pop(); d !== undefined; d = idleData.pop()) {
     if (data.kind[d] !== Kind.RENAMED || data.tail[d] !== NONE || data.holds[d] !== 0) continue
     data.kind[d] = Kind.VOID
     state.outbox.release(d)
     forgetLocations(state, d)
   }
-  idleData.length = 0
 }
 
 function forgetLocations(state: RuntimeState, d: number): void {

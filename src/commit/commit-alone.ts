@@ -38,7 +38,7 @@ const applied = (plan: Plan): Receipt => ({
   ...(plan.unit.mark && { mark: plan.unit.mark }),
 })
 
-/** Goes on after a failure: sends again what is unknown, resolves intents that stand in the way, and stands back for those that are running. */
+/** Goes on after a failure: sends again what is unknown, resolves intents in the way, stands back for those that are running. */
 export async function commitAgain(plan: Plan, first: unknown, tools: Tools): Promise<Receipt> {
   const patience = new Patience(tools.clock, tools.patienceMs)
   for (let error = first; ; ) {

@@ -14,7 +14,7 @@ export interface Plan {
   readonly home: Home | undefined
   /** What that group commits besides: in its domain neither intents nor redo are needed. */
   readonly homeOps: readonly Op[]
-  /** Existing objects and aliases of other domains (of the home's too, when there are rows elsewhere): reserved, and settled after the decision. */
+  /** Existing objects and aliases of other domains (of the home's too, when there are rows elsewhere): reserved, later settled. */
   readonly held: readonly Holding[]
   /** Rows, adds and the like of other domains: staged at the home with the decision, applied after it. */
   readonly later: readonly DomainOps[]

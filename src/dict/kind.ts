@@ -35,10 +35,21 @@ export function refusal(path: string, wants: string, value: unknown): Error {
 
 const SHOWN_MAX = 80
 
-/** Short, and without running code of the value: getters and custom inspection stay untouched. */
+/** Short, and without running code of the value: getters and custom inspection stay untouched, objects are only named. */
 function shown(value: unknown): string {
   if (value === undefined) return 'nothing'
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)) return nameOf(value)
   const part = typeof value === 'string' ? value.slice(0, SHOWN_MAX) : value
-  const text = inspect(part, { depth: 0, maxArrayLength: 5, maxStringLength: SHOWN_MAX, breakLength: Infinity, customInspect: false })
-  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text
+  try {
+    const text = inspect(part, { depth: 0, maxArrayLength: 5, breakLength: Number.POSITIVE_INFINITY, customInspect: false })
+    return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text
+  } catch {
+    return 'something that cannot be shown' // an array with a handle that is not loaded
+  }
+}
+
+function nameOf(value: object): string {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  const made: unknown = typeof prototype === 'object' && prototype !== null ? prototype.constructor : undefined
+  return typeof made === 'function' && made.name ? `an object of class ${made.name}` : 'an object'
 }

@@ -1,13 +1,17 @@
 /** Kills programs and reads what they left. */
 import { FAIL_POINTS } from '../../src/fail-point.js'
 import { type Kill, type Life, live } from './life.js'
-import { type Damage, KINDS, type Kind, type Lane, NO_DAMAGE, type Step, sumOf } from './protocol.js'
+import { type Damage, type Flaw, KINDS, type Kind, type Lane, NO_DAMAGE, type Step, sumOf } from './protocol.js'
 import { randomOf } from './random.js'
 
 export interface CrashPlan {
   readonly url: string
   readonly kills: number
   readonly seed: number
+  /** Which programs; all when left out. */
+  readonly kinds?: readonly Kind[]
+  /** What they do wrong on purpose. */
+  readonly flaw?: Flaw
   /** Called with a line for people after each kill. */
   readonly onLife?: (line: string) => void
 }
@@ -24,6 +28,8 @@ const EARLY_SHARE = 0.15
 /** A life lasts at most so long after it was heard of. */
 const LIFE_MS = 250
 const FAIL_POINT_LIFE_MS = 600
+/** Few enough for a busy machine to get there in time. */
+const FAIL_POINT_HITS_MAX = 8
 
 /**
  * Runs one lane of each kind side by side on one store until `kills` programs have been killed, then reads every lane once more.
@@ -48,7 +54,7 @@ class CrashRun {
   }
 
   async all(): Promise<CrashTotals> {
-    await Promise.all(KINDS.map((kind) => this.#lane(kind)))
+    await Promise.all((this.plan.kinds ?? KINDS).map((kind) => this.#lane(kind)))
     return { kills: this.#kills, acknowledged: this.#acknowledged, ...this.#damage }
   }
 
@@ -63,7 +69,8 @@ class CrashRun {
 
   async #life(lane: Lane): Promise<Lane> {
     const kill = this.#chooseKill(lane.kind)
-    const life = await live({ url: this.plan.url, lane, mode: 'work' }, kill)
+    const { url, flaw } = this.plan
+    const life = await live({ url, lane, mode: 'work', ...(flaw && { flaw }) }, kill)
     if (life.signal !== 'SIGKILL') throw ended(lane, life)
     this.#kills++
     this.#noteFailPoint(lane.kind, kill, life)
@@ -87,7 +94,7 @@ class CrashRun {
     const roll = this.#random()
     if (points.length > 0 && roll < FAIL_POINT_SHARE) {
       const point = points[Math.floor(this.#random() * points.length)]!
-      return { from: 'done', afterMs: FAIL_POINT_LIFE_MS, failPoint: `${point}:${1 + Math.floor(this.#random() * 20)}` }
+      return { from: 'done', afterMs: FAIL_POINT_LIFE_MS, failPoint: `${point}:${1 + Math.floor(this.#random() * FAIL_POINT_HITS_MAX)}` }
     }
     if (roll > 1 - EARLY_SHARE) return { from: 'start', afterMs: this.#random() * LIFE_MS }
     return { from: roll > 1 - 2 * EARLY_SHARE ? 'found' : 'done', afterMs: this.#random() * LIFE_MS }

@@ -4,21 +4,38 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crash } from './crash-harness.js'
 import { Findings } from './findings.js'
+import { type Damage, type Flaw, FLAWS } from './protocol.js'
+
+async function inTemporaryFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'insitu-crash-'))
+  try {
+    await body(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
 
 describe('crash', () => {
   it('fifty kills of writers and workers lose, tear and double nothing', async function () {
     this.timeout(180_000)
-    const folder = await mkdtemp(join(tmpdir(), 'insitu-crash-'))
     const lines: string[] = []
-    try {
+    await inTemporaryFolder(async (folder) => {
       const totals = await crash({ url: `nvram:${folder}`, kills: 50, seed: 50, onLife: (line) => lines.push(line) })
       const { kills, lost, torn, doubled } = totals
       assert.deepEqual({ kills, lost, torn, doubled }, { kills: 50, lost: 0, torn: 0, doubled: 0 }, lines.join('\n'))
       assert.ok(totals.acknowledged > 50, `only ${totals.acknowledged} steps were acknowledged: nothing was tested`)
-    } finally {
-      await rm(folder, { recursive: true, force: true })
-    }
+    })
   })
+
+  for (const [flaw, damage] of Object.entries(FLAWS) as [Flaw, keyof Damage][]) {
+    it(`a program that ${flaw.replace(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`)} is caught: something is ${damage}`, async function () {
+      this.timeout(60_000)
+      await inTemporaryFolder(async (folder) => {
+        const totals = await crash({ url: `nvram:${folder}`, kills: 6, seed: 6, kinds: ['groups'], flaw })
+        assert.ok(totals[damage] > 0, JSON.stringify(totals))
+      })
+    })
+  }
 
   it('finds what is lost, doubled, or never was', () => {
     const findings = new Findings()

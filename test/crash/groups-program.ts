@@ -8,7 +8,7 @@ import { type Backend, type Cell, type Group, Ref, type Stamp, type Table } from
 import { type ClassId, type CommitId, type Id, newCommitId, type TableId } from '../../src/ids.js'
 import { type Program, report } from './child.js'
 import { Findings } from './findings.js'
-import type { Order, Report, Step } from './protocol.js'
+import type { Flaw, Order, Report, Step } from './protocol.js'
 
 const CLASS = 'insitu/crash#Pair' as ClassId
 
@@ -25,29 +25,35 @@ interface Sent {
   readonly expect: readonly (Stamp | 'absent')[]
 }
 
-export async function groupsProgram({ url, lane }: Order): Promise<Program> {
+export async function groupsProgram({ url, lane, flaw }: Order): Promise<Program> {
   const store: Store = await connect(url, { ack: 'committed' })
   const { backend } = store
   const pair = ['a', 'b'].map((name) => new Ref(idOf(`${lane.name}/${name}`) as Id, CLASS))
   const table = tableOf(lane.name, pair[0]!)
   await backend.define(table)
   const groupOf = (step: Step): Group => group(table, pair, step.n, step.with as Sent)
+  const send = async (step: Step): Promise<void> => {
+    if (flaw === 'acknowledgesEarly') report({ say: 'done', n: step.n })
+    for (const part of flawed(groupOf(step), flaw)) {
+      const receipt = await backend.commit(part)
+      if (!receipt.applied) throw new Error(`step ${step.n} met the mark of another attempt`)
+    }
+    report({ say: 'done', n: step.n })
+  }
   return {
     check: () => check(backend, table, pair, lane.acknowledged, lane.begun),
     close: () => store.close(),
     async work(): Promise<never> {
-      for (const step of lane.begun) {
+      for (const step of flaw === 'splitsGroups' ? [] : lane.begun) {
         // Twice, since the second one meets the receipt of the first for sure.
-        for (let i = 0; i < 2; i++) await backend.commit(groupOf(step))
-        report({ say: 'done', n: step.n })
+        for (let i = 0; i < 2; i++) await send(flaw === 'forgetsCommitIds' ? { n: step.n, with: await fresh(backend, pair) } : step)
       }
       let n = Math.max(0, ...lane.acknowledged, ...lane.begun.map((s) => s.n))
       for (;;) {
         n++
         const step: Step = { n, with: await fresh(backend, pair) }
         report({ say: 'begun', step })
-        await backend.commit(groupOf(step))
-        report({ say: 'done', n })
+        await send(step)
         if (n % 50 === 0) await backend.flush('durable')
       }
     },
@@ -92,6 +98,17 @@ function group(table: Table, pair: readonly Ref[], n: number, { commit, atMicros
       { do: 'put', ref: pair[1]!, set, expect: expect[1]! },
     ],
   }
+}
+
+/** What is sent for a group. A flawed program sends it as two, or without the mark that would stop a second one. */
+function flawed({ ops, ...rest }: Group, flaw: Flaw | undefined): Group[] {
+  if (flaw === 'splitsGroups') {
+    return [
+      { ...rest, ops: ops.slice(0, 2) },
+      { ...rest, commit: newCommitId(), ops: ops.slice(2) },
+    ]
+  }
+  return [{ ...rest, ops: flaw === 'forgetsCommitIds' ? ops.filter((op) => op.do !== 'mark') : ops }]
 }
 
 async function check(

@@ -39,6 +39,10 @@ export type Report =
   | { readonly say: 'begun'; readonly step: Step }
   | { readonly say: 'done'; readonly n: number }
 
+/** What a program of kind `groups` can do wrong on purpose, to see that the harness notices. */
+export const FLAWS = { acknowledgesEarly: 'lost', splitsGroups: 'torn', forgetsCommitIds: 'doubled' } as const
+export type Flaw = keyof typeof FLAWS
+
 /**
  * The first line that a child reads on its stdin. Children wait for `committed` only: that is the level a kill must not break, and no disk slows
  * the kills down.
@@ -48,4 +52,5 @@ export interface Order {
   readonly lane: Lane
   /** `check` only reads, `work` goes on until killed. */
   readonly mode: 'check' | 'work'
+  readonly flaw?: Flaw
 }

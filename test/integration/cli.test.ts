@@ -68,11 +68,11 @@ describe('command line', function () {
   })
 
   it('show gives fields with sizes, names, stamp and places, by alias and by id', async () => {
-    const [shown] = jsonLines(assertOk(await insitu(['show', 'data', '--json'], on)))
+    const [shown = {}] = jsonLines(assertOk(await insitu(['show', 'data', '--json'], on)))
     expect(shown).to.deep.include({ aliases: ['data'], revision: 1 })
-    expect(shown?.['locations']).to.have.lengthOf(1)
-    expect((shown?.['fields'] as { name: string }[]).map(({ name }) => name)).to.have.members(['title', 'blocks'])
-    const [byId] = jsonLines(assertOk(await insitu(['show', String(shown?.['id']), '--json'], on)))
+    expect(shown['locations']).to.have.lengthOf(1)
+    expect((shown['fields'] as { name: string }[]).map(({ name }) => name)).to.have.members(['title', 'blocks'])
+    const [byId] = jsonLines(assertOk(await insitu(['show', String(shown['id']), '--json'], on)))
     expect(byId).to.deep.equal(shown)
     expect(assertOk(await insitu(['show', 'data'], on)).stdout).to.include('blocks')
   })

@@ -5,12 +5,12 @@ import { runSchedules } from './commit-model.js'
 describe('commit protocol over several domains (random schedules)', function () {
   this.timeout(120_000)
 
-  it('keeps every law in 3,000 schedules with lost, late and doubled messages, crashes, strangers and jumping clocks', async () => {
-    const counts = await runSchedules({ seeds: 3_000 })
+  it('keeps every law in 2,000 schedules with lost, late and doubled messages, crashes, strangers and jumping clocks', async () => {
+    const counts = await runSchedules({ seeds: 2_000 })
     assert.deepEqual(counts.violations, [])
-    assert.equal(counts.schedules, 3_000)
-    assert.isAbove(counts.commits, 10_000, 'schedules in which nothing commits prove nothing')
-    assert.isAbove(counts.crashes, 1_000)
+    assert.equal(counts.schedules, 2_000)
+    assert.isAbove(counts.commits, 7_000, 'schedules in which nothing commits prove nothing')
+    assert.isAbove(counts.crashes, 800)
   })
 
   it('gives the same events for the same seed', async () => {

@@ -12,8 +12,8 @@ const PHASES = ['trouble', 'recovery', 'flush', 'progress', 'flush', 'recovery',
 
 /**
  * One schedule: several clients in trouble; then no more faults, and a recovery while late messages still arrive. When the last has
- * arrived one unit over everything must get through, and after one more recovery nothing may be left over. `next` makes one event happen; between two events every client runs
- * until it waits again.
+ * arrived one unit over everything must get through, and after one more recovery nothing may be left over. `next` makes one event
+ * happen; between two events every client runs until it waits again.
  */
 export class Schedule {
   readonly world: World

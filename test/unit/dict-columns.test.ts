@@ -161,7 +161,10 @@ describe('columns', () => {
         return expect.fail('ran')
       },
     }
+    const handle = new Proxy(new Person('x'), { get: () => expect.fail('read a field') })
     expect(() => dict.set({ k: 'a' }, { v: hostile as never })).to.throw(ValidationError)
+    expect(() => dict.set({ k: 'a' }, { v: handle as never })).to.throw(ValidationError, /got an object of class Person/)
+    expect(() => dict.set({ k: 'a' }, { v: [handle] as never })).to.throw(ValidationError)
     expect(() => dict.set({ k: 'a' }, { v: 'x'.repeat(10_000) as never }))
       .to.throw(ValidationError)
       .with.property('message')
