@@ -503,7 +503,9 @@ export class Runtime implements TaskRunner {
   /** Waits until no task is pending, then brings instances up to date and reports failures nobody awaited. */
   async barrier(): Promise<void> {
     while (this.#pending > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
-    for (const program of new Set([...this.#changed.keys()])) await program.store.reached()
+    // What a program changed through a store that it has closed is its own affair.
+    for (const program of [...this.#changed.keys()]) if (program.store.closed) this.#changed.delete(program)
+    for (const program of this.#changed.keys()) await program.store.reached()
     await this.#refresh()
     const failures = this.#unseenFailures()
     if (failures.length > 0) throw new AggregateTaskError(failures)
@@ -595,6 +597,7 @@ export class Runtime implements TaskRunner {
     clearTimeout(this.#wake)
     await this.#engine.close()
     for (const [program, keys] of this.#marks) {
+      if (program.store.closed) continue
       const ops: Op[] = [{ do: 'forget', home: FORGET_HOME, keys, what: 'mark' }]
       await program.store.commit(ops).catch(() => {})
     }

@@ -67,8 +67,16 @@ export class Store {
     return this.#ack
   }
 
+  #closed = false
+
+  /** Whether `close` was called. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
   /** Saves buffered rows, waits for what is under way, and closes the backend. */
   async close(): Promise<void> {
+    this.#closed = true
     try {
       await this.program.saveRows()
     } finally {

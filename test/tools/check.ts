@@ -15,10 +15,7 @@ interface Step {
 }
 
 /** oxlint is here for what needs types: an unawaited storage call is the mistake that costs most. Everything else is biome's. */
-const PROMISE_RULES = ['no-floating-promises', 'no-misused-promises', 'await-thenable', 'return-await'].flatMap((rule) => [
-  '-D',
-  `typescript/${rule}`,
-])
+const PROMISE_RULES = ['no-floating-promises', 'no-misused-promises', 'await-thenable'].flatMap((rule) => ['-D', `typescript/${rule}`])
 
 const mocha = (files: readonly string[]): readonly string[] => ['--reporter', join(root, 'dist/test/tools/reporter.js'), '--exit', ...files]
 const folders = ['src', 'backends', 'runtime', 'test', 'examples', 'bench'].filter((folder) => existsSync(join(root, folder)))

@@ -1,57 +1,76 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { type Counts, type CountsMessage, closingLine } from './reporter.js'
+import { dirname, join, relative } from 'node:path'
+import { closingLine, type Counts, type CountsMessage } from './reporter.js'
 import { compiledTests, root } from './test-files.js'
 
 /**
- * `npm test`: runs every compiled test with mocha and prints the closing line last, after mocha's process has gone, so that no
- * late output follows it. Arguments go to mocha (`npm test -- --grep stamps`); files among them replace the whole list.
+ * `npm test`: runs every compiled test with mocha, one process per folder, so that a crash in native code loses one folder's tests
+ * and not all. The closing line counts all of them and comes last, after every process has gone. Arguments go to mocha
+ * (`npm test -- --grep stamps`); files among them replace the whole list.
  */
 
 /** Past this the run is ended and counts as failed: a hanging test must not hang the machine that runs it. */
 const LIMIT_MS = 15 * 60_000
-/** How long open handles may keep mocha's process after its last test, before it is ended and named a failure. */
+/** How long open handles may keep a process after its last test, before it is ended and named a failure. */
 const LINGER_MS = 10_000
+
+const endMs = performance.now() + LIMIT_MS
+
+/** Runs some files in one process. What keeps it from ending well counts as one more failure. */
+function run(files: readonly string[], options: readonly string[]): Promise<Counts> {
+  const mocha = join(root, 'node_modules/mocha/bin/mocha.js')
+  const reporter = join(root, 'dist/test/tools/reporter.js')
+  const child = spawn(process.execPath, [mocha, '--reporter', reporter, '--timeout', '20000', ...options, ...files], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  let counts: Counts = { passed: 0, failed: 0, skipped: 0 }
+  let stopped: string | undefined
+  let linger: NodeJS.Timeout | undefined
+  const stop = (why: string): void => {
+    stopped = why
+    child.kill('SIGKILL')
+  }
+  const interrupt = (signal: NodeJS.Signals): void => stop(`ended by ${signal}`)
+  const limit = setTimeout(() => stop(`the tests took longer than ${LIMIT_MS / 60_000} minutes`), Math.max(0, endMs - performance.now()))
+  child.on('message', (message: CountsMessage) => {
+    counts = message.insituCounts
+    if (message.ended)
+      linger = setTimeout(() => stop(`something kept the process alive ${LINGER_MS / 1000} s after the last test`), LINGER_MS)
+  })
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
+  return new Promise((resolve) => {
+    child.once('exit', (code, signal) => {
+      clearTimeout(limit)
+      clearTimeout(linger)
+      process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+      const broken = stopped ?? whyBroken(code, signal, counts)
+      if (broken !== undefined) process.stdout.write(`failed   ${relative(root, dirname(files[0] ?? ''))}: ${broken}\n`)
+      resolve(broken === undefined ? counts : { ...counts, failed: counts.failed + 1 })
+    })
+  })
+}
+
+function whyBroken(code: number | null, signal: NodeJS.Signals | null, { failed }: Counts): string | undefined {
+  if (signal) return `the process was ended by ${signal}`
+  return code !== 0 && failed === 0 ? `mocha ended with code ${code}` : undefined
+}
+
+/** Files of one folder under test/ together, in the order of the whole list. */
+function byFolder(files: readonly string[]): readonly (readonly string[])[] {
+  const folders = new Map<string, string[]>()
+  for (const file of files) folders.set(dirname(file), [...(folders.get(dirname(file)) ?? []), file])
+  return [...folders.values()]
+}
+
+const sum = (a: Counts, b: Counts): Counts => ({ passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped })
 
 const args = process.argv.slice(2)
 const named = args.filter((arg) => existsSync(arg))
-const files = named.length > 0 ? named : compiledTests()
 const options = args.filter((arg) => !named.includes(arg))
 
-const mocha = join(root, 'node_modules/mocha/bin/mocha.js')
-const reporter = join(root, 'dist/test/tools/reporter.js')
-const child = spawn(process.execPath, [mocha, '--reporter', reporter, '--timeout', '20000', ...options, ...files], {
-  cwd: root,
-  stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-})
-
-let counts: Counts = { passed: 0, failed: 0, skipped: 0 }
-let stopped: string | undefined
-let linger: NodeJS.Timeout | undefined
-
-function stop(why: string): void {
-  stopped = why
-  child.kill('SIGKILL')
-}
-
-const limit = setTimeout(() => stop(`the tests took longer than ${LIMIT_MS / 60_000} minutes`), LIMIT_MS)
-child.on('message', (message: CountsMessage) => {
-  counts = message.insituCounts
-  if (message.ended)
-    linger = setTimeout(() => stop(`something kept the process alive ${LINGER_MS / 1000} s after the last test`), LINGER_MS)
-})
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop(`ended by ${signal}`))
-
-child.on('exit', (code, signal) => {
-  clearTimeout(limit)
-  clearTimeout(linger)
-  const broken =
-    stopped ?? (signal ? `mocha was ended by ${signal}` : code !== 0 && counts.failed === 0 ? `mocha ended with code ${code}` : undefined)
-  if (broken !== undefined) {
-    process.stdout.write(`failed   ${broken}\n`)
-    counts = { ...counts, failed: counts.failed + 1 }
-  }
-  process.stdout.write(`${closingLine(counts)}\n`)
-  process.exitCode = counts.failed > 0 ? 1 : 0
-})
+let total: Counts = { passed: 0, failed: 0, skipped: 0 }
+for (const files of named.length > 0 ? [named] : byFolder(compiledTests())) total = sum(total, await run(files, options))
+process.stdout.write(`${closingLine(total)}\n`)
+process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0
