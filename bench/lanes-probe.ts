@@ -2,22 +2,27 @@
  * What a dependent task costs at least: a stencil of width 2, where each task needs both tasks of the step before, on two worker threads.
  * Lanes: the tasks were handed over ahead of time, their missing counts lie in shared memory, and a worker that finishes releases its
  * successors itself. Hop: each completion goes to the main thread, which starts what has become ready.
- * node dist/bench/lanes-probe.js [steps]
+ * node dist/bench/lanes-probe.js [steps] [spins]
  */
 import { isMainThread, parentPort, type MessagePort, Worker, workerData } from 'node:worker_threads'
 
 const WIDTH = 2
 const KERNELS_US = [0, 1, 5, 20]
 const RUNS = 5
-/** About 20 microseconds: less than being woken costs. */
-const SPINS = 10_000
+/**
+ * Some 300 microseconds, which must be longer than it takes to wake a thread. With a shorter one a single sleep is never made up for:
+ * by the time one lane is awake the other has fallen asleep, and every step from then on costs a wake-up.
+ */
+const SPINS = Number(process.argv[3] ?? 150_000)
 
 interface Job {
-  readonly mode: 'lanes' | 'hop' | 'alone'
+  readonly mode: 'lanes' | 'checked' | 'hop' | 'alone'
   readonly steps: number
   readonly iterations: number
   readonly counts: Int32Array
   readonly sleeping: Int32Array
+  /** Steps that each lane has finished, for the run that proves that nobody went ahead. */
+  readonly finished: Int32Array
 }
 
 /** Work that takes the same time everywhere and cannot be left out. */
@@ -54,6 +59,19 @@ function runLane({ counts, sleeping, steps, iterations }: Job, lane: number): nu
   return sink
 }
 
+/** As `runLane`, with each step looking whether its predecessors are really over. */
+function runChecked({ counts, sleeping, finished, steps, iterations }: Job, lane: number): number {
+  let early = 0
+  for (let step = 0; step < steps; step++) {
+    if (step > 0) waitFor(counts, sleeping, lane, step * WIDTH + lane)
+    for (let other = 0; other < WIDTH; other++) if (Atomics.load(finished, other) < step) early++
+    kernel(iterations)
+    Atomics.store(finished, lane, step + 1)
+    if (step + 1 < steps) release(counts, sleeping, step + 1)
+  }
+  return early
+}
+
 function runAlone({ steps, iterations }: Job): number {
   let sink = 0
   for (let step = 0; step < steps; step++) sink ^= kernel(iterations)
@@ -66,7 +84,7 @@ function work(port: MessagePort, lane: number): void {
     if (typeof message === 'number') return port.postMessage(kernel(job.iterations))
     job = message
     if (job.mode === 'hop') return port.postMessage('ready')
-    port.postMessage(job.mode === 'lanes' ? runLane(job, lane) : runAlone(job))
+    port.postMessage(job.mode === 'lanes' ? runLane(job, lane) : job.mode === 'checked' ? runChecked(job, lane) : runAlone(job))
   })
 }
 
@@ -78,11 +96,12 @@ const answerOf = (worker: Worker): Promise<unknown> => new Promise((resolve) => 
 
 /** Microseconds a step. */
 async function run(workers: readonly Worker[], mode: Job['mode'], steps: number, iterations: number): Promise<number> {
-  const job: Job = { mode, steps, iterations, counts: shared(steps * WIDTH).fill(WIDTH), sleeping: shared(WIDTH) }
+  const job: Job = { mode, steps, iterations, counts: shared(steps * WIDTH).fill(WIDTH), sleeping: shared(WIDTH), finished: shared(WIDTH) }
   const start = performance.now()
   const answers = workers.map(answerOf)
   for (const worker of workers) worker.postMessage(job)
-  await Promise.all(answers)
+  const results = await Promise.all(answers)
+  if (mode === 'checked' && results.some((early) => early !== 0)) throw new Error(`a lane went ahead: ${results}`)
   const from = mode === 'hop' ? performance.now() : start
   if (mode === 'hop') await hop(workers, steps)
   return ((performance.now() - from) * 1000) / steps
@@ -115,7 +134,8 @@ async function best(workers: readonly Worker[], mode: Job['mode'], steps: number
 }
 
 async function probe(steps: number): Promise<void> {
-  const workers = Array.from({ length: WIDTH }, (_, lane) => new Worker(new URL(import.meta.url), { workerData: lane }))
+  const workers = Array.from({ length: WIDTH }, (_, lane) => new Worker(new URL(import.meta.url), { workerData: lane, argv: process.argv.slice(2) }))
+  await run(workers, 'checked', steps, 100)
   const perIteration = (await best(workers, 'alone', steps, 10_000)) / 10_000
   for (const us of KERNELS_US) {
     const iterations = Math.round(us / perIteration)

@@ -1,6 +1,7 @@
 import type { Group, Receipt } from '../../src/backend.js'
 import { UnavailableError } from '../../src/errors.js'
 import { applyGroup } from '../memory/apply-group.js'
+import { type DiskRoom, storeFull } from './disk-room.js'
 import { type Environment, WRITE_FLAGS } from './environment.js'
 import type { NvramSpace } from './nvram-space.js'
 import type { Sweeper } from './sweeper.js'
@@ -11,6 +12,16 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
+/** What a committer works on. */
+export interface Store {
+  readonly env: Environment
+  readonly space: NvramSpace
+  readonly sweeper: Sweeper
+  readonly room: DiskRoom
+  /** As errors name it. */
+  readonly where: string
+}
+
 /** How long one transaction may keep the event loop and the file's write lock; what is left goes into the next. */
 const BATCH_MS_MAX = 10
 
@@ -19,10 +30,7 @@ const BATCH_MS_MAX = 10
  * which costs more than a hundred small groups, is paid once. Each group is checked before its first write, and sees those before it.
  */
 export class Committer {
-  readonly #env: Environment
-  readonly #space: NvramSpace
-  readonly #sweeper: Sweeper
-  readonly #where: string
+  readonly #store: Store
   #queue: Waiting[] = []
   #isScheduled = false
   #idle: (() => void)[] = []
@@ -32,15 +40,11 @@ export class Committer {
   #flushing: Promise<void> | undefined
   #broken: UnavailableError | undefined
 
-  constructor(env: Environment, space: NvramSpace, sweeper: Sweeper, where: string) {
-    this.#env = env
-    this.#space = space
-    this.#sweeper = sweeper
-    this.#where = where
+  constructor(store: Store) {
+    this.#store = store
   }
 
   commit(group: Group): Promise<Receipt> {
-    if (this.#broken) return Promise.reject(this.#broken)
     return new Promise((resolve, reject) => {
       this.#queue.push({ group, resolve, reject })
       this.#schedule()
@@ -49,8 +53,11 @@ export class Committer {
 
   /** A transaction for what is no group. */
   write(change: () => void): void {
-    if (this.#broken) throw this.#broken
-    this.#transaction(change)
+    try {
+      this.#transaction(change)
+    } catch (error) {
+      throw storeError(error, this.#store.where)
+    }
   }
 
   /** Waits for a flush that began after everything committed so far. All who wait meanwhile share one. */
@@ -78,7 +85,7 @@ export class Committer {
     const batch = this.#queue
     this.#queue = []
     const done = this.#writeBatch(batch)
-    this.#queue = [...batch.slice(done), ...this.#queue]
+    if (done < batch.length) this.#queue = [...batch.slice(done), ...this.#queue]
     this.#isScheduled = false
     if (this.#queue.length > 0) return this.#schedule()
     for (const resolve of this.#idle.splice(0)) resolve()
@@ -90,67 +97,72 @@ export class Committer {
     try {
       this.#transaction(() => this.#applyAll(batch, settle))
     } catch (error) {
-      return this.#writeAlone(batch, Math.min(settle.length + 1, batch.length), error)
+      return this.#writeAlone(batch.slice(0, settle.length + 1), error)
     }
     for (const one of settle) one()
     return settle.length
   }
 
   #applyAll(batch: readonly Waiting[], settle: (() => void)[]): void {
+    const { space, sweeper } = this.#store
     const endMs = performance.now() + BATCH_MS_MAX
     for (const { group, resolve, reject } of batch) {
-      const writes = this.#space.writes
+      const writes = space.writes
       try {
-        const receipt = applyGroup(this.#space, group)
+        const receipt = applyGroup(space, group)
         settle.push(() => resolve(receipt))
       } catch (error) {
         // Refused before its first write: the others go on. Else the whole transaction is rolled back.
-        if (this.#space.writes !== writes) throw error
-        settle.push(() => reject(this.#errorOf(error)))
+        if (space.writes !== writes) throw error
+        settle.push(() => reject(storeError(error, this.#store.where)))
       }
       if (performance.now() > endMs) break
     }
-    this.#sweeper.sweepIfDue()
+    sweeper.sweepIfDue()
   }
 
   /** A batch that was rolled back is written group by group, so that one which fails fails alone. */
-  #writeAlone(batch: readonly Waiting[], count: number, error: unknown): number {
-    if (count <= 1) batch[0]?.reject(this.#errorOf(error))
-    else for (const one of batch.slice(0, count)) this.#writeBatch([one])
-    return count
+  #writeAlone(batch: readonly Waiting[], error: unknown): number {
+    if (batch.length === 1) batch[0]!.reject(storeError(error, this.#store.where))
+    else for (const one of batch) this.#writeBatch([one])
+    return batch.length
   }
 
   #transaction(change: () => void): void {
     if (this.#broken) throw this.#broken
+    const { env, space, room } = this.#store
+    const { writes, bytes } = space
     let committed = false
     try {
-      this.#env.root.transactionSync(change, WRITE_FLAGS)
+      env.root.transactionSync(() => {
+        change()
+        if (space.writes !== writes) room.require(space.writes - writes, space.bytes - bytes)
+      }, WRITE_FLAGS)
       committed = true
-      this.#written++
+      if (space.writes !== writes) this.#written++
     } finally {
-      this.#space.ended(committed)
+      space.ended(committed)
     }
   }
 
   async #flush(): Promise<void> {
     const target = this.#written
     try {
-      await new Promise<void>((resolve, reject) => this.#env.root.sync((error) => (error ? reject(error) : resolve())))
+      await new Promise<void>((resolve, reject) => this.#store.env.root.sync((error) => (error ? reject(error) : resolve())))
       this.#flushed = target
     } catch (cause) {
       // The kernel may have dropped the pages it could not write: what a later flush says about them would be worth nothing.
-      this.#broken = new UnavailableError(`${this.#where} could not be flushed to the disk; open it again after looking at the disk.`, {
-        code: 'ERR_STORE_FLUSH',
-        cause,
-      })
+      this.#broken = new UnavailableError(
+        `${this.#store.where} could not be flushed to the disk; open it again after looking at the disk.`,
+        {
+          code: 'ERR_STORE_FLUSH',
+          cause,
+        },
+      )
       throw this.#broken
     } finally {
       this.#flushing = undefined
     }
-  }
-
-  #errorOf(error: unknown): unknown {
-    return storeError(error, this.#where)
   }
 }
 
@@ -159,17 +171,9 @@ const ENOSPC = 28
 const EDQUOT = 122
 const MAP_FULL = -30792
 
-/** lmdb's errors as ours. On a full disk it says EIO, since a page was written in part. Others pass unchanged. */
+/** lmdb's errors, which have numbers for codes, as ours. On a full disk it says EIO when a page was written in part. Others pass unchanged. */
 export function storeError(error: unknown, where: string): unknown {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number') return error
-  if ([EIO, ENOSPC, EDQUOT, MAP_FULL].includes(error.code))
-    return new UnavailableError(
-      `${where} has no room left on its disk; nothing of the group was written. Free some space and commit again.`,
-      {
-        code: 'ERR_STORE_FULL',
-        retryable: true,
-        cause: error,
-      },
-    )
+  if ([EIO, ENOSPC, EDQUOT, MAP_FULL].includes(error.code)) return storeFull(where, error)
   return new UnavailableError(`${where} could not be written: ${error.message}.`, { cause: error })
 }

@@ -1,11 +1,16 @@
 import { chmodSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { CorruptError, UnavailableError } from '../../src/errors.js'
+import { requireRoomForNew } from './disk-room.js'
 
 export type Records = Database<Uint8Array, Uint8Array>
-/** `sync` is lmdb-js's own and left out of its types: fdatasync in a thread of the pool. */
-type Root = RootDatabase<Uint8Array, Uint8Array> & { sync(done: (error?: Error) => void): void }
+/** What lmdb-js has and leaves out of its types. */
+type Root = RootDatabase<Uint8Array, Uint8Array> & {
+  /** fdatasync in a thread of the pool. */
+  sync(done: (error?: Error) => void): void
+  readonly env: { stat(): { readonly pageSize: number }; info(): { readonly lastPageNumber: number } }
+}
 
 const DATABASES = {
   /** The format, the owner, tables being dropped. */
@@ -91,7 +96,7 @@ function requireSound(path: string): void {
   const file = openSync(path, 'r')
   try {
     const { size } = fstatSync(file)
-    if (size === 0) return
+    if (size === 0) return requireRoomForNew(dirname(path))
     const first = readMeta(file, 0)
     const pageBytes = first?.readUInt32LE(META.pageBytesAt) ?? 0
     if (!first || pageBytes < 512 || first.readUInt32LE(META.magicAt) !== MAGIC) throw corruptFile(path, 'it is no LMDB file')

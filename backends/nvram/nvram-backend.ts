@@ -17,7 +17,7 @@ import type {
   StoredRow,
   Table,
 } from '../../src/backend.js'
-import { Packed, type Ref } from '../../src/backend.js'
+import { Packed, Ref } from '../../src/backend.js'
 import { decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
 import { UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import type { ClassId, CommitId, Domain, Id, TableId } from '../../src/ids.js'
@@ -27,6 +27,7 @@ import { requireSameColumns } from '../memory/same-columns.js'
 import { isVisible, storedOf, storedRowOf } from '../memory/space.js'
 import { cutPositions, piecesAt } from '../memory/split.js'
 import { Committer, storeError } from './committer.js'
+import { DiskRoom } from './disk-room.js'
 import { type Environment, openEnvironment, type Records } from './environment.js'
 import { afterPrefix, aliasKey, aliasOf, aliasOfObject, classNumberOf, classPrefix, idKey, keyInTable, objectOf, rowKey } from './keys.js'
 import type { NvramConfig } from './nvram-config.js'
@@ -34,13 +35,14 @@ import { NvramSpace, rowName } from './nvram-space.js'
 import { claim } from './owner.js'
 import { openRow } from './record.js'
 import { RECEIPTS_KEPT_MS, Sweeper } from './sweeper.js'
-import { dropTable, finishDrops } from './table-drop.js'
+import { type Dropping, dropTable, finishDrops } from './table-drop.js'
 
 const MIB = 1024 * 1024
 
 interface Parts {
   readonly env: Environment
   readonly space: NvramSpace
+  readonly room: DiskRoom
   readonly committer: Committer
 }
 
@@ -52,8 +54,8 @@ export class NvramBackend implements Backend {
   readonly url: string
   readonly capabilities: Capabilities = {
     acks: ['committed', 'durable'],
-    // A group is one transaction, whose changed pages are held in memory until it is written.
-    groupBytesMax: 1024 * MIB,
+    // A group is one transaction, whose changed pages LMDB holds in memory, up to 512 MiB; beyond them it writes before the end.
+    groupBytesMax: 256 * MIB,
     // A cell is copied as a whole when any cell of its object changes.
     cellBytesMax: 64 * MIB,
     orderedScan: true,
@@ -76,13 +78,13 @@ export class NvramBackend implements Backend {
     if (this.#parts) return
     const env = openEnvironment(this.#config.folder)
     try {
-      claim(env, this.#config)
-      const space = new NvramSpace(env)
-      const committer = new Committer(env, space, new Sweeper(env), this.url)
-      finishDrops(env, committer)
-      this.#parts = { env, space, committer }
+      this.#parts = this.#partsOn(env)
+      for (const _part of finishDrops(dropping(this.#parts))) signal?.throwIfAborted()
     } catch (error) {
-      await env.root.close()
+      const parts = this.#parts
+      this.#parts = undefined
+      if (parts) await release(parts)
+      else await env.root.close()
       throw storeError(error, this.url)
     }
   }
@@ -138,7 +140,7 @@ export class NvramBackend implements Backend {
     const number = of.classId === undefined ? undefined : space.classNumber(of.classId)
     if (of.classId !== undefined && number === undefined) return
     const prefix = number === undefined ? NO_PREFIX : classPrefix(number)
-    yield* this.#pages(env.objectsByClass, prefix, (key) => refOf(space, key))
+    yield* this.#pages(env.objectsByClass, prefix, (key) => new Ref(objectOf(key), space.className(classNumberOf(key))))
   }
 
   async *aliases(
@@ -155,13 +157,11 @@ export class NvramBackend implements Backend {
 
   async define(table: Table): Promise<void> {
     const { space, committer } = this.#open()
-    this.#guarded(() =>
-      committer.write(() => {
-        const standing = space.table(table.id)
-        if (standing) requireSameColumns(standing, table)
-        else space.setTable(table.id, table)
-      }),
-    )
+    committer.write(() => {
+      const standing = space.table(table.id)
+      if (standing) requireSameColumns(standing, table)
+      else space.setTable(table.id, table)
+    })
   }
 
   async table(id: TableId): Promise<Table | undefined> {
@@ -170,8 +170,7 @@ export class NvramBackend implements Backend {
   }
 
   async drop(table: TableId): Promise<void> {
-    const { env, space, committer } = this.#open()
-    for (const _part of dropTable(table, env, space, (change) => this.#guarded(() => committer.write(change)))) {
+    for (const _part of dropTable(table, dropping(this.#fresh()))) {
       await nextTurn()
       this.#open()
     }
@@ -247,6 +246,19 @@ export class NvramBackend implements Backend {
     }
   }
 
+  #partsOn(env: Environment): Parts {
+    const space = new NvramSpace(env)
+    const room = new DiskRoom(env, this.#config.folder)
+    try {
+      claim(env, this.#config, room)
+    } catch (error) {
+      room.close()
+      throw error
+    }
+    const committer = new Committer({ env, space, room, sweeper: new Sweeper(env, space), where: this.url })
+    return { env, space, room, committer }
+  }
+
   #open(): Parts {
     if (!this.#parts) throw new UnavailableError(`${this.url} is closed.`, { code: 'ERR_CLOSED' })
     return this.#parts
@@ -268,24 +280,19 @@ export class NvramBackend implements Backend {
     }
     return this.#fresh()
   }
-
-  #guarded(write: () => void): void {
-    try {
-      write()
-    } catch (error) {
-      throw storeError(error, this.url)
-    }
-  }
 }
 
-async function release({ env, committer }: Parts): Promise<void> {
+async function release({ env, room, committer }: Parts): Promise<void> {
   try {
     await committer.idle()
     await committer.flush()
   } finally {
+    room.close()
     await env.root.close()
   }
 }
+
+const dropping = ({ env, space, committer }: Parts): Dropping => ({ env, space, write: (change) => committer.write(change) })
 
 /** Longest time between turns of the event loop, as far as reads have a say. */
 const TURN_MS_MAX = 10
@@ -295,7 +302,6 @@ const FIRST = Uint8Array.of(0)
 
 const tableOf = (where: TableId | Piece): TableId => (typeof where === 'string' ? where : where.table)
 const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-const refOf = (space: NvramSpace, key: Uint8Array): Ref | undefined => space.objectHead(objectOf(key))?.record.ref
 
 function findObject(space: NvramSpace, id: Id): Found | undefined {
   const record = space.objectHead(id)?.record

@@ -42,6 +42,8 @@ const copied = (bytes: Uint8Array): Uint8Array => Uint8Array.prototype.slice.cal
 export class NvramSpace implements Space {
   /** Writes since the space was made, so that a caller can tell whether a failure came before the first. */
   writes = 0
+  /** Their values' bytes. */
+  bytes = 0
   readonly #env: Environment
   readonly #classNames = new Map<number, ClassId>()
   readonly #classNumbers = new Map<ClassId, number>()
@@ -61,13 +63,13 @@ export class NvramSpace implements Space {
 
   receipt(commit: CommitId): readonly number[] | undefined {
     const key = idKey(commit)
-    const bytes = this.#env.receipts.getBinaryFast(key)
+    const bytes = get(this.#env.receipts, key)
     return bytes && openReceipt(key, bytes, () => `The receipt of commit ${commit}`)
   }
 
   keepReceipt(commit: CommitId, revisions: readonly number[]): void {
     const key = idKey(commit)
-    this.#put(this.#env.receipts, key, sealReceipt(key, revisions))
+    this.put(this.#env.receipts, key, sealReceipt(key, revisions))
   }
 
   object(id: Id): ObjectRecord | undefined {
@@ -81,7 +83,7 @@ export class NvramSpace implements Space {
   /** For readers: `use` must be done with the body before it reads anything else of the store. */
   withObject<R>(id: Id, use: (record: ObjectRecord, bytes: number) => R): R | undefined {
     const key = idKey(id)
-    const bytes = this.#env.objects.getBinaryFast(key)
+    const bytes = get(this.#env.objects, key)
     if (!bytes) return undefined
     const open = openObject(key, bytes, () => `Object ${id}`)
     const name = this.#classNames.get(open.classNumber)
@@ -94,7 +96,7 @@ export class NvramSpace implements Space {
   /** Without its cells. */
   objectHead(id: Id): { readonly record: ObjectRecord; readonly bytes: number } | undefined {
     const key = idKey(id)
-    const bytes = this.#env.objects.getBinaryFast(key)
+    const bytes = get(this.#env.objects, key)
     if (!bytes) return undefined
     const size = bytes.length
     const open = openObject(key, bytes, () => `Object ${id}`)
@@ -107,11 +109,11 @@ export class NvramSpace implements Space {
     const numberBefore = before?.stamp ? before.classNumber : undefined
     const number = record && this.#numberOf(record.ref.classId)
     const numberNow = record?.stamp ? number : undefined
-    if (record) this.#put(this.#env.objects, key, sealObject(key, record, number!))
-    else this.#remove(this.#env.objects, key)
+    if (record) this.put(this.#env.objects, key, sealObject(key, record, number!))
+    else this.remove(this.#env.objects, key)
     if (numberBefore === numberNow) return
-    if (numberBefore !== undefined) this.#remove(this.#env.objectsByClass, classObjectKey(numberBefore, id))
-    if (numberNow !== undefined) this.#put(this.#env.objectsByClass, classObjectKey(numberNow, id), PRESENT)
+    if (numberBefore !== undefined) this.remove(this.#env.objectsByClass, classObjectKey(numberBefore, id))
+    if (numberNow !== undefined) this.put(this.#env.objectsByClass, classObjectKey(numberNow, id), PRESENT)
   }
 
   alias(alias: string): AliasRecord | undefined {
@@ -123,14 +125,14 @@ export class NvramSpace implements Space {
     const now = record?.to?.id
     this.#setValue(this.#env.names, aliasKey(alias), record)
     if (before === now) return
-    if (before) this.#remove(this.#env.namesByObject, objectAliasKey(before, alias))
-    if (now) this.#put(this.#env.namesByObject, objectAliasKey(now, alias), PRESENT)
+    if (before) this.remove(this.#env.namesByObject, objectAliasKey(before, alias))
+    if (now) this.put(this.#env.namesByObject, objectAliasKey(now, alias), PRESENT)
   }
 
   /** Looked up for every row, hence kept; but asked for again each time, since any process may drop it. */
   table(id: TableId): Table | undefined {
     const key = idKey(id)
-    const bytes = this.#env.tables.getBinaryFast(key)
+    const bytes = get(this.#env.tables, key)
     if (!bytes) {
       this.#tables.delete(id)
       return undefined
@@ -149,7 +151,7 @@ export class NvramSpace implements Space {
 
   row(table: Table, key: Uint8Array): RowRecord | undefined {
     const whole = rowKey(table.id, key)
-    const bytes = this.#env.rows.getBinaryFast(whole)
+    const bytes = get(this.#env.rows, whole)
     if (!bytes) return undefined
     const record = openRow(whole, bytes, () => rowName(table.id, key))
     return record.values ? { ...record, values: copied(record.values) } : record
@@ -157,8 +159,8 @@ export class NvramSpace implements Space {
 
   setRow(table: Table, key: Uint8Array, record: RowRecord): void {
     const whole = rowKey(table.id, key)
-    this.#put(this.#env.rows, whole, sealRow(whole, record))
-    if (record.values === null && record.sums.size === 0) this.#put(this.#env.graves, graveKey(Date.now(), whole), PRESENT)
+    this.put(this.#env.rows, whole, sealRow(whole, record))
+    if (record.values === null && record.sums.size === 0) this.put(this.#env.graves, graveKey(Date.now(), whole), PRESENT)
   }
 
   mark(home: Id, key: string): Mark | undefined {
@@ -224,7 +226,7 @@ export class NvramSpace implements Space {
   }
 
   #open(id: Id, key: Uint8Array): OpenObject | undefined {
-    const bytes = this.#env.objects.getBinaryFast(key)
+    const bytes = get(this.#env.objects, key)
     return bytes && openObject(key, bytes, () => `Object ${id}`)
   }
 
@@ -233,26 +235,34 @@ export class NvramSpace implements Space {
   }
 
   #value(records: Records, key: Uint8Array, what: () => string): unknown {
-    const bytes = records.getBinaryFast(key)
+    const bytes = get(records, key)
     return bytes && openValue(key, bytes, what)
   }
 
   #setValue(records: Records, key: Uint8Array, value: object | string | number | undefined): void {
-    if (value === undefined) this.#remove(records, key)
-    else this.#put(records, key, sealValue(key, value))
+    if (value === undefined) this.remove(records, key)
+    else this.put(records, key, sealValue(key, value))
   }
 
-  #put(records: Records, key: Uint8Array, sealed: Uint8Array): void {
+  /** Every write of a record is this or `remove`, which count. */
+  put(records: Records, key: Uint8Array, sealed: Uint8Array): void {
     this.writes++
+    this.bytes += sealed.length
     records.putSync(key, sealed)
   }
 
-  #remove(records: Records, key: Uint8Array): void {
+  remove(records: Records, key: Uint8Array): void {
     this.writes++
     records.removeSync(key)
   }
 }
 
 const NOTHING = new Uint8Array(0)
+
+/** Valid until the next get. Above 16 MiB lmdb-js gives a view of the mapped file, which is no Buffer. */
+function get(records: Records, key: Uint8Array): Buffer | undefined {
+  const bytes: Uint8Array | undefined = records.getBinaryFast(key)
+  return bytes === undefined || Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}
 
 export const rowName = (table: TableId, key: Uint8Array): string => `Row ${Buffer.from(key).toString('hex')} of table ${table}`

@@ -6,6 +6,7 @@ import { existsSync, readFileSync, realpathSync, renameSync, statSync, writeFile
 import { join } from 'node:path'
 import { v7 } from 'uuid'
 import { NotOwnerError, UnsupportedError } from '../../src/errors.js'
+import type { DiskRoom } from './disk-room.js'
 import { type Environment, WRITE_FLAGS } from './environment.js'
 import type { NvramConfig } from './nvram-config.js'
 import { FORMAT, openValue, sealValue } from './record.js'
@@ -23,13 +24,15 @@ const OWNER_KEY = Buffer.from('owner')
 const STORE_FILE = 'store.json'
 
 /** Makes a new file ours; refuses one of another format, another machine, or one that is a copy. */
-export function claim(environment: Environment, config: NvramConfig): void {
+export function claim(environment: Environment, config: NvramConfig, room: DiskRoom): void {
   const path = realpathSync(config.folder)
   environment.root.transactionSync(() => {
     requireFormat(environment, path)
     const owner = ownerOf(environment, path)
     if (owner) requireOwned(owner, config, path)
-    if (owner?.path !== path) adopt(environment, { store: owner?.store ?? v7(), machine: config.machine, host: config.host, path })
+    if (owner?.path === path) return
+    room.require(2, 0)
+    adopt(environment, { store: owner?.store ?? v7(), machine: config.machine, host: config.host, path })
   }, WRITE_FLAGS)
 }
 

@@ -1,5 +1,6 @@
 import type { Environment, Records } from './environment.js'
 import { gravesUntil, receiptsUntil, rowInGrave, tableIn } from './keys.js'
+import type { NvramSpace } from './nvram-space.js'
 import { openRow } from './record.js'
 
 /** How long the receipt of a commit and the trace of a removed row are kept, so that sending an old group again changes nothing. */
@@ -13,11 +14,13 @@ const RECEIPT_MARGIN_MS = RECEIPTS_KEPT_MS
 /** Drops what has been kept long enough, a little with a commit now and then. */
 export class Sweeper {
   readonly #env: Environment
+  readonly #space: NvramSpace
   readonly #now: () => number
   #dueMs: number
 
-  constructor(env: Environment, now: () => number = Date.now) {
+  constructor(env: Environment, space: NvramSpace, now: () => number = Date.now) {
     this.#env = env
+    this.#space = space
     this.#now = now
     this.#dueMs = now() + SWEEP_EVERY_MS
   }
@@ -28,7 +31,8 @@ export class Sweeper {
     if (nowMs < this.#dueMs) return
     this.#dueMs = nowMs + SWEEP_EVERY_MS
     const keptSince = nowMs - RECEIPTS_KEPT_MS
-    for (const key of keysBelow(this.#env.receipts, receiptsUntil(keptSince - RECEIPT_MARGIN_MS))) this.#env.receipts.removeSync(key)
+    for (const key of keysBelow(this.#env.receipts, receiptsUntil(keptSince - RECEIPT_MARGIN_MS)))
+      this.#space.remove(this.#env.receipts, key)
     for (const grave of keysBelow(this.#env.graves, gravesUntil(keptSince))) this.#bury(grave)
   }
 
@@ -36,8 +40,8 @@ export class Sweeper {
   #bury(grave: Uint8Array): void {
     const key = rowInGrave(grave)
     const bytes = this.#env.rows.getBinaryFast(key)
-    this.#env.graves.removeSync(grave)
-    if (bytes && isRemoved(key, bytes)) this.#env.rows.removeSync(key)
+    this.#space.remove(this.#env.graves, grave)
+    if (bytes && isRemoved(key, bytes)) this.#space.remove(this.#env.rows, key)
   }
 }
 

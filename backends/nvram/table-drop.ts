@@ -1,5 +1,4 @@
 import type { TableId } from '../../src/ids.js'
-import type { Committer } from './committer.js'
 import type { Environment } from './environment.js'
 import { afterPrefix, idKey } from './keys.js'
 import type { NvramSpace } from './nvram-space.js'
@@ -10,44 +9,41 @@ const DROP_PREFIX = Buffer.from('drop:')
 const dropKey = (table: TableId): Uint8Array => Buffer.concat([DROP_PREFIX, idKey(table)])
 const PRESENT = Uint8Array.of(1)
 
+export interface Dropping {
+  readonly env: Environment
+  readonly space: NvramSpace
+  /** Runs a change in a transaction of its own. */
+  readonly write: (change: () => void) => void
+}
+
 /**
  * Removes a table at once and its rows part by part, yielding between the parts. A note in `meta` stays until the last, so that
  * `finishDrops` goes on when the process dies on the way.
  */
-export function* dropTable(
-  table: TableId,
-  env: Environment,
-  space: NvramSpace,
-  write: (change: () => void) => void,
-): Generator<void, void, void> {
-  if (!space.table(table)) return
-  write(() => {
-    space.setTable(table, undefined)
-    env.meta.putSync(dropKey(table), PRESENT)
+export function* dropTable(table: TableId, on: Dropping): Generator<void, void, void> {
+  if (!on.space.table(table)) return
+  on.write(() => {
+    on.space.setTable(table, undefined)
+    on.space.put(on.env.meta, dropKey(table), PRESENT)
   })
-  yield* removeRows(idKey(table), dropKey(table), env, write)
+  yield* removeRows(dropKey(table), on)
 }
 
-/** Finishes what another process began and died over. Harmless while one is still at it. */
-export function finishDrops(env: Environment, committer: Committer): void {
-  const end = afterPrefix(DROP_PREFIX)!
-  for (const note of [...env.meta.getKeys({ start: DROP_PREFIX, end })])
-    for (const _part of removeRows(note.subarray(DROP_PREFIX.length), note, env, (change) => committer.write(change)));
+/** Goes on with what another process began and died over. Harmless while one is still at it. */
+export function* finishDrops(on: Dropping): Generator<void, void, void> {
+  const notes = [...on.env.meta.getKeys({ start: DROP_PREFIX, end: afterPrefix(DROP_PREFIX)! })]
+  for (const note of notes) yield* removeRows(note, on)
 }
 
-function* removeRows(
-  prefix: Uint8Array,
-  note: Uint8Array,
-  env: Environment,
-  write: (change: () => void) => void,
-): Generator<void, void, void> {
-  const range = { start: prefix, end: afterPrefix(prefix) ?? Uint8Array.of(255), limit: ROWS_AT_ONCE }
+function* removeRows(note: Uint8Array, { env, space, write }: Dropping): Generator<void, void, void> {
+  const table = note.subarray(DROP_PREFIX.length)
+  const range = { start: table, end: afterPrefix(table) ?? Uint8Array.of(255), limit: ROWS_AT_ONCE }
   for (let isMore = true; isMore; ) {
     write(() => {
       const keys = [...env.rows.getKeys(range)]
-      for (const key of keys) env.rows.removeSync(key)
+      for (const key of keys) space.remove(env.rows, key)
       isMore = keys.length === ROWS_AT_ONCE
-      if (!isMore) env.meta.removeSync(note)
+      if (!isMore) space.remove(env.meta, note)
     })
     yield
   }

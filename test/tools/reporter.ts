@@ -28,6 +28,8 @@ export class ShortReporter extends Mocha.reporters.Base {
     runner.on('pass', (test) => this.onPassed(test))
     runner.on('fail', (test, error) => this.onFailed(test, error))
     runner.on('pending', (test) => this.onSkipped(test))
+    // At once, so that the count is right even when the next test brings the process down.
+    runner.on('test end', () => this.tell(false))
     runner.on('suite end', (suite) => this.onSuiteEnded(suite))
     runner.once('end', () => this.onEnded())
   }
@@ -54,7 +56,6 @@ export class ShortReporter extends Mocha.reporters.Base {
   private onSuiteEnded(suite: Mocha.Suite): void {
     const done = this.perSuite.get(suite)
     if (done) say(`${pc.green('passed')}   ${suite.fullTitle() || '(no suite)'}: ${done.passed} (${Math.round(done.ms)} ms)`)
-    this.tell(false)
   }
 
   private onEnded(): void {

@@ -16,6 +16,8 @@ const LIMIT_MS = 15 * 60_000
 const LINGER_MS = 10_000
 
 const endMs = performance.now() + LIMIT_MS
+/** Interrupted, or out of time: no further process is started. */
+let isOver = false
 
 /** Runs some files in one process. What keeps it from ending well counts as one more failure. */
 function run(files: readonly string[], options: readonly string[]): Promise<Counts> {
@@ -32,8 +34,12 @@ function run(files: readonly string[], options: readonly string[]): Promise<Coun
     stopped = why
     child.kill('SIGKILL')
   }
-  const interrupt = (signal: NodeJS.Signals): void => stop(`ended by ${signal}`)
-  const limit = setTimeout(() => stop(`the tests took longer than ${LIMIT_MS / 60_000} minutes`), Math.max(0, endMs - performance.now()))
+  const stopAll = (why: string): void => {
+    isOver = true
+    stop(why)
+  }
+  const interrupt = (signal: NodeJS.Signals): void => stopAll(`ended by ${signal}`)
+  const limit = setTimeout(() => stopAll(`the tests took longer than ${LIMIT_MS / 60_000} minutes`), Math.max(0, endMs - performance.now()))
   child.on('message', (message: CountsMessage) => {
     counts = message.insituCounts
     if (message.ended)
@@ -71,6 +77,6 @@ const named = args.filter((arg) => existsSync(arg))
 const options = args.filter((arg) => !named.includes(arg))
 
 let total: Counts = { passed: 0, failed: 0, skipped: 0 }
-for (const files of named.length > 0 ? [named] : byFolder(compiledTests())) total = sum(total, await run(files, options))
+for (const files of named.length > 0 ? [named] : byFolder(compiledTests())) if (!isOver) total = sum(total, await run(files, options))
 process.stdout.write(`${closingLine(total)}\n`)
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0

@@ -22,6 +22,7 @@ import { Worker } from 'node:worker_threads'
 import { type Environment, openEnvironment, type Records } from '../../backends/nvram/environment.js'
 import { createBackend } from '../../backends/nvram/index.js'
 import { gravesUntil, idKey, receiptsUntil } from '../../backends/nvram/keys.js'
+import { NvramSpace } from '../../backends/nvram/nvram-space.js'
 import { checksum } from '../../backends/nvram/record.js'
 import { RECEIPTS_KEPT_MS, Sweeper } from '../../backends/nvram/sweeper.js'
 import type { Backend, Table } from '../../src/backend.js'
@@ -408,7 +409,7 @@ describe('nvram: keeping', () => {
         [env.receipts, env.graves, env.rows].map((records) => [...records.getKeys({ start: Uint8Array.of(0) })].length)
       const sweep = (afterMs: number): void => {
         let nowMs = Date.now()
-        const sweeper = new Sweeper(env, () => nowMs)
+        const sweeper = new Sweeper(env, new NvramSpace(env), () => nowMs)
         nowMs += afterMs
         env.root.transactionSync(() => sweeper.sweepIfDue())
       }
@@ -437,7 +438,7 @@ describe('nvram: keeping', () => {
       await send(backend, rowOp(table, ['p', 1n], [1n, undefined, undefined]))
       const env = openEnvironment(folder)
       let nowMs = Date.now()
-      const sweeper = new Sweeper(env, () => nowMs)
+      const sweeper = new Sweeper(env, new NvramSpace(env), () => nowMs)
       nowMs += 3 * RECEIPTS_KEPT_MS
       env.root.transactionSync(() => sweeper.sweepIfDue())
       await env.root.close()

@@ -1,0 +1,67 @@
+import { closeSync, fstatSync, ftruncateSync, openSync, statfsSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { UnavailableError } from '../../src/errors.js'
+import type { Environment } from './environment.js'
+
+/** Pages that a transaction may take for one record besides the value itself: those on the way down its tree, copied and split. */
+const PAGES_A_RECORD = 8
+/** For the free list, and for the trees of trees. */
+const PAGES_A_TRANSACTION = 24
+/** With so much left, whatever else writes to the disk does not fill it between our look and our write. */
+const PLENTY_BYTES = 64 * 1024 * 1024
+const ZEROS = Buffer.alloc(1024 * 1024)
+
+/**
+ * Sees to it that LMDB never meets a full disk. Where its write fails for want of room, lmdb-js 3.5.6 prints the reason into a buffer
+ * that is too short for it (`last_error` in mdb_page_flush of its mdb.c): the heap is damaged, and the process dies sooner or later.
+ * So room is looked for before a transaction is committed, and when the disk is nearly full it is taken beforehand, by making the
+ * file longer with zeros: LMDB then writes over them.
+ */
+export class DiskRoom {
+  readonly #env: Environment
+  readonly #folder: string
+  readonly #file: number
+  readonly #pageBytes: number
+
+  constructor(env: Environment, folder: string) {
+    this.#env = env
+    this.#folder = folder
+    this.#file = openSync(join(folder, 'data.mdb'), 'r+')
+    this.#pageBytes = env.root.env.stat().pageSize
+  }
+
+  /** Inside a write transaction, before its end. Errors: UnavailableError `ERR_STORE_FULL`. */
+  require(records: number, valueBytes: number): void {
+    const bytes = valueBytes + (records * PAGES_A_RECORD + PAGES_A_TRANSACTION) * this.#pageBytes
+    if (freeBytes(this.#folder) - bytes > PLENTY_BYTES) return
+    const used = (this.#env.root.env.info().lastPageNumber + 1) * this.#pageBytes
+    const size = fstatSync(this.#file).size
+    try {
+      for (let at = size; at < used + bytes; ) at += writeSync(this.#file, ZEROS, 0, Math.min(ZEROS.length, used + bytes - at), at)
+    } catch (cause) {
+      ftruncateSync(this.#file, size)
+      throw storeFull(this.#folder, cause)
+    }
+  }
+
+  close(): void {
+    closeSync(this.#file)
+  }
+}
+
+/** A new file must have room for its databases. */
+export function requireRoomForNew(folder: string): void {
+  if (freeBytes(folder) < 2 * ZEROS.length) throw storeFull(folder)
+}
+
+function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize
+}
+
+export const storeFull = (where: string, cause?: unknown): UnavailableError =>
+  new UnavailableError(`The disk of ${where} has no room left; nothing of the group was written. Free some space and commit again.`, {
+    code: 'ERR_STORE_FULL',
+    retryable: true,
+    cause,
+  })
