@@ -4,7 +4,7 @@
  * successors itself. Hop: each completion goes to the main thread, which starts what has become ready.
  * node dist/bench/lanes-probe.js [steps] [spins]
  */
-import { isMainThread, parentPort, type MessagePort, Worker, workerData } from 'node:worker_threads'
+import { isMainThread, type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads'
 
 const WIDTH = 2
 const KERNELS_US = [0, 1, 5, 20]
@@ -134,7 +134,10 @@ async function best(workers: readonly Worker[], mode: Job['mode'], steps: number
 }
 
 async function probe(steps: number): Promise<void> {
-  const workers = Array.from({ length: WIDTH }, (_, lane) => new Worker(new URL(import.meta.url), { workerData: lane, argv: process.argv.slice(2) }))
+  const workers = Array.from(
+    { length: WIDTH },
+    (_, lane) => new Worker(new URL(import.meta.url), { workerData: lane, argv: process.argv.slice(2) }),
+  )
   await run(workers, 'checked', steps, 100)
   const perIteration = (await best(workers, 'alone', steps, 10_000)) / 10_000
   for (const us of KERNELS_US) {

@@ -132,7 +132,7 @@ function checkTask(state: RuntimeState, task: number, status: number, ungranted:
 }
 
 function checkQueues(state: RuntimeState): number {
-  const { queues, hosts } = state
+  const { hosts } = state
   let ready = checkQueue(state, QUEUE_ANYWHERE, () => true)
   for (const host of hosts) {
     ready += checkQueue(state, queueOf(host.index), (task) => state.tasks.pinned[task] === NONE)

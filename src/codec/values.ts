@@ -64,7 +64,7 @@ function nativeCell(value: unknown): Cell | undefined {
     case 'string':
       return value.isWellFormed() ? value : undefined
     case 'number':
-      return value !== value || Object.is(value, -0) ? undefined : value
+      return Number.isNaN(value) || Object.is(value, -0) ? undefined : value
     case 'boolean':
     case 'bigint':
       return value

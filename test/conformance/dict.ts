@@ -146,7 +146,7 @@ export const dict: readonly Case[] = [
 
   law('H25', 'of two rows of one partition one is deleted and the other stays', async (ctx) => {
     const o = await journal()
-    await o.rows.delete({ day: 'mon', at: 10 })
+    o.rows.delete({ day: 'mon', at: 10 })
     assert.equal(await o.rows.get({ day: 'mon', at: 10 }), undefined)
     await o.save()
     await ctx.other(async () => {
@@ -160,8 +160,8 @@ export const dict: readonly Case[] = [
   law('H26', 'a deleted key is gone before and after the save, here and in another program', async (ctx) => {
     const o = await persistent({ a: 1, b: 2 })
     await o.counts.get({ word: 'a' })
-    await o.counts.delete({ word: 'a' })
-    await o.counts.delete({ word: 'never' })
+    o.counts.delete({ word: 'a' })
+    o.counts.delete({ word: 'never' })
     for (let i = 0; i < 2; i++) {
       assert.equal(await o.counts.get({ word: 'a' }), undefined)
       assert.equal(await o.counts.has({ word: 'a' }), false)
@@ -186,12 +186,12 @@ export const dict: readonly Case[] = [
   law('H27', 'of many writes of one key the last one wins', async (ctx) => {
     const o = await persistent({ a: 1 })
     o.counts.set({ word: 'a' }, { n: 2 })
-    await o.counts.setMany([
+    o.counts.setMany([
       [{ word: 'a' }, { n: 3 }],
       [{ word: 'b' }, { n: 1 }],
       [{ word: 'a' }, { n: 4 }],
     ])
-    await o.counts.delete({ word: 'b' })
+    o.counts.delete({ word: 'b' })
     o.counts.set({ word: 'b' }, { n: 9 })
     await o.save()
     assert.deepEqual(await countsOf(ctx, o), [
@@ -311,7 +311,7 @@ export const dict: readonly Case[] = [
   law('H37', 'keys, values and entries have the same length and order, also with unsaved rows', async () => {
     const o = await persistent({ b: 2, a: 1 })
     for (let i = 0; i < 50; i++) o.counts.set({ word: `x${i}` }, { n: i })
-    await o.counts.delete({ word: 'b' })
+    o.counts.delete({ word: 'b' })
     const entries = await all(o.counts.entries())
     assert.equal(entries.length, 51)
     assert.deepEqual(
@@ -404,11 +404,11 @@ export const dict: readonly Case[] = [
       assert.deepEqual(await notes({ day: 'none' }), [])
     }
     await check()
-    await o.rows.delete({ day: 'mon', at: 20 })
+    o.rows.delete({ day: 'mon', at: 20 })
     o.rows.set({ day: 'mon', at: 25 }, { note: 'm25' })
     assert.deepEqual(await notes({ day: 'mon' }, { limit: 4 }), ['m-5', 'm10', 'm25', 'm30'])
     assert.deepEqual(await notes({ day: 'mon' }, { limit: 3, reverse: true }), ['m1000', 'm30', 'm25'])
-    await o.rows.delete({ day: 'mon', at: 25 })
+    o.rows.delete({ day: 'mon', at: 25 })
     o.rows.set({ day: 'mon', at: 20 }, { note: 'm20' })
     await check()
     await o.save()

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crash } from './crash-harness.js'
 import { Findings } from './findings.js'
-import { type Damage, type Flaw, FLAWS } from './protocol.js'
+import { type Damage, FLAWS, type Flaw } from './protocol.js'
 
 async function inTemporaryFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'insitu-crash-'))

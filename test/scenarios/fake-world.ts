@@ -126,7 +126,7 @@ export class World {
     const tasks = this.program.tasks.slice(first, first + count)
     if (tasks.length === 0) return
     this.moment++
-    tasks.forEach((_, i) => this.declareResult(first + i))
+    for (let i = 0; i < tasks.length; i++) this.declareResult(first + i)
     this.events.push({
       on: 'TasksSubmitted',
       first,
@@ -271,18 +271,21 @@ export class World {
     switch (command.do) {
       case 'TasksSettled':
         if (command.outcome === 'done' || command.outcome === 'ignored') for (const t of command.tasks) this.settleWell(t, command.outcome)
-        else command.tasks.forEach((t, i) => this.settleBadly(t, command.outcome, command.causes[i]!, command.reasons[i]!))
+        else for (const [i, t] of command.tasks.entries()) this.settleBadly(t, command.outcome, command.causes[i]!, command.reasons[i]!)
         return
       case 'StartTasks':
-        return command.tasks.forEach((task, i) => this.start(command.worker, { task, attempt: command.attempts[i]! }))
+        for (const [i, task] of command.tasks.entries()) this.start(command.worker, { task, attempt: command.attempts[i]! })
+        return
       case 'RecallTasks':
-        return command.tasks.forEach((task, i) =>
-          this.asked.push({ worker: command.worker, attempt: { task, attempt: command.attempts[i]! } }),
-        )
+        for (const [i, task] of command.tasks.entries())
+          this.asked.push({ worker: command.worker, attempt: { task, attempt: command.attempts[i]! } })
+        return
       case 'ReleaseData':
-        return command.data.forEach((d) => this.release(d))
+        for (const d of command.data) this.release(d)
+        return
       case 'ReplaceWorkers':
-        return command.workers.forEach((w) => this.ensure(this.lost.has(w) || this.alive.has(w), `worker ${w} was never lost`))
+        for (const w of command.workers) this.ensure(this.lost.has(w) || this.alive.has(w), `worker ${w} was never lost`)
+        return
       case 'WakeAt':
         this.wantsTime = true
         return this.ensure(command.at > this.clock, 'wake in the past')

@@ -199,7 +199,7 @@ describe('scheduler: failure', () => {
     const s = oneHost().submit({ a: {} }).finish('w0', 'a')
     expect(() => s.step({ on: 'TasksSubmitted', first: 0, count: 1, fn: [0], accesses: [] })).to.throw(
       IllegalTransition,
-      /void → waiting \(TasksSubmitted\)[^]*assigned → done \(TasksFinished\)/,
+      /void → waiting \(TasksSubmitted\)[\s\S]*assigned → done \(TasksFinished\)/,
     )
   })
 })

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { closingLine, type Counts, type CountsMessage } from './reporter.js'
+import { type Counts, type CountsMessage, closingLine } from './reporter.js'
 import { compiledTests, root } from './test-files.js'
 
 /**

@@ -50,7 +50,7 @@ task.configure(careful, { priority: 3 })(new Result())
 
 // ---- methods as tasks
 const block = new Block()
-block.size() satisfies Promise<number>
+void (block.size() satisfies Promise<number>)
 executeTask(block, 'size') satisfies Future<number>
 length([block.size(), executeTask(block, 'size')])
 declare const later: Future<Block>

@@ -1,7 +1,8 @@
-import { expect } from 'chai'
+/** Long because it is the whole of what only this backend does: the file, its owner, damage, full disks. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
+  closeSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
@@ -19,6 +20,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import { expect } from 'chai'
 import { type Environment, openEnvironment, type Records } from '../../backends/nvram/environment.js'
 import { createBackend } from '../../backends/nvram/index.js'
 import { gravesUntil, idKey, receiptsUntil } from '../../backends/nvram/keys.js'
@@ -264,7 +266,7 @@ async function changed(folder: string, change: (env: Environment) => void): Prom
 
 describe('nvram: damage', () => {
   /** Every byte of every record of a database, changed one at a time and put back. */
-  async function eachByte(env: Environment, records: Records, run: (at: string) => Promise<void>): Promise<void> {
+  async function eachByte(records: Records, run: (at: string) => Promise<void>): Promise<void> {
     for (const key of [...records.getKeys({ start: Uint8Array.of(0) })]) {
       const whole = Buffer.from(records.getBinary(key)!)
       for (let at = 0; at < whole.length; at++) {
@@ -323,7 +325,7 @@ describe('nvram: damage', () => {
       await on(folder, async (backend) => {
         const items = await fill(backend)
         const env = openEnvironment(folder)
-        await eachByte(env, env[database] as Records, async (at) => {
+        await eachByte(env[database] as Records, async (at) => {
           const error = await failure(CorruptError, () => read(backend, items))
           expect(error.message, at).to.include(named(items))
         })
@@ -505,6 +507,7 @@ describe('nvram: a full disk', () => {
     await new Promise((resolve) => setTimeout(resolve, 50)) // an unhandled rejection would end the run here
     expect((await allOf(backend.objects({}))).map((ref) => ref.id).sort()).to.deep.equal(kept.map((ref) => ref.id).sort())
     expect((await backend.read(kept)).every((one) => (one!.cells.get('bytes') as Uint8Array).length === 20_000)).to.equal(true)
+    closeSync(file)
     truncateSync(ballast, 0)
     const late = newThing()
     await send(backend, putOp(late, { bytes: new Uint8Array(2_000_000) }))

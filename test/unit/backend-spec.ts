@@ -1,11 +1,11 @@
-/** What every backend must do, against the bare contract: one spec, called by the test file of each backend. */
+/** What every backend must do, against the bare contract: one spec, called by the test file of each backend. Long because it is one list. */
 import { expect } from 'chai'
 import type { Backend, Cell, Group, Intent, Key, Mark, Op, Receipt, Stamp, Stored, StoredRow, Table, Values } from '../../src/backend.js'
 import { Packed, Ref } from '../../src/backend.js'
 import {
   AliasTakenError,
   ConflictError,
-  InsituError,
+  type InsituError,
   NotFoundError,
   SchemaMismatchError,
   UnavailableError,

@@ -63,7 +63,7 @@ export function writes(): void {
       { who: p, gone: null, tags: [] },
     ],
   ])
-  counts.setMany(counts.range({ word: 'a' })) satisfies Promise<void>
+  void (counts.setMany(counts.range({ word: 'a' })) satisfies Promise<void>)
   log.add({ day: 'a', at: 1 }, 'hits', 1)
   log.add({ day: 'a', at: 1 }, 'hits', -1n)
   // @ts-expect-error a counter cannot be set
