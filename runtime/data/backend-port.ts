@@ -3,11 +3,12 @@
  * store goes to the one committer of the process, which batches the groups of all workers.
  */
 import type { MessagePort } from 'node:worker_threads'
-import type { Backend, Group } from '../../src/backend.js'
-import { decodeValue, encodeValue } from '../../src/codec/values.js'
+import { type Backend, type Group, Ref } from '../../src/backend.js'
+import { decodeValue } from '../../src/codec/values.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
 import { UnavailableError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
+import { encodeAnyError } from './error-carrier.js'
 
 type Method =
   | 'commit'
@@ -36,8 +37,13 @@ interface Answer {
   readonly error?: Uint8Array
 }
 
-const errors = { refOf: () => undefined, collectionOf: () => undefined, classOf: () => undefined, anyError: true, path: 'error' }
-const noObjects = { resolve: () => undefined, collection: () => undefined, nested: () => undefined }
+/** Errors of a store name what they are about by reference; there are no objects below the contract. */
+const refsOnly = {
+  refOf: (value: object) => (value instanceof Ref ? value : undefined),
+  collectionOf: () => undefined,
+  classOf: () => undefined,
+}
+const asRefs = { resolve: (ref: Ref) => ref, collection: () => undefined, nested: () => undefined }
 
 /** Answers calls of `remoteBackend` on the other end of the port. */
 export function serveBackend(backend: Backend, port: MessagePort): void {
@@ -45,7 +51,7 @@ export function serveBackend(backend: Backend, port: MessagePort): void {
   port.on('message', (call: Call) => {
     void answer(backend, scans, call).then(
       (ok) => port.postMessage({ n: call.n, ok: encodeWire(ok as Wire) } satisfies Answer),
-      (error: unknown) => port.postMessage({ n: call.n, error: encodeValue(error, errors) } satisfies Answer),
+      (error: unknown) => port.postMessage({ n: call.n, error: encodeAnyError(error, refsOnly) } satisfies Answer),
     )
   })
   port.unref()
@@ -81,7 +87,7 @@ export function remoteBackend(port: MessagePort, about: Pick<Backend, 'url' | 'c
     const one = waiting.get(n)
     waiting.delete(n)
     if (waiting.size === 0) port.unref()
-    if (error) one?.reject(decodeValue(error, noObjects))
+    if (error) one?.reject(decodeValue(error, asRefs))
     else one?.resolve(decodeWire(ok!))
   })
   port.unref()

@@ -18,6 +18,7 @@ import type { DictCell } from '../../src/unit/persist-plan.js'
 import { bindTable, tableOf } from '../../src/unit/table-binding.js'
 import type { UnitOfWork } from '../../src/unit/unit-of-work.js'
 import type { Carried } from '../engines/messages.js'
+import { encodeAnyError } from './error-carrier.js'
 
 /** Encodes a value for the way; `path` is how errors call it. */
 export function carry(value: unknown, path: string): Carried {
@@ -74,13 +75,7 @@ const encoding: EncodeContext = {
 }
 
 /** Errors of whatever class travel: as their nearest known class where need be. */
-export const encodeError = (error: unknown): Uint8Array => {
-  try {
-    return encodeValue(error, { ...encoding, anyError: true, path: 'error' })
-  } catch (cause) {
-    return encodeValue(bareError(error, cause as Error), encoding)
-  }
-}
+export const encodeError = (error: unknown): Uint8Array => encodeAnyError(error, encoding)
 
 export const decodeError = (bytes: Uint8Array, unit: UnitOfWork): unknown => decodeValue(bytes, decoding(unit))
 
@@ -132,16 +127,4 @@ function volatileClass(ctor: ReturnType<typeof constructorOfInstance>): NestedCl
     volatileClasses.set(ctor, known)
   }
   return known
-}
-
-const BUILT_IN = [TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError]
-
-/** Class and message of an error whose further fields cannot be sent; the reason is its cause. */
-function bareError(error: unknown, why: Error): Error {
-  const like = BUILT_IN.find((c) => error instanceof c) ?? Error
-  const bare = new like(error instanceof Error ? error.message : String(error), {
-    cause: new Error(`further fields could not be sent: ${why.message}`),
-  })
-  if (error instanceof Error && error.name !== bare.name) bare.name = error.name
-  return bare
 }

@@ -1,0 +1,4 @@
+import { task } from 'insitu'
+import { echo } from './echo.js'
+
+export const echoTask = task(echo)
