@@ -1,5 +1,6 @@
 /** One execution of a task: load, run, commit, as one unit of work. The same code runs in workers and, with the runtime off, in the program. */
-import { type Mark, type Op, Ref } from '../src/backend.js'
+import { v5 } from 'uuid'
+import { type Mark, Ref } from '../src/backend.js'
 import { decodeWire, encodeWire } from '../src/codec/wire.js'
 import { ConflictError, NotFoundError, WrongDirectionError } from '../src/errors.js'
 import { type ClassId, type Id, newCommitId } from '../src/ids.js'
@@ -98,10 +99,8 @@ const sameValue = (before: { readonly b: Uint8Array }, after: Carried): boolean 
 async function commitWithMark(unit: Transaction, call: Call, outcome: Outcome, readOnly: ReadonlySet<Id>): Promise<Outcome> {
   const commit = newCommitId()
   const encoded = encodeWire(outcome)
-  const home = new Ref(commit as string as Id, 'insitu#task' as ClassId)
   const mark: Mark = { key: call.key, attempt: commit, state: 'committed', outcome: encoded.length <= OUTCOME_BYTES_MAX ? encoded : null }
-  const extra: Op[] = [{ do: 'mark', home, mark }]
-  const receipt = await unit.commit({ readOnly, extra, commit })
+  const receipt = await unit.commit({ readOnly, mark, home: homeOf(call), commit })
   if (receipt && !receipt.applied) {
     // An earlier attempt committed and died before it could report: its outcome stands.
     const standing = receipt.mark?.outcome
@@ -110,3 +109,17 @@ async function commitWithMark(unit: Transaction, call: Call, outcome: Outcome, r
   }
   return { ...outcome, changed: [...(receipt?.stamps.keys() ?? [])] }
 }
+
+/**
+ * Where the mark of a call stands: the same for all its attempts. With an object that it may write, so that the mark commits in the
+ * same domain as most of what it changes.
+ */
+export function homeOf(call: Pick<Call, 'isMethod' | 'target' | 'directions' | 'args' | 'key'>): Ref {
+  const written = call.args.flatMap((arg, i) => (isWriting(directionAt(call, i)) ? objectsIn(arg) : []))
+  return written[0] ?? call.args.flatMap((arg) => objectsIn(arg))[0] ?? new Ref(v5(call.key, HOMES) as Id, TASK_CLASS)
+}
+
+const TASK_CLASS = 'insitu#task' as ClassId
+
+/** What home ids are made under. */
+const HOMES = 'b9f3a1de-5a0e-4c63-9d0f-6f2f1c8f5a54'

@@ -28,9 +28,9 @@ export async function loadAll<T extends StorageObject>(handles: Iterable<T>): Pr
 export async function getLocations(what: StorageObject | Id): Promise<readonly Location[]> {
   const unit = await currentUnit()
   if (typeof what !== 'string') return unit.locationsOf(stateOf(what))
-  const [found] = await unit.store.backend.find([what])
-  if (!found?.ref) throw new NotFoundError(`no object has the id ${what} in ${unit.store.url}`, { id: what })
-  return (await unit.store.backend.locate([found.ref]))[0] ?? []
+  const [ref] = await unit.store.find([what])
+  if (!ref) throw new NotFoundError(`no object has the id ${what} in ${unit.store.url}`, { id: what })
+  return (await unit.store.backend.locate([ref]))[0] ?? []
 }
 
 export interface TransactOptions {

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Ack, Backend, Group, Mark, Op, Receipt, Ref } from './backend.js'
-import { UnknownOutcomeError, UnsupportedError, ValidationError } from './errors.js'
-import { type CommitId, newCommitId } from './ids.js'
+import type { Ack, Backend, Mark, Op, Receipt, Ref, Stored } from './backend.js'
+import { type CommitOptions, commitUnit, findResolved, readResolved, type Unit } from './commit/index.js'
+import { UnsupportedError, ValidationError } from './errors.js'
+import { type CommitId, type Id, newCommitId } from './ids.js'
 import { ALIAS_BYTES_MAX } from './limits.js'
 import { runIn } from './unit/context.js'
 import { Program } from './unit/program.js'
@@ -9,6 +9,15 @@ import { Program } from './unit/program.js'
 export interface StoreOptions {
   /** The level that `save`, `makePersistent` and `barrier` wait for. Default: `durable` where the backend gives it, else `committed`. */
   readonly ack?: Ack
+  /** How long a commit whose store does not answer, or that stands behind others, is tried. Default: 15 s. */
+  readonly patienceMs?: number
+}
+
+export interface UnitOptions {
+  readonly commit?: CommitId
+  /** Where a unit with a mark is decided. */
+  readonly home?: Ref
+  readonly mark?: Mark
 }
 
 /** One open backend, as one program sees it: with an identity map of its own. */
@@ -16,6 +25,9 @@ export class Store {
   /** What the main program reads and changes through this store. */
   readonly program: Program = new Program(this)
   readonly #ack: Ack
+  /** What goes on after the commits that began it. */
+  readonly #settling = new Set<Promise<unknown>>()
+  readonly #protocol: CommitOptions
 
   constructor(
     readonly backend: Backend,
@@ -28,6 +40,13 @@ export class Store {
         code: 'ERR_ACK_LEVEL',
         ack: this.#ack,
       })
+    this.#protocol = {
+      backendOf: () => this.backend,
+      background: (work) => this.#keep(work),
+      // Its receipt has come: it will not be sent again.
+      onMark: (home, key) => this.#keep(this.commit([{ do: 'forget', home, keys: [key], what: 'mark' }])),
+      ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
+    }
   }
 
   /** The url without secrets. */
@@ -40,21 +59,38 @@ export class Store {
     return runIn(this.program, body)
   }
 
-  /** Commits ops as one group and says what came out; visible when it resolves, see `reached` for the level asked for. */
-  commit(ops: readonly Op[], commit: CommitId = newCommitId()): Promise<Receipt> {
-    return this.send({ commit, atMicros: nowMicros(), ops })
+  /** Ops as one unit of work, ready to be sent. */
+  unitOf(ops: readonly Op[], { commit = newCommitId(), home, mark }: UnitOptions = {}): Unit {
+    return {
+      commit,
+      atMicros: nowMicros(),
+      parts: [{ backend: this.backend, ops }],
+      ...(home && { home: { backend: this.backend, ref: home } }),
+      ...(mark && { mark }),
+    }
   }
 
-  /** Sends a group until it is known what came of it: the same commit id again is harmless. */
-  async send(group: Group): Promise<Receipt> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await this.backend.commit(group)
-      } catch (error) {
-        if (!(error instanceof UnknownOutcomeError) || attempt >= RESENDS_MAX) throw error
-        await sleep(2 ** attempt)
-      }
-    }
+  /**
+   * Commits a unit of work, whatever domains it touches; visible when it resolves, see `reached` for the level asked for. The same
+   * unit again is harmless. Errors: as `commitUnit`.
+   */
+  send(unit: Unit): Promise<Receipt> {
+    return commitUnit(unit, this.#protocol)
+  }
+
+  /** Commits ops as one unit of work. */
+  commit(ops: readonly Op[], options?: UnitOptions): Promise<Receipt> {
+    return this.send(this.unitOf(ops, options))
+  }
+
+  /** Objects as the last unit of work left them, in the order asked. */
+  read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
+    return readResolved(this.backend, refs, this.#protocol)
+  }
+
+  /** Resolves ids and aliases, in the order asked. */
+  find(what: readonly (Id | { readonly alias: string })[]): Promise<readonly (Ref | undefined)[]> {
+    return findResolved(this.backend, what, this.#protocol)
   }
 
   /** Resolves when everything committed so far has the level that this store waits for. */
@@ -80,17 +116,20 @@ export class Store {
     try {
       await this.program.saveRows()
     } finally {
+      while (this.#settling.size > 0) await Promise.all(this.#settling)
       await this.backend.close()
     }
+  }
+
+  #keep(work: Promise<unknown>): void {
+    const kept = work.catch(() => {}).finally(() => this.#settling.delete(kept))
+    this.#settling.add(kept)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 }
-
-/** With pauses that double, about four seconds in all. */
-const RESENDS_MAX = 11
 
 let lastMicros = 0n
 
@@ -114,5 +153,3 @@ export function checkAlias(alias: unknown): asserts alias is string {
       code: 'ERR_KEY_TOO_LONG',
     })
 }
-
-export type { Mark, Ref }

@@ -1,6 +1,6 @@
 /** A worker thread: takes tasks in order, runs each as a unit of work, reports in batches. User code runs here and nowhere else. */
 import { type MessagePort, parentPort } from 'node:worker_threads'
-import type { Backend } from '../../src/backend.js'
+import type { Backend, Op } from '../../src/backend.js'
 import { ConflictError, isInsituError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import type { StorageObject } from '../../src/objects/storage-object.js'
 import { Store } from '../../src/store.js'
@@ -57,10 +57,12 @@ parent.on('message', (message: ToWorker | StoreMessage) => {
 setDefaultOpener(() => Promise.reject(new UnavailableError('objects are reached inside tasks: this code of a worker runs outside of one')))
 
 async function openStore({ url, ack, capabilities, port }: StoreMessage): Promise<Store> {
-  const local = capabilities.reach === 'instance' ? undefined : await makeBackend(url)
-  await local?.open()
-  const about = local ?? { url, capabilities, domain: () => 'all' as never }
-  return new Store(remoteBackend(port, about, local), { ack: ack as 'committed' })
+  const made = await makeBackend(url)
+  const isHere = capabilities.reach !== 'instance'
+  if (isHere) await made.open()
+  // Which domain an op lies in is the same everywhere, also where the data are not.
+  const about = { url, capabilities, domain: (op: Op) => made.domain(op) }
+  return new Store(remoteBackend(port, about, isHere ? made : undefined), { ack: ack as 'committed' })
 }
 
 // ---- running

@@ -1,10 +1,12 @@
 import type { Receipt } from '../backend.js'
+import { UnknownOutcomeError } from '../errors.js'
 import { failPoint } from '../fail-point.js'
 import { commitAcross } from './commit-across.js'
 import { commitAgain, commitAlone, withMark } from './commit-alone.js'
-import { type CommitOptions, toolsOf } from './commit-options.js'
+import { type CommitOptions, type Tools, toolsOf } from './commit-options.js'
 import { soleDomain } from './plan-groups.js'
-import { planUnit, timeOf } from './plan-unit.js'
+import { type Plan, planUnit, timeOf } from './plan-unit.js'
+import { dropFresh } from './store-fresh.js'
 import type { Unit, UnitPart } from './unit.js'
 import { failureOf } from './unsure.js'
 
@@ -30,21 +32,27 @@ export async function commitUnit(unit: Unit, options: CommitOptions): Promise<Re
     failPoint('alone-done')
     return receipt
   } catch (error) {
-    return told(unit, commitAgain(planUnit(unit), error, toolsOf(options)))
+    const plan = planUnit(unit)
+    const tools = toolsOf(options)
+    return told(plan, tools, commitAgain(plan, error, tools))
   }
 }
 
 function commitPlanned(unit: Unit, options: CommitOptions): Promise<Receipt> {
   const plan = planUnit(unit)
   const tools = toolsOf(options)
-  return told(unit, plan.held.length === 0 && plan.later.length === 0 ? commitAlone(plan, tools) : commitAcross(plan, tools))
+  return told(plan, tools, plan.held.length === 0 && plan.later.length === 0 ? commitAlone(plan, tools) : commitAcross(plan, tools))
 }
 
-async function told(unit: Unit, committing: Promise<Receipt>): Promise<Receipt> {
+async function told(plan: Plan, tools: Tools, committing: Promise<Receipt>): Promise<Receipt> {
   try {
-    return await committing
+    const receipt = await committing
+    if (!receipt.applied) await dropFresh(plan, tools)
+    return receipt
   } catch (error) {
-    throw failureOf(unit, error)
+    const failure = failureOf(plan.unit, error)
+    if (!(failure instanceof UnknownOutcomeError)) await dropFresh(plan, tools)
+    throw failure
   }
 }
 

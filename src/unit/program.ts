@@ -1,20 +1,39 @@
 import type { Op, Receipt, Ref, Stamp, Table } from '../backend.js'
 import { classOf, constructorOf } from '../classes/class-registry.js'
 import { collectionsIn, fingerprint, refsIn } from '../codec/values.js'
+import { timeOf, type Unit } from '../commit/index.js'
 import { isDict, type StorageDict, unbindDict } from '../dict/storage-dict.js'
-import { AliasTakenError, ConflictError, NotFoundError, WrongClassError } from '../errors.js'
-import type { TableId } from '../ids.js'
+import { AliasTakenError, ConflictError, NotFoundError, UnknownOutcomeError, WrongClassError } from '../errors.js'
+import type { CommitId, TableId } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import type { StorageObject } from '../objects/storage-object.js'
 import { stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
+import { withOwnerChecks } from './owner-checks.js'
 import { type DictCell, type ObjectPlan, type Plan, planOf } from './persist-plan.js'
 import { bindTable, forgetTable, tableOf } from './table-binding.js'
 import { nameOf, notFound, type TableRows, UnitOfWork } from './unit-of-work.js'
 
 /** Rows that the main program buffers per table before they are sent by themselves. */
 const BUFFERED_ROWS_MAX = 4096
+
+/** A unit on its way, and what follows from its end. */
+interface Departure {
+  /** Defined first. */
+  readonly tables: readonly Table[]
+  readonly unit: Unit
+  landed(receipt: Receipt, atMicros: bigint): void
+  failed(commit: CommitId): void
+}
+
+/** Buffered rows taken out to be sent. */
+interface Rows {
+  readonly tables: readonly Table[]
+  readonly ops: readonly Op[]
+  landed(atMicros: bigint): void
+  failed(): void
+}
 
 /** The main program's unit of work: every save is a group of its own. */
 export class Program extends UnitOfWork {
@@ -24,6 +43,7 @@ export class Program extends UnitOfWork {
 
   async makePersistent(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
     if (alias !== undefined) checkAlias(alias)
+    await this.#settleUnsure()
     if (state.ref) return this.#persistAgain(state, alias, ifExists)
     for (let attempt = 0; ; attempt++) {
       const expect = alias === undefined ? null : await this.#aliasTarget(alias, ifExists)
@@ -42,7 +62,7 @@ export class Program extends UnitOfWork {
   async #aliasTarget(alias: string, ifExists: 'error' | 'open' | 'replace'): Promise<Ref | null> {
     const ref = await this.resolveAlias(alias)
     if (!ref || ifExists === 'replace') return ref ?? null
-    const [stored] = await this.store.backend.read([ref])
+    const [stored] = await this.store.read([ref])
     // A name whose object is gone is free.
     if (!stored || ifExists === 'open') return ref
     throw new AliasTakenError(`alias ${alias} belongs to object ${ref.id}: choose another, or { ifExists: 'open' | 'replace' }`, {
@@ -64,7 +84,7 @@ export class Program extends UnitOfWork {
       await this.fetch([ref], {})
       return inMemory
     }
-    const [stored] = await this.store.backend.read([ref])
+    const [stored] = await this.store.read([ref])
     if (!stored) throw notFound(ref.id, this.store.url)
     this.adopt(state, ref)
     try {
@@ -88,9 +108,8 @@ export class Program extends UnitOfWork {
   }
 
   async save(state: ObjectState): Promise<void> {
+    await this.#settled()
     this.persistentRef(state, 'save')
-    await this.#flushing
-    this.#throwFlushError()
     if (!state.loaded) return
     for (let attempt = 0; ; attempt++) {
       try {
@@ -104,7 +123,7 @@ export class Program extends UnitOfWork {
 
   /** Moves unsaved changes onto the newly stored state, if that changed other fields only. */
   async #rebase(state: ObjectState): Promise<boolean> {
-    const [stored] = await this.store.backend.read([state.ref!])
+    const [stored] = await this.store.read([state.ref!])
     if (!stored) return false
     const mine = planOf([state]).objects[0]!
     const theirs = [...stored.cells].filter(([name, cell]) => {
@@ -119,9 +138,10 @@ export class Program extends UnitOfWork {
 
   async deletePersistent(state: ObjectState, deep: boolean): Promise<void> {
     while (state.busy) await state.busy.catch(() => {})
+    await this.#settleUnsure()
     const ref = state.ref
     if (!ref) return
-    const [stored] = await this.store.backend.read([ref])
+    const [stored] = await this.store.read([ref])
     const owned = await this.#tablesOf(ref)
     if (stored) await this.#remove(ref)
     for (const table of owned) await this.store.backend.drop(table.id)
@@ -141,13 +161,13 @@ export class Program extends UnitOfWork {
     } catch (error) {
       // Somebody else was faster, or moved a name: what is left to remove is found by looking again.
       if (!(error instanceof ConflictError || error instanceof AliasTakenError)) throw error
-      const [still] = await this.store.backend.read([ref])
+      const [still] = await this.store.read([ref])
       if (still) await this.#remove(ref)
     }
   }
 
   async #tablesOf(ref: Ref): Promise<readonly { id: TableId }[]> {
-    const [stored] = await this.store.backend.read([ref])
+    const [stored] = await this.store.read([ref])
     const cells = (stored ? collectionsIn(stored.cells) : []) as unknown as DictCell[]
     return cells.filter((c) => c.owner.id === ref.id).map((c) => ({ id: c.table as TableId }))
   }
@@ -156,7 +176,7 @@ export class Program extends UnitOfWork {
   async #deleteReached(reached: readonly Ref[]): Promise<void> {
     const held = new Set<string>()
     for await (const page of this.store.backend.objects({}))
-      for (const stored of await this.store.backend.read(page)) for (const ref of stored ? refsIn(stored.cells) : []) held.add(ref.id)
+      for (const stored of await this.store.read(page)) for (const ref of stored ? refsIn(stored.cells) : []) held.add(ref.id)
     for (const ref of reached) {
       if (held.has(ref.id)) continue
       let named = false
@@ -170,7 +190,7 @@ export class Program extends UnitOfWork {
     const ref = this.persistentRef(state, 'addAlias')
     const held = await this.resolveAlias(alias)
     if (held?.id === ref.id) return
-    const [stands] = held ? await this.store.backend.read([held]) : []
+    const [stands] = held ? await this.store.read([held]) : []
     if (stands) throw new AliasTakenError(`alias ${alias} belongs to object ${held!.id}: choose another`, { alias, by: held!.id })
     await this.#name(alias, held ?? null, ref)
   }
@@ -200,31 +220,94 @@ export class Program extends UnitOfWork {
     }
   }
 
-  // ---- groups
+  // ---- units on their way
 
-  /** Stores objects with what they newly reach and their buffered rows, as one group; `extra` ops ride along. */
+  /** Stores objects with what they newly reach and their buffered rows, as one unit; `extra` ops ride along. */
   async #commitStates(roots: readonly ObjectState[], extra: (ref: Ref) => Op[]): Promise<void> {
     const plan = await this.#settledPlan(roots)
+    await this.#removeOrphans(plan)
     // From now on their rows are buffered here, so that none written meanwhile is lost.
     for (const { dict, table } of plan.tables) bindTable(dict, table, this)
     const owners = new Set(plan.objects.map((o) => o.ref.id))
-    const sending = [...this.buffered.values()].filter((r) => owners.has(r.table.owner.id) && r.overlay.count > 0)
-    const rows = sending.map((r) => ({ buffer: r, sent: r.overlay.take() }))
-    const ops = [...plan.ops(), ...extra(plan.objects[0]!.ref), ...rows.flatMap(({ buffer, sent }) => sent.toOps(buffer.table))]
+    const rows = this.#takeRows([...this.buffered.values()].filter((r) => owners.has(r.table.owner.id)))
+    const ops = [...plan.ops(), ...extra(plan.objects[0]!.ref), ...rows.ops]
     if (ops.length === 0) return
-    const work = this.#send(plan, ops)
+    const work = this.#depart({
+      tables: plan.tables.map(({ table }) => table),
+      unit: this.store.unitOf(withOwnerChecks(this.store.backend, ops, rows.tables)),
+      landed: (receipt, atMicros) => {
+        for (const object of plan.objects) this.#stored(object, receipt)
+        rows.landed(atMicros)
+      },
+      failed: (commit) => {
+        rows.failed()
+        for (const { state, expect } of plan.objects) if (expect === 'absent') this.#orphans.set(state, commit)
+        for (const { dict, table } of plan.tables) this.#unbind(dict, table)
+      },
+    })
     for (const { state } of plan.objects) state.busy = work
     try {
       await work
-      for (const { sent, buffer } of rows) buffer.overlay.settle(sent)
-    } catch (error) {
-      for (const { sent, buffer } of rows) buffer.overlay.putBack(sent)
-      for (const { dict, table } of plan.tables) this.#unbind(dict, table)
-      throw error
     } finally {
       for (const { state } of plan.objects) state.busy = undefined
     }
     await this.store.reached()
+  }
+
+  /** Takes buffered rows out to be sent. */
+  #takeRows(buffers: readonly TableRows[]): Rows {
+    const taken = buffers.filter((r) => r.overlay.count > 0).map((buffer) => ({ buffer, sent: buffer.overlay.take() }))
+    return {
+      tables: taken.map(({ buffer }) => buffer.table),
+      ops: taken.flatMap(({ buffer, sent }) => sent.toOps(buffer.table)),
+      landed: (atMicros) => {
+        for (const { buffer, sent } of taken) buffer.overlay.settle(sent, atMicros)
+      },
+      failed: () => {
+        for (const { buffer, sent } of taken) buffer.overlay.putBack(sent)
+      },
+    }
+  }
+
+  /** Sends a unit and does what follows from its end, or keeps it while its end is unknown. */
+  async #depart(departure: Departure): Promise<void> {
+    const { tables, unit, landed, failed } = departure
+    try {
+      for (const table of tables) await this.store.backend.define(table)
+      landed(await this.store.send(unit), timeOf(unit))
+    } catch (error) {
+      if (error instanceof UnknownOutcomeError) this.#unsure.add(departure)
+      else failed(unit.commit)
+      throw error
+    }
+  }
+
+  /** Units of which it is not known whether they were committed; sending one again tells. */
+  readonly #unsure = new Set<Departure>()
+
+  /** Finds out what became of earlier units, so that nothing new is built on a guess. @throws UnknownOutcomeError while nobody answers */
+  async #settleUnsure(): Promise<void> {
+    for (const departure of [...this.#unsure]) {
+      this.#unsure.delete(departure)
+      await this.#depart(departure).catch((error: unknown) => {
+        // That it failed is old news: its caller was told that it may have, and its changes are unsaved ones again.
+        if (error instanceof UnknownOutcomeError) throw error
+      })
+    }
+  }
+
+  /** New objects whose unit failed, which may have left them in the store, out of everybody's reach. */
+  readonly #orphans = new WeakMap<ObjectState, CommitId>()
+
+  /** An object keeps its coming id from one try to the next, since rows may hold it: so what an earlier try left there goes first. */
+  async #removeOrphans(plan: Plan): Promise<void> {
+    for (const { state, ref, expect } of plan.objects) {
+      const commit = expect === 'absent' ? this.#orphans.get(state) : undefined
+      if (commit === undefined) continue
+      const [left] = await this.store.read([ref])
+      if (left?.stamp.commit === commit) await this.store.commit([{ do: 'remove', ref, expect: left.stamp }])
+      this.#orphans.delete(state)
+    }
   }
 
   async #settledPlan(roots: readonly ObjectState[]): Promise<Plan> {
@@ -237,12 +320,6 @@ export class Program extends UnitOfWork {
 
   #withReached(roots: readonly ObjectState[]): ObjectState[] {
     return [...roots, ...roots.flatMap((r) => this.bufferedOf(r).flatMap((b) => [...b.reached].filter((s) => !s.ref)))]
-  }
-
-  async #send(plan: Plan, ops: readonly Op[]): Promise<void> {
-    for (const { table } of plan.tables) await this.store.backend.define(table)
-    const receipt = await this.store.commit(ops)
-    for (const object of plan.objects) this.#stored(object, receipt)
   }
 
   #unbind(dict: StorageDict<any, any>, table: Table): void {
@@ -274,24 +351,29 @@ export class Program extends UnitOfWork {
     if (rows.overlay.count === 0) return
     const reached = [...rows.reached].filter((s) => !s.ref)
     if (reached.length > 0) await this.#commitStates(reached, () => [])
-    const sent = rows.overlay.take()
-    try {
-      await this.store.commit(sent.toOps(rows.table))
-      rows.overlay.settle(sent)
-      rows.reached.clear()
-    } catch (error) {
-      rows.overlay.putBack(sent)
-      throw error
-    }
+    const taken = this.#takeRows([rows])
+    await this.#depart({
+      tables: [],
+      unit: this.store.unitOf(withOwnerChecks(this.store.backend, taken.ops, taken.tables)),
+      landed: (_, atMicros) => taken.landed(atMicros),
+      failed: taken.failed,
+    })
+    rows.reached.clear()
   }
 
   /** Sends all buffered rows of all tables. */
   async saveRows(): Promise<void> {
-    await this.#flushing
-    this.#throwFlushError()
+    await this.#settled()
     const waiting = [...this.buffered.values()].filter((r) => r.overlay.count > 0)
     for (const rows of waiting) await this.#sendRows(rows)
     if (waiting.length > 0) await this.store.reached()
+  }
+
+  /** Waits for what is on its way. Throws what an earlier send of rows had thrown, which nobody could be told. */
+  async #settled(): Promise<void> {
+    await this.#flushing
+    await this.#settleUnsure()
+    this.#throwFlushError()
   }
 
   #throwFlushError(): void {
@@ -304,7 +386,7 @@ export class Program extends UnitOfWork {
   async refresh(ids: ReadonlySet<string>): Promise<void> {
     const stale = [...this.instances.loaded()].map(stateOf).filter((s) => s.ref && ids.has(s.ref.id))
     if (stale.length === 0) return
-    const stored = await this.store.backend.read(stale.map((s) => s.ref!))
+    const stored = await this.store.read(stale.map((s) => s.ref!))
     stored.forEach((found, i) => {
       const state = stale[i]!
       if (!found || found.stamp.commit === state.stamp?.commit) return

@@ -1,23 +1,20 @@
 import type { Op, Receipt, Ref, Table } from '../backend.js'
 import { AliasTakenError, ConflictError, NotFoundError, UnsupportedError, WrongDirectionError } from '../errors.js'
-import type { CommitId, Id } from '../ids.js'
-import { newCommitId } from '../ids.js'
+import type { Id } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, type StorageObject, stateOf } from '../objects/storage-object.js'
-import { checkAlias, nowMicros } from '../store.js'
+import { checkAlias, type UnitOptions } from '../store.js'
+import { withOwnerChecks } from './owner-checks.js'
 import { type Plan, planOf } from './persist-plan.js'
 import { bindTable, tableOf } from './table-binding.js'
 import { nameOf, notFound, type TableRows, UnitOfWork } from './unit-of-work.js'
 
-export interface CommitOptions {
+export interface CommitOptions extends UnitOptions {
   /** Also validate objects that were only read: prevents write skew. */
   readonly check?: boolean
   /** Ids of arguments that must not change. */
   readonly readOnly?: ReadonlySet<Id>
-  /** Further ops of the group, as a task's mark. */
-  readonly extra?: readonly Op[]
-  readonly commit?: CommitId
 }
 
 /** A unit of work that commits as one group at its end, or leaves no trace: a task, or the body of `transact`. */
@@ -94,7 +91,7 @@ export class Transaction extends UnitOfWork {
     if (state.unit !== this) this.#enlisted.add(state)
     planOf([state])
     if (!state.stamp) return
-    const [stored] = await this.store.backend.read([ref])
+    const [stored] = await this.store.read([ref])
     if (!stored) throw notFound(ref.id, this.store.url)
     if (stored.stamp.commit !== state.stamp.commit && !mergesFields(constructorOfInstance(state.instance)))
       throw new ConflictError(`${nameOf(state)} was changed by somebody else since it was read`, {
@@ -153,14 +150,16 @@ export class Transaction extends UnitOfWork {
     return { plan, ops }
   }
 
-  /** Commits as one group. `undefined` when there was nothing to commit and no `extra`. */
+  /** Commits as one group. `undefined` when there was nothing to commit. */
   async commit(options: CommitOptions = {}): Promise<Receipt | undefined> {
     const { plan, ops } = this.collect(options)
     if (ops.length === 0) return undefined
     this.#create(plan)
     for (const table of this.#newTables(plan)) await this.store.backend.define(table)
-    const group = { commit: options.commit ?? newCommitId(), atMicros: nowMicros(), ops: [...ops, ...(options.extra ?? [])] }
-    const receipt = await this.store.send(group)
+    const tables = [...this.buffered.values()].filter((r) => r.overlay.count > 0).map((r) => r.table)
+    const { commit, home, mark } = options
+    const unit = { ...(commit && { commit }), ...(home && { home }), ...(mark && { mark }) }
+    const receipt = await this.store.commit(withOwnerChecks(this.store.backend, ops, tables), unit)
     if (receipt.applied) this.#committed(plan, receipt)
     return receipt
   }

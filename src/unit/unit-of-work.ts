@@ -1,5 +1,5 @@
 /** What a task, a transaction, or the main program between two saves, has read and changed of one store. */
-import type { Location, Mark, Ref, Stored, Table } from '../backend.js'
+import type { Location, Ref, Stored, Table } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { classOf, constructorOf, findConstructor } from '../classes/class-registry.js'
 import { nestedClassesOf } from '../codec/nested-classes.js'
@@ -97,7 +97,7 @@ export abstract class UnitOfWork {
   async loadAll(states: readonly ObjectState[]): Promise<void> {
     const wanted = states.filter((s) => !s.loaded && s.ref)
     if (wanted.length === 0) return
-    const stored = await this.store.backend.read(wanted.map((s) => s.ref!))
+    const stored = await this.store.read(wanted.map((s) => s.ref!))
     stored.forEach((found, i) => {
       if (!found) throw notFound(wanted[i]!.ref!.id, this.store.url)
       this.take(wanted[i]!, found)
@@ -108,7 +108,7 @@ export abstract class UnitOfWork {
     const ref = this.persistentRef(state, 'reload')
     if (!discard && state.loaded && this.isDirty(state))
       throw new UnsavedChangesError(`${nameOf(state)} has unsaved changes: save() them, or reload({ discard: true })`, { id: ref.id })
-    const [stored] = await this.store.backend.read([ref])
+    const [stored] = await this.store.read([ref])
     if (!stored) throw notFound(ref.id, this.store.url)
     this.take(state, stored)
   }
@@ -146,18 +146,17 @@ export abstract class UnitOfWork {
 
   /** Resolves ids, newest knowledge first. */
   protected async findRefs(ids: readonly Id[]): Promise<(Ref | undefined)[]> {
-    const found = await this.store.backend.find(ids)
-    return found.map((f) => f?.ref ?? undefined)
+    return [...(await this.store.find(ids))]
   }
 
   async resolveAlias(alias: string): Promise<Ref | undefined> {
-    const [found] = await this.store.backend.find([{ alias }])
-    return found?.ref ?? undefined
+    const [ref] = await this.store.find([{ alias }])
+    return ref
   }
 
   /** Loads objects, or brings those in memory up to date; `undefined` for deleted ones. */
   async fetch(refs: readonly Ref[], { depth = 0 }: GetOptions): Promise<(StorageObject | undefined)[]> {
-    const stored = await this.store.backend.read(refs)
+    const stored = await this.store.read(refs)
     const instances = stored.map((found) => found && this.arrive(found))
     if (depth > 0) {
       const next = new Map<Id, Ref>()
@@ -314,5 +313,3 @@ function assertSameColumns(code: object, stored: object, where: string): void {
 export function assertOpen(open: boolean, url: string): void {
   if (!open) throw new UnavailableError(`${url} is closed: connect again`)
 }
-
-export type { Mark }

@@ -12,6 +12,7 @@ import { instanceSubject, subjectAt } from './subjects.js'
 
 const subjects: Record<string, ConformanceFactory> = {
   memory: () => instanceSubject('memory:?private'),
+  'memory, three domains': () => instanceSubject('memory:?domains=3&private'),
   nvram: () => inTemporaryFolder((folder) => subjectAt(`nvram:${folder}`)()),
   'nvram, scrambled': () => inTemporaryFolder((folder) => instanceSubject(`nvram:${folder}`, (backend) => new ScrambledBackend(backend))),
 }

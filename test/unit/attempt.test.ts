@@ -1,0 +1,71 @@
+/** Attempts of one task: only the first that commits has effects, and all tell its outcome. */
+import { expect } from 'chai'
+import { createBackend } from '../../backends/memory/index.js'
+import { type Call, runAttempt } from '../../runtime/attempt.js'
+import { carry } from '../../runtime/data/carry.js'
+import { getByID, StorageObject } from '../../runtime/index.js'
+import type { Direction } from '../../runtime/tasks/directions.js'
+import { Store } from '../../src/store.js'
+
+class Account extends StorageObject {
+  balance = 0
+}
+
+for (const url of ['memory:?private', 'memory:?private&domains=3'])
+  describe(`attempts of a task on ${url}`, () => {
+    let store: Store
+    beforeEach(async () => {
+      const backend = createBackend(url)
+      await backend.open()
+      store = new Store(backend)
+    })
+    afterEach(() => store.close())
+
+    const callOf = (key: string, directions: Direction[], args: unknown[]): Call => ({
+      key,
+      name: 'pay',
+      directions,
+      isMethod: false,
+      target: 'IN',
+      args: args.map((arg, i) => carry(arg, `argument ${i}`)),
+    })
+    const balance = (account: Account): Promise<number> =>
+      new Store(store.backend).run(async () => ((await getByID(account.getID()!)) as Account).balance)
+
+    it('the second attempt changes nothing and tells what the first did', async () => {
+      const [from, to] = await store.run(async () => {
+        const pair = [new Account(), new Account()] as const
+        for (const one of pair) await one.makePersistent()
+        return pair
+      })
+      let runs = 0
+      const body = ([a, b, amount]: unknown[]): unknown => {
+        ;(a as Account).balance -= amount as number
+        ;(b as Account).balance += amount as number
+        return ++runs
+      }
+      const call = callOf('run 1 task 1', ['INOUT', 'INOUT', 'IN'], [from, to, 5])
+      expect((await runAttempt(store, call, body)).result).to.equal(1)
+      expect((await runAttempt(store, call, body)).result).to.equal(1)
+      expect(runs).to.equal(2)
+      expect([await balance(from), await balance(to)]).to.deep.equal([-5, 5])
+      expect((await runAttempt(store, { ...call, key: 'run 1 task 2' }, body)).result).to.equal(3)
+      expect([await balance(from), await balance(to)]).to.deep.equal([-10, 10])
+    })
+
+    it('a task that only makes objects makes them once', async () => {
+      const made: Account[] = []
+      const body = async (): Promise<Account> => {
+        const account = new Account()
+        made.push(account)
+        return account.makePersistent('the one', { ifExists: 'replace' })
+      }
+      const call = callOf('run 1 task 3', [], [])
+      const first = await runAttempt(store, call, body)
+      expect(await runAttempt(store, call, body)).to.deep.include({ result: first.result })
+      expect(made).to.have.length(2)
+      const ids: string[] = []
+      for await (const page of store.backend.objects({})) ids.push(...page.map((ref) => ref.id))
+      expect(ids).to.deep.equal([(first.result as { id: string }).id])
+    })
+  })
