@@ -8,3 +8,7 @@ export const ROW_KEY_BYTES_MAX = 1024
 export const OUTCOME_BYTES_MAX = 64 * 1024
 /** Deepest nesting of plain values inside one field. */
 export const VALUE_DEPTH_MAX = 1000
+/** Larger cells are kept in chunks of their own (see large-cells.ts). */
+export const LARGE_CELL_BYTES = 64 * 1024 * 1024
+/** Size of such a chunk. */
+export const CHUNK_BYTES = 16 * 1024 * 1024

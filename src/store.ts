@@ -1,7 +1,8 @@
 import type { Ack, Backend, Mark, Op, Receipt, Ref, Stored } from './backend.js'
 import { type CommitOptions, commitUnit, findResolved, readResolved, type Unit } from './commit/index.js'
-import { UnsupportedError, ValidationError } from './errors.js'
+import { GroupTooLargeError, UnsupportedError, ValidationError } from './errors.js'
 import { type CommitId, type Id, newCommitId } from './ids.js'
+import { LargeCells, opBytes } from './large-cells.js'
 import { ALIAS_BYTES_MAX } from './limits.js'
 import { runIn } from './unit/context.js'
 import { Program } from './unit/program.js'
@@ -28,6 +29,11 @@ export class Store {
   /** What goes on after the commits that began it. */
   readonly #settling = new Set<Promise<unknown>>()
   readonly #protocol: CommitOptions
+  readonly #large = new LargeCells({
+    read: (refs) => readResolved(this.backend, refs, this.#protocol),
+    commit: (ops) => commitUnit({ commit: newCommitId(), atMicros: nowMicros(), parts: [{ backend: this.backend, ops }] }, this.#protocol),
+  })
+  readonly #whenSent = new WeakMap<Unit, () => void>()
 
   constructor(
     readonly backend: Backend,
@@ -59,33 +65,39 @@ export class Store {
     return runIn(this.program, body)
   }
 
-  /** Ops as one unit of work, ready to be sent. */
-  unitOf(ops: readonly Op[], { commit = newCommitId(), home, mark }: UnitOptions = {}): Unit {
-    return {
+  /** Ops as one unit of work, ready to be sent. @throws GroupTooLargeError */
+  async unitOf(ops: readonly Op[], { commit = newCommitId(), home, mark }: UnitOptions = {}): Promise<Unit> {
+    const large = this.#large.isConcerned(ops) ? await this.#large.deflate(ops) : undefined
+    requireGroupSize(large?.ops ?? ops, this.backend)
+    const unit: Unit = {
       commit,
       atMicros: nowMicros(),
-      parts: [{ backend: this.backend, ops }],
+      parts: [{ backend: this.backend, ops: large?.ops ?? ops }],
       ...(home && { home: { backend: this.backend, ref: home } }),
       ...(mark && { mark }),
     }
+    if (large) this.#whenSent.set(unit, large.done)
+    return unit
   }
 
   /**
    * Commits a unit of work, whatever domains it touches; visible when it resolves, see `reached` for the level asked for. The same
    * unit again is harmless. Errors: as `commitUnit`.
    */
-  send(unit: Unit): Promise<Receipt> {
-    return commitUnit(unit, this.#protocol)
+  async send(unit: Unit): Promise<Receipt> {
+    const receipt = await commitUnit(unit, this.#protocol)
+    if (receipt.applied) this.#whenSent.get(unit)?.()
+    return receipt
   }
 
   /** Commits ops as one unit of work. */
-  commit(ops: readonly Op[], options?: UnitOptions): Promise<Receipt> {
-    return this.send(this.unitOf(ops, options))
+  async commit(ops: readonly Op[], options?: UnitOptions): Promise<Receipt> {
+    return this.send(await this.unitOf(ops, options))
   }
 
   /** Objects as the last unit of work left them, in the order asked. */
-  read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
-    return readResolved(this.backend, refs, this.#protocol)
+  async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
+    return this.#large.inflate(await readResolved(this.backend, refs, this.#protocol))
   }
 
   /** Resolves ids and aliases, in the order asked. */
@@ -129,6 +141,16 @@ export class Store {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+function requireGroupSize(ops: readonly Op[], { capabilities: { groupBytesMax }, url }: Backend): void {
+  let bytes = 0
+  for (const op of ops) bytes += opBytes(op)
+  if (bytes > groupBytesMax)
+    throw new GroupTooLargeError(
+      `a unit of work of ${bytes} bytes is larger than ${url} takes at once (${groupBytesMax}): save in smaller steps, or load rows with bulk()`,
+      { bytes, bytesMax: groupBytesMax },
+    )
 }
 
 let lastMicros = 0n

@@ -1,10 +1,10 @@
 /** What a group must hold so that some objects, and all that they newly reach, are stored as they are now. Pure: no I/O, changes no state. */
-import { type Cell, type Cells, type ColumnSpec, type Op, Packed, Ref, type Stamp, type Table } from '../backend.js'
+import { type Cell, type Cells, type ColumnSpec, type Op, Packed, Ref, type Stamp, type Stored, type Table } from '../backend.js'
 import { classOf } from '../classes/class-registry.js'
 import { nestedClassesOf } from '../codec/nested-classes.js'
-import { type EncodeContext, encodeFields, type Fingerprint, fingerprint } from '../codec/values.js'
+import { collectionsIn, type EncodeContext, encodeFields, type Fingerprint, fingerprint } from '../codec/values.js'
 import { dictSchemaOf, isDict, type StorageDict, volatileRowOps } from '../dict/storage-dict.js'
-import { newId, newTableId } from '../ids.js'
+import { newId, newTableId, type TableId } from '../ids.js'
 import { assertRebuildable, constructorOfInstance, defaultFieldsOf, storedFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { isStorageObject, type StorageObject, stateOf } from '../objects/storage-object.js'
@@ -113,6 +113,12 @@ export interface DictCell {
   readonly partition: number
   readonly values: readonly ColumnSpec[]
   readonly writes: 'lww' | 'cas'
+}
+
+/** The tables of the collections that a stored object owns. */
+export function ownTables({ ref, cells }: Stored): TableId[] {
+  const listed = collectionsIn(cells) as unknown as DictCell[]
+  return listed.filter((cell) => cell.owner.id === ref.id).map((cell) => cell.table as TableId)
 }
 
 function dictCell(

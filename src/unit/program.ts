@@ -1,31 +1,23 @@
 import type { Op, Receipt, Ref, Stamp, Table } from '../backend.js'
 import { classOf, constructorOf } from '../classes/class-registry.js'
-import { collectionsIn, fingerprint, refsIn } from '../codec/values.js'
-import { timeOf, type Unit } from '../commit/index.js'
+import { fingerprint, refsIn } from '../codec/values.js'
 import { isDict, type StorageDict, unbindDict } from '../dict/storage-dict.js'
-import { AliasTakenError, ConflictError, NotFoundError, UnknownOutcomeError, WrongClassError } from '../errors.js'
-import type { CommitId, TableId } from '../ids.js'
+import { AliasTakenError, ConflictError, NotFoundError, WrongClassError } from '../errors.js'
+import type { CommitId } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import type { StorageObject } from '../objects/storage-object.js'
 import { stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
+import { Departures } from './departures.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { type DictCell, type ObjectPlan, type Plan, planOf } from './persist-plan.js'
+import { type ObjectPlan, ownTables, type Plan, planOf } from './persist-plan.js'
 import { bindTable, forgetTable, tableOf } from './table-binding.js'
 import { nameOf, notFound, type TableRows, UnitOfWork } from './unit-of-work.js'
+import { Versions } from './versions.js'
 
 /** Rows that the main program buffers per table before they are sent by themselves. */
 const BUFFERED_ROWS_MAX = 4096
-
-/** A unit on its way, and what follows from its end. */
-interface Departure {
-  /** Defined first. */
-  readonly tables: readonly Table[]
-  readonly unit: Unit
-  landed(receipt: Receipt, atMicros: bigint): void
-  failed(commit: CommitId): void
-}
 
 /** Buffered rows taken out to be sent. */
 interface Rows {
@@ -38,12 +30,22 @@ interface Rows {
 /** The main program's unit of work: every save is a group of its own. */
 export class Program extends UnitOfWork {
   readonly isTransaction = false
+  readonly #departures = new Departures(this.store)
+  readonly #versions = new Versions({
+    store: this.store,
+    instances: this.instances,
+    detached: (stored) => this.detached(stored),
+    isDirty: (state) => this.isDirty(state),
+    take: (state, stored) => this.take(state, stored),
+    commitStates: (roots, extra, first) => this.#commitStates(roots, extra, first),
+    unit: this,
+  })
   #flushing: Promise<void> = Promise.resolve()
   #flushError: unknown
 
   async makePersistent(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
     if (alias !== undefined) checkAlias(alias)
-    await this.#settleUnsure()
+    await this.#departures.settle()
     if (state.ref) return this.#persistAgain(state, alias, ifExists)
     for (let attempt = 0; ; attempt++) {
       const expect = alias === undefined ? null : await this.#aliasTarget(alias, ifExists)
@@ -138,13 +140,14 @@ export class Program extends UnitOfWork {
 
   async deletePersistent(state: ObjectState, deep: boolean): Promise<void> {
     while (state.busy) await state.busy.catch(() => {})
-    await this.#settleUnsure()
+    await this.#departures.settle()
     const ref = state.ref
     if (!ref) return
     const [stored] = await this.store.read([ref])
-    const owned = await this.#tablesOf(ref)
-    if (stored) await this.#remove(ref)
-    for (const table of owned) await this.store.backend.drop(table.id)
+    if (stored) {
+      await this.#remove(ref)
+      for (const table of ownTables(stored)) await this.store.backend.drop(table)
+    }
     await this.store.reached()
     for (const rows of this.bufferedOf(state)) this.buffered.delete(rows.table.id)
     this.instances.delete(ref.id)
@@ -164,12 +167,6 @@ export class Program extends UnitOfWork {
       const [still] = await this.store.read([ref])
       if (still) await this.#remove(ref)
     }
-  }
-
-  async #tablesOf(ref: Ref): Promise<readonly { id: TableId }[]> {
-    const [stored] = await this.store.read([ref])
-    const cells = (stored ? collectionsIn(stored.cells) : []) as unknown as DictCell[]
-    return cells.filter((c) => c.owner.id === ref.id).map((c) => ({ id: c.table as TableId }))
   }
 
   /** Deletes what nothing else refers to and no alias names. Looks at every object of the store: slow, and said so in the docs. */
@@ -209,6 +206,15 @@ export class Program extends UnitOfWork {
     await this.store.reached()
   }
 
+  override newVersion(state: ObjectState): Promise<StorageObject> {
+    return this.#versions.make(this.persistentRef(state, 'newVersion'))
+  }
+
+  override consolidateVersion(state: ObjectState): Promise<void> {
+    this.persistentRef(state, 'consolidateVersion')
+    return this.#versions.consolidate(state)
+  }
+
   /** Takes over an instance that a transaction made or loaded. */
   inherit(state: ObjectState): void {
     const ref = state.ref!
@@ -223,25 +229,26 @@ export class Program extends UnitOfWork {
   // ---- units on their way
 
   /** Stores objects with what they newly reach and their buffered rows, as one unit; `extra` ops ride along. */
-  async #commitStates(roots: readonly ObjectState[], extra: (ref: Ref) => Op[]): Promise<void> {
+  async #commitStates(roots: readonly ObjectState[], extra: (ref: Ref) => Op[], first?: (plan: Plan) => Promise<void>): Promise<void> {
     const plan = await this.#settledPlan(roots)
     await this.#removeOrphans(plan)
+    await first?.(plan)
     // From now on their rows are buffered here, so that none written meanwhile is lost.
     for (const { dict, table } of plan.tables) bindTable(dict, table, this)
     const owners = new Set(plan.objects.map((o) => o.ref.id))
     const rows = this.#takeRows([...this.buffered.values()].filter((r) => owners.has(r.table.owner.id)))
     const ops = [...plan.ops(), ...extra(plan.objects[0]!.ref), ...rows.ops]
     if (ops.length === 0) return
-    const work = this.#depart({
+    const work = this.#departures.depart({
       tables: plan.tables.map(({ table }) => table),
-      unit: this.store.unitOf(withOwnerChecks(this.store.backend, ops, rows.tables)),
+      ops: withOwnerChecks(this.store.backend, ops, rows.tables),
       landed: (receipt, atMicros) => {
         for (const object of plan.objects) this.#stored(object, receipt)
         rows.landed(atMicros)
       },
       failed: (commit) => {
         rows.failed()
-        for (const { state, expect } of plan.objects) if (expect === 'absent') this.#orphans.set(state, commit)
+        for (const { state, expect } of plan.objects) if (commit && expect === 'absent') this.#orphans.set(state, commit)
         for (const { dict, table } of plan.tables) this.#unbind(dict, table)
       },
     })
@@ -266,33 +273,6 @@ export class Program extends UnitOfWork {
       failed: () => {
         for (const { buffer, sent } of taken) buffer.overlay.putBack(sent)
       },
-    }
-  }
-
-  /** Sends a unit and does what follows from its end, or keeps it while its end is unknown. */
-  async #depart(departure: Departure): Promise<void> {
-    const { tables, unit, landed, failed } = departure
-    try {
-      for (const table of tables) await this.store.backend.define(table)
-      landed(await this.store.send(unit), timeOf(unit))
-    } catch (error) {
-      if (error instanceof UnknownOutcomeError) this.#unsure.add(departure)
-      else failed(unit.commit)
-      throw error
-    }
-  }
-
-  /** Units of which it is not known whether they were committed; sending one again tells. */
-  readonly #unsure = new Set<Departure>()
-
-  /** Finds out what became of earlier units, so that nothing new is built on a guess. @throws UnknownOutcomeError while nobody answers */
-  async #settleUnsure(): Promise<void> {
-    for (const departure of [...this.#unsure]) {
-      this.#unsure.delete(departure)
-      await this.#depart(departure).catch((error: unknown) => {
-        // That it failed is old news: its caller was told that it may have, and its changes are unsaved ones again.
-        if (error instanceof UnknownOutcomeError) throw error
-      })
     }
   }
 
@@ -352,9 +332,9 @@ export class Program extends UnitOfWork {
     const reached = [...rows.reached].filter((s) => !s.ref)
     if (reached.length > 0) await this.#commitStates(reached, () => [])
     const taken = this.#takeRows([rows])
-    await this.#depart({
+    await this.#departures.depart({
       tables: [],
-      unit: this.store.unitOf(withOwnerChecks(this.store.backend, taken.ops, taken.tables)),
+      ops: withOwnerChecks(this.store.backend, taken.ops, taken.tables),
       landed: (_, atMicros) => taken.landed(atMicros),
       failed: taken.failed,
     })
@@ -372,7 +352,7 @@ export class Program extends UnitOfWork {
   /** Waits for what is on its way. Throws what an earlier send of rows had thrown, which nobody could be told. */
   async #settled(): Promise<void> {
     await this.#flushing
-    await this.#settleUnsure()
+    await this.#departures.settle()
     this.#throwFlushError()
   }
 

@@ -32,6 +32,12 @@ export interface TableRows {
   readonly reached: Set<ObjectState>
 }
 
+/** A copy of a stored object, and the tables that its collections are copies of. */
+export interface Detached {
+  readonly state: ObjectState
+  readonly sources: ReadonlyMap<StorageDict<any, any>, Table>
+}
+
 export abstract class UnitOfWork {
   abstract readonly isTransaction: boolean
   protected readonly instances = new IdentityMap()
@@ -126,13 +132,11 @@ export abstract class UnitOfWork {
   }
 
   newVersion(_state: ObjectState): Promise<StorageObject> {
-    return Promise.reject(
-      new UnsupportedError('versions of objects are not supported yet: copy the fields into a new object', { code: 'ERR_NO_VERSIONS' }),
-    )
+    return Promise.reject(noVersionsHere())
   }
 
   consolidateVersion(_state: ObjectState): Promise<void> {
-    return Promise.reject(new UnsupportedError('versions of objects are not supported yet', { code: 'ERR_NO_VERSIONS' }))
+    return Promise.reject(noVersionsHere())
   }
 
   newReplica(state: ObjectState, host: string | undefined): Promise<void> {
@@ -194,7 +198,11 @@ export abstract class UnitOfWork {
     const ctor = state.loaded ? constructorOfInstance(instance) : constructorOf(stored.ref.classId)
     if (!state.loaded) constructHandle(instance, ctor)
     try {
-      fill(instance, ctor, this.#decode(state, ctor, stored))
+      fill(
+        instance,
+        ctor,
+        this.#decode(ctor, stored, (cell, path) => this.#collection(state, cell, path)),
+      )
     } catch (error) {
       if (!state.loaded) guardAgain(instance, ctor)
       throw error
@@ -207,13 +215,36 @@ export abstract class UnitOfWork {
 
   protected onTaken(_state: ObjectState): void {}
 
-  #decode(state: ObjectState, ctor: Constructor, stored: Stored): { values: ReadonlyMap<string, unknown>; deleted: readonly string[] } {
+  /** A volatile instance with the contents of a stored object: its own collections are new ones, without rows. */
+  protected detached(stored: Stored): Detached {
+    const ctor = constructorOf(stored.ref.classId)
+    const instance = newHandle(ctor)
+    constructHandle(instance, ctor)
+    const state = stateOf(instance)
+    const sources = new Map<StorageDict<any, any>, Table>()
+    const collection = (cell: DictCell, path: string): StorageDict<any, any> => {
+      if (cell.owner.id !== stored.ref.id) return this.#collection(state, cell, path)
+      const { kind: _, table: id, ...schema } = cell
+      const dict = madeDict(instance, path) ?? dictFromSchema(schema)
+      sources.set(dict, { id: id as TableId, ...schema })
+      return dict
+    }
+    fill(instance, ctor, this.#decode(ctor, stored, collection))
+    state.loaded = true
+    return { state, sources }
+  }
+
+  #decode(
+    ctor: Constructor,
+    stored: Stored,
+    collection: (cell: DictCell, path: string) => StorageDict<any, any>,
+  ): { values: ReadonlyMap<string, unknown>; deleted: readonly string[] } {
     const deleted = [...stored.cells].filter(([, cell]) => isDeleted(cell)).map(([name]) => name)
     const cells = deleted.length === 0 ? stored.cells : new Map([...stored.cells].filter(([, cell]) => !isDeleted(cell)))
     const nested = nestedClassesOf(ctor)
     const context: DecodeContext = {
       resolve: (ref) => this.instanceOf(ref),
-      collection: (cell, path) => this.#collection(state, cell as unknown as DictCell, path),
+      collection: (cell, path) => collection(cell as unknown as DictCell, path),
       nested: nested.nested,
     }
     return { values: decodeFields(cells, context), deleted }
@@ -223,8 +254,8 @@ export abstract class UnitOfWork {
   #collection(state: ObjectState, cell: DictCell, path: string): StorageDict<any, any> {
     const { kind: _, table: id, owner, ...schema } = cell
     const table: Table = { id: id as TableId, owner, ...schema }
-    const made = Object.hasOwn(state.instance, path) ? (state.instance as unknown as Record<string, unknown>)[path] : undefined
-    if (!isDict(made)) {
+    const made = madeDict(state.instance, path)
+    if (!made) {
       const dict = dictFromSchema(schema)
       bindTable(dict, table, this)
       return dict
@@ -289,6 +320,17 @@ export abstract class UnitOfWork {
 }
 
 export const nameOf = (state: ObjectState): string => `${constructorOfInstance(state.instance).name}${state.ref ? ` ${state.ref.id}` : ''}`
+
+/** The dict that the constructor made in a field. */
+function madeDict(instance: StorageObject, path: string): StorageDict<any, any> | undefined {
+  const made = Object.hasOwn(instance, path) ? (instance as unknown as Record<string, unknown>)[path] : undefined
+  return isDict(made) ? made : undefined
+}
+
+const noVersionsHere = (): Error =>
+  new UnsupportedError('versions are made and consolidated in the main program, not inside a task or transaction', {
+    code: 'ERR_NO_VERSIONS',
+  })
 
 export function notFound(id: string, url: string): Error {
   return new NotFoundError(`no object has the id ${id} in ${url}`, { id })

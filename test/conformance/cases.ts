@@ -9,6 +9,7 @@ import { objects } from './objects.js'
 import { storageInterface } from './storage-interface.js'
 import { taskCases } from './tasks.js'
 import { values } from './values.js'
+import { versions } from './versions.js'
 
 /** Every case, the bare backend first: what stands above cannot hold where that does not. */
 export const conformanceCases: readonly Case[] = [
@@ -16,6 +17,7 @@ export const conformanceCases: readonly Case[] = [
   ...contractRows,
   ...objects,
   ...values,
+  ...versions,
   ...aliases,
   ...concurrency,
   ...dict,

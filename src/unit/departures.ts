@@ -1,0 +1,56 @@
+import type { Op, Receipt, Table } from '../backend.js'
+import { timeOf, type Unit } from '../commit/index.js'
+import { UnknownOutcomeError } from '../errors.js'
+import type { CommitId } from '../ids.js'
+import type { Store } from '../store.js'
+
+/** A unit on its way, and what follows from its end. */
+export interface Departure {
+  /** Defined first. */
+  readonly tables: readonly Table[]
+  readonly ops: readonly Op[]
+  landed(receipt: Receipt, atMicros: bigint): void
+  /** `commit`: of the unit, if it was sent. */
+  failed(commit: CommitId | undefined): void
+}
+
+/** Sends units, and keeps those of which nobody can say whether they were committed until somebody can. */
+export class Departures {
+  readonly #store: Store
+  readonly #units = new Map<Departure, Unit>()
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  /** Sends a unit and does what follows from its end. After an UnknownOutcomeError nothing has followed yet. */
+  async depart(departure: Departure): Promise<void> {
+    const { tables, ops, landed, failed } = departure
+    let unit = this.#units.get(departure)
+    try {
+      for (const table of tables) await this.#store.backend.define(table)
+      unit ??= await this.#store.unitOf(ops)
+      landed(await this.#store.send(unit), timeOf(unit))
+      this.#units.delete(departure)
+    } catch (error) {
+      if (error instanceof UnknownOutcomeError && unit) this.#units.set(departure, unit)
+      else {
+        this.#units.delete(departure)
+        failed(unit?.commit)
+      }
+      throw error
+    }
+  }
+
+  /**
+   * Finds out what became of earlier units, by sending them again, so that nothing new is built on a guess.
+   * @throws UnknownOutcomeError while nobody answers
+   */
+  async settle(): Promise<void> {
+    for (const departure of [...this.#units.keys()])
+      await this.depart(departure).catch((error: unknown) => {
+        // That it failed is old news: its caller was told that it may have, and its changes are unsaved ones again.
+        if (error instanceof UnknownOutcomeError) throw error
+      })
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * Versions of objects (COMPSs' and dataClay's `newVersion` and `consolidateVersion`): a version is an independent copy of the stored
+ * object that remembers where it comes from; consolidated, the original gets its contents.
+ */
+import { type Cell, type Op, Ref, type Stamp, type Stored, type StoredRow, type Table } from '../backend.js'
+import { fingerprint } from '../codec/values.js'
+import { ConflictError, UnsavedChangesError, ValidationError } from '../errors.js'
+import type { ClassId, Id } from '../ids.js'
+import type { ObjectState } from '../objects/object-state.js'
+import { type StorageObject, stateOf } from '../objects/storage-object.js'
+import type { Store } from '../store.js'
+import type { IdentityMap } from './identity-map.js'
+import { ownTables, type Plan } from './persist-plan.js'
+import { type Detached, nameOf, notFound, type UnitOfWork } from './unit-of-work.js'
+
+const ORIGIN_CLASS = 'insitu#origin' as ClassId
+
+/** Where a version comes from: stored beside it, under an id made from its own, so that its fields stay its own. */
+export interface Origin {
+  /** The original first, then the versions between it and this one. */
+  readonly chain: readonly Ref[]
+  /** The original as it was when the first version was made of it. */
+  readonly stamp: Stamp
+}
+
+/** The id of a version's origin: the version's own with its variant bits changed, so that it can be no object's. */
+export function originRef(version: Ref): Ref {
+  const { id } = version
+  return new Ref(`${id.slice(0, 14)}8${id.slice(15)}` as Id, ORIGIN_CLASS)
+}
+
+export const putOrigin = (version: Ref, { chain, stamp }: Origin): Op => ({
+  do: 'put',
+  ref: originRef(version),
+  set: new Map<string, Cell>([
+    ['chain', chain],
+    ['revision', stamp.revision],
+    ['commit', stamp.commit],
+  ]),
+  expect: 'absent',
+})
+
+export function originIn(stored: Stored): Origin {
+  const { cells } = stored
+  return {
+    chain: cells.get('chain') as readonly Ref[],
+    stamp: { revision: cells.get('revision') as number, commit: cells.get('commit') as Stamp['commit'] },
+  }
+}
+
+/** What copying a collection needs. */
+export interface RowStore {
+  scan(table: Table): AsyncIterable<readonly StoredRow[]>
+  define(table: Table): Promise<void>
+  write(ops: readonly Op[]): Promise<unknown>
+}
+
+const ROWS_AT_ONCE = 1000
+
+/** Copies the stored rows of a table into a new one, which nobody can reach before an object lists it. */
+export async function copyRows(from: Table, to: Table, store: RowStore): Promise<void> {
+  await store.define(to)
+  let ops: Op[] = []
+  const flush = async (): Promise<void> => {
+    if (ops.length > 0) await store.write(ops)
+    ops = []
+  }
+  for await (const page of store.scan(from))
+    for (const row of page) {
+      ops.push(...rowOps(to, row))
+      if (ops.length >= ROWS_AT_ONCE) await flush()
+    }
+  await flush()
+}
+
+/** Sums of counters are added, since a row's values leave them alone. */
+function rowOps({ id: table, values: columns, writes }: Table, { key, values }: StoredRow): Op[] {
+  const isCounter = (i: number): boolean => columns[i]!.type === 'counter'
+  const sums = values.flatMap((cell, column) =>
+    isCounter(column) && typeof cell === 'bigint' && cell !== 0n ? [{ do: 'add', table, key, column, by: cell } as const] : [],
+  )
+  return [
+    { do: 'row', table, key, set: values.map((cell, i) => (isCounter(i) ? undefined : cell)), ...(writes === 'cas' && { expect: null }) },
+    ...sums,
+  ]
+}
+
+/** What of a unit of work the versions of its objects need. */
+export interface VersionHost {
+  readonly store: Store
+  readonly unit: UnitOfWork
+  readonly instances: IdentityMap
+  detached(stored: Stored): Detached
+  isDirty(state: ObjectState): boolean
+  take(state: ObjectState, stored: Stored): void
+  /** Commits objects as one unit with further ops, after `first`. */
+  commitStates(roots: readonly ObjectState[], extra: (ref: Ref) => Op[], first: (plan: Plan) => Promise<void>): Promise<void>
+}
+
+export class Versions {
+  readonly #host: VersionHost
+
+  constructor(host: VersionHost) {
+    this.#host = host
+  }
+
+  /** An independent copy of the stored object, which remembers its origin. */
+  async make(ref: Ref): Promise<StorageObject> {
+    const [stored, from] = await this.#host.store.read([ref, originRef(ref)])
+    if (!stored) throw notFound(ref.id, this.#host.store.url)
+    const before = from && originIn(from)
+    const origin = { chain: [...(before?.chain ?? []), ref], stamp: before?.stamp ?? stored.stamp }
+    const copy = this.#host.detached(stored)
+    await this.#host.commitStates(
+      [copy.state],
+      (version) => [putOrigin(version, origin)],
+      (plan) => this.#copyCollections(copy, plan),
+    )
+    return copy.state.instance
+  }
+
+  /**
+   * Gives the original the contents and names of a version, and removes the version with those between.
+   * @throws ConflictError when the original was changed since the first version was made of it
+   */
+  async consolidate(state: ObjectState): Promise<void> {
+    const version = state.ref!
+    if (this.#host.isDirty(state))
+      throw new UnsavedChangesError(`${nameOf(state)} has unsaved changes: save() them before consolidateVersion()`, { id: version.id })
+    const [stored, from] = await this.#host.store.read([version, originRef(version)])
+    if (!stored) throw notFound(version.id, this.#host.store.url)
+    if (!from) throw new ValidationError(`${nameOf(state)} is no version: newVersion() makes one`, { code: 'ERR_NO_VERSION' })
+    const { chain, stamp } = originIn(from)
+    const [original, ...between] = chain as [Ref, ...Ref[]]
+    const replaced = await this.#host.store.read([original, ...between])
+    const old = replaced[0]
+    if (!old) throw notFound(original.id, this.#host.store.url)
+    if (old.stamp.commit !== stamp.commit)
+      throw new ConflictError(`the original ${original.id} of ${nameOf(state)} was changed since the version was made`, {
+        ref: original,
+        expected: stamp,
+        found: old.stamp,
+      })
+    const copy = this.#host.detached(stored)
+    copy.state.ref = original
+    copy.state.unit = this.#host.unit
+    copy.state.stamp = old.stamp
+    copy.state.base = new Map([...old.cells].map(([name, cell]) => [name, fingerprint(cell)]))
+    const gone = [stored, ...replaced.slice(1).filter((one) => one !== undefined)]
+    const ops = (await Promise.all(gone.map((one) => this.#becoming(one, original)))).flat()
+    await this.#host.commitStates(
+      [copy.state],
+      () => ops,
+      (plan) => this.#copyCollections(copy, plan),
+    )
+    await this.#dropCollections([old, ...gone])
+    await this.#becomes(state, original, gone)
+  }
+
+  /** Removes a version; its names go to the original. */
+  async #becoming({ ref, stamp }: Stored, original: Ref): Promise<Op[]> {
+    const ops: Op[] = [
+      { do: 'remove', ref, expect: stamp },
+      { do: 'remove', ref: originRef(ref), expect: 'present' },
+    ]
+    for await (const page of this.#host.store.backend.aliases({ ref }))
+      for (const [alias] of page) ops.push({ do: 'name', alias, expect: ref, to: original })
+    return ops
+  }
+
+  /** Fills the collections of a copy, which its group then publishes. */
+  async #copyCollections({ sources }: Detached, { tables }: Plan): Promise<void> {
+    const { backend } = this.#host.store
+    const store = {
+      define: (table: Table) => backend.define(table),
+      scan: (table: Table) => backend.scan({ in: table.id }),
+      write: (ops: readonly Op[]) => this.#host.store.commit(ops),
+    }
+    for (const { dict, table } of tables) {
+      const source = sources.get(dict)
+      if (source) await copyRows(source, table, store)
+    }
+  }
+
+  async #dropCollections(objects: readonly Stored[]): Promise<void> {
+    for (const one of objects) for (const table of ownTables(one)) await this.#host.store.backend.drop(table)
+  }
+
+  /** The version's instance is the original's from now on, beside one that the program may have. */
+  async #becomes(state: ObjectState, original: Ref, gone: readonly Stored[]): Promise<void> {
+    for (const { ref } of gone) this.#host.instances.delete(ref.id)
+    const [stored] = await this.#host.store.read([original])
+    if (!stored) throw notFound(original.id, this.#host.store.url)
+    const other = this.#host.instances.get(original.id)
+    state.ref = original
+    this.#host.take(state, stored)
+    if (!other) this.#host.instances.set(original.id, state.instance)
+    else if (stateOf(other).loaded && !this.#host.isDirty(stateOf(other))) this.#host.take(stateOf(other), stored)
+  }
+}

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict'
+import { getByID, transact } from '../../runtime/index.js'
+import {
+  ConflictError,
+  GroupTooLargeError,
+  NotFoundError,
+  UnsavedChangesError,
+  UnsupportedError,
+  ValidationError,
+} from '../../src/errors.js'
+import { type Case, type CaseContext, law } from './case.js'
+import { all, refused } from './expect.js'
+import { Anything, Item, Library, Person, Totals } from './model.js'
+
+const item = (text: string): Item => Object.assign(new Item(), { text })
+const textOf = (ctx: CaseContext, id: string): Promise<string> => ctx.other(async () => (await Item.getByID(id as never)).text)
+
+/** Versions of objects, and fields too large for one group. */
+export const versions: readonly Case[] = [
+  law('C38', 'of ten chained versions the last becomes the original, and every id between is unknown', async (ctx) => {
+    const alias = ctx.alias('chain')
+    const o = await item('0').makePersistent(alias)
+    const id = o.getID()!
+    const ids: string[] = []
+    let last = o
+    for (let i = 1; i <= 10; i++) {
+      last = await last.newVersion()
+      last.text = String(i)
+      await last.save()
+      ids.push(last.getID()!)
+    }
+    assert.equal(new Set([id, ...ids]).size, 11)
+    assert.equal(await textOf(ctx, id), '0')
+    await last.consolidateVersion()
+    assert.equal(last.getID(), id)
+    assert.equal(await textOf(ctx, id), '10')
+    assert.equal(await ctx.other(async () => (await Item.getByAlias(alias)).text), '10')
+    for (const gone of ids) await ctx.other(() => refused(NotFoundError, () => getByID(gone as never)))
+  }),
+
+  law('C39', 'what was changed in memory and not stored is not in a new version', async (ctx) => {
+    const o = await item('stored').makePersistent()
+    o.text = 'only in memory'
+    const version = await o.newVersion()
+    assert.equal(version.text, 'stored')
+    assert.equal(o.text, 'only in memory')
+    assert.equal(await textOf(ctx, version.getID()!), 'stored')
+  }),
+
+  law('D34', 'a version changes alone; consolidated, whoever refers to the original sees what it holds', async (ctx) => {
+    const dog = Object.assign(new Person(), { name: 'holder' })
+    const friend = Object.assign(new Person(), { name: 'before' })
+    dog.friends = [friend]
+    await dog.makePersistent()
+    const version = await friend.newVersion()
+    version.name = 'after'
+    await version.save()
+    const seen = (): Promise<string> =>
+      ctx.other(async () => (await Person.getByID(dog.getID()!, { depth: 1 })).friends.map(({ name }) => name).join())
+    assert.equal(await seen(), 'before')
+    await version.consolidateVersion()
+    assert.equal(await seen(), 'after')
+    assert.equal(friend.name, 'after', 'the original’s instance is brought up to date')
+  }),
+
+  law('D35', 'a version of a version that is consolidated gives the original its value', async (ctx) => {
+    const o = await item('first').makePersistent()
+    const second = await o.newVersion()
+    const third = await second.newVersion()
+    third.text = 'third'
+    await third.save()
+    await third.consolidateVersion()
+    assert.equal(await textOf(ctx, o.getID()!), 'third')
+    await ctx.other(() => refused(NotFoundError, () => Item.getByID(second.getID()!)))
+  }),
+
+  law('D54', 'of two sibling versions the second to be consolidated meets a conflict, and nothing of it is stored', async (ctx) => {
+    const o = await item('original').makePersistent()
+    const [a, b] = [await o.newVersion(), await o.newVersion()]
+    a.text = 'a'
+    b.text = 'b'
+    await a.save()
+    await b.save()
+    await a.consolidateVersion()
+    await refused(ConflictError, () => b.consolidateVersion())
+    assert.equal(await textOf(ctx, o.getID()!), 'a')
+    assert.equal(await textOf(ctx, b.getID()!), 'b')
+  }),
+
+  law('I110', 'a version has collections of its own, counters included, and gives them to the original', async (ctx) => {
+    const o = await new Totals().makePersistent()
+    o.rows.set({ name: 'x' }, { note: 'old' })
+    o.rows.add({ name: 'x' }, 'hits', 3n)
+    await o.save()
+    const version = await o.newVersion()
+    version.rows.add({ name: 'x' }, 'hits', 4n)
+    version.rows.set({ name: 'y' }, { note: 'new' })
+    await version.save()
+    const rows = (id: string): Promise<unknown[]> => ctx.other(async () => all(((await getByID(id as never)) as Totals).rows.entries()))
+    const old = [[{ name: 'x' }, { note: 'old', hits: 3n }]]
+    const changed = [
+      [{ name: 'x' }, { note: 'old', hits: 7n }],
+      [{ name: 'y' }, { note: 'new', hits: 0n }],
+    ]
+    assert.deepEqual(await rows(o.getID()!), old)
+    assert.deepEqual(await rows(version.getID()!), changed)
+    await version.consolidateVersion()
+    assert.deepEqual(await rows(o.getID()!), changed)
+    version.rows.delete({ name: 'y' })
+    await version.save()
+    assert.deepEqual(await rows(o.getID()!), changed.slice(0, 1))
+  }),
+
+  law('I111', 'references of a version lead to the same objects, and deleting it leaves the original alone', async (ctx) => {
+    const o = new Library()
+    o.keeper = Object.assign(new Person(), { name: 'K' })
+    o.books.set({ title: 't' }, { year: 1 })
+    await o.makePersistent()
+    const version = await o.newVersion()
+    assert.equal(version.keeper, o.keeper)
+    await version.deletePersistent()
+    await ctx.other(async () => {
+      const copy = await Library.getByID(o.getID()!, { depth: 1 })
+      assert.equal(copy.keeper?.name, 'K')
+      assert.deepEqual(await copy.books.get({ title: 't' }), { year: 1 })
+    })
+  }),
+
+  law('I112', 'what is no version cannot be consolidated, nor one with unsaved changes, nor inside a transaction', async () => {
+    const o = await item('o').makePersistent()
+    await refused(ValidationError, () => o.consolidateVersion())
+    await refused(ValidationError, () => new Item().newVersion())
+    const version = await o.newVersion()
+    version.text = 'unsaved'
+    await refused(UnsavedChangesError, () => version.consolidateVersion())
+    await refused(UnsupportedError, () => transact(() => o.newVersion()))
+  }),
+
+  law('I113', 'fields of 65 MiB come back whole, are replaced, and leave nothing behind', async (ctx) => {
+    const size = 65 * 1024 * 1024
+    const o = new Anything()
+    o.value = new Uint8Array(size).fill(7)
+    o.second = 'small'
+    await o.makePersistent()
+    const sum = (): Promise<number[]> =>
+      ctx.other(async () => {
+        const { value } = await Anything.getByID(o.getID()!)
+        const bytes = value as Uint8Array
+        return [bytes.length, bytes[0]!, bytes[size >> 1]!, bytes.at(-1)!]
+      })
+    assert.deepEqual(await sum(), [size, 7, 7, 7])
+    ;(o.value as Uint8Array)[size >> 1] = 8
+    await o.save()
+    assert.deepEqual(await sum(), [size, 7, 8, 7])
+    o.value = new Uint8Array(3).fill(1)
+    await o.save()
+    assert.deepEqual(await sum(), [3, 1, undefined, 1])
+    const chunks = await all(ctx.store.backend.objects({ classId: 'insitu#chunk' as never }))
+    assert.deepEqual(chunks.flat(), [])
+  }),
+
+  law(
+    'I114',
+    'a unit of work that is too large is refused as a whole, and smaller ones go through',
+    async (ctx) => {
+      const { groupBytesMax } = ctx.store.backend.capabilities
+      const each = 32 * 1024 * 1024
+      const value = new Uint8Array(each)
+      const made = Array.from({ length: Math.ceil(groupBytesMax / each) + 1 }, () => Object.assign(new Anything(), { value }))
+      const first = made[0]!
+      first.second = made.slice(1)
+      await refused(GroupTooLargeError, () => first.makePersistent(ctx.alias('huge')))
+      await ctx.other(() => refused(NotFoundError, () => Anything.getByAlias(ctx.alias('huge'))))
+      first.second = null
+      await first.makePersistent(ctx.alias('huge'))
+      await first.deletePersistent()
+    },
+    (backend) =>
+      backend.capabilities.groupBytesMax > 512 * 1024 * 1024 ? 'groups of this backend are as large as this machine’s memory' : undefined,
+  ),
+]
