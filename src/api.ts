@@ -54,8 +54,12 @@ export async function transact<T>(fn: () => T | PromiseLike<T>, options: Transac
       const receipt = await tx.commit({ check: options.check ?? false })
       tx.handOver()
       if (receipt) {
-        await unit.store.reached()
-        if (unit instanceof Program) await unit.refresh(new Set(receipt.stamps.keys()))
+        const changed = new Set(receipt.stamps.keys())
+        for (const store of tx.stores) {
+          await store.reached()
+          if (store !== unit.store) await store.program.refresh(changed)
+        }
+        if (unit instanceof Program) await unit.refresh(changed)
       }
       return result
     } catch (error) {

@@ -10,11 +10,15 @@ export class Packed {
   constructor(readonly bytes: Uint8Array) {}
 }
 
-/** A reference to a StorageObject. The class travels with the id: it names Cassandra's table and lets a handle have its class. */
+/**
+ * A reference to a StorageObject. The class travels with the id: it names Cassandra's table and lets a handle have its class. `store`
+ * is the url (without secrets) of the store that holds the object, where that is another than the one that holds the reference.
+ */
 export class Ref {
   constructor(
     readonly id: Id,
     readonly classId: ClassId,
+    readonly store?: string,
   ) {}
 }
 

@@ -1,10 +1,11 @@
-import type { Ack, Backend, Mark, Op, Receipt, Ref, Stored } from './backend.js'
-import { type CommitOptions, commitUnit, findResolved, readResolved, type Unit } from './commit/index.js'
+import { type Ack, type Backend, type Mark, type Op, type Receipt, Ref, type Stored } from './backend.js'
+import { type CommitOptions, commitUnit, findResolved, type Home, readResolved, type Unit, type UnitPart } from './commit/index.js'
 import { GroupTooLargeError, UnsupportedError, ValidationError } from './errors.js'
-import { type CommitId, type Id, newCommitId } from './ids.js'
+import { type ClassId, type CommitId, type Id, newCommitId, newId, type TableId } from './ids.js'
 import { LargeCells, opBytes } from './large-cells.js'
 import { ALIAS_BYTES_MAX } from './limits.js'
-import { runIn } from './unit/context.js'
+import { noteClosed, noteOpen, openStoreAt, storeNotOpen } from './open-stores.js'
+import { runIn, unitIfOpen } from './unit/context.js'
 import { Program } from './unit/program.js'
 
 export interface StoreOptions {
@@ -47,12 +48,13 @@ export class Store {
         ack: this.#ack,
       })
     this.#protocol = {
-      backendOf: () => this.backend,
+      backendOf: (of) => (typeof of === 'string' ? this.#backendOfTable(of) : this.#backendOfRef(of)),
       background: (work) => this.#keep(work),
       // Its receipt has come: it will not be sent again.
       onMark: (home, key) => this.#keep(this.commit([{ do: 'forget', home, keys: [key], what: 'mark' }])),
       ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
     }
+    noteOpen(this)
   }
 
   /** The url without secrets. */
@@ -60,9 +62,12 @@ export class Store {
     return this.backend.url
   }
 
-  /** Runs `body` with this store as the current one: its objects, tasks and transactions are this store's. */
+  /** Runs `body` with this store as the current one. Inside a transaction it takes part in that, with this store's objects. */
   run<T>(body: () => T): T {
-    return runIn(this.program, body)
+    const unit = unitIfOpen()
+    // Another opening of the transaction's own store is another program.
+    const joins = unit?.isTransaction && (unit.store === this || unit.store.url !== this.url)
+    return runIn(joins ? unit.unitOn(this) : this.program, body)
   }
 
   /** Ops as one unit of work, ready to be sent. @throws GroupTooLargeError */
@@ -115,6 +120,48 @@ export class Store {
     return this.#ack
   }
 
+  // ---- several stores
+
+  readonly #peers = new Map<string, Store>()
+
+  /** Remembers another store of the same program, so that references to its objects are resolved there. */
+  meet(other: Store): void {
+    if (other === this || this.#peers.get(other.url) === other) return
+    this.#peers.set(other.url, other)
+    other.meet(this)
+  }
+
+  /** The program's store of a url, if it is open. */
+  peer(url: string): Store | undefined {
+    return url === this.url ? this : openStoreAt(url, this.#peers)
+  }
+
+  /** Units of several stores as one, decided at the first; `this` sends it. */
+  joined(units: readonly Unit[]): Unit {
+    const [first, ...rest] = units as readonly [Unit, ...Unit[]]
+    if (rest.length === 0) return first
+    const parts = units.flatMap((unit) => unit.parts)
+    const { backend, ref } = first.home ?? homeIn(parts)
+    // What others reserve says where it is decided.
+    const unit: Unit = { ...first, parts, home: { backend, ref: new Ref(ref.id, ref.classId, backend.url) } }
+    this.#whenSent.set(unit, () => {
+      for (const one of units) this.#whenSent.get(one)?.()
+    })
+    return unit
+  }
+
+  #backendOfRef(ref: Ref): Backend {
+    const peer = ref.store === undefined ? this : this.peer(ref.store)
+    if (!peer) throw storeNotOpen(ref)
+    return peer.backend
+  }
+
+  async #backendOfTable(id: TableId): Promise<Backend> {
+    if (this.#peers.size === 0 || (await this.backend.table(id))) return this.backend
+    for (const { backend } of this.#peers.values()) if (await backend.table(id)) return backend
+    return this.backend
+  }
+
   #closed = false
 
   /** Whether `close` was called. */
@@ -125,6 +172,7 @@ export class Store {
   /** Saves buffered rows, waits for what is under way, and closes the backend. */
   async close(): Promise<void> {
     this.#closed = true
+    noteClosed(this)
     try {
       await this.program.saveRows()
     } finally {
@@ -141,6 +189,18 @@ export class Store {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+/** The first object that a unit writes; new ones only when there is no other, since what exists is written with it. */
+function homeIn(parts: readonly UnitPart[]): Home {
+  let found: Home | undefined
+  for (const { backend, ops } of parts)
+    for (const op of ops) {
+      if (op.do !== 'put' && op.do !== 'remove' && op.do !== 'check') continue
+      if (op.do !== 'put' || op.expect !== 'absent') return { backend, ref: op.ref }
+      found ??= { backend, ref: op.ref }
+    }
+  return found ?? { backend: parts[0]!.backend, ref: new Ref(newId(), 'insitu#unit' as ClassId) }
 }
 
 function requireGroupSize(ops: readonly Op[], { capabilities: { groupBytesMax }, url }: Backend): void {

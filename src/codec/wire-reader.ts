@@ -204,8 +204,7 @@ function readExtension(): unknown {
 function compound(tag: number, items: readonly unknown[]): unknown {
   switch (tag) {
     case WireTag.ref:
-      if (items.length === 2 && typeof items[0] === 'string' && typeof items[1] === 'string')
-        return new Ref(items[0] as Id, items[1] as ClassId)
+      if (items.length === 2 || items.length === 3) return refOf(items)
       break
     case WireTag.map:
       return mapOf(items)
@@ -247,4 +246,10 @@ const HEX = /^-?[0-9a-f]+$/
 function bigintOf(text: string): bigint {
   if (!HEX.test(text)) throw corrupt('no number')
   return text.startsWith('-') ? -BigInt(`0x${text.slice(1)}`) : BigInt(`0x${text}`)
+}
+
+function refOf([id, classId, store]: readonly unknown[]): Ref {
+  if (typeof id !== 'string' || typeof classId !== 'string' || (store !== undefined && typeof store !== 'string'))
+    throw corrupt('a reference that is none')
+  return new Ref(id as Id, classId as ClassId, store)
 }

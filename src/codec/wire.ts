@@ -116,7 +116,7 @@ function exactObject(value: object, depth: number): unknown {
   if (Array.isArray(value)) return exactArray(value, depth + 1)
   const proto: unknown = Object.getPrototypeOf(value)
   if (proto === Object.prototype || proto === null) return exactPlain(value as Record<string, unknown>, depth + 1)
-  if (value instanceof Ref) return new Tagged(WireTag.ref, [exact(value.id, depth), exact(value.classId, depth)])
+  if (value instanceof Ref) return refTag(value, depth)
   if (value instanceof Packed) return new Tagged(WireTag.packed, value.bytes)
   if (value instanceof Uint8Array) return new Tagged(WireTag.bytes, value)
   if (value instanceof Map) return new Tagged(WireTag.map, flatEntries(value, depth + 1))
@@ -173,4 +173,12 @@ function flatEntries(map: ReadonlyMap<unknown, unknown>, depth: number): unknown
   const flat: unknown[] = []
   for (const [key, item] of map) flat.push(exactItem(key, depth), exactItem(item, depth))
   return flat
+}
+
+function refTag({ id, classId, store }: Ref, depth: number): Tagged {
+  const parts = store === undefined ? [id, classId] : [id, classId, store]
+  return new Tagged(
+    WireTag.ref,
+    parts.map((part) => exact(part, depth)),
+  )
 }

@@ -8,6 +8,7 @@ import { newId, newTableId, type TableId } from '../ids.js'
 import { assertRebuildable, constructorOfInstance, defaultFieldsOf, storedFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { isStorageObject, type StorageObject, stateOf } from '../objects/storage-object.js'
+import type { Store } from '../store.js'
 import { tableOf } from './table-binding.js'
 
 /** A field that was deleted although the class's constructor makes it. */
@@ -30,6 +31,8 @@ export interface TablePlan {
 }
 
 export class Plan {
+  constructor(readonly store: Store) {}
+
   readonly objects: ObjectPlan[] = []
   readonly tables: TablePlan[] = []
   /** Groups under way that this plan builds on: plan again once they have settled. */
@@ -45,8 +48,8 @@ export class Plan {
 }
 
 /** Plans `roots` and every volatile object that they reach. */
-export function planOf(roots: Iterable<ObjectState>): Plan {
-  const plan = new Plan()
+export function planOf(roots: Iterable<ObjectState>, store: Store): Plan {
+  const plan = new Plan(store)
   const queue = [...new Set(roots)]
   const seen = new Set(queue)
   const reach = (state: ObjectState): void => {
@@ -71,7 +74,7 @@ function planObject(plan: Plan, state: ObjectState, reach: (s: ObjectState) => v
       if (!isStorageObject(value)) return undefined
       const other = stateOf(value)
       if (!other.ref) reach(other)
-      return refOf(other)
+      return refFrom(plan.store, other)
     },
     collectionOf: (value) => (isDict(value) ? dictCell(plan, value, ref, reach) : undefined),
     classOf: nested.classOf,
@@ -80,6 +83,15 @@ function planObject(plan: Plan, state: ObjectState, reach: (s: ObjectState) => v
   for (const name of state.stamp ? state.base.keys() : defaultFieldsOf(ctor))
     if (!cells.has(name) && !Object.hasOwn(instance, name)) cells.set(name, DELETED)
   plan.objects.push({ state, ref, ...difference(state.base, cells), expect: state.stamp ?? 'absent' })
+}
+
+/** The reference to an object as another object of `store` holds it: with the store that it lies in, where that is another. */
+export function refFrom(store: Store, state: ObjectState): Ref {
+  const ref = refOf(state)
+  const its = ref.store === undefined ? state.unit?.store : undefined
+  if (!its || its.url === store.url) return ref
+  store.meet(its)
+  return new Ref(ref.id, ref.classId, its.url)
 }
 
 /** The object's reference, fixed as soon as somebody needs it. */
@@ -142,7 +154,7 @@ function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref, reach
     refOf: (value) => {
       const state = stateOf(value as StorageObject)
       if (!state.ref) reach(state)
-      return refOf(state)
+      return refFrom(plan.store, state)
     },
     resolve: () => undefined,
   })

@@ -127,7 +127,7 @@ export class Program extends UnitOfWork {
   async #rebase(state: ObjectState): Promise<boolean> {
     const [stored] = await this.store.read([state.ref!])
     if (!stored) return false
-    const mine = planOf([state]).objects[0]!
+    const mine = planOf([state], this.store).objects[0]!
     const theirs = [...stored.cells].filter(([name, cell]) => {
       return !state.base.has(name) || state.base.get(name) !== fingerprint(cell)
     })
@@ -292,7 +292,7 @@ export class Program extends UnitOfWork {
 
   async #settledPlan(roots: readonly ObjectState[]): Promise<Plan> {
     for (;;) {
-      const plan = planOf(this.#withReached(roots))
+      const plan = planOf(this.#withReached(roots), this.store)
       if (plan.waits.length === 0) return plan
       await Promise.allSettled(plan.waits)
     }

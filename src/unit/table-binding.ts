@@ -7,7 +7,7 @@ import { bindDict } from '../dict/storage-dict.js'
 import { UnavailableError } from '../errors.js'
 import { isStorageObject, stateOf } from '../objects/storage-object.js'
 import { unitIfOpen } from './context.js'
-import { refOf } from './persist-plan.js'
+import { refFrom } from './persist-plan.js'
 import type { UnitOfWork } from './unit-of-work.js'
 
 const bindings = new WeakMap<object, TableBinding>()
@@ -57,7 +57,7 @@ class TableBinding implements DictBinding {
   refOf(value: object): Ref {
     if (!isStorageObject(value)) throw new UnavailableError('a reference column holds StorageObjects')
     const state = stateOf(value)
-    const ref = refOf(state)
+    const ref = refFrom(this.unit.store, state)
     if (!state.ref) this.#writer().foresee(state, this.stored)
     return ref
   }
@@ -71,6 +71,6 @@ class TableBinding implements DictBinding {
   /** A task's or transaction's writes are its own until it commits, also on a dict that the main program loaded. */
   #writer(): UnitOfWork {
     const current = unitIfOpen()
-    return current?.isTransaction ? current : this.unit
+    return current?.isTransaction ? current.unitOn(this.unit.store) : this.unit
   }
 }

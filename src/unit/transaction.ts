@@ -1,10 +1,11 @@
 import type { Op, Receipt, Ref, Table } from '../backend.js'
+import type { Unit } from '../commit/index.js'
 import { AliasTakenError, ConflictError, NotFoundError, UnsupportedError, WrongDirectionError } from '../errors.js'
 import type { Id } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, type StorageObject, stateOf } from '../objects/storage-object.js'
-import { checkAlias, type UnitOptions } from '../store.js'
+import { checkAlias, type Store, type UnitOptions } from '../store.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { type Plan, planOf } from './persist-plan.js'
 import { bindTable, tableOf } from './table-binding.js'
@@ -20,12 +21,27 @@ export interface CommitOptions extends UnitOptions {
 /** A unit of work that commits as one group at its end, or leaves no trace: a task, or the body of `transact`. */
 export class Transaction extends UnitOfWork {
   readonly isTransaction = true
+  /** Its parts by store: they commit together, sent by the one that began. */
+  readonly #family: Map<Store, Transaction>
   readonly #loaded = new Set<ObjectState>()
   readonly #created = new Set<ObjectState>()
   readonly #removed = new Map<Id, ObjectState>()
   readonly #names = new Map<string, { readonly expect: Ref | null; readonly to: Ref | null }>()
   /** Instances of the main program that were saved inside. */
   readonly #enlisted = new Set<ObjectState>()
+
+  constructor(store: Store, family = new Map<Store, Transaction>()) {
+    super(store)
+    this.#family = family
+    family.set(store, this)
+  }
+
+  override unitOn(store: Store): Transaction {
+    if (store.url === this.store.url) return this
+    for (const [known, part] of this.#family) if (known.url === store.url) return part
+    this.store.meet(store)
+    return new Transaction(store, this.#family)
+  }
 
   protected override onTaken(state: ObjectState): void {
     this.#loaded.add(state)
@@ -67,7 +83,7 @@ export class Transaction extends UnitOfWork {
           by: held.id,
         })
     }
-    if (!state.ref) this.#create(planOf([state]))
+    if (!state.ref) this.#create(planOf([state], this.store))
     if (alias !== undefined && held?.id !== state.ref!.id) this.#rename(alias, held ?? null, state.ref!)
     return state.instance
   }
@@ -89,7 +105,7 @@ export class Transaction extends UnitOfWork {
   async save(state: ObjectState): Promise<void> {
     const ref = this.persistentRef(state, 'save')
     if (state.unit !== this) this.#enlisted.add(state)
-    planOf([state])
+    planOf([state], this.store)
     if (!state.stamp) return
     const [stored] = await this.store.read([ref])
     if (!stored) throw notFound(ref.id, this.store.url)
@@ -128,11 +144,15 @@ export class Transaction extends UnitOfWork {
 
   rowsChanged(_rows: TableRows): void {}
 
-  /** Everything that changed, as ops; empty when nothing did. */
-  collect({ check = false, readOnly }: CommitOptions = {}): { plan: Plan; ops: Op[] } {
+  /** Everything that changed in all stores, as ops; empty when nothing did. */
+  collect(options: CommitOptions = {}): readonly Op[] {
+    return [...this.#family.values()].flatMap((part) => part.#collect(options).ops)
+  }
+
+  #collect({ check = false, readOnly }: CommitOptions = {}): { plan: Plan; ops: Op[] } {
     const roots = [...this.#created, ...this.#loaded, ...this.#enlisted]
     const reached = [...this.buffered.values()].flatMap((r) => [...r.reached].filter((s) => !s.ref))
-    const plan = planOf([...roots, ...reached])
+    const plan = planOf([...roots, ...reached], this.store)
     const changed = plan.changed
     const rows = [...this.buffered.values()].filter((r) => r.overlay.count > 0)
     for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
@@ -150,18 +170,31 @@ export class Transaction extends UnitOfWork {
     return { plan, ops }
   }
 
-  /** Commits as one group. `undefined` when there was nothing to commit. */
+  /** Commits as one unit of work. `undefined` when there was nothing to commit. */
   async commit(options: CommitOptions = {}): Promise<Receipt | undefined> {
-    const { plan, ops } = this.collect(options)
-    if (ops.length === 0) return undefined
+    const parts = [...this.#family.values()].map((part) => ({ part, ...part.#collect(options) })).filter(({ ops }) => ops.length > 0)
+    if (parts.length === 0) return undefined
+    const units: Unit[] = []
+    for (const { part, plan, ops } of parts) units.push(await part.#unitOf(plan, ops, options))
+    const receipt = await this.store.send(this.store.joined(units))
+    if (receipt.applied) for (const { part, plan } of parts) part.#committed(plan, receipt)
+    return receipt
+  }
+
+  async #unitOf(plan: Plan, ops: readonly Op[], { commit, home, mark }: CommitOptions): Promise<Unit> {
     this.#create(plan)
     for (const table of this.#newTables(plan)) await this.store.backend.define(table)
     const tables = [...this.buffered.values()].filter((r) => r.overlay.count > 0).map((r) => r.table)
-    const { commit, home, mark } = options
-    const unit = { ...(commit && { commit }), ...(home && { home }), ...(mark && { mark }) }
-    const receipt = await this.store.commit(withOwnerChecks(this.store.backend, ops, tables), unit)
-    if (receipt.applied) this.#committed(plan, receipt)
-    return receipt
+    return this.store.unitOf(withOwnerChecks(this.store.backend, ops, tables), {
+      ...(commit && { commit }),
+      ...(home && { home }),
+      ...(mark && { mark }),
+    })
+  }
+
+  /** The stores that it wrote to, or read from. */
+  get stores(): Iterable<Store> {
+    return this.#family.keys()
   }
 
   /** Tables of collections that this unit made: defined before the group that refers to them. */
@@ -183,12 +216,13 @@ export class Transaction extends UnitOfWork {
 
   /** Makes what was made persistent inside volatile again, after a failure. */
   rollback(): void {
-    for (const state of this.#created) state.becomeVolatile()
+    for (const part of this.#family.values()) for (const state of part.#created) state.becomeVolatile()
   }
 
   /** Instances that go on living in the main program after the transaction. */
   handOver(): void {
-    for (const state of [...this.#created, ...this.#loaded]) if (state.ref && state.unit === this) this.store.program.inherit(state)
+    for (const part of this.#family.values())
+      for (const state of [...part.#created, ...part.#loaded]) if (state.ref && state.unit === part) part.store.program.inherit(state)
   }
 
   /** What this unit changed, for refreshing instances of the main program. */

@@ -1,24 +1,17 @@
 /** What a task, a transaction, or the main program between two saves, has read and changed of one store. */
-import type { Location, Ref, Stored, Table } from '../backend.js'
+import { type Location, Ref, type Stored, type Table } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { classOf, constructorOf, findConstructor } from '../classes/class-registry.js'
 import { nestedClassesOf } from '../codec/nested-classes.js'
 import { type DecodeContext, decodeFields, fingerprint, refsIn } from '../codec/values.js'
 import { Overlay } from '../dict/overlay.js'
 import { dictFromSchema, dictSchemaOf, isDict, type StorageDict } from '../dict/storage-dict.js'
-import {
-  NotFoundError,
-  SchemaMismatchError,
-  UnavailableError,
-  UnsavedChangesError,
-  UnsupportedError,
-  ValidationError,
-  WrongClassError,
-} from '../errors.js'
+import { NotFoundError, SchemaMismatchError, UnsavedChangesError, UnsupportedError, ValidationError, WrongClassError } from '../errors.js'
 import { type Id, isIdText, type TableId } from '../ids.js'
 import { constructHandle, constructorOfInstance, fill, guardAgain } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, newHandle, type PersistOptions, StorageObject, stateOf } from '../objects/storage-object.js'
+import { storeNotOpen } from '../open-stores.js'
 import { checkAlias, type Store } from '../store.js'
 import { IdentityMap } from './identity-map.js'
 import { type DictCell, isDeleted, planOf } from './persist-plan.js'
@@ -59,7 +52,12 @@ export abstract class UnitOfWork {
 
   /** The unit that acts on an object: the running transaction, else the one that holds it. */
   unitFor(state: ObjectState): UnitOfWork {
-    return this.isTransaction ? this : (state.unit ?? this)
+    return this.isTransaction ? this.unitOn(state.unit?.store ?? this.store) : (state.unit ?? this)
+  }
+
+  /** The same unit of work on another store. */
+  unitOn(store: Store): UnitOfWork {
+    return store === this.store ? this : store.program
   }
 
   // ---- reading
@@ -101,13 +99,39 @@ export abstract class UnitOfWork {
 
   /** Loads handles in one round trip. */
   async loadAll(states: readonly ObjectState[]): Promise<void> {
-    const wanted = states.filter((s) => !s.loaded && s.ref)
+    const wanted = states.filter((s) => !s.loaded && s.ref && this.#isHere(s))
+    await this.#loadElsewhere(states.filter((s) => !s.loaded && s.ref && !this.#isHere(s)))
     if (wanted.length === 0) return
     const stored = await this.store.read(wanted.map((s) => s.ref!))
     stored.forEach((found, i) => {
       if (!found) throw notFound(wanted[i]!.ref!.id, this.store.url)
       this.take(wanted[i]!, found)
     })
+  }
+
+  #isHere({ ref, unit }: ObjectState): boolean {
+    return ref?.store === undefined && (!unit || unit.store === this.store || unit.store.url === this.store.url)
+  }
+
+  async #loadElsewhere(states: readonly ObjectState[]): Promise<void> {
+    const byUnit = new Map<UnitOfWork, ObjectState[]>()
+    for (const state of states) {
+      if (state.ref!.store !== undefined) this.#bringHome(state)
+      const unit = this.unitOn(state.unit!.store)
+      byUnit.set(unit, [...(byUnit.get(unit) ?? []), state])
+    }
+    for (const [unit, of] of byUnit) await unit.loadAll(of)
+  }
+
+  /** A handle of a store that was not open when it was made. */
+  #bringHome(state: ObjectState): void {
+    const { id, classId, store } = state.ref!
+    const peer = this.store.peer(store!)
+    if (!peer) throw storeNotOpen(state.ref!)
+    const unit = this.unitOn(peer)
+    state.ref = new Ref(id, classId)
+    state.unit = unit
+    if (!unit.instances.get(id)) unit.instances.set(id, state.instance)
   }
 
   async reload(state: ObjectState, discard: boolean): Promise<void> {
@@ -165,10 +189,19 @@ export abstract class UnitOfWork {
     if (depth > 0) {
       const next = new Map<Id, Ref>()
       for (const found of stored) for (const ref of found ? refsIn(found.cells) : []) if (ref.id !== found!.ref.id) next.set(ref.id, ref)
-      const unloaded = [...next.values()].filter((ref) => !stateOf(this.instanceOf(ref)).loaded)
-      if (unloaded.length > 0) await this.fetch(unloaded, { depth: depth - 1 })
+      await this.#fetchDeeper([...next.values()], depth - 1)
     }
     return instances
+  }
+
+  async #fetchDeeper(refs: readonly Ref[], depth: number): Promise<void> {
+    const byStore = new Map<Store, Ref[]>()
+    for (const ref of refs) {
+      if (stateOf(this.instanceOf(ref)).loaded) continue
+      const peer = ref.store === undefined ? this.store : this.store.peer(ref.store)
+      if (peer) byStore.set(peer, [...(byStore.get(peer) ?? []), new Ref(ref.id, ref.classId)])
+    }
+    for (const [store, of] of byStore) await this.unitOn(store).fetch(of, { depth })
   }
 
   /** An object as the store has it now meets what is in memory: unsaved changes win, else the store. */
@@ -182,11 +215,13 @@ export abstract class UnitOfWork {
 
   /** The one instance of an id in this unit of work; a handle when it is new here. */
   instanceOf(ref: Ref): StorageObject {
+    const peer = ref.store === undefined ? this.store : this.store.peer(ref.store)
+    if (peer && peer.url !== this.store.url) return this.unitOn(peer).instanceOf(new Ref(ref.id, ref.classId))
     const known = this.instances.get(ref.id)
     if (known) return known
     const instance = newHandle(findConstructor(ref.classId) ?? StorageObject)
     const state = stateOf(instance)
-    state.ref = ref
+    state.ref = peer ? new Ref(ref.id, ref.classId) : ref
     state.unit = this
     this.instances.set(ref.id, instance)
     return instance
@@ -291,7 +326,7 @@ export abstract class UnitOfWork {
 
   isDirty(state: ObjectState): boolean {
     if (!state.loaded) return false
-    const { objects } = planOf([state])
+    const { objects } = planOf([state], this.store)
     const own = objects[0]!
     return own.set.size > 0 || own.unset.length > 0 || this.bufferedOf(state).some((r) => r.overlay.count > 0)
   }
@@ -350,8 +385,4 @@ function assertSameColumns(code: object, stored: object, where: string): void {
         field: where,
       },
     )
-}
-
-export function assertOpen(open: boolean, url: string): void {
-  if (!open) throw new UnavailableError(`${url} is closed: connect again`)
 }

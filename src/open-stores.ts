@@ -1,0 +1,26 @@
+import type { Ref } from './backend.js'
+import { UnavailableError } from './errors.js'
+import type { Store } from './store.js'
+
+/** The stores that this process has open, newest last: what refers to an object of another store is resolved with them. */
+const open = new Set<Store>()
+
+export const noteOpen = (store: Store): void => void open.add(store)
+export const noteClosed = (store: Store): void => void open.delete(store)
+export const openStores = (): Iterable<Store> => open
+
+/** The store of a url. Several programs of one process may each have one: then `known`, else the newest. */
+export function openStoreAt(url: string, known: ReadonlyMap<string, Store>): Store | undefined {
+  const met = known.get(url)
+  if (met && !met.closed) return met
+  let found: Store | undefined
+  for (const store of open) if (store.url === url) found = store
+  return found
+}
+
+export const storeNotOpen = ({ id, store }: Ref): UnavailableError =>
+  new UnavailableError(`object ${id} lies in ${store}, which this program has not opened: connect() to it first`, {
+    code: 'ERR_STORE_NOT_OPEN',
+    id,
+    store,
+  })

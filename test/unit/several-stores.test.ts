@@ -1,0 +1,168 @@
+/** One program with several stores open: references between them, and units of work that span them. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { connect, StorageDict, StorageObject, t, transact } from '../../runtime/index.js'
+import { openBackend } from '../../runtime/open-backend.js'
+import { UnavailableError } from '../../src/errors.js'
+import { Store } from '../../src/store.js'
+import { FaultyBackend } from '../conformance/faulty-backend.js'
+
+class Account extends StorageObject {
+  balance = 0
+  log = new StorageDict({ day: t.text }, { moved: t.i64 })
+}
+
+class Bank extends StorageObject {
+  name = ''
+  accounts: Account[] = []
+}
+
+const kinds: Record<string, (folder: string) => [string, string]> = {
+  memory: (folder) => [`memory:${folder}-a`, `memory:${folder}-b`],
+  'memory of three domains': (folder) => [`memory:${folder}-c?domains=3`, `memory:${folder}-d?domains=3`],
+  files: (folder) => [`nvram:${folder}/a`, `nvram:${folder}/b`],
+  'a file and memory': (folder) => [`nvram:${folder}/a`, `memory:${folder}-e?domains=2`],
+}
+
+for (const [kind, urls] of Object.entries(kinds))
+  describe(`several stores: ${kind}`, () => {
+    let folder: string
+    let a: Store
+    let b: Store
+    let faulty: FaultyBackend
+
+    beforeEach(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'insitu-stores-'))
+      const [first, second] = urls(folder)
+      a = await connect(first)
+      faulty = new FaultyBackend(await openBackend(second))
+      b = new Store(faulty, { patienceMs: 50 })
+    })
+    afterEach(async () => {
+      await a.close()
+      await b.close()
+      await rm(folder, { recursive: true, force: true })
+    })
+
+    const accountIn = (store: Store, balance: number): Promise<Account> =>
+      store.run(() => Object.assign(new Account(), { balance }).makePersistent())
+    /** As a program sees it that has read nothing before. */
+    const balanceIn = async (store: Store, account: Account): Promise<number> =>
+      new Store(store.backend).run(async () => (await Account.getByID(account.getID()!)).balance)
+
+    it('an object refers to one of another store, which is found there', async () => {
+      const there = await accountIn(b, 7)
+      const bank = await a.run(() => Object.assign(new Bank(), { accounts: [there] }).makePersistent('bank'))
+      const other = { a: new Store(a.backend), b: new Store(b.backend) }
+      const loaded = await other.a.run(() => Bank.getByAlias('bank', { depth: 1 }))
+      expect(loaded.accounts[0]!.getID()).to.equal(there.getID())
+      expect(loaded.accounts[0]!.balance).to.equal(7)
+      loaded.accounts[0]!.balance = 8
+      await loaded.accounts[0]!.save()
+      expect(await balanceIn(b, there)).to.equal(8)
+      expect(await other.b.run(() => Account.getByID(there.getID()!))).to.equal(loaded.accounts[0])
+      expect(bank.accounts[0]).to.equal(there)
+      // Saved again it keeps the reference as it is.
+      loaded.name = 'renamed'
+      await loaded.save()
+      await bank.reload()
+      expect(bank.accounts[0]).to.equal(there)
+    })
+
+    it('a reference into a store that is not open is a handle, and loads once the store is', async () => {
+      const there = await accountIn(b, 7)
+      await a.run(() => Object.assign(new Bank(), { accounts: [there] }).makePersistent('bank'))
+      const { url } = b
+      await b.close()
+      const program = new Store(a.backend)
+      const bank = await program.run(() => Bank.getByAlias('bank'))
+      const [handle] = bank.accounts
+      expect(handle!.getID()).to.equal(there.getID())
+      const error = await program
+        .run(() => handle!.load())
+        .then(
+          () => undefined,
+          (e: unknown) => e,
+        )
+      expect(error).to.be.instanceOf(UnavailableError)
+      expect(error).to.include({ code: 'ERR_STORE_NOT_OPEN', store: url })
+      if (url.startsWith('nvram:')) {
+        b = await connect(url)
+        expect((await program.run(() => handle!.load())).balance).to.equal(7)
+      }
+    })
+
+    it('a transaction changes objects and rows of both, or of neither', async () => {
+      const [from, to] = [await accountIn(a, 10), await accountIn(b, 0)]
+      await transactOn(a, async () => {
+        from.balance -= 4
+        to.balance += 4
+        from.log.set({ day: 'mon' }, { moved: -4n })
+        to.log.set({ day: 'mon' }, { moved: 4n })
+        await from.save()
+        await to.save()
+      })
+      expect([await balanceIn(a, from), await balanceIn(b, to)]).to.deep.equal([6, 4])
+      expect(await to.log.get({ day: 'mon' })).to.deep.equal({ moved: 4n })
+      faulty.failCommits({ times: 1000, after: false, error: () => new UnavailableError('away', { retryable: true }) })
+      const failed = await transactOn(a, async () => {
+        from.balance -= 1
+        to.balance += 1
+        await from.save()
+        await to.save()
+      }).then(
+        () => false,
+        () => true,
+      )
+      faulty.failCommits({ times: 0, after: false, error: () => new Error() })
+      expect(failed).to.equal(true)
+      expect([await balanceIn(a, from), await balanceIn(b, to)]).to.deep.equal([6, 4])
+    })
+
+    it('what is fetched and made in the other store inside a transaction is part of it', async () => {
+      const from = await accountIn(a, 10)
+      const to = await accountIn(b, 0)
+      let made: Account | undefined
+      const run = (fail: boolean): Promise<void> =>
+        transactOn(a, async () => {
+          const mine = await Account.getByID(from.getID()!)
+          const theirs = await b.run(() => Account.getByID(to.getID()!))
+          mine.balance -= 1
+          theirs.balance += 1
+          made = await b.run(() => new Account().makePersistent('made'))
+          if (fail) throw new Error('on purpose')
+        })
+      await run(true).catch(() => {})
+      expect([await balanceIn(a, from), await balanceIn(b, to), made!.getID()]).to.deep.equal([10, 0, null])
+      await run(false)
+      expect([await balanceIn(a, from), await balanceIn(b, to)]).to.deep.equal([9, 1])
+      expect([from.balance, to.balance]).to.deep.equal([9, 1])
+      expect((await b.run(() => Account.getByAlias('made'))).getID()).to.equal(made!.getID())
+    })
+
+    it('programs that move money between stores at once lose and make none', async () => {
+      const accounts = [await accountIn(a, 100), await accountIn(b, 100), await accountIn(a, 100), await accountIn(b, 100)]
+      const programs = [0, 1, 2].map(() => ({ a: new Store(a.backend), b: new Store(b.backend) }))
+      await Promise.all(
+        programs.map(async ({ a: storeA, b: storeB }, p) => {
+          storeA.meet(storeB)
+          for (let i = 0; i < 8; i++) {
+            const [x, y] = [(p + i) % 4, (p + i + 1 + (i % 3)) % 4]
+            await transactOn(storeA, async () => {
+              const take = (n: number): Promise<Account> =>
+                (n % 2 === 0 ? storeA : storeB).run(() => Account.getByID(accounts[n]!.getID()!))
+              const [from, to] = [await take(x), await take(y)]
+              from.balance -= 1
+              to.balance += 1
+            })
+          }
+        }),
+      )
+      const balances = await Promise.all(accounts.map((account, n) => balanceIn(n % 2 === 0 ? a : b, account)))
+      expect(balances.reduce((sum, n) => sum + n)).to.equal(400)
+    }).timeout(30_000)
+  })
+
+const transactOn = <T>(store: Store, body: () => Promise<T>): Promise<T> => store.run(() => transact(body))
