@@ -68,7 +68,7 @@ async function finish(unit: Transaction, call: Call, args: readonly unknown[], r
     for (const ref of objectsIn(arg)) (isWriting(directionAt(call, i)) ? writable : readOnly).add(ref.id)
   })
   for (const id of writable) readOnly.delete(id)
-  const ops = unit.collect({ readOnly })
+  const { ops } = unit.collect({ readOnly })
   // References to what the body newly stored are only known once it is part of the unit.
   const outcome: Outcome = { result: carry(result, `the result of ${call.name}`), ...writtenValues(call, args) }
   if (ops.length === 0) return outcome

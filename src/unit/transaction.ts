@@ -16,6 +16,14 @@ export interface CommitOptions extends UnitOptions {
   readonly check?: boolean
   /** Ids of arguments that must not change. */
   readonly readOnly?: ReadonlySet<Id>
+  /** What `collect` gave, when nothing has changed since. */
+  readonly collected?: Collected
+}
+
+/** What a transaction has changed, by store. */
+export interface Collected {
+  readonly parts: readonly { readonly part: Transaction; readonly plan: Plan; readonly ops: readonly Op[] }[]
+  readonly ops: readonly Op[]
 }
 
 /** A unit of work that commits as one group at its end, or leaves no trace: a task, or the body of `transact`. */
@@ -145,8 +153,19 @@ export class Transaction extends UnitOfWork {
   rowsChanged(_rows: TableRows): void {}
 
   /** Everything that changed in all stores, as ops; empty when nothing did. */
-  collect(options: CommitOptions = {}): readonly Op[] {
-    return [...this.#family.values()].flatMap((part) => part.#collect(options).ops)
+  collect(options: CommitOptions = {}): Collected {
+    const parts: Collected['parts'][number][] = []
+    for (const part of this.#family.values()) {
+      if (part.#isUntouched) continue
+      const { plan, ops } = part.#collect(options)
+      if (ops.length > 0) parts.push({ part, plan, ops })
+    }
+    return { parts, ops: parts.flatMap(({ ops }) => ops) }
+  }
+
+  get #isUntouched(): boolean {
+    const touched = this.#loaded.size + this.#created.size + this.#removed.size + this.#names.size + this.#enlisted.size
+    return touched + this.buffered.size === 0
   }
 
   #collect({ check = false, readOnly }: CommitOptions = {}): { plan: Plan; ops: Op[] } {
@@ -172,7 +191,7 @@ export class Transaction extends UnitOfWork {
 
   /** Commits as one unit of work. `undefined` when there was nothing to commit. */
   async commit(options: CommitOptions = {}): Promise<Receipt | undefined> {
-    const parts = [...this.#family.values()].map((part) => ({ part, ...part.#collect(options) })).filter(({ ops }) => ops.length > 0)
+    const { parts } = options.collected ?? this.collect(options)
     if (parts.length === 0) return undefined
     const units: Unit[] = []
     for (const { part, plan, ops } of parts) units.push(await part.#unitOf(plan, ops, options))
