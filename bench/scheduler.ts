@@ -1,8 +1,7 @@
 /**
- * What the scheduler itself costs: microseconds a task for submit + start + finish, with a driver that does nothing but answer.
- * node dist/bench/scheduler-probe.js [tasks] [shape…]
+ * What the scheduler itself costs, submit to settled, with a driver that does nothing but answer. It has no rival: the figure is the
+ * share of a task's time that is not the threads', the messages' or the store's.
  */
-import { performance } from 'node:perf_hooks'
 import {
   Access,
   type Commands,
@@ -13,12 +12,18 @@ import {
   statsOf,
   step,
 } from '../runtime/scheduler/index.js'
+import type { Bench, Benchmark } from './harness.js'
 
+const COUNT = 200_000
+/** Width of the stencil. */
 const WIDTH = 1000
 const SUBMIT_BATCH = 10_000
-const RUNS = 5
+const WORKERS = 4
+/** Most tasks pending where a program waits for earlier ones; without that the columns grow to the whole graph. */
+const WINDOW = 20_000
 
 type Shape = 'independent' | 'chain' | 'stencil'
+const SHAPES: readonly Shape[] = ['independent', 'chain', 'stencil']
 
 /** Flat accesses of tasks [first, first + count). Data: one per task, its result. */
 function accessesOf(shape: Shape, first: number, count: number): Int32Array {
@@ -44,7 +49,7 @@ function submission(shape: Shape, first: number, count: number): RuntimeEvent[] 
   return events
 }
 
-function prepared(shape: Shape, tasks: number): RuntimeEvent[][] {
+function submissions(shape: Shape, tasks: number): RuntimeEvent[][] {
   const batches: RuntimeEvent[][] = []
   for (let first = 0; first < tasks; first += SUBMIT_BATCH) batches.push(submission(shape, first, Math.min(SUBMIT_BATCH, tasks - first)))
   return batches
@@ -60,17 +65,23 @@ function answers(commands: Commands): RuntimeEvent[] {
   return events
 }
 
-/** Runs the program with at most `window` tasks pending and times what happens inside `step`. */
-function measure(shape: Shape, tasks: number, window: number): Run {
-  const batches = prepared(shape, tasks)
-  const state = started(shape)
+function withWorkers(shape: Shape): RuntimeState {
+  const state = createState()
+  const workers = Array.from({ length: WORKERS }, (_, worker) => ({ worker, slots: 1, host: 0 }))
+  step(state, [{ on: 'WorkersJoined', workers }], 0)
+  if (shape === 'chain') step(state, [{ on: 'DataDeclared', first: 0, count: 1, kind: Kind.KEPT }], 0)
+  return state
+}
+
+/** Microseconds a task inside `step`. */
+async function microsOf(shape: Shape, tasks: number, window: number): Promise<number> {
+  const batches = submissions(shape, tasks)
+  const state = withWorkers(shape)
   let insideMs = 0
-  let steps = 0
   const timed = (events: RuntimeEvent[]): RuntimeEvent[] => {
     const before = performance.now()
     const commands = step(state, events, 0)
     insideMs += performance.now() - before
-    steps++
     return answers(commands)
   }
   for (let pending: RuntimeEvent[] = []; batches.length > 0 || pending.length > 0; ) {
@@ -78,39 +89,21 @@ function measure(shape: Shape, tasks: number, window: number): Run {
     if (batches.length > 0 && waiting + ready + assigned < window) pending.push(...timed(batches.shift()!))
     else pending = timed(pending)
   }
-  const { done, accessRows, groupRows } = statsOf(state)
+  const { done } = statsOf(state)
   if (done !== tasks) throw new Error(`${shape}: ${done} of ${tasks} done`)
-  return { us: (insideMs * 1000) / tasks, steps: steps / tasks, accessRows, groupRows }
+  return (insideMs * 1000) / tasks
 }
 
-interface Run {
-  readonly us: number
-  readonly steps: number
-  readonly accessRows: number
-  readonly groupRows: number
-}
-
-/** The best of several runs: others use the machine too, and they only ever make it slower. */
-function report(shape: Shape, tasks: number, window: number): void {
-  const runs = Array.from({ length: RUNS }, () => measure(shape, tasks, window))
-  const best = runs.reduce((a, b) => (a.us < b.us ? a : b))
-  const all = runs.map((r) => r.us.toFixed(3)).join(' ')
-  console.log(
-    `${shape.padEnd(11)} ${tasks} tasks, at most ${window} pending: ${best.us.toFixed(3)} us/task, ${(1 / best.us).toFixed(2)}M tasks/s, ` +
-      `${best.steps.toFixed(3)} steps/task, ${best.accessRows} access and ${best.groupRows} group rows (runs: ${all})`,
-  )
-}
-
-function started(shape: Shape): RuntimeState {
-  const state = createState()
-  const workers = [0, 1, 2, 3].map((worker) => ({ worker, slots: 1, host: 0 }))
-  step(state, [{ on: 'WorkersJoined', workers }], 0)
-  if (shape === 'chain') step(state, [{ on: 'DataDeclared', first: 0, count: 1, kind: Kind.KEPT }], 0)
-  return state
-}
-
-const [tasks = '1000000', ...shapes] = process.argv.slice(2)
-for (const shape of (shapes.length > 0 ? shapes : ['independent', 'chain', 'stencil']) as Shape[]) {
-  report(shape, Number(tasks) / 5, 20_000)
-  report(shape, Number(tasks), Number(tasks))
+export const scheduler: Benchmark = {
+  name: 'scheduler',
+  about: 'what `step` costs a task: independent ones, a chain, a stencil of three dependencies',
+  async run(bench: Bench) {
+    const count = bench.options.count ?? COUNT
+    const common = { unit: 'us/task', better: 'lower', rivals: {} } as const
+    for (const shape of SHAPES) {
+      const windowed = `${shape}, at most ${WINDOW} of ${count} pending`
+      await bench.contest({ ...common, case: windowed, ours: () => microsOf(shape, count, WINDOW) })
+      await bench.contest({ ...common, case: `${shape}, all ${count} pending`, ours: () => microsOf(shape, count, count) })
+    }
+  },
 }

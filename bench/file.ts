@@ -1,0 +1,250 @@
+/** Objects of 100 bytes in a file, beside lmdb itself with its msgpackr encoding: in units of work of many, and one by one. */
+import { join } from 'node:path'
+import { type Ack, connect, getByID, type Id, StorageObject, transact } from 'insitu'
+import { open, type RootDatabase } from 'lmdb'
+import { type Bench, type Benchmark, type Contest, mustEqual, perSecond, type Sample, withFolder } from './harness.js'
+
+const COUNT = 20_000
+const BATCHES = [100, 1_000]
+const SINGLES = 500
+const TEXT_BYTES = 100
+
+export class Item extends StorageObject {
+  text = ''
+}
+
+interface Value {
+  text: string
+}
+
+/** Ours and lmdb's, each with a file of its own in one folder. Every sample brings its own objects, so the files grow alike. */
+interface Files {
+  readonly url: string
+  readonly db: RootDatabase<Value, string>
+}
+
+// ---- values
+
+const textOf = (n: number, revision: number): string => `${n}:${revision}:`.padEnd(TEXT_BYTES, 'x')
+
+const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, n) => n)
+
+async function inBatches<T>(all: readonly T[], size: number, work: (batch: readonly T[]) => Promise<void>): Promise<void> {
+  for (let at = 0; at < all.length; at += size) await work(all.slice(at, at + size))
+}
+
+function itemsOf(count: number): Item[] {
+  return upTo(count).map((n) => Object.assign(new Item(), { text: textOf(n, 0) }))
+}
+
+function idsOf(items: readonly Item[]): Id[] {
+  return items.map((item) => item.getID()!)
+}
+
+let keys = 0
+/** As long as an id, and in the order of time as ids are. */
+const keysOf = (count: number): readonly string[] => upTo(count).map(() => String(keys++).padStart(36, '0'))
+
+// ---- ours
+
+/** A program of its own: it begins with nothing in memory, and its store is the default one, as in most programs. */
+async function asProgram<T>({ url }: Files, body: () => Promise<T>, ack: Ack = 'durable'): Promise<T> {
+  const store = await connect(url, { ack })
+  try {
+    return await body()
+  } finally {
+    await store.close()
+  }
+}
+
+function assertTexts(items: readonly (StorageObject | Value | undefined)[], revision: number): void {
+  items.forEach((item, n) => {
+    mustEqual((item as Value | undefined)?.text, textOf(n, revision), `text ${n}`)
+  })
+}
+
+const assertStored = (files: Files, ids: readonly Id[], revision: number): Promise<void> =>
+  asProgram(files, async () => assertTexts([await getByID(...ids)].flat(), revision))
+
+/** Each batch one unit of work: one group, all of it or nothing. */
+const storeTogether = async (batch: readonly Item[]): Promise<void> => {
+  await transact(async () => {
+    for (const item of batch) await item.makePersistent()
+  })
+}
+
+/** Each object a unit of work of its own; the committer of the process writes those that arrive together in one transaction. */
+const storeAtOnce = async (batch: readonly Item[]): Promise<void> => {
+  await Promise.all(batch.map((item) => item.makePersistent()))
+}
+
+const saveAtOnce = async (batch: readonly Item[]): Promise<void> => {
+  await Promise.all(batch.map((item) => item.save()))
+}
+
+type Store = (batch: readonly Item[]) => Promise<void>
+
+const put =
+  (files: Files, count: number, size: number, how: Store, ack?: Ack): Sample =>
+  async () => {
+    const items = itemsOf(count)
+    const figure = await asProgram(files, () => perSecond(count, () => inBatches(items, size, how)), ack)
+    await assertStored(files, idsOf(items), 0)
+    return figure
+  }
+
+const save =
+  (files: Files, count: number, size: number): Sample =>
+  async () => {
+    const items = itemsOf(count)
+    const figure = await asProgram(files, async () => {
+      await storeAtOnce(items)
+      items.forEach((item, n) => {
+        item.text = textOf(n, 1)
+      })
+      return perSecond(count, () => inBatches(items, size, saveAtOnce))
+    })
+    await assertStored(files, idsOf(items), 1)
+    return figure
+  }
+
+const get =
+  (files: Files, count: number, size: number): Sample =>
+  async () => {
+    const items = itemsOf(count)
+    await asProgram(files, () => storeAtOnce(items))
+    const ids = idsOf(items)
+    const found: StorageObject[] = []
+    const getBatch = async (batch: readonly Id[]): Promise<void> => void found.push(...[await getByID(...batch)].flat())
+    return asProgram(files, async () => {
+      const figure = await perSecond(count, () => inBatches(ids, size, getBatch))
+      assertTexts(found, 0)
+      mustEqual(found.length, count, 'objects found')
+      return figure
+    })
+  }
+
+// ---- lmdb's. Durable, as ours: a batch is over when it is flushed to the disk.
+
+type Write = (files: Files, names: readonly string[], revision: number) => Promise<void>
+
+/** lmdb's write thread collects what arrives together. */
+const putAsync: Write = async ({ db }, names, revision) => {
+  await Promise.all(names.map((name) => db.put(name, { text: textOf(numberOf(name), revision) })))
+  await db.flushed
+}
+
+const putSync: Write = async ({ db }, names, revision) => {
+  db.transactionSync(() => {
+    for (const name of names) db.putSync(name, { text: textOf(numberOf(name), revision) })
+  })
+}
+
+/** Visible to all and kept through the program's death, not yet through power loss: our `committed`. */
+const putCommitted: Write = async ({ db }, [name], revision) => {
+  await db.put(name!, { text: textOf(numberOf(name!), revision) })
+}
+
+let firstOfSample = 0
+const numberOf = (name: string): number => Number(name) - firstOfSample
+
+const write =
+  (files: Files, count: number, size: number, how: Write, revision = 0): Sample =>
+  async () => {
+    firstOfSample = keys
+    const names = keysOf(count)
+    if (revision > 0) await putSync(files, names, 0)
+    const figure = await perSecond(count, () => inBatches(names, size, (batch) => how(files, batch, revision)))
+    assertValues(files, names, revision)
+    return figure
+  }
+
+const read =
+  (files: Files, count: number, size: number): Sample =>
+  async () => {
+    firstOfSample = keys
+    const names = keysOf(count)
+    await putSync(files, names, 0)
+    const found: (Value | undefined)[] = []
+    const getBatch = async (batch: readonly string[]): Promise<void> => {
+      for (const name of batch) found.push(files.db.get(name))
+    }
+    const figure = await perSecond(count, () => inBatches(names, size, getBatch))
+    assertTexts(found, 0)
+    mustEqual(found.length, count, 'values found')
+    return figure
+  }
+
+function assertValues({ db }: Files, names: readonly string[], revision: number): void {
+  assertTexts(
+    names.map((name) => db.get(name)),
+    revision,
+  )
+}
+
+// ---- contests
+
+const OBJECTS = { unit: 'objects/s', better: 'higher' } as const
+
+const writersOf = (files: Files, count: number, size: number, revision = 0): Readonly<Record<string, Sample>> => ({
+  'lmdb put': write(files, count, size, putAsync, revision),
+  'lmdb transactionSync': write(files, count, size, putSync, revision),
+})
+
+const getting = (files: Files, count: number, size: number): Contest => ({
+  ...OBJECTS,
+  case: size === 1 ? 'get one by one' : `get, ${size} at a time`,
+  ours: get(files, count, size),
+  rivals: { 'lmdb get': read(files, count, size) },
+})
+
+/** Units of work that arrive together: the committer of the process writes them in one transaction. */
+async function atOnce(bench: Bench, files: Files, count: number, size: number): Promise<void> {
+  const rivals = writersOf(files, count, size)
+  await bench.contest({ ...OBJECTS, case: `put, ${size} units of work at once`, ours: put(files, count, size, storeAtOnce), rivals })
+  await bench.contest({
+    ...OBJECTS,
+    case: `save, ${size} units of work at once`,
+    ours: save(files, count, size),
+    rivals: writersOf(files, count, size, 1),
+  })
+  await bench.contest(getting(files, count, size))
+}
+
+async function oneByOne(bench: Bench, files: Files, count: number, ack: Ack): Promise<void> {
+  await bench.contest({
+    ...OBJECTS,
+    case: `put one by one, ${ack}`,
+    ours: put(files, count, 1, storeAtOnce, ack),
+    rivals: { 'lmdb put': write(files, count, 1, ack === 'durable' ? putAsync : putCommitted) },
+  })
+}
+
+async function contests(bench: Bench, files: Files): Promise<void> {
+  const count = bench.options.count ?? COUNT
+  for (const size of BATCHES) await atOnce(bench, files, count, size)
+  for (const ack of ['durable', 'committed'] as const) await oneByOne(bench, files, Math.min(SINGLES, count), ack)
+  await bench.contest(getting(files, count, 1))
+  // Last: from its first transaction on, Node 20 calls a hook for every promise of the process, the rivals' as well.
+  for (const size of BATCHES)
+    await bench.contest({
+      ...OBJECTS,
+      case: `put, ${size} per unit of work`,
+      ours: put(files, count, size, storeTogether),
+      rivals: writersOf(files, count, size),
+    })
+}
+
+export const file: Benchmark = {
+  name: 'file',
+  about: 'puts, saves and gets of 100-byte objects in a file, beside lmdb',
+  run: (bench) =>
+    withFolder(async (folder) => {
+      const db = open<Value, string>({ path: join(folder, 'lmdb'), encoding: 'msgpack' })
+      try {
+        await contests(bench, { url: `nvram:${join(folder, 'insitu')}`, db })
+      } finally {
+        await db.close()
+      }
+    }),
+}

@@ -1,0 +1,102 @@
+/** The programs of examples/wordcount on generated text, as processes, beside the same count as a plain loop in one process. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Bench, type Benchmark, type Contest, mustEqual, type Sample, withFolder } from './harness.js'
+import { writeTexts } from './zipf.js'
+
+const MB = 100
+const WORKERS = '2'
+
+/** The texts, and the store that holds them for those samples that only count. */
+interface Data {
+  readonly mb: number
+  readonly texts: string
+  readonly folder: string
+  readonly expected: string
+}
+
+const programs = new URL('../examples/wordcount/', import.meta.url)
+
+/** A program's output and the seconds it took from start to end. */
+async function run(
+  name: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ readonly out: string; readonly seconds: number }> {
+  const start = performance.now()
+  const path = fileURLToPath(new URL(`./${name}.js`, programs))
+  const child = spawn(process.execPath, [path, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+  const [out, errors, [code]] = await Promise.all([
+    textOf(child.stdout),
+    textOf(child.stderr),
+    once(child, 'close') as Promise<[number | null]>,
+  ])
+  if (code !== 0) throw new Error(`${name} ended with code ${code}: ${errors}`)
+  return { out, seconds: (performance.now() - start) / 1000 }
+}
+
+async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** A store orders words otherwise than a Map. */
+const sorted = (lines: string): string => lines.split('\n').sort().join('\n')
+
+const on = (folder: string): NodeJS.ProcessEnv => ({
+  INSITU_STORAGE: `nvram:${join(folder, 'store')}`,
+  INSITU_STATE: folder,
+  INSITU_WORKERS: WORKERS,
+})
+
+const plain =
+  ({ mb, texts, expected }: Data): Sample =>
+  async () => {
+    const { out, seconds } = await run('sequential', [texts], {})
+    mustEqual(sorted(out), expected, 'the counts of the plain loop')
+    return mb / seconds
+  }
+
+const count =
+  ({ mb, folder, expected }: Data): Sample =>
+  async () => {
+    const { out, seconds } = await run('consumer', ['texts', 'result'], on(folder))
+    mustEqual(sorted(out), expected, 'the counts of insitu')
+    return mb / seconds
+  }
+
+const storeAndCount = (data: Data): Sample => {
+  const { mb, texts, expected } = data
+  return () =>
+    withFolder(async (folder) => {
+      const stored = await run('producer', [texts, 'texts'], on(folder))
+      const { out, seconds } = await run('consumer', ['texts', 'result'], on(folder))
+      mustEqual(sorted(out), expected, 'the counts of insitu')
+      return mb / (stored.seconds + seconds)
+    })
+}
+
+async function dataIn(folder: string, mb: number): Promise<Data> {
+  const texts = join(folder, 'texts')
+  await mkdir(texts)
+  await writeTexts(texts, mb)
+  await run('producer', [texts, 'texts'], on(folder))
+  const { out } = await run('sequential', [texts], {})
+  return { mb, texts, folder, expected: sorted(out) }
+}
+
+async function contests(bench: Bench, data: Data): Promise<void> {
+  const common: Omit<Contest, 'case' | 'ours'> = { unit: 'MB/s', better: 'higher', warmUp: false, rivals: { 'plain loop': plain(data) } }
+  await bench.contest({ ...common, case: `count ${data.mb} MB that are stored`, ours: count(data) })
+  await bench.contest({ ...common, case: `store and count ${data.mb} MB`, ours: storeAndCount(data) })
+}
+
+export const wordcount: Benchmark = {
+  name: 'wordcount',
+  about: 'the words of generated text through examples/wordcount, beside a plain loop',
+  run: (bench) => withFolder(async (folder) => contests(bench, await dataIn(folder, bench.options.mb ?? MB))),
+}
