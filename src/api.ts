@@ -57,9 +57,9 @@ export async function transact<T>(fn: () => T | PromiseLike<T>, options: Transac
         const changed = new Set(receipt.stamps.keys())
         for (const store of tx.stores) {
           await store.reached()
-          if (store !== unit.store) await store.program.refresh(changed)
+          if (store !== unit.store) await store.program.refresh(changed, receipt)
         }
-        if (unit instanceof Program) await unit.refresh(changed)
+        if (unit instanceof Program) await unit.refresh(changed, receipt)
       }
       return result
     } catch (error) {

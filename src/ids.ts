@@ -1,4 +1,5 @@
 import { v7 } from 'uuid'
+import { randomBytes } from './random-bytes.js'
 
 type Brand<T, B extends string> = T & { readonly __brand: B }
 
@@ -15,9 +16,26 @@ export type Domain = Brand<string, 'Domain'>
 /** A host's name, as `getLocations` reports it. */
 export type Host = Brand<string, 'Host'>
 
-export const newId = (): Id => v7() as Id
-export const newTableId = (): TableId => v7() as TableId
-export const newCommitId = (): CommitId => v7() as CommitId
+export const newId = (): Id => nextUuid() as Id
+export const newTableId = (): TableId => nextUuid() as TableId
+export const newCommitId = (): CommitId => nextUuid() as CommitId
+
+let lastMs = 0
+let sequence = 0
+
+/** As `v7()`, in rising order within a thread; with random bytes from a pool, since asking the system each time takes four times as long. */
+function nextUuid(): string {
+  const random = randomBytes(16)
+  const nowMs = Date.now()
+  if (nowMs > lastMs) {
+    lastMs = nowMs
+    sequence = ((random[6]! << 23) | (random[7]! << 16) | (random[8]! << 8) | random[9]!) & 0x7fffffff
+  } else {
+    sequence = (sequence + 1) | 0
+    if (sequence === 0) lastMs++
+  }
+  return v7({ random, msecs: lastMs, seq: sequence })
+}
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 

@@ -70,28 +70,43 @@ export class Store {
     return runIn(joins ? unit.unitOn(this) : this.program, body)
   }
 
+  /** Ops as one unit of work, ready to be sent, if nothing must be stored before. @throws GroupTooLargeError */
+  unitNow(ops: readonly Op[], options?: UnitOptions): Unit | undefined {
+    return this.#large.isConcerned(ops) ? undefined : this.#unit(ops, options)
+  }
+
   /** Ops as one unit of work, ready to be sent. @throws GroupTooLargeError */
-  async unitOf(ops: readonly Op[], { commit = newCommitId(), home, mark }: UnitOptions = {}): Promise<Unit> {
-    const large = this.#large.isConcerned(ops) ? await this.#large.deflate(ops) : undefined
-    requireGroupSize(large?.ops ?? ops, this.backend)
-    const unit: Unit = {
+  async unitOf(ops: readonly Op[], options?: UnitOptions): Promise<Unit> {
+    if (!this.#large.isConcerned(ops)) return this.#unit(ops, options)
+    const large = await this.#large.deflate(ops)
+    const unit = this.#unit(large.ops, options)
+    this.#whenSent.set(unit, large.done)
+    return unit
+  }
+
+  #unit(ops: readonly Op[], { commit = newCommitId(), home, mark }: UnitOptions = {}): Unit {
+    requireGroupSize(ops, this.backend)
+    return {
       commit,
       atMicros: nowMicros(),
-      parts: [{ backend: this.backend, ops: large?.ops ?? ops }],
+      parts: [{ backend: this.backend, ops }],
       ...(home && { home: { backend: this.backend, ref: home } }),
       ...(mark && { mark }),
     }
-    if (large) this.#whenSent.set(unit, large.done)
-    return unit
   }
 
   /**
    * Commits a unit of work, whatever domains it touches; visible when it resolves, see `reached` for the level asked for. The same
    * unit again is harmless. Errors: as `commitUnit`.
    */
-  async send(unit: Unit): Promise<Receipt> {
+  send(unit: Unit): Promise<Receipt> {
+    const done = this.#whenSent.get(unit)
+    return done ? this.#sendThen(unit, done) : commitUnit(unit, this.#protocol)
+  }
+
+  async #sendThen(unit: Unit, done: () => void): Promise<Receipt> {
     const receipt = await commitUnit(unit, this.#protocol)
-    if (receipt.applied) this.#whenSent.get(unit)?.()
+    if (receipt.applied) done()
     return receipt
   }
 
@@ -110,9 +125,9 @@ export class Store {
     return findResolved(this.backend, what, this.#protocol)
   }
 
-  /** Resolves when everything committed so far has the level that this store waits for. */
-  async reached(ack: Ack = this.#ack): Promise<void> {
-    if (ack !== 'committed') await this.backend.flush(ack)
+  /** Resolves when everything committed so far has the level that this store waits for; `undefined` when it has. */
+  reached(ack: Ack = this.#ack): Promise<void> | undefined {
+    return ack === 'committed' ? undefined : this.backend.flush(ack)
   }
 
   /** The level that this store waits for. */

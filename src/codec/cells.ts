@@ -25,12 +25,14 @@ const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.leng
 export type Fingerprint = string | number | bigint | boolean | null
 
 const WHOLE_BYTES_MAX = 64
+/** A text is kept by the object itself: to keep it here too takes no memory, until it changes, and no time. */
+const WHOLE_TEXT_MAX = 1024
 
 /** The first letter keeps kinds apart: text never looks like a date or a digest. */
 export function fingerprint(cell: Cell): Fingerprint {
   switch (typeof cell) {
     case 'string':
-      return cell.length <= WHOLE_BYTES_MAX ? `s${cell}` : `S${digest(cell.isWellFormed() ? cell : Buffer.from(cell, 'utf16le'))}`
+      return cell.length <= WHOLE_TEXT_MAX ? `s${cell}` : `S${digest(cell.isWellFormed() ? cell : Buffer.from(cell, 'utf16le'))}`
     case 'number':
       return Number.isNaN(cell) || Object.is(cell, -0) ? `n${Object.is(cell, -0) ? '-0' : 'NaN'}` : cell
     case 'object':

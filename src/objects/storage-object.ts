@@ -2,7 +2,7 @@ import type { Location } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { setRootClass } from '../classes/class-registry.js'
 import type { Id } from '../ids.js'
-import { currentUnit } from '../unit/context.js'
+import { currentUnit, unitIfOpen } from '../unit/context.js'
 import { guardOf } from './handle.js'
 import { ObjectState } from './object-state.js'
 
@@ -80,7 +80,8 @@ export abstract class StorageObject {
    * @throws AliasTakenError; ValidationError naming the path of a field that cannot be stored. Nothing is stored then.
    */
   async makePersistent(alias?: string, options: PersistOptions = {}): Promise<this> {
-    return (await currentUnit()).makePersistent(this.#state, alias, options.ifExists ?? 'error') as Promise<this>
+    const unit = unitIfOpen() ?? (await currentUnit())
+    return unit.makePersistent(this.#state, alias, options.ifExists ?? 'error') as Promise<this>
   }
 
   /** Removes the stored copy, its aliases and the collections it owns. This instance stays and is volatile again. Volatile: does nothing. */
@@ -93,7 +94,8 @@ export abstract class StorageObject {
    * @throws ConflictError carrying both stamps; `update` retries for you.
    */
   async save(): Promise<void> {
-    await (await this.#unit()).save(this.#state)
+    const unit = unitIfOpen() ?? (await currentUnit())
+    return unit.unitFor(this.#state).save(this.#state)
   }
 
   /** Same as `save`. */

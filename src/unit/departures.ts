@@ -23,13 +23,18 @@ export class Departures {
     this.#store = store
   }
 
+  /** Whether there is anything for `settle` to do. */
+  get areUnsure(): boolean {
+    return this.#units.size > 0
+  }
+
   /** Sends a unit and does what follows from its end. After an UnknownOutcomeError nothing has followed yet. */
   async depart(departure: Departure): Promise<void> {
     const { tables, ops, landed, failed } = departure
     let unit = this.#units.get(departure)
     try {
       for (const table of tables) await this.#store.backend.define(table)
-      unit ??= await this.#store.unitOf(ops)
+      unit ??= this.#store.unitNow(ops) ?? (await this.#store.unitOf(ops))
       landed(await this.#store.send(unit), timeOf(unit))
       this.#units.delete(departure)
     } catch (error) {

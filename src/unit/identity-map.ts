@@ -1,5 +1,5 @@
 import type { Id } from '../ids.js'
-import { type StorageObject, stateOf } from '../objects/storage-object.js'
+import type { StorageObject } from '../objects/storage-object.js'
 
 /**
  * One instance per id. Weak, so that a long-running program keeps no more than it uses; whoever has unsaved rows or
@@ -20,14 +20,6 @@ export class IdentityMap {
 
   delete(id: Id): void {
     this.#refs.delete(id)
-  }
-
-  /** Instances with loaded fields. */
-  *loaded(): Iterable<StorageObject> {
-    for (const ref of this.#refs.values()) {
-      const instance = ref.deref()
-      if (instance && stateOf(instance).loaded) yield instance
-    }
   }
 
   // Looking at all entries whenever their number doubles costs less than a finaliser per object.

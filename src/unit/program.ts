@@ -3,7 +3,7 @@ import { classOf, constructorOf } from '../classes/class-registry.js'
 import { fingerprint, refsIn } from '../codec/values.js'
 import { isDict, type StorageDict, unbindDict } from '../dict/storage-dict.js'
 import { AliasTakenError, ConflictError, NotFoundError, WrongClassError } from '../errors.js'
-import type { CommitId } from '../ids.js'
+import type { CommitId, Id } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import type { StorageObject } from '../objects/storage-object.js'
@@ -27,6 +27,8 @@ interface Rows {
   failed(): void
 }
 
+const NO_ROWS: Rows = { tables: [], ops: [], landed: () => {}, failed: () => {} }
+
 /** The main program's unit of work: every save is a group of its own. */
 export class Program extends UnitOfWork {
   readonly isTransaction = false
@@ -41,11 +43,12 @@ export class Program extends UnitOfWork {
     unit: this,
   })
   #flushing: Promise<void> = Promise.resolve()
+  #flushes = 0
   #flushError: unknown
 
   async makePersistent(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
     if (alias !== undefined) checkAlias(alias)
-    await this.#departures.settle()
+    if (this.#departures.areUnsure) await this.#departures.settle()
     if (state.ref) return this.#persistAgain(state, alias, ifExists)
     for (let attempt = 0; ; attempt++) {
       const expect = alias === undefined ? null : await this.#aliasTarget(alias, ifExists)
@@ -110,7 +113,7 @@ export class Program extends UnitOfWork {
   }
 
   async save(state: ObjectState): Promise<void> {
-    await this.#settled()
+    if (this.#isUnsettled) await this.#settled()
     this.persistentRef(state, 'save')
     if (!state.loaded) return
     for (let attempt = 0; ; attempt++) {
@@ -230,13 +233,15 @@ export class Program extends UnitOfWork {
 
   /** Stores objects with what they newly reach and their buffered rows, as one unit; `extra` ops ride along. */
   async #commitStates(roots: readonly ObjectState[], extra: (ref: Ref) => Op[], first?: (plan: Plan) => Promise<void>): Promise<void> {
-    const plan = await this.#settledPlan(roots)
-    await this.#removeOrphans(plan)
-    await first?.(plan)
+    let plan = this.#planOf(roots)
+    while (!this.#isReady(plan)) {
+      await this.#getReady(plan)
+      plan = this.#planOf(roots)
+    }
+    if (first) await first(plan)
     // From now on their rows are buffered here, so that none written meanwhile is lost.
     for (const { dict, table } of plan.tables) bindTable(dict, table, this)
-    const owners = new Set(plan.objects.map((o) => o.ref.id))
-    const rows = this.#takeRows([...this.buffered.values()].filter((r) => owners.has(r.table.owner.id)))
+    const rows = this.buffered.size === 0 ? NO_ROWS : this.#takeRowsOf(plan)
     const ops = [...plan.ops(), ...extra(plan.objects[0]!.ref), ...rows.ops]
     if (ops.length === 0) return
     const work = this.#departures.depart({
@@ -249,6 +254,7 @@ export class Program extends UnitOfWork {
       failed: (commit) => {
         rows.failed()
         for (const { state, expect } of plan.objects) if (commit && expect === 'absent') this.#orphans.set(state, commit)
+        this.#mayHaveOrphans ||= commit !== undefined
         for (const { dict, table } of plan.tables) this.#unbind(dict, table)
       },
     })
@@ -258,7 +264,13 @@ export class Program extends UnitOfWork {
     } finally {
       for (const { state } of plan.objects) state.busy = undefined
     }
-    await this.store.reached()
+    const reached = this.store.reached()
+    if (reached) await reached
+  }
+
+  #takeRowsOf(plan: Plan): Rows {
+    const owners = new Set(plan.objects.map((o) => o.ref.id))
+    return this.#takeRows([...this.buffered.values()].filter((r) => owners.has(r.table.owner.id)))
   }
 
   /** Takes buffered rows out to be sent. */
@@ -279,23 +291,29 @@ export class Program extends UnitOfWork {
   /** New objects whose unit failed, which may have left them in the store, out of everybody's reach. */
   readonly #orphans = new WeakMap<ObjectState, CommitId>()
 
-  /** An object keeps its coming id from one try to the next, since rows may hold it: so what an earlier try left there goes first. */
-  async #removeOrphans(plan: Plan): Promise<void> {
-    for (const { state, ref, expect } of plan.objects) {
-      const commit = expect === 'absent' ? this.#orphans.get(state) : undefined
-      if (commit === undefined) continue
-      const [left] = await this.store.read([ref])
-      if (left?.stamp.commit === commit) await this.store.commit([{ do: 'remove', ref, expect: left.stamp }])
-      this.#orphans.delete(state)
-    }
+  #mayHaveOrphans = false
+
+  #planOf(roots: readonly ObjectState[]): Plan {
+    return planOf(this.buffered.size === 0 ? roots : this.#withReached(roots), this.store)
   }
 
-  async #settledPlan(roots: readonly ObjectState[]): Promise<Plan> {
-    for (;;) {
-      const plan = planOf(this.#withReached(roots), this.store)
-      if (plan.waits.length === 0) return plan
-      await Promise.allSettled(plan.waits)
-    }
+  /** Whether nothing that a plan builds on is still on its way. Nothing may be waited for between this and the departure. */
+  #isReady(plan: Plan): boolean {
+    return plan.waits.length === 0 && !(this.#mayHaveOrphans && plan.objects.some(({ state }) => this.#orphans.has(state)))
+  }
+
+  async #getReady(plan: Plan): Promise<void> {
+    await Promise.allSettled(plan.waits)
+    for (const { state, ref } of plan.objects) await this.#removeOrphan(state, ref)
+  }
+
+  /** An object keeps its coming id from one try to the next, since rows may hold it: so what an earlier try left there goes first. */
+  async #removeOrphan(state: ObjectState, ref: Ref): Promise<void> {
+    const commit = this.#orphans.get(state)
+    if (commit === undefined) return
+    const [left] = await this.store.read([ref])
+    if (left?.stamp.commit === commit) await this.store.commit([{ do: 'remove', ref, expect: left.stamp }])
+    this.#orphans.delete(state)
   }
 
   #withReached(roots: readonly ObjectState[]): ObjectState[] {
@@ -321,7 +339,11 @@ export class Program extends UnitOfWork {
     if (rows.overlay.count < BUFFERED_ROWS_MAX || this.#sending.has(rows)) return
     this.#sending.add(rows)
     // In order, as groups: each waits for the one before. The error of one is thrown by the next save.
-    this.#flushing = this.#flushing.then(() => this.#sendRows(rows)).catch((e: unknown) => void (this.#flushError ??= e))
+    this.#flushes++
+    this.#flushing = this.#flushing
+      .then(() => this.#sendRows(rows))
+      .catch((e: unknown) => void (this.#flushError ??= e))
+      .finally(() => this.#flushes--)
   }
 
   readonly #sending = new Set<TableRows>()
@@ -349,6 +371,10 @@ export class Program extends UnitOfWork {
     if (waiting.length > 0) await this.store.reached()
   }
 
+  get #isUnsettled(): boolean {
+    return this.#flushes > 0 || this.#flushError !== undefined || this.#departures.areUnsure
+  }
+
   /** Waits for what is on its way. Throws what an earlier send of rows had thrown, which nobody could be told. */
   async #settled(): Promise<void> {
     await this.#flushing
@@ -363,8 +389,14 @@ export class Program extends UnitOfWork {
   }
 
   /** Brings clean loaded instances up to date with what tasks or transactions committed. */
-  async refresh(ids: ReadonlySet<string>): Promise<void> {
-    const stale = [...this.instances.loaded()].map(stateOf).filter((s) => s.ref && ids.has(s.ref.id))
+  async refresh(ids: ReadonlySet<string>, receipt?: Receipt): Promise<void> {
+    const stale: ObjectState[] = []
+    for (const id of ids) {
+      const instance = this.instances.get(id as Id)
+      const state = instance && stateOf(instance)
+      // What a transaction handed over has the stamp of its commit already.
+      if (state?.loaded && (!state.stamp || receipt?.stamps.get(id as Id)?.commit !== state.stamp.commit)) stale.push(state)
+    }
     if (stale.length === 0) return
     const stored = await this.store.read(stale.map((s) => s.ref!))
     stored.forEach((found, i) => {
