@@ -13,21 +13,12 @@ import { Departures } from './departures.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { type ObjectPlan, ownTables, type Plan, planOf } from './persist-plan.js'
 import { bindTable, forgetTable, tableOf } from './table-binding.js'
+import { NO_ROWS, type TakenRows, takeRows } from './taken-rows.js'
 import { nameOf, notFound, type TableRows, UnitOfWork } from './unit-of-work.js'
 import { Versions } from './versions.js'
 
 /** Rows that the main program buffers per table before they are sent by themselves. */
 const BUFFERED_ROWS_MAX = 4096
-
-/** Buffered rows taken out to be sent. */
-interface Rows {
-  readonly tables: readonly Table[]
-  readonly ops: readonly Op[]
-  landed(atMicros: bigint): void
-  failed(): void
-}
-
-const NO_ROWS: Rows = { tables: [], ops: [], landed: () => {}, failed: () => {} }
 
 /** The main program's unit of work: every save is a group of its own. */
 export class Program extends UnitOfWork {
@@ -268,24 +259,9 @@ export class Program extends UnitOfWork {
     if (reached) await reached
   }
 
-  #takeRowsOf(plan: Plan): Rows {
+  #takeRowsOf(plan: Plan): TakenRows {
     const owners = new Set(plan.objects.map((o) => o.ref.id))
-    return this.#takeRows([...this.buffered.values()].filter((r) => owners.has(r.table.owner.id)))
-  }
-
-  /** Takes buffered rows out to be sent. */
-  #takeRows(buffers: readonly TableRows[]): Rows {
-    const taken = buffers.filter((r) => r.overlay.count > 0).map((buffer) => ({ buffer, sent: buffer.overlay.take() }))
-    return {
-      tables: taken.map(({ buffer }) => buffer.table),
-      ops: taken.flatMap(({ buffer, sent }) => sent.toOps(buffer.table)),
-      landed: (atMicros) => {
-        for (const { buffer, sent } of taken) buffer.overlay.settle(sent, atMicros)
-      },
-      failed: () => {
-        for (const { buffer, sent } of taken) buffer.overlay.putBack(sent)
-      },
-    }
+    return takeRows([...this.buffered.values()].filter((r) => owners.has(r.table.owner.id)))
   }
 
   /** New objects whose unit failed, which may have left them in the store, out of everybody's reach. */
@@ -353,7 +329,7 @@ export class Program extends UnitOfWork {
     if (rows.overlay.count === 0) return
     const reached = [...rows.reached].filter((s) => !s.ref)
     if (reached.length > 0) await this.#commitStates(reached, () => [])
-    const taken = this.#takeRows([rows])
+    const taken = takeRows([rows])
     await this.#departures.depart({
       tables: [],
       ops: withOwnerChecks(this.store.backend, taken.ops, taken.tables),
