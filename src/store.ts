@@ -1,10 +1,10 @@
 import { type Ack, type Backend, type Mark, type Op, type Receipt, Ref, type Stored } from './backend.js'
 import { type CommitOptions, commitUnit, findResolved, type Home, readResolved, type Unit, type UnitPart } from './commit/index.js'
-import { GroupTooLargeError, UnsupportedError, ValidationError } from './errors.js'
+import { GroupTooLargeError, UnavailableError, UnsupportedError, ValidationError } from './errors.js'
 import { type ClassId, type CommitId, type Id, newCommitId, newId, type TableId } from './ids.js'
 import { LargeCells, opBytes } from './large-cells.js'
 import { ALIAS_BYTES_MAX } from './limits.js'
-import { noteClosed, noteOpen, openStoreAt, storeNotOpen } from './open-stores.js'
+import { noteClosed, noteOpen, openStoreAt, openStores, storeNotOpen } from './open-stores.js'
 import { runIn, unitIfOpen } from './unit/context.js'
 import { Program } from './unit/program.js'
 
@@ -13,6 +13,8 @@ export interface StoreOptions {
   readonly ack?: Ack
   /** How long a commit whose store does not answer, or that stands behind others, is tried. Default: 15 s. */
   readonly patienceMs?: number
+  /** How long others wait for a unit of ours over several domains before they may end it, should we have died. Default: 5 s. */
+  readonly leaseMs?: number
 }
 
 export interface UnitOptions {
@@ -52,6 +54,7 @@ export class Store {
       background: (work) => this.#keep(work),
       // Its receipt has come: it will not be sent again.
       onMark: (home, key) => this.#keep(this.commit([{ do: 'forget', home, keys: [key], what: 'mark' }])),
+      ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
       ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
     }
     noteOpen(this)
@@ -171,10 +174,17 @@ export class Store {
     return peer.backend
   }
 
+  /** Staged rows name no store: the one that has their table. */
   async #backendOfTable(id: TableId): Promise<Backend> {
-    if (this.#peers.size === 0 || (await this.backend.table(id))) return this.backend
-    for (const { backend } of this.#peers.values()) if (await backend.table(id)) return backend
-    return this.backend
+    if (await this.backend.table(id)) return this.backend
+    for (const { backend, closed } of openStores()) if (!closed && (await backend.table(id))) return backend
+    throw new UnavailableError(
+      `table ${id} has rows to be finished, and lies in no store that this program has open: connect() to it first`,
+      {
+        code: 'ERR_STORE_NOT_OPEN',
+        table: id,
+      },
+    )
   }
 
   #closed = false

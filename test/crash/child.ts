@@ -33,6 +33,8 @@ async function programOf(kind: Kind, order: Order): Promise<Program> {
       return (await import('./groups-program.js')).groupsProgram(order)
     case 'objects':
       return (await import('./objects-program.js')).objectsProgram(order)
+    case 'bank':
+      return (await import('./bank-program.js')).bankProgram(order)
     case 'tasks':
       return (await import('./tasks-program.js')).tasksProgram(order)
   }

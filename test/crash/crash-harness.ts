@@ -28,6 +28,13 @@ const EARLY_SHARE = 0.15
 /** A life lasts at most so long after it was heard of. */
 const LIFE_MS = 250
 const FAIL_POINT_LIFE_MS = 600
+/** Programs of one kind have data of their own; those of the bank share its accounts. */
+const LANES: Readonly<Record<Kind, readonly string[]>> = {
+  groups: ['crash-groups'],
+  objects: ['crash-objects'],
+  tasks: ['crash-tasks'],
+  bank: ['crash-bank-1', 'crash-bank-2'],
+}
 /** Few enough for a busy machine to get there in time. */
 const FAIL_POINT_HITS_MAX = 8
 
@@ -54,12 +61,12 @@ class CrashRun {
   }
 
   async all(): Promise<CrashTotals> {
-    await Promise.all((this.plan.kinds ?? KINDS).map((kind) => this.#lane(kind)))
+    await Promise.all((this.plan.kinds ?? KINDS).flatMap((kind) => LANES[kind].map((name) => this.#lane(kind, name))))
     return { kills: this.#kills, acknowledged: this.#acknowledged, ...this.#damage }
   }
 
-  async #lane(kind: Kind): Promise<void> {
-    let lane: Lane = { kind, name: `crash-${kind}`, acknowledged: [], begun: [] }
+  async #lane(kind: Kind, name: string): Promise<void> {
+    let lane: Lane = { kind, name, acknowledged: [], begun: [] }
     while (this.#started < this.plan.kills) {
       this.#started++
       lane = await this.#life(lane)

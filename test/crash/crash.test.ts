@@ -20,10 +20,27 @@ describe('crash', () => {
     this.timeout(180_000)
     const lines: string[] = []
     await inTemporaryFolder(async (folder) => {
-      const totals = await crash({ url: `nvram:${folder}`, kills: 50, seed: 50, onLife: (line) => lines.push(line) })
+      const totals = await crash({
+        url: `nvram:${folder}`,
+        kills: 50,
+        seed: 50,
+        kinds: ['groups', 'objects', 'tasks'],
+        onLife: (line) => lines.push(line),
+      })
       const { kills, lost, torn, doubled } = totals
       assert.deepEqual({ kills, lost, torn, doubled }, { kills: 50, lost: 0, torn: 0, doubled: 0 }, lines.join('\n'))
       assert.ok(totals.acknowledged > 50, `only ${totals.acknowledged} steps were acknowledged: nothing was tested`)
+    })
+  })
+
+  it('a hundred kills of tellers that move money between two stores make and lose none', async function () {
+    this.timeout(400_000)
+    const lines: string[] = []
+    await inTemporaryFolder(async (folder) => {
+      const totals = await crash({ url: `nvram:${folder}`, kills: 100, seed: 100, kinds: ['bank'], onLife: (line) => lines.push(line) })
+      const { kills, lost, torn, doubled } = totals
+      assert.deepEqual({ kills, lost, torn, doubled }, { kills: 100, lost: 0, torn: 0, doubled: 0 }, lines.join('\n'))
+      assert.ok(totals.acknowledged > 100, `only ${totals.acknowledged} transfers were acknowledged: nothing was tested`)
     })
   })
 

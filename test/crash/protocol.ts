@@ -15,7 +15,7 @@ export const NO_DAMAGE: Damage = { lost: 0, torn: 0, doubled: 0 }
 export const sumOf = (a: Damage, b: Damage): Damage => ({ lost: a.lost + b.lost, torn: a.torn + b.torn, doubled: a.doubled + b.doubled })
 
 /** The kinds of programs that are killed. */
-export const KINDS = ['groups', 'objects', 'tasks'] as const
+export const KINDS = ['groups', 'objects', 'tasks', 'bank'] as const
 export type Kind = (typeof KINDS)[number]
 
 /** What the harness knows of a lane: a row of lives of one program on data of its own. */

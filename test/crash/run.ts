@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { crash } from './crash-harness.js'
+import { KINDS } from './protocol.js'
 
-const USAGE = `usage: npm run crash -- [--backend nvram] [--kills N] [--seed N] [--json]
+const USAGE = `usage: npm run crash -- [--backend nvram] [--kills N] [--kind KIND] [--seed N] [--json]
 
 SIGKILLs programs that write, at random times and at fail points, opens the store again and reads what they left.
 The last line on stdout is {"kills","acknowledged","lost","torn","doubled"}; exit code 1 if anything was lost, torn or doubled.
+  --kind   only programs of one kind: ${KINDS.join(', ')}
   --json   nothing else is printed`
 
 async function main(): Promise<number> {
@@ -17,12 +19,14 @@ async function main(): Promise<number> {
       backend: { type: 'string', default: 'nvram' },
       kills: { type: 'string', default: '20' },
       seed: { type: 'string' },
+      kind: { type: 'string' },
       json: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
   })
   const kills = Number(values.kills)
-  if (values.help || values.backend !== 'nvram' || !Number.isInteger(kills) || kills < 1) {
+  const kinds = KINDS.filter((kind) => values.kind === undefined || values.kind === kind)
+  if (values.help || kinds.length === 0 || values.backend !== 'nvram' || !Number.isInteger(kills) || kills < 1) {
     process.stderr.write(`${USAGE}\n`)
     return values.help ? 0 : 2
   }
@@ -31,7 +35,7 @@ async function main(): Promise<number> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`)
   if (!values.json) say(`seed ${seed}`)
   try {
-    const totals = await crash({ url: `nvram:${folder}`, kills, seed, ...(!values.json && { onLife: say }) })
+    const totals = await crash({ url: `nvram:${folder}`, kills, seed, kinds, ...(!values.json && { onLife: say }) })
     const { acknowledged, lost, torn, doubled } = totals
     process.stdout.write(`${JSON.stringify({ kills: totals.kills, acknowledged, lost, torn, doubled })}\n`)
     return lost + torn + doubled > 0 ? 1 : 0
