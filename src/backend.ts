@@ -207,6 +207,8 @@ export interface Capabilities {
   readonly cellBytesMax: number
   /** Whether a scan over a whole table comes in key order (always true inside a partition). */
   readonly orderedScan: boolean
+  /** Whether `read` needs only the id of a reference: objects asked for by id are then read in one round trip, not found first. */
+  readonly readsByIdAlone?: boolean
   /** How long the receipt of a commit id is kept, so that re-sending it is harmless. */
   readonly receiptsKeptMs: number
   /** Who else may open the same url and see the same data: this instance only, other processes of this machine, other machines. */

@@ -104,7 +104,7 @@ class Plan {
     requireObject(found, op.ref, op.expect, this.#commit)
     const next = changed(found, op, this.#commit)
     this.revisions.push(next.stamp!.revision)
-    this.writes.push(() => this.#space.setObject(op.ref.id, next))
+    this.writes.push(() => this.#space.setObject(op.ref.id, next, !found))
   }
 
   #remove(op: Do<'remove'>): void {

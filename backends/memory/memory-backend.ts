@@ -43,6 +43,7 @@ export class MemoryBackend implements Backend {
     groupBytesMax: 64 * MIB,
     cellBytesMax: 64 * MIB,
     orderedScan: true,
+    readsByIdAlone: true,
     receiptsKeptMs: RECEIPTS_KEPT_MS,
     reach: 'instance',
   }

@@ -45,7 +45,8 @@ export interface Space {
   mark(home: Id, key: string): Mark | undefined
 
   keepReceipt(commit: CommitId, revisions: readonly number[]): void
-  setObject(id: Id, record: ObjectRecord | undefined): void
+  /** `isNew`: nothing stood there before. */
+  setObject(id: Id, record: ObjectRecord | undefined, isNew?: boolean): void
   setAlias(alias: string, record: AliasRecord | undefined): void
   setRow(table: Table, key: Uint8Array, record: RowRecord): void
   setMark(home: Id, key: string, mark: Mark | undefined): void

@@ -59,6 +59,7 @@ export class NvramBackend implements Backend {
     // A cell is copied as a whole when any cell of its object changes.
     cellBytesMax: 64 * MIB,
     orderedScan: true,
+    readsByIdAlone: true,
     receiptsKeptMs: RECEIPTS_KEPT_MS,
     reach: 'machine',
   }

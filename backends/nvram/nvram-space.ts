@@ -103,9 +103,9 @@ export class NvramSpace implements Space {
     return { record: recordOf(open, this.#refOf(id, open), NOTHING), bytes: size }
   }
 
-  setObject(id: Id, record: ObjectRecord | undefined): void {
+  setObject(id: Id, record: ObjectRecord | undefined, isNew = false): void {
     const key = idKey(id)
-    const before = this.#open(id, key)
+    const before = isNew ? undefined : this.#open(id, key)
     const numberBefore = before?.stamp ? before.classNumber : undefined
     const number = record && this.#numberOf(record.ref.classId)
     const numberNow = record?.stamp ? number : undefined

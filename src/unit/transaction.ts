@@ -67,10 +67,14 @@ export class Transaction extends UnitOfWork {
     return own.map((ref) => ref ?? found.shift()).map((ref) => (ref && this.#removed.has(ref.id) ? undefined : ref))
   }
 
-  override async fetch(refs: readonly Ref[], options: GetOptions): Promise<(StorageObject | undefined)[]> {
+  override async fetch(
+    refs: readonly Ref[],
+    options: GetOptions,
+    assertClass?: (found: Ref) => void,
+  ): Promise<(StorageObject | undefined)[]> {
     const own = refs.map((ref) => (this.#createdRef(ref.id) ? this.instances.get(ref.id) : undefined))
     const stored = refs.filter((ref, i) => !own[i] && !this.#removed.has(ref.id))
-    const fetched = stored.length > 0 ? await super.fetch(stored, options) : []
+    const fetched = stored.length > 0 ? await super.fetch(stored, options, assertClass) : []
     return refs.map((ref, i) => own[i] ?? (this.#removed.has(ref.id) ? undefined : fetched.shift()))
   }
 

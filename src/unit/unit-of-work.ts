@@ -7,7 +7,7 @@ import { type DecodeContext, decodeFields, fingerprint, refsIn } from '../codec/
 import { Overlay } from '../dict/overlay.js'
 import { dictFromSchema, dictSchemaOf, isDict, type StorageDict } from '../dict/storage-dict.js'
 import { NotFoundError, SchemaMismatchError, UnsavedChangesError, UnsupportedError, ValidationError, WrongClassError } from '../errors.js'
-import { type Id, isIdText, type TableId } from '../ids.js'
+import { type ClassId, type Id, isIdText, type TableId } from '../ids.js'
 import { constructHandle, constructorOfInstance, fill, guardAgain } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, newHandle, type PersistOptions, StorageObject, stateOf } from '../objects/storage-object.js'
@@ -74,20 +74,28 @@ export abstract class UnitOfWork {
 
   async getById(ctor: Constructor, id: Id, options: GetOptions = {}): Promise<StorageObject> {
     assertId(id)
-    // Most often the class asked for is the one stored; if not, `find` says which it is.
-    const guess = this.instances.get(id) ? stateOf(this.instances.get(id)!).ref! : undefined
-    const [ref] = guess ? [guess] : await this.findRefs([id])
+    const [ref] = await this.#refsToRead([id])
     if (!ref) throw notFound(id, this.store.url)
-    this.#assertClass(ctor, ref, `id ${id}`)
-    const [instance] = await this.fetch([ref], options)
+    if (ref.classId !== CLASS_UNKNOWN) this.#assertClass(ctor, ref, `id ${id}`)
+    const [instance] = await this.fetch([ref], options, (found) => this.#assertClass(ctor, found, `id ${id}`))
     if (!instance) throw notFound(id, this.store.url)
     return instance
   }
 
-  /** Objects of any known class, in the order asked, in two round trips. */
+  /** References for ids: with their classes where the store needs them to read. */
+  async #refsToRead(ids: readonly Id[]): Promise<readonly (Ref | undefined)[]> {
+    const known = ids.map((id) => {
+      const instance = this.instances.get(id)
+      return instance && stateOf(instance).ref
+    })
+    if (this.store.backend.capabilities.readsByIdAlone) return known.map((ref, i) => ref ?? new Ref(ids[i]!, CLASS_UNKNOWN))
+    return known.includes(undefined) ? this.findRefs(ids) : known
+  }
+
+  /** Objects of any known class, in the order asked, in at most two round trips. */
   async getByIds(ids: readonly Id[]): Promise<StorageObject[]> {
     ids.forEach(assertId)
-    const refs = await this.findRefs(ids)
+    const refs = await this.#refsToRead(ids)
     const missing = refs.indexOf(undefined)
     if (missing >= 0) throw notFound(ids[missing]!, this.store.url)
     const found = await this.fetch(refs as Ref[], {})
@@ -183,8 +191,9 @@ export abstract class UnitOfWork {
   }
 
   /** Loads objects, or brings those in memory up to date; `undefined` for deleted ones. */
-  async fetch(refs: readonly Ref[], { depth = 0 }: GetOptions): Promise<(StorageObject | undefined)[]> {
+  async fetch(refs: readonly Ref[], { depth = 0 }: GetOptions, assertClass?: (found: Ref) => void): Promise<(StorageObject | undefined)[]> {
     const stored = await this.store.read(refs)
+    if (assertClass) for (const found of stored) if (found) assertClass(found.ref)
     const instances = stored.map((found) => found && this.arrive(found))
     if (depth > 0) {
       const next = new Map<Id, Ref>()
@@ -353,6 +362,9 @@ export abstract class UnitOfWork {
     this.instances.set(ref.id, state.instance)
   }
 }
+
+/** Stands in a reference to be read by its id alone. */
+const CLASS_UNKNOWN = '' as ClassId
 
 export const nameOf = (state: ObjectState): string => `${constructorOfInstance(state.instance).name}${state.ref ? ` ${state.ref.id}` : ''}`
 
