@@ -14,7 +14,8 @@ import { withOwnerChecks } from './owner-checks.js'
 import { type ObjectPlan, ownTables, type Plan, planOf } from './persist-plan.js'
 import { bindTable, forgetTable, tableOf } from './table-binding.js'
 import { NO_ROWS, type TakenRows, takeRows } from './taken-rows.js'
-import { nameOf, notFound, type TableRows, UnitOfWork } from './unit-of-work.js'
+import { nameOf, notFound } from './unit-errors.js'
+import { type TableRows, UnitOfWork } from './unit-of-work.js'
 import { Versions } from './versions.js'
 
 /** Rows that the main program buffers per table before they are sent by themselves. */

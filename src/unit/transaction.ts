@@ -9,7 +9,8 @@ import { checkAlias, type Store, type UnitOptions } from '../store.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { type Plan, planOf } from './persist-plan.js'
 import { bindTable, tableOf } from './table-binding.js'
-import { nameOf, notFound, type TableRows, UnitOfWork } from './unit-of-work.js'
+import { nameOf, notFound } from './unit-errors.js'
+import { type TableRows, UnitOfWork } from './unit-of-work.js'
 
 export interface CommitOptions extends UnitOptions {
   /** Also validate objects that were only read: prevents write skew. */

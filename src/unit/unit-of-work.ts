@@ -6,8 +6,8 @@ import { nestedClassesOf } from '../codec/nested-classes.js'
 import { type DecodeContext, decodeFields, fingerprint, refsIn } from '../codec/values.js'
 import { Overlay } from '../dict/overlay.js'
 import { dictFromSchema, dictSchemaOf, isDict, type StorageDict } from '../dict/storage-dict.js'
-import { NotFoundError, SchemaMismatchError, UnsavedChangesError, UnsupportedError, ValidationError, WrongClassError } from '../errors.js'
-import { type ClassId, type Id, isIdText, type TableId } from '../ids.js'
+import { NotFoundError, UnsavedChangesError, UnsupportedError, ValidationError, WrongClassError } from '../errors.js'
+import type { ClassId, Id, TableId } from '../ids.js'
 import { constructHandle, constructorOfInstance, fill, guardAgain } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, newHandle, type PersistOptions, StorageObject, stateOf } from '../objects/storage-object.js'
@@ -16,6 +16,7 @@ import { checkAlias, type Store } from '../store.js'
 import { IdentityMap } from './identity-map.js'
 import { type DictCell, isDeleted, planOf } from './persist-plan.js'
 import { bindTable, tableOf } from './table-binding.js'
+import { assertId, assertSameColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
 
 /** Buffered rows of one table. */
 export interface TableRows {
@@ -366,35 +367,8 @@ export abstract class UnitOfWork {
 /** Stands in a reference to be read by its id alone. */
 const CLASS_UNKNOWN = '' as ClassId
 
-export const nameOf = (state: ObjectState): string => `${constructorOfInstance(state.instance).name}${state.ref ? ` ${state.ref.id}` : ''}`
-
 /** The dict that the constructor made in a field. */
 function madeDict(instance: StorageObject, path: string): StorageDict<any, any> | undefined {
   const made = Object.hasOwn(instance, path) ? (instance as unknown as Record<string, unknown>)[path] : undefined
   return isDict(made) ? made : undefined
-}
-
-const noVersionsHere = (): Error =>
-  new UnsupportedError('versions are made and consolidated in the main program, not inside a task or transaction', {
-    code: 'ERR_NO_VERSIONS',
-  })
-
-export function notFound(id: string, url: string): Error {
-  return new NotFoundError(`no object has the id ${id} in ${url}`, { id })
-}
-
-function assertId(id: unknown): void {
-  if (!isIdText(id))
-    throw new NotFoundError(`${String(id).slice(0, 60)} is not an id (a uuid in lower case); look names up with getByAlias`, { id })
-}
-
-function assertSameColumns(code: object, stored: object, where: string): void {
-  const [a, b] = [JSON.stringify(code), JSON.stringify(stored)]
-  if (a !== b)
-    throw new SchemaMismatchError(
-      `the stored columns of ${where} differ from the class's: stored ${b}, class ${a}; use another field or migrate the rows`,
-      {
-        field: where,
-      },
-    )
 }

@@ -11,7 +11,8 @@ import { type StorageObject, stateOf } from '../objects/storage-object.js'
 import type { Store } from '../store.js'
 import type { IdentityMap } from './identity-map.js'
 import { ownTables, type Plan } from './persist-plan.js'
-import { type Detached, nameOf, notFound, type UnitOfWork } from './unit-of-work.js'
+import { nameOf, notFound } from './unit-errors.js'
+import type { Detached, UnitOfWork } from './unit-of-work.js'
 
 const ORIGIN_CLASS = 'insitu#origin' as ClassId
 
