@@ -296,9 +296,9 @@ export interface Replicas {
   drop(ref: Ref, at: Host): Promise<void>
 }
 
-/** Changes of objects as they commit; may coalesce, never misses the last one. */
+/** Stamps of objects now, and as they change; `null` for one that is gone. May coalesce, never misses the last one. */
 export interface Watcher {
-  watch(refs: readonly Ref[], signal: AbortSignal): AsyncIterable<readonly [Ref, Stamp]>
+  watch(refs: readonly Ref[], signal: AbortSignal): AsyncIterable<readonly [Ref, Stamp | null]>
 }
 
 /** Zero-copy reads: the bytes are valid only inside `use`. */

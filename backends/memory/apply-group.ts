@@ -144,7 +144,8 @@ class Plan {
     this.writes.push(() => {
       const found = this.#space.row(table, key)
       const sums = new Map(found?.sums)
-      sums.set(op.column, (sums.get(op.column) ?? 0n) + op.by)
+      // Wraps, as the 64-bit counters of other stores do.
+      sums.set(op.column, BigInt.asIntN(64, (sums.get(op.column) ?? 0n) + op.by))
       this.#space.setRow(table, key, { atMicros: found?.atMicros ?? 0n, values: found?.values ?? null, sums })
     })
   }

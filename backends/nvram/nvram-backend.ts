@@ -16,6 +16,7 @@ import type {
   Stored,
   StoredRow,
   Table,
+  Watcher,
 } from '../../src/backend.js'
 import { Packed, Ref } from '../../src/backend.js'
 import { decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
@@ -36,6 +37,7 @@ import { claim } from './owner.js'
 import { openRow } from './record.js'
 import { RECEIPTS_KEPT_MS, Sweeper } from './sweeper.js'
 import { type Dropping, dropTable, finishDrops } from './table-drop.js'
+import { watchObjects } from './watch.js'
 
 const MIB = 1024 * 1024
 
@@ -95,6 +97,10 @@ export class NvramBackend implements Backend {
     this.#parts = undefined
     if (parts) this.#closing = release(parts).finally(() => (this.#closing = undefined))
     await this.#closing
+  }
+
+  readonly watcher: Watcher = {
+    watch: (refs, signal) => watchObjects(refs, signal, () => this.#fresh()),
   }
 
   domain(_op: Op): Domain {

@@ -11,8 +11,15 @@ interface RemoteObject {
   readonly objectId: string
 }
 
-/** Module urls of classes, in the order given; `undefined` where V8 does not know one. */
-export function locateClasses(classes: readonly Constructor[]): (string | undefined)[] {
+/** Where a class stands in the text of the program. */
+export interface ClassPlace {
+  readonly url: string
+  /** Line and column: tells two classes of one module apart. */
+  readonly at: string
+}
+
+/** Places of classes, in the order given; `undefined` where V8 does not know one. */
+export function locateClasses(classes: readonly Constructor[]): (ClassPlace | undefined)[] {
   return withInspector((ask, urls) => {
     const list = hand(ask, classes)
     const properties = ask('Runtime.getProperties', { objectId: list.objectId, ownProperties: true }).result as {
@@ -21,7 +28,7 @@ export function locateClasses(classes: readonly Constructor[]): (string | undefi
     }[]
     return classes.map((_, i) => {
       const remote = properties.find((p) => p.name === String(i))?.value
-      return remote && urlOf(ask, urls, remote)
+      return remote && placeOf(ask, urls, remote)
     })
   })
 }
@@ -86,10 +93,11 @@ function takeBack(ask: Ask, remote: RemoteObject): unknown {
   return value
 }
 
-function urlOf(ask: Ask, urls: ReadonlyMap<string, string>, remote: RemoteObject): string | undefined {
+function placeOf(ask: Ask, urls: ReadonlyMap<string, string>, remote: RemoteObject): ClassPlace | undefined {
   const { internalProperties } = ask('Runtime.getProperties', { objectId: remote.objectId, ownProperties: true }) as {
-    internalProperties?: { name: string; value?: { value?: { scriptId?: string } } }[]
+    internalProperties?: { name: string; value?: { value?: { scriptId?: string; lineNumber?: number; columnNumber?: number } } }[]
   }
   const location = internalProperties?.find((p) => p.name === '[[FunctionLocation]]')?.value?.value
-  return location?.scriptId === undefined ? undefined : urls.get(location.scriptId)
+  const url = location?.scriptId === undefined ? undefined : urls.get(location.scriptId)
+  return url === undefined ? undefined : { url, at: `${location?.lineNumber}:${location?.columnNumber}` }
 }

@@ -1,7 +1,7 @@
 /** Which class a stored object is of. Owner of the map ClassId → constructor of this thread. */
-import { UnknownClassError } from '../errors.js'
+import { UnknownClassError, ValidationError } from '../errors.js'
 import type { ClassId } from '../ids.js'
-import { type Constructor, locateClasses, subclassesOf } from './class-locator.js'
+import { type ClassPlace, type Constructor, locateClasses, subclassesOf } from './class-locator.js'
 import { moduleKey } from './module-key.js'
 
 export interface KnownClass {
@@ -9,6 +9,8 @@ export interface KnownClass {
   readonly ctor: Constructor
   /** Where it was defined, when known: workers import it from there. */
   readonly url: string | undefined
+  /** Where in that module, when known. */
+  readonly at?: string
 }
 
 const byId = new Map<ClassId, KnownClass>()
@@ -25,7 +27,11 @@ export function classOf(ctor: Constructor): KnownClass {
   const known = byConstructor.get(ctor)
   if (known) return known
   const declared = declaredName(ctor)
-  return declared ? register(ctor, declared as ClassId, undefined) : registerAt(ctor, locateClasses([ctor])[0])
+  if (declared) return register(ctor, declared as ClassId, undefined)
+  const place = locateClasses([ctor])[0]
+  const id = idAt(ctor, place?.url)
+  if (isAnother(byId.get(id), place)) throw nameTaken(ctor, id)
+  return register(ctor, id, place?.url, place?.at)
 }
 
 /** The class of an id. Looks among loaded modules, and never imports one. */
@@ -61,11 +67,12 @@ function registerLoaded(): void {
   if (!root) return
   const fresh = subclassesOf(root).filter((c) => typeof c === 'function' && !byConstructor.has(c))
   if (fresh.length === 0) return
-  const urls = locateClasses(fresh)
+  const places = locateClasses(fresh)
   fresh.forEach((ctor, i) => {
+    const place = places[i]
     const declared = declaredName(ctor)
-    if (declared) register(ctor, declared as ClassId, urls[i])
-    else if (ctor.name) registerAt(ctor, urls[i])
+    if (declared) register(ctor, declared as ClassId, place?.url)
+    else if (ctor.name && !isAnother(byId.get(idAt(ctor, place?.url)), place)) register(ctor, idAt(ctor, place?.url), place?.url, place?.at)
   })
   loadedCount += fresh.length
 }
@@ -78,13 +85,25 @@ function declaredName(ctor: Constructor): string | undefined {
   return typeof own === 'string' && own !== '' ? own : undefined
 }
 
-function registerAt(ctor: Constructor, url: string | undefined): KnownClass {
-  const declared = declaredName(ctor)
-  return register(ctor, (declared ?? `${url ? moduleKey(url) : ''}#${ctor.name}`) as ClassId, url)
+function registerAt(ctor: Constructor, url: string): KnownClass {
+  return register(ctor, (declaredName(ctor) as ClassId | undefined) ?? idAt(ctor, url), url)
 }
 
-function register(ctor: Constructor, id: ClassId, url: string | undefined): KnownClass {
-  const known: KnownClass = { id, ctor, url }
+const idAt = (ctor: Constructor, url: string | undefined): ClassId => `${url ? moduleKey(url) : ''}#${ctor.name}` as ClassId
+
+/** One class evaluated again (a factory, a reloaded module) takes the place of the old; two classes of one module are a mistake. */
+const isAnother = (known: KnownClass | undefined, place: ClassPlace | undefined): boolean =>
+  known?.at !== undefined && place !== undefined && known.url === place.url && known.at !== place.at
+
+function nameTaken(ctor: Constructor, id: ClassId): Error {
+  return new ValidationError(
+    `two classes of one module are called ${ctor.name}, so that stored objects could not say which is theirs: give one a \`static typeName\``,
+    { code: 'ERR_CLASS_NAME_TAKEN', classId: id },
+  )
+}
+
+function register(ctor: Constructor, id: ClassId, url: string | undefined, at?: string): KnownClass {
+  const known: KnownClass = { id, ctor, url, ...(at !== undefined && { at }) }
   byConstructor.set(ctor, known)
   byId.set(id, known)
   return known

@@ -1,10 +1,11 @@
 /**
  * The plain classes whose instances stand inside a class's fields, found by `static fields = { centre: () => Point, shapes: () => [Circle,
- * Square] }` there, and in those classes again. An instance comes back through `new C()` without arguments, or through
+ * Square] }` there (or `@field`, or class-transformer's `@Type`), and in those classes again. An instance comes back through `new C()` without arguments, or through
  * `static restore(fields)`, whose optional twin `store()` says what to keep.
  */
 import { types } from 'node:util'
 import { ValidationError } from '../errors.js'
+import { declarationsOf, ownStatic, type TransientFields, transientOf } from './class-statics.js'
 import type { NestedClass } from './contexts.js'
 
 type AnyClass = (abstract new (
@@ -18,10 +19,6 @@ export interface NestedClasses {
   classOf(value: object): NestedClass | undefined
   nested(name: string): NestedClass | undefined
 }
-
-/** Own static members under these symbols are what decorators leave on a class. */
-const FIELDS = Symbol.for('insitu.fields')
-const TRANSIENT = Symbol.for('insitu.transient')
 
 const known = new WeakMap<object, NestedClasses>()
 
@@ -39,28 +36,26 @@ function reachable(start: object): Set<AnyClass> {
   const found = new Set<AnyClass>()
   const pending: object[] = [start]
   for (let ctor = pending.pop(); ctor; ctor = pending.pop())
-    for (const nested of declared(ctor))
-      if (!found.has(nested)) {
-        found.add(nested)
-        pending.push(nested)
-      }
+    for (const types of declaredTypes(ctor).values())
+      for (const nested of types)
+        if (isNested(nested) && !found.has(nested)) {
+          found.add(nested)
+          pending.push(nested)
+        }
   return found
 }
 
-function declared(ctor: object): AnyClass[] {
-  const classes: AnyClass[] = []
-  for (const c of lineage(ctor))
-    for (const of of [ownStatic(c, 'fields'), ownStatic(c, FIELDS)])
-      if (typeof of === 'object' && of !== null)
-        for (const [field, thunk] of Object.entries(of)) classes.push(...classesOf(c, field, thunk))
-  return classes
+/** The classes that are declared for the fields of `ctor`, built-in ones included. */
+export function declaredTypes(ctor: object): Map<string, AnyClass[]> {
+  const types = new Map<string, AnyClass[]>()
+  for (const { ctor: declaring, field, thunk } of declarationsOf(ctor))
+    types.set(field, [...(types.get(field) ?? []), ...classesOf(declaring, field, thunk)])
+  return types
 }
 
-function* lineage(ctor: object): Iterable<object> {
-  for (let c: object | null = ctor; c && c !== Function.prototype; c = Object.getPrototypeOf(c) as object | null) yield c
-}
-
-const ownStatic = (ctor: object, name: string | symbol): unknown => Object.getOwnPropertyDescriptor(ctor, name)?.value
+/** Built-in ones are values of their own, and StorageObjects are referred to. */
+const isNested = (ctor: AnyClass): boolean =>
+  (globalThis as Record<string, unknown>)[ctor.name] !== ctor && !(Symbol.for('insitu.StorageObject') in (ctor.prototype as object))
 
 function classesOf(ctor: object, field: string, thunk: unknown): AnyClass[] {
   const answer: unknown = typeof thunk === 'function' ? (thunk as () => unknown)() : undefined
@@ -111,11 +106,6 @@ function nestedClass(ctor: AnyClass): NestedClass {
 function nameOf(ctor: AnyClass): string {
   const typeName = ownStatic(ctor, 'typeName')
   return typeof typeName === 'string' && typeName !== '' ? typeName : ctor.name
-}
-
-function transientOf(ctor: AnyClass): ReadonlySet<string> {
-  const names = [...lineage(ctor)].flatMap((c) => [ownStatic(c, 'transient'), ownStatic(c, TRANSIENT)])
-  return new Set(names.filter(Array.isArray).flat() as string[])
 }
 
 function restorable(ctor: AnyClass): NestedClass {
@@ -183,7 +173,7 @@ const hasHiddenState = (value: object): boolean =>
   types.isWeakSet(value) ||
   types.isBoxedPrimitive(value)
 
-function keptFields(from: object, transient: ReadonlySet<string>): Map<string, unknown> {
+function keptFields(from: object, transient: TransientFields): Map<string, unknown> {
   const fields = new Map<string, unknown>()
   for (const name of Object.keys(from)) if (!transient.has(name)) fields.set(name, (from as Record<string, unknown>)[name])
   return fields

@@ -4,12 +4,13 @@
  */
 import type { Cell } from '../backend.js'
 import { ValidationError } from '../errors.js'
-import { elementCell, type Kind, keyCell, type References, refusal } from './kind.js'
-import { encodeKeyText, isKeyType, type KeyColumns } from './row-key.js'
+import { elementCell, hasOrder, type Kind, keyCell, type References, refusal } from './kind.js'
+import { encodeKeyText, type KeyColumns } from './row-key.js'
 
 export function listKind(of: Kind): Kind {
   return {
     type: { listOf: of.type },
+    element: of,
     wants: `an array of ${of.wants}`,
     toCell(value, path, refs) {
       if (!Array.isArray(value)) throw refusal(path, this.wants, value)
@@ -34,10 +35,40 @@ export function tupleKind(of: readonly Kind[]): Kind {
   }
 }
 
+/** A nested record: a tuple of its fields, each of which may be left out. The names are the class's; the store knows places. */
+export function recordKind(fields: ReadonlyMap<string, { readonly kind: Kind; readonly mayBeAbsent: boolean }>): Kind {
+  const columns = [...fields]
+  const wants = `an object of { ${columns.map(([name, { kind }]) => `${name}: ${kind.wants}`).join('; ')} }`
+  return {
+    type: { tupleOf: columns.map(([, { kind }]) => kind.type) },
+    isUnordered: true,
+    wants,
+    toCell(value, path, refs) {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refusal(path, wants, value)
+      const row = value as Record<string, unknown>
+      const unknown = Object.keys(row).find((name) => !fields.has(name))
+      if (unknown !== undefined) throw new ValidationError(`column '${path}' has no field '${unknown}'`, { path: `${path}.${unknown}` })
+      return columns.map(([name, { kind, mayBeAbsent }]) => {
+        const item = Object.hasOwn(row, name) ? row[name] : undefined
+        return item === undefined && mayBeAbsent ? null : elementCell(kind, item, `${path}.${name}`, refs)
+      })
+    },
+    fromCell(cell, refs) {
+      const row: Record<string, unknown> = {}
+      columns.forEach(([name, { kind }], i) => {
+        const item = (cell as readonly Cell[])[i] ?? null
+        if (item !== null) row[name] = kind.fromCell(item, refs)
+      })
+      return row
+    },
+  }
+}
+
 export function setKind(of: Kind): Kind {
   const order = inKeyOrder(of, 'set')
   return {
     type: { setOf: of.type },
+    element: of,
     wants: `a Set of ${of.wants}`,
     toCell(value, path, refs) {
       if (!isIterableObject(value)) throw refusal(path, this.wants, value)
@@ -53,6 +84,7 @@ export function mapKind(keys: Kind, values: Kind): Kind {
   const order = inKeyOrder(keys, 'map')
   return {
     type: { mapOf: [keys.type, values.type] },
+    element: keys,
     wants: `a Map from ${keys.wants} to ${values.wants}`,
     toCell(value, path, refs) {
       if (!isIterableObject(value)) throw refusal(path, this.wants, value)
@@ -99,7 +131,7 @@ type Member = [cell: Cell, value: Cell | undefined]
 
 /** Sorts members by the row-key order of their cells; of equal ones the last stays. */
 function inKeyOrder(kind: Kind, what: string): (path: string, members: () => Iterable<Member>) => Member[] {
-  if (!isKeyType(kind.type)) throw new ValidationError(`a ${what} cannot hold ${kind.wants} as its keys: they have no order`)
+  if (!hasOrder(kind)) throw new ValidationError(`a ${what} cannot hold ${kind.wants} as its keys: they have no order`)
   return (path, members) => {
     const column: KeyColumns = { keys: [{ name: path, type: kind.type }] }
     const byKey = new Map<string, Member>()

@@ -1,7 +1,8 @@
 import type { ColumnSpec, ColumnType } from '../backend.js'
+import { ValidationError } from '../errors.js'
 import type { Id } from '../ids.js'
-import { listKind, mapKind, setKind, tupleKind, vectorKind } from './collection-kinds.js'
-import { type AnyColumn, Column } from './column.js'
+import { listKind, mapKind, recordKind, setKind, tupleKind, vectorKind } from './collection-kinds.js'
+import { type AnyColumn, Column, type Columns, type NewRow, type Row } from './column.js'
 import type { Kind } from './kind.js'
 import { refKind, scalarKinds } from './scalar-kinds.js'
 
@@ -33,6 +34,7 @@ type WriteTuple<C extends AnyTuple> = { [I in keyof C]: C[I] extends Column<any,
  * | counter | bigint, 0n before the first `add` | only `add` |
  * | ref | the object, or a handle | the object |
  * | set, list, tuple, map | ReadonlySet, array, array, ReadonlyMap | iterable, array, array, Map or pairs |
+ * | record | object | object |
  * | vector | Float32Array | array of numbers |
  */
 export const t = Object.freeze({
@@ -57,9 +59,22 @@ export const t = Object.freeze({
   tuple: <const C extends AnyTuple>(...of: C): Column<ReadTuple<C>, WriteTuple<C>> => new Column(tupleKind(of.map((c) => c.kind))),
   map: <KR, KW, VR, VW>(keys: Column<KR, KW>, values: Column<VR, VW>): Column<ReadonlyMap<KR, VR>, Iterable<readonly [KW, VW]>> =>
     new Column(mapKind(keys.kind, values.kind)),
+  /** A nested record: `t.record({ x: t.f64, label: t.text.optional() })`. Its fields are kept by their places: add new ones at the end, in a new column. */
+  record: <C extends Columns>(fields: C): Column<Row<C>, NewRow<C>> => new Column(recordKind(recordFields(fields))),
   /** A fixed number of 32-bit floats, as similarity search takes them. */
   vector: (length: number): Column<Float32Array, ArrayLike<number>> => new Column(vectorKind(length)),
 })
+
+function recordFields(fields: Columns): ReadonlyMap<string, AnyColumn> {
+  const columns = new Map(Object.entries(fields))
+  for (const [name, { kind }] of columns)
+    if (kind.type === 'counter' || name === '__proto__')
+      throw new ValidationError(`a record cannot have ${name === '__proto__' ? "a field '__proto__'" : `a counter ('${name}')`}`, {
+        path: name,
+      })
+  if (columns.size === 0) throw new ValidationError('a record needs at least one field')
+  return columns
+}
 
 /** The column that a stored definition describes; references may then be of any class. */
 export function columnOf(spec: ColumnSpec): AnyColumn {

@@ -39,3 +39,16 @@ export function decimalOfParts({ negative, exponent, digits }: DecimalParts): st
   const fraction = exponent > 0 ? digits.slice(exponent) : digits.padStart(digits.length - exponent, '0')
   return `${negative ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`
 }
+
+/** The exact sum of two canonical decimals, with the longer scale of the two. */
+export function decimalSum(a: string, b: string): string {
+  const scale = Math.max(scaleOf(a), scaleOf(b))
+  const sum = scaled(a, scale) + scaled(b, scale)
+  if (scale === 0) return String(sum)
+  const digits = String(sum < 0n ? -sum : sum).padStart(scale + 1, '0')
+  return `${sum < 0n ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
+}
+
+const scaleOf = (text: string): number => (text.includes('.') ? text.length - text.indexOf('.') - 1 : 0)
+
+const scaled = (text: string, scale: number): bigint => BigInt(text.replace('.', '') + '0'.repeat(scale - scaleOf(text)))

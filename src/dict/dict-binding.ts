@@ -1,6 +1,14 @@
-import type { Key, Piece, Range, StoredRow, Table } from '../backend.js'
+import type { Backend, Key, Op, Piece, Range, Receipt, StoredRow, Table } from '../backend.js'
 import type { References } from './kind.js'
 import type { Overlay } from './overlay.js'
+
+/** The store below a bound dict, for what does not go through the unit of work: parts, aggregates, bulk loads. */
+export interface DictStore {
+  readonly backend: Backend
+  commit(ops: readonly Op[]): Promise<Receipt>
+  /** Waits for the acknowledgement level that the store promises. */
+  reached(): Promise<void> | undefined
+}
 
 /** What a bound dict stands on. The session implements it; a volatile dict has none. */
 export interface DictBinding extends References {
@@ -18,6 +26,49 @@ export interface DictBinding extends References {
   assertUsable(): void
   /** The part of the table that scans of this dict cover; all of it when left out. */
   readonly piece?: Piece
-  /** Bindings of at least `n` parts that together cover each key once. */
-  split?(n: number): Promise<readonly DictBinding[]>
+  readonly unit?: { readonly store: DictStore } | undefined
+}
+
+/** The same table, of which scans cover one part. */
+export class PieceBinding implements DictBinding {
+  constructor(
+    readonly whole: DictBinding,
+    readonly piece: Piece,
+  ) {}
+
+  get unit(): { readonly store: DictStore } | undefined {
+    return this.whole.unit
+  }
+
+  table(): Table | undefined {
+    return this.whole.table()
+  }
+
+  overlay(): Overlay {
+    return this.whole.overlay()
+  }
+
+  rows(keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
+    return this.whole.rows(keys)
+  }
+
+  scan(range: Range, signal?: AbortSignal): AsyncIterable<readonly StoredRow[]> {
+    return this.whole.scan(range, signal)
+  }
+
+  changed(): void {
+    this.whole.changed()
+  }
+
+  assertUsable(): void {
+    this.whole.assertUsable()
+  }
+
+  refOf(o: object): ReturnType<References['refOf']> {
+    return this.whole.refOf(o)
+  }
+
+  resolve(ref: Parameters<References['resolve']>[0]): unknown {
+    return this.whole.resolve(ref)
+  }
 }

@@ -1,8 +1,9 @@
 import type { Cell, ColumnSpec, Key, Values } from '../backend.js'
 import { ValidationError } from '../errors.js'
 import { type AnyColumn, type Columns, specOf } from './column.js'
-import { keyCell, type References, refusal } from './kind.js'
-import { isKeyType, type KeyColumns } from './row-key.js'
+import { ColumnCheck } from './column-check.js'
+import { hasOrder, keyCell, type References, refusal } from './kind.js'
+import type { KeyColumns } from './row-key.js'
 import { wholeNumber } from './scalar-kinds.js'
 
 export type Writes = 'lww' | 'cas'
@@ -61,6 +62,16 @@ export class DictSchema implements KeyColumns {
 
   get width(): number {
     return this.#values.length
+  }
+
+  /** Errors: ValidationError for a column that is not there. */
+  check(name: unknown): ColumnCheck {
+    const key = this.#keys.findIndex((named) => named.name === name)
+    if (key >= 0) return new ColumnCheck(String(name), this.#keys[key]!.column.kind, 'key', key)
+    const value = this.#values.findIndex((named) => named.name === name)
+    if (value >= 0) return new ColumnCheck(String(name), this.#values[value]!.column.kind, 'values', value)
+    const names = [...this.#keyNames, ...this.#valueNames].join(', ')
+    throw new ValidationError(`there is no column '${String(name)}'; there are: ${names}`, { path: name })
   }
 
   // ---- to cells
@@ -161,7 +172,7 @@ function requireRow(row: unknown, what: string, names: ReadonlySet<string>): voi
 function keyColumn(name: string, column: AnyColumn): AnyColumn {
   requireName(name)
   if (column.mayBeAbsent) throw new ValidationError(`key column '${name}' cannot be optional`, { path: name })
-  if (!isKeyType(column.kind.type))
+  if (!hasOrder(column.kind))
     throw new ValidationError(`key column '${name}' cannot be ${typeName(column)}: it has no order`, { path: name })
   return column
 }

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import type { Cell, ColumnType, Ref } from '../backend.js'
 import { ValidationError } from '../errors.js'
+import { isKeyType } from './row-key.js'
 
 /** How references become objects and back; the session's part. */
 export interface References {
@@ -17,6 +18,10 @@ export interface Kind {
   toCell(value: unknown, path: string, refs: References): Cell
   /** A fresh value: changing it changes nothing buffered or stored. */
   fromCell(cell: Cell, refs: References): unknown
+  /** Of what a set or list holds, or what the keys of a map are. */
+  readonly element?: Kind
+  /** Set for what has no order although its type would have one: a record may lack fields. */
+  readonly isUnordered?: true
   /** The one form of equal values, where several are equal as a key (1.5 and 1.50, 0 and -0). */
   toKeyCell?(cell: Cell): Cell
 }
@@ -53,3 +58,6 @@ function nameOf(value: object): string {
   const made: unknown = typeof prototype === 'object' && prototype !== null ? prototype.constructor : undefined
   return typeof made === 'function' && made.name ? `an object of class ${made.name}` : 'an object'
 }
+
+/** Whether values of this kind can be keys, elements of a set, keys of a map, or bounds. */
+export const hasOrder = (kind: Kind): boolean => isKeyType(kind.type) && !kind.isUnordered

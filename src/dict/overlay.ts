@@ -224,7 +224,8 @@ function joined(older: Entry, newer: Entry): Entry {
 function summed(a: Entry['adds'], b: Entry['adds']): Entry['adds'] {
   if (!a || !b) return a ?? b
   const sums = new Map(a)
-  for (const [column, by] of b) sums.set(column, (sums.get(column) ?? 0n) + by)
+  // sums are 64 bits, as they are once stored
+  for (const [column, by] of b) sums.set(column, BigInt.asIntN(64, (sums.get(column) ?? 0n) + by))
   return sums
 }
 

@@ -1,17 +1,23 @@
 import { inspect } from 'node:util'
-import type { Op, Range, Table } from '../backend.js'
-import { UnsupportedError, ValidationError } from '../errors.js'
+import type { Location, Op, Piece, Range, Table } from '../backend.js'
+import { ValidationError } from '../errors.js'
+import { type AggregateOps, planAggregate } from './aggregate.js'
+import { type BulkOptions, bulkLoad, type Rows, storeOf } from './bulk-load.js'
 import type { Columns, CounterNames, NewRow, Row } from './column.js'
 import { columnOf } from './columns.js'
-import type { DictBinding } from './dict-binding.js'
+import { aggregated, askStore, grouped } from './dict-aggregate.js'
+import { type DictBinding, PieceBinding } from './dict-binding.js'
 import { DictSchema, type DictSpec, type Writes } from './dict-schema.js'
 import { DictState, moved, UNKNOWN } from './dict-state.js'
 import type { References } from './kind.js'
 import { liveReferences } from './live-refs.js'
 import { type DictRow, mergedPages, type ScanRange } from './merged-scan.js'
 import { ABOVE_ALL, type Overlay } from './overlay.js'
+import type { Aggregated, AggregateRange, ColumnName, GroupOf, RangeOptions, WhereOptions } from './query-types.js'
 import { itemsOf } from './row-iterable.js'
 import { encodeKeyText } from './row-key.js'
+import { type DictClass, dictClass } from './standalone-dict.js'
+import { planWhere, type Where, wherePages } from './where.js'
 
 export interface DictOptions<K extends Columns> {
   /** Key columns that say where a row lies; the first one unless said otherwise. */
@@ -20,16 +26,6 @@ export interface DictOptions<K extends Columns> {
   readonly order?: readonly (keyof K & string)[]
   /** `'lww'` (default): the last writer of a row wins. `'cas'`: a row that changed since it was read is a ConflictError. */
   readonly writes?: Writes
-}
-
-export interface RangeOptions<K extends Columns> {
-  /** First key, inclusive: the columns that follow the prefix, or the first of them. */
-  readonly from?: Partial<NewRow<K>>
-  /** Last key, exclusive. */
-  readonly to?: Partial<NewRow<K>>
-  readonly limit?: number
-  readonly reverse?: boolean
-  readonly signal?: AbortSignal
 }
 
 const STATE = Symbol.for('insitu.StorageDict')
@@ -56,6 +52,14 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
   /** Errors: ValidationError for columns that cannot be (a counter as key, a name that stands twice). */
   constructor(keys: K, values: V, options: DictOptions<K> = {}) {
     this.#state = new DictState(new DictSchema(keys, values, options))
+  }
+
+  /**
+   * A class of dicts that stand alone, each an object with an id and aliases:
+   * `class Counts extends StorageDict.of({ word: t.text }, { n: t.i64 }) {}`, then `await Counts.getByAlias('counts')`.
+   */
+  static of<K extends Columns, V extends Columns>(keys: K, values: V, options: DictOptions<K> = {}): DictClass<K, V> {
+    return dictClass(keys, values, options)
   }
 
   /** The row's values, `undefined` when there is no such row. */
@@ -141,8 +145,11 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
   }
 
   async count(): Promise<number> {
+    const state = this.#usable()
+    const [known] = (await askStore(state, planAggregate(state.schema, { rows: 'count' }, []), {})) ?? []
+    if (known) return Number(known[0])
     let rows = 0
-    for await (const page of mergedPages(this.#usable(), {})) rows += page.length
+    for await (const page of mergedPages(state, {})) rows += page.length
     return rows
   }
 
@@ -173,13 +180,79 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
     return this.entries()[Symbol.asyncIterator]()
   }
 
-  /** At least `n` parts that together hold each key once, to be passed to tasks. Errors: ValidationError on a volatile dict. */
+  /**
+   * The rows for which all conditions hold, in key order: `log.where({ day: 'mon', at: { from: 5 }, mood: { in: [1, 2] } })`. Conditions
+   * on the first key columns say what is read, the others are checked on the way.
+   * Errors: UnsupportedError with the reason for what cannot be answered, `ERR_WHERE_SCANS` when every row would be read unasked.
+   */
+  where(conditions: Where<K, V>, { limit, reverse, scan, signal }: WhereOptions = {}): AsyncIterable<[Row<K>, Row<V>]> {
+    const state = this.#usable()
+    const plan = planWhere(state.schema, conditions, state.refs, { scan: scan ?? false, reverse: reverse ?? false })
+    const most = limit === undefined ? Number.POSITIVE_INFINITY : checkedLimit(limit)
+    return itemsOf(
+      () => wherePages(this.#usable(), plan, most, signal),
+      (row) => this.#entry(row),
+    )
+  }
+
+  /**
+   * Counts, sums, least and greatest values: `await log.aggregate({ rows: 'count', total: ['sum', 'n'], last: ['max', 'at'] })`. Where the
+   * store can and nothing is unsaved, it computes them; else the rows are read, in bounded memory.
+   */
+  async aggregate<const O extends AggregateOps<ColumnName<K, V>>>(ops: O, range: AggregateRange<K> = {}): Promise<Aggregated<K, V, O>> {
+    const state = this.#usable()
+    const plan = planAggregate(state.schema, ops, [])
+    return (await aggregated(state, plan, this.#rangeOf(range.prefix ?? {}, range), range.signal)) as Aggregated<K, V, O>
+  }
+
+  /** The same for each group of rows that agree in some columns, in their order: `log.groupBy(['day'], { rows: 'count' })`. */
+  groupBy<const C extends readonly ColumnName<K, V>[], const O extends AggregateOps<ColumnName<K, V>>>(
+    by: C,
+    ops: O,
+    range: AggregateRange<K> = {},
+  ): AsyncIterable<[GroupOf<K, V, C[number]>, Aggregated<K, V, O>]> {
+    const state = this.#usable()
+    const plan = planAggregate(state.schema, ops, by)
+    const rows = this.#rangeOf(range.prefix ?? {}, range)
+    return { [Symbol.asyncIterator]: () => grouped(this.#usable(), plan, rows, range.signal) as AsyncGenerator<any, void> }
+  }
+
+  /**
+   * Writes any number of rows in bounded memory, past the unit of work: visible group by group, not atomic, harmless to repeat. Gives how
+   * many were written, once they have the level that `save` waits for. Unsaved writes of this program to the same rows come later.
+   */
+  bulk(
+    rows: Iterable<readonly [NewRow<K>, NewRow<V>]> | AsyncIterable<readonly [NewRow<K>, NewRow<V>]>,
+    options: BulkOptions = {},
+  ): Promise<number> {
+    return bulkLoad(this.#state, rows as Rows, options)
+  }
+
+  /**
+   * At least `n` parts that together hold each key once, to be passed to tasks: each reads its own rows only. The same parts as long as
+   * the store lies as it does. Errors: ValidationError on a volatile dict.
+   */
   async split(n = 1): Promise<StorageDict<K, V>[]> {
-    const { binding } = this.#usable()
-    if (!binding) throw new ValidationError('a volatile dict has no parts: make its owner persistent first', { code: 'ERR_NOT_PERSISTENT' })
-    if (!binding.split) throw new UnsupportedError('this dict cannot be split')
-    const parts = await binding.split(n)
-    return parts.map((part) => this.#bound(part))
+    if (!Number.isSafeInteger(n) || n < 1)
+      throw new ValidationError(`split wants a whole number of parts from 1, got ${String(n)}`, { path: 'n' })
+    const state = this.#usable()
+    const [{ backend }] = storeOf(state)
+    const pieces = await backend.pieces(state.source!, n)
+    return pieces.map((piece) => this.#bound(new PieceBinding(state.binding!, piece)))
+  }
+
+  /** Which part of its dict this is; `undefined` for a whole one. The same rows have the same id as long as the store lies as it does. */
+  get pieceId(): string | undefined {
+    const { piece } = this.#state.binding ?? {}
+    return piece && idOfPiece(piece)
+  }
+
+  /** Hosts that hold its rows, largest share first, with bytes. */
+  async getLocations(): Promise<readonly Location[]> {
+    const state = this.#usable()
+    const [{ backend }, { owner }] = storeOf(state)
+    const [locations] = await backend.locate([state.binding!.piece ?? owner])
+    return locations ?? []
   }
 
   /** Says what the dict is and what is buffered, without fetching anything. */
@@ -228,6 +301,9 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
   }
 }
 
+const idOfPiece = ({ table, epoch, from, to }: Piece): string =>
+  [table, epoch, ...[from, to].map((key) => Buffer.from(key).toString('base64url'))].join('/')
+
 function checkedLimit(limit: number): number {
   if (Number.isSafeInteger(limit) && limit >= 0) return limit
   throw new ValidationError(`limit is a whole number from 0, got ${limit}`, { path: 'limit' })
@@ -240,8 +316,24 @@ const stateOf = (dict: AnyDict): DictState => dict[STATE]
 /** True for a StorageDict of this install or another. */
 export const isDict = (value: unknown): value is AnyDict => typeof value === 'object' && value !== null && STATE in value
 
+/** True for a volatile dict without rows: as its constructor made it. */
+export const isUntouched = (dict: AnyDict): boolean => stateOf(dict).binding === undefined && stateOf(dict).own.isEmpty
+
 /** The columns as a Table has them. */
 export const dictSchemaOf = (dict: AnyDict): DictSpec => stateOf(dict).schema.spec
+
+/** The table of a bound dict, and of a part of one. */
+export const boundTable = (dict: AnyDict): Table | undefined => stateOf(dict).binding?.table()
+
+/** Which part of its table a dict is; `undefined` for a whole one. */
+export const pieceOf = (dict: AnyDict): Piece | undefined => stateOf(dict).binding?.piece
+
+/** Makes a bound dict a part of its table: what arrives where a part was sent. */
+export function narrow(dict: AnyDict, piece: Piece): void {
+  const state = stateOf(dict)
+  if (!state.binding) throw new ValidationError('a volatile dict has no parts', { code: 'ERR_NOT_PERSISTENT' })
+  state.binding = new PieceBinding(state.binding, piece)
+}
 
 /** A dict with stored columns, for when the class does not say. References then come back as whatever class they are of. */
 export function dictFromSchema(spec: DictSpec): AnyDict {

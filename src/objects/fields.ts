@@ -1,59 +1,57 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Constructor } from '../classes/class-locator.js'
 import { classOf } from '../classes/class-registry.js'
-import { ValidationError } from '../errors.js'
+import { type TransientFields, transientOf } from '../codec/class-statics.js'
+import { UnsupportedError, ValidationError } from '../errors.js'
+import { type ClassSettings, construct, recordOf, settingsOf } from './class-settings.js'
 import { guardOf } from './handle.js'
+import { noteDrift, requireDeclaredTypes, type StoredFields, underPresentNames, underStoredNames } from './schema-drift.js'
 import { constructOver, type StorageObject } from './storage-object.js'
 
-/** Static members of a user's class that the core looks at. */
-interface ClassSettings {
-  readonly transient?: readonly string[]
-  readonly merge?: 'fields'
-  restore?(fields: Record<string, unknown>): object
-}
-
 interface ClassInfo {
-  readonly transient: ReadonlySet<string>
+  readonly transient: TransientFields
   rebuildable: boolean | undefined
   /** Field names that the constructor makes; empty for classes with `restore`. */
   defaults: readonly string[]
 }
 
 const infos = new WeakMap<Constructor, ClassInfo>()
-const TRANSIENT_FIELDS = Symbol.for('insitu.transient')
 
 function infoOf(ctor: Constructor): ClassInfo {
   let info = infos.get(ctor)
   if (!info) {
-    const names = new Set<string>()
-    for (let c: object | null = ctor; c && c !== Function.prototype; c = Object.getPrototypeOf(c)) {
-      const own = Object.getOwnPropertyDescriptors(c) as { transient?: PropertyDescriptor; [TRANSIENT_FIELDS]?: PropertyDescriptor }
-      for (const name of (own.transient?.value as string[] | undefined) ?? []) names.add(name)
-      for (const name of (own[TRANSIENT_FIELDS]?.value as string[] | undefined) ?? []) names.add(name)
-    }
-    info = { transient: names, rebuildable: undefined, defaults: [] }
+    info = { transient: transientOf(ctor), rebuildable: undefined, defaults: [] }
     infos.set(ctor, info)
   }
   return info
 }
 
-export const constructorOfInstance = (instance: object): Constructor => instance.constructor as Constructor
+/** By the prototype: a field of the user's may be called `constructor`. */
+export const constructorOfInstance = (instance: object): Constructor =>
+  (Object.getPrototypeOf(instance) as { readonly constructor: Constructor }).constructor
 
 /** The fields that are stored: own enumerable ones but the transient, or what the class's own `store()` says. */
 export function storedFields(instance: StorageObject): Map<string, unknown> {
+  const fields = ownFields(instance)
+  requireDeclaredTypes(constructorOfInstance(instance), fields)
+  return underStoredNames(instance, fields)
+}
+
+function ownFields(instance: StorageObject): Map<string, unknown> {
   const { transient } = infoOf(constructorOfInstance(instance))
   const twin = (instance as { store?: unknown }).store
   const from: Record<string, unknown> =
     typeof twin === 'function' && hasRestore(constructorOfInstance(instance))
       ? (twin.call(instance) as Record<string, unknown>)
-      : (instance as unknown as Record<string, unknown>)
+      : recordOf(instance)
   const fields = new Map<string, unknown>()
   for (const name of Object.keys(from)) if (!transient.has(name)) fields.set(name, from[name])
   return fields
 }
 
-export const mergesFields = (ctor: Constructor): boolean => (ctor as unknown as ClassSettings).merge === 'fields'
+export const mergesFields = (ctor: Constructor): boolean => settingsOf(ctor).merge === 'fields'
 
-const hasRestore = (ctor: Constructor): boolean => typeof (ctor as unknown as ClassSettings).restore === 'function'
+const hasRestore = (ctor: Constructor): boolean => typeof settingsOf(ctor).restore === 'function'
 
 /** Refuses a class that could be stored but never brought back. Asked before anything is stored. */
 export function assertRebuildable(ctor: Constructor): void {
@@ -73,51 +71,126 @@ export function assertRebuildable(ctor: Constructor): void {
 
 function tryConstruct(ctor: Constructor): object | undefined {
   try {
-    return new (ctor as unknown as new () => object)()
+    return construct(ctor)
   } catch {
     return undefined
   }
 }
 
+export type { StoredFields }
+
 /** Fields that the class's constructor makes; one that an instance lacks was deleted, which is stored as such. */
 export const defaultFieldsOf = (ctor: Constructor): readonly string[] => infoOf(ctor).defaults
 
-/** Stored fields of one object, and the names of those that were deleted although the constructor makes them. */
-export interface StoredFields {
-  readonly values: ReadonlyMap<string, unknown>
-  readonly deleted: readonly string[]
-}
+/** Handles of classes with `restore`: the constructor runs on them when their fields come. */
+const unbuilt = new WeakSet<StorageObject>()
 
 /** Runs the class's constructor on a handle: its defaults, collections included, are there before stored fields come in. */
 export function constructHandle(instance: StorageObject, ctor: Constructor): void {
   Object.setPrototypeOf(instance, ctor.prototype as object)
-  if (!hasRestore(ctor)) constructOver(instance, ctor, () => new (ctor as unknown as new () => object)())
+  if (hasRestore(ctor)) unbuilt.add(instance)
+  else constructOver(instance, ctor, () => construct(ctor))
 }
 
 /** Makes a half-filled instance a handle again, after its stored fields turned out to be unreadable. */
 export function guardAgain(instance: StorageObject, ctor: Constructor): void {
-  for (const name of Object.keys(instance)) delete (instance as unknown as Record<string, unknown>)[name]
+  for (const name of Object.keys(instance)) Reflect.deleteProperty(instance, name)
   Object.setPrototypeOf(instance, guardOf(ctor).prototype as object)
 }
 
 /** Takes stored fields into an instance that has been constructed. */
-export function fill(instance: StorageObject, ctor: Constructor, fields: StoredFields): void {
-  if (!hasRestore(ctor)) return assignFields(instance, fields)
-  const { restore } = ctor as unknown as Required<ClassSettings>
-  const restored = constructOver(instance, ctor, () => restore.call(ctor, Object.fromEntries(fields.values)))
+export function fill(instance: StorageObject, ctor: Constructor, stored: StoredFields): void {
+  const fields = underPresentNames(ctor, stored)
+  if (hasRestore(ctor)) restoreInto(instance, ctor, Object.fromEntries(fields.values))
+  else assignFields(instance, ctor, fields)
+  noteDrift(instance, ctor, stored, ownFields(instance))
+}
+
+function restoreInto(instance: StorageObject, ctor: Constructor, fields: Record<string, unknown>): void {
+  const { restore } = settingsOf(ctor) as Required<ClassSettings>
+  const isFirst = unbuilt.has(instance)
+  // Nothing to take in, which spares classes with #private state the question how.
+  if (!isFirst && isDeepStrictEqual(fields, Object.fromEntries(ownFields(instance)))) return
+  const again = (instance as { restore?: unknown }).restore
+  if (!isFirst && typeof again === 'function') return void again.call(instance, fields)
+  const restored = isFirst
+    ? constructOver(instance, ctor, () => restore.call(ctor, fields))
+    : restoredAgain(instance, ctor, () => restore.call(ctor, fields))
+  if (!(restored instanceof ctor)) throw wrongRestore(ctor, restored)
+  unbuilt.delete(instance)
   if (restored !== instance) Object.assign(instance, restored)
 }
 
-/** A stored field that the class no longer makes comes back too; a new field of the class keeps its default. */
-function assignFields(instance: StorageObject, { values, deleted }: StoredFields): void {
-  const target = instance as unknown as Record<string, unknown>
-  for (const name of deleted) delete target[name]
-  for (const [name, value] of values) {
-    if (name === '__proto__' || !(name in target)) defineField(target, name, value)
-    else target[name] = value
+/** A constructor can run twice on one instance, but `#private` fields cannot be made twice. */
+function restoredAgain(instance: StorageObject, ctor: Constructor, restore: () => object): object {
+  try {
+    return constructOver(instance, ctor, restore)
+  } catch (cause) {
+    // On an instance of its own it tells whether the fields are at fault: then this is the error that matters.
+    restore()
+    throw new UnsupportedError(
+      `class ${ctor.name} keeps #private state, which cannot be replaced from outside: give it a method \`restore(fields)\` that takes a newer state in`,
+      { code: 'ERR_CANNOT_RELOAD', classId: classOf(ctor).id, cause },
+    )
   }
 }
 
-function defineField(target: object, name: string, value: unknown): void {
-  Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true })
+function wrongRestore(ctor: Constructor, restored: unknown): Error {
+  const got = restored instanceof Promise ? 'a promise: it cannot be async' : `something else: write \`new this(...)\` in it`
+  return new ValidationError(`static restore of class ${ctor.name} must return a ${ctor.name}, and gave ${got}`, {
+    code: 'ERR_CLASS_CANNOT_BE_REBUILT',
+    classId: classOf(ctor).id,
+  })
+}
+
+/** A stored field that the class no longer makes comes back too; a new field of the class keeps its default. */
+function assignFields(instance: StorageObject, ctor: Constructor, { values, deleted }: StoredFields): void {
+  const { transient } = infoOf(ctor)
+  for (const name of deleted) Reflect.deleteProperty(instance, name)
+  for (const [name, value] of values) if (!transient.has(name)) assignField(instance, ctor, name, value)
+}
+
+function assignField(target: StorageObject, ctor: Constructor, name: string, value: unknown): void {
+  if (name !== '__proto__' && name in target) {
+    try {
+      // Not Reflect.set, which is many times slower and only says false where this throws.
+      recordOf(target)[name] = value
+    } catch (error) {
+      takeReadOnly(target, ctor, name, value, error)
+    }
+  } else if (!defineField(target, name, value)) throw readOnly(ctor, name)
+}
+
+function takeReadOnly(target: StorageObject, ctor: Constructor, name: string, value: unknown, error: unknown): void {
+  const found = descriptorOf(target, name)
+  // The class's own setter refused it.
+  if (!found || found.set) throw error
+  // Computed by the class: what it was when stored says nothing.
+  if (found.get || Object.is(found.value, value)) return
+  if (!found.configurable || !defineField(target, name, value, found)) throw readOnly(ctor, name)
+}
+
+const readOnly = (ctor: Constructor, name: string): Error =>
+  new ValidationError(
+    `field ${ctor.name}.${name} is read-only, so that what is stored cannot come back: make it writable, or add \`static restore(fields)\``,
+    { code: 'ERR_CLASS_CANNOT_BE_REBUILT', classId: classOf(ctor).id, path: name },
+  )
+
+function descriptorOf(target: object, name: string): PropertyDescriptor | undefined {
+  for (let o: object | null = target; o; o = Object.getPrototypeOf(o) as object | null) {
+    const found = Object.getOwnPropertyDescriptor(o, name)
+    if (found) return found
+  }
+  return undefined
+}
+
+const FIELD: PropertyDescriptor = { writable: true, enumerable: true, configurable: true }
+
+function defineField(
+  target: object,
+  name: string,
+  value: unknown,
+  { writable = true, enumerable = true, configurable = true } = FIELD,
+): boolean {
+  return Reflect.defineProperty(target, name, { value, writable, enumerable, configurable })
 }

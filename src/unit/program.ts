@@ -1,7 +1,7 @@
 import type { Op, Receipt, Ref, Stamp, Table } from '../backend.js'
 import { classOf, constructorOf } from '../classes/class-registry.js'
 import { fingerprint, refsIn } from '../codec/values.js'
-import { isDict, type StorageDict, unbindDict } from '../dict/storage-dict.js'
+import { isDict, type StorageDict } from '../dict/storage-dict.js'
 import { AliasTakenError, ConflictError, NotFoundError, WrongClassError } from '../errors.js'
 import type { CommitId, Id } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
@@ -12,7 +12,7 @@ import { checkAlias } from '../store.js'
 import { Departures } from './departures.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { type ObjectPlan, ownTables, type Plan, planOf } from './persist-plan.js'
-import { bindTable, forgetTable, tableOf } from './table-binding.js'
+import { bindComingTable, bindTable, tableMade, tableOf, unbindOwned, unbindTable } from './table-binding.js'
 import { NO_ROWS, type TakenRows, takeRows } from './taken-rows.js'
 import { nameOf, notFound } from './unit-errors.js'
 import { type TableRows, UnitOfWork } from './unit-of-work.js'
@@ -144,6 +144,7 @@ export class Program extends UnitOfWork {
       for (const table of ownTables(stored)) await this.store.backend.drop(table)
     }
     await this.store.reached()
+    unbindOwned(state.instance, ref.id)
     for (const rows of this.bufferedOf(state)) this.buffered.delete(rows.table.id)
     this.instances.delete(ref.id)
     state.becomeVolatile()
@@ -168,7 +169,8 @@ export class Program extends UnitOfWork {
   async #deleteReached(reached: readonly Ref[]): Promise<void> {
     const held = new Set<string>()
     for await (const page of this.store.backend.objects({}))
-      for (const stored of await this.store.read(page)) for (const ref of stored ? refsIn(stored.cells) : []) held.add(ref.id)
+      for (const stored of await this.store.read(page))
+        for (const ref of stored ? refsIn(stored.cells) : []) if (ref.id !== stored!.ref.id) held.add(ref.id)
     for (const ref of reached) {
       if (held.has(ref.id)) continue
       let named = false
@@ -216,8 +218,9 @@ export class Program extends UnitOfWork {
     if (this.instances.get(ref.id)) state.unit = this
     else this.adopt(state, ref)
     for (const value of Object.values(state.instance)) {
-      const table = typeof value === 'object' && value !== null && isDict(value) ? tableOf(value) : undefined
-      if (table) bindTable(value as StorageDict<any, any>, table, this)
+      if (typeof value !== 'object' || value === null || !isDict(value)) continue
+      const table = tableOf(value)
+      if (table) bindTable(value, table, this)
     }
   }
 
@@ -232,7 +235,7 @@ export class Program extends UnitOfWork {
     }
     if (first) await first(plan)
     // From now on their rows are buffered here, so that none written meanwhile is lost.
-    for (const { dict, table } of plan.tables) bindTable(dict, table, this)
+    for (const { dict, table } of plan.tables) bindComingTable(dict, table, this)
     const rows = this.buffered.size === 0 ? NO_ROWS : this.#takeRowsOf(plan)
     const ops = [...plan.ops(), ...extra(plan.objects[0]!.ref), ...rows.ops]
     if (ops.length === 0) return
@@ -240,6 +243,7 @@ export class Program extends UnitOfWork {
       tables: plan.tables.map(({ table }) => table),
       ops: withOwnerChecks(this.store.backend, ops, rows.tables),
       landed: (receipt, atMicros) => {
+        for (const { dict } of plan.tables) tableMade(dict)
         for (const object of plan.objects) this.#stored(object, receipt)
         rows.landed(atMicros)
       },
@@ -298,8 +302,7 @@ export class Program extends UnitOfWork {
   }
 
   #unbind(dict: StorageDict<any, any>, table: Table): void {
-    unbindDict(dict)
-    forgetTable(dict)
+    unbindTable(dict)
     this.buffered.delete(table.id)
   }
 

@@ -3,8 +3,9 @@ import type { Key, Range, Ref, StoredRow, Table } from '../backend.js'
 import type { DictBinding } from '../dict/dict-binding.js'
 import type { Overlay } from '../dict/overlay.js'
 import type { StorageDict } from '../dict/storage-dict.js'
-import { bindDict } from '../dict/storage-dict.js'
+import { bindDict, boundTable, isDict, unbindDict } from '../dict/storage-dict.js'
 import { UnavailableError } from '../errors.js'
+import type { Id } from '../ids.js'
 import { isStorageObject, stateOf } from '../objects/storage-object.js'
 import { unitIfOpen } from './context.js'
 import { refFrom } from './persist-plan.js'
@@ -13,19 +14,44 @@ import type { UnitOfWork } from './unit-of-work.js'
 const bindings = new WeakMap<object, TableBinding>()
 
 /** The table of a dict, `undefined` while volatile. */
-export const tableOf = (dict: object): Table | undefined => bindings.get(dict)?.stored
+export const tableOf = (dict: object): Table | undefined => bindings.get(dict)?.stored ?? (isDict(dict) ? boundTable(dict) : undefined)
 
 /** The unit of work that holds a bound dict. */
 export const unitOfDict = (dict: object): UnitOfWork | undefined => bindings.get(dict)?.unit
 
 /** Binds a dict to its table; rows that it held while volatile go into the unit's overlay. */
 export function bindTable(dict: StorageDict<any, any>, table: Table, unit: UnitOfWork): void {
+  bind(dict, new TableBinding(table, unit))
+}
+
+/** The same before the table exists: `tableMade` says when it does. */
+export function bindComingTable(dict: StorageDict<any, any>, table: Table, unit: UnitOfWork): void {
   const binding = new TableBinding(table, unit)
+  binding.exists = false
+  bind(dict, binding)
+}
+
+export function tableMade(dict: object): void {
+  const binding = bindings.get(dict)
+  if (binding) binding.exists = true
+}
+
+function bind(dict: StorageDict<any, any>, binding: TableBinding): void {
   bindings.set(dict, binding)
   bindDict(dict, binding)
 }
 
-export const forgetTable = (dict: object): void => void bindings.delete(dict)
+/** Makes a dict volatile again, with the rows that are buffered. */
+export function unbindTable(dict: StorageDict<any, any>): void {
+  unbindDict(dict)
+  bindings.delete(dict)
+}
+
+/** Makes the collections of an object that is stored no more volatile again. */
+export function unbindOwned(instance: object, owner: Id): void {
+  for (const value of Object.values(instance))
+    if (typeof value === 'object' && value !== null && isDict(value) && tableOf(value)?.owner.id === owner) unbindTable(value)
+}
 
 class TableBinding implements DictBinding {
   constructor(
@@ -33,8 +59,10 @@ class TableBinding implements DictBinding {
     readonly unit: UnitOfWork,
   ) {}
 
-  table(): Table {
-    return this.stored
+  exists = true
+
+  table(): Table | undefined {
+    return this.exists ? this.stored : undefined
   }
 
   overlay(): Overlay {
@@ -42,6 +70,7 @@ class TableBinding implements DictBinding {
   }
 
   rows(keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
+    if (!this.exists) return Promise.resolve(keys.map(() => undefined))
     return this.unit.store.backend.rows(this.stored.id, keys)
   }
 

@@ -1,14 +1,15 @@
 import type { Op, Receipt, Ref, Table } from '../backend.js'
 import type { Unit } from '../commit/index.js'
+import { isDict } from '../dict/storage-dict.js'
 import { AliasTakenError, ConflictError, NotFoundError, UnsupportedError, WrongDirectionError } from '../errors.js'
-import type { Id } from '../ids.js'
+import type { Id, TableId } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, type StorageObject, stateOf } from '../objects/storage-object.js'
 import { checkAlias, type Store, type UnitOptions } from '../store.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { type Plan, planOf } from './persist-plan.js'
-import { bindTable, tableOf } from './table-binding.js'
+import { ownTables, type Plan, planOf } from './persist-plan.js'
+import { bindComingTable, tableMade, tableOf, unbindOwned } from './table-binding.js'
 import { nameOf, notFound } from './unit-errors.js'
 import { type TableRows, UnitOfWork } from './unit-of-work.js'
 
@@ -35,6 +36,8 @@ export class Transaction extends UnitOfWork {
   readonly #loaded = new Set<ObjectState>()
   readonly #created = new Set<ObjectState>()
   readonly #removed = new Map<Id, ObjectState>()
+  /** Tables of what was removed: dropped after the commit. */
+  readonly #dropped: TableId[] = []
   readonly #names = new Map<string, { readonly expect: Ref | null; readonly to: Ref | null }>()
   /** Instances of the main program that were saved inside. */
   readonly #enlisted = new Set<ObjectState>()
@@ -107,7 +110,7 @@ export class Transaction extends UnitOfWork {
       this.adopt(state, ref)
       this.#created.add(state)
     }
-    for (const { dict, table } of plan.tables) bindTable(dict, table, this)
+    for (const { dict, table } of plan.tables) bindComingTable(dict, table, this)
   }
 
   #rename(alias: string, held: Ref | null, to: Ref | null): void {
@@ -138,7 +141,11 @@ export class Transaction extends UnitOfWork {
     for (const alias of this.#created.has(state) ? [] : await this.aliasesOf(state)) this.#rename(alias, ref, null)
     for (const [alias, { to }] of this.#names) if (to?.id === ref.id) this.#rename(alias, null, null)
     for (const rows of this.bufferedOf(state)) this.buffered.delete(rows.table.id)
-    if (!this.#created.delete(state)) this.#removed.set(ref.id, state)
+    if (!this.#created.delete(state)) {
+      const [stored] = await this.store.read([ref])
+      if (stored) this.#dropped.push(...ownTables(stored))
+      this.#removed.set(ref.id, state)
+    }
     this.#loaded.delete(state)
   }
 
@@ -201,7 +208,9 @@ export class Transaction extends UnitOfWork {
     const units: Unit[] = []
     for (const { part, plan, ops } of parts) units.push(await part.#unitOf(plan, ops, options))
     const receipt = await this.store.send(this.store.joined(units))
-    if (receipt.applied) for (const { part, plan } of parts) part.#committed(plan, receipt)
+    if (!receipt.applied) return receipt
+    for (const { part, plan } of parts) part.#committed(plan, receipt)
+    for (const { part } of parts) for (const table of part.#dropped) await part.store.backend.drop(table)
     return receipt
   }
 
@@ -228,19 +237,29 @@ export class Transaction extends UnitOfWork {
   }
 
   #committed(plan: Plan, receipt: Receipt): void {
+    for (const { instance } of this.#created)
+      for (const value of Object.values(instance)) if (typeof value === 'object' && value !== null && isDict(value)) tableMade(value)
+    for (const { dict } of plan.tables) tableMade(dict)
     for (const { state, ref, prints } of plan.objects) {
       const stamp = receipt.stamps.get(ref.id)
       if (!stamp) continue
       state.stamp = stamp
       state.base = prints
     }
-    for (const state of this.#removed.values()) state.becomeVolatile()
+    for (const [id, state] of this.#removed) {
+      unbindOwned(state.instance, id)
+      state.becomeVolatile()
+    }
     this.buffered.clear()
   }
 
   /** Makes what was made persistent inside volatile again, after a failure. */
   rollback(): void {
-    for (const part of this.#family.values()) for (const state of part.#created) state.becomeVolatile()
+    for (const part of this.#family.values())
+      for (const state of part.#created) {
+        if (state.ref) unbindOwned(state.instance, state.ref.id)
+        state.becomeVolatile()
+      }
   }
 
   /** Instances that go on living in the main program after the transaction. */
@@ -257,7 +276,7 @@ export class Transaction extends UnitOfWork {
 
 function tablesOfInstance(state: ObjectState): Table[] {
   return Object.values(state.instance).flatMap((value) => {
-    const table = typeof value === 'object' && value !== null ? tableOf(value) : undefined
+    const table = typeof value === 'object' && value !== null && isDict(value) ? tableOf(value) : undefined
     return table && table.owner.id === state.ref?.id ? [table] : []
   })
 }

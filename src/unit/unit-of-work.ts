@@ -149,7 +149,13 @@ export abstract class UnitOfWork {
       throw new UnsavedChangesError(`${nameOf(state)} has unsaved changes: save() them, or reload({ discard: true })`, { id: ref.id })
     const [stored] = await this.store.read([ref])
     if (!stored) throw notFound(ref.id, this.store.url)
+    if (discard) for (const rows of this.bufferedOf(state)) this.#discardRows(rows)
     this.take(state, stored)
+  }
+
+  #discardRows({ overlay, reached }: TableRows): void {
+    overlay.clear()
+    reached.clear()
   }
 
   async aliasesOf(state: ObjectState): Promise<string[]> {

@@ -8,6 +8,7 @@ import { dict } from './dict.js'
 import { objects } from './objects.js'
 import { storageInterface } from './storage-interface.js'
 import { taskCases } from './tasks.js'
+import { units } from './units.js'
 import { values } from './values.js'
 import { versions } from './versions.js'
 
@@ -18,6 +19,7 @@ export const conformanceCases: readonly Case[] = [
   ...objects,
   ...values,
   ...versions,
+  ...units,
   ...aliases,
   ...concurrency,
   ...dict,

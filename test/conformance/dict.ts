@@ -4,6 +4,7 @@ import { inspect } from 'node:util'
 import { StorageDict, StorageObject, t, transact } from '../../runtime/index.js'
 import { InsituError, SchemaMismatchError, UnavailableError, ValidationError } from '../../src/errors.js'
 import { type Case, type CaseContext, law } from './case.js'
+import { dictQueries } from './dict-queries.js'
 import { all, refused } from './expect.js'
 import { FaultyBackend } from './faulty-backend.js'
 import { Counts, IntKeys, Journal, Measures, Owners, Person, Totals } from './model.js'
@@ -490,4 +491,6 @@ export const dict: readonly Case[] = [
     ;(await o.rows.get({ name: 'a' }))!.bytes!.fill(7)
     assert.deepEqual([...(await o.rows.get({ name: 'a' }))!.bytes!], [1, 2])
   }),
+
+  ...dictQueries,
 ]

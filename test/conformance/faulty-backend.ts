@@ -12,6 +12,8 @@ export class RepeatingBackend extends ForwardingBackend {
 }
 
 interface CommitFault {
+  /** Commits that go well before. */
+  skip?: number
   times: number
   /** Whether the group is applied all the same. */
   readonly after: boolean
@@ -34,7 +36,7 @@ export class FaultyBackend extends ForwardingBackend {
 
   override async commit(group: Group): Promise<Receipt> {
     const fault = this.#commits
-    if (!fault || fault.times-- <= 0) return this.inner.commit(group)
+    if (!fault || (fault.skip !== undefined && fault.skip-- > 0) || fault.times-- <= 0) return this.inner.commit(group)
     if (fault.after) await this.inner.commit(group)
     throw fault.error()
   }

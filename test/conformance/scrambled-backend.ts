@@ -1,5 +1,22 @@
-import type { Backend, Found, Group, Intent, Mark, Op, Range, Receipt, Ref, Stored, StoredRow } from '../../src/backend.js'
-import type { CommitId, Domain, Id } from '../../src/ids.js'
+import type {
+  Backend,
+  Found,
+  Group,
+  Intent,
+  Key,
+  Location,
+  Mark,
+  Op,
+  Piece,
+  Range,
+  Receipt,
+  Ref,
+  Stored,
+  StoredRow,
+} from '../../src/backend.js'
+import { decodeKey, encodeKey } from '../../src/dict/row-key.js'
+import { CorruptError } from '../../src/errors.js'
+import type { CommitId, Domain, Id, TableId } from '../../src/ids.js'
 import { ForwardingBackend } from './forwarding-backend.js'
 import { back, into } from './scramble.js'
 
@@ -55,11 +72,35 @@ export class ScrambledBackend extends ForwardingBackend {
     const { prefix, from, to } = range
     const asked: Range = {
       ...range,
+      in: typeof range.in === 'string' ? range.in : await this.#part(range.in, into.key),
       ...(prefix && { prefix: into.key(prefix) }),
       ...(from && { from: into.key(from) }),
       ...(to && { to: into.key(to) }),
     }
     for await (const page of this.inner.scan(asked, signal)) yield page.map(rowBack)
+  }
+
+  override async pieces(of: TableId | Piece, atLeast: number): Promise<readonly Piece[]> {
+    const pieces = await this.inner.pieces(typeof of === 'string' ? of : await this.#part(of, into.key), atLeast)
+    return Promise.all(pieces.map((piece) => this.#part(piece, back.key)))
+  }
+
+  override async locate(what: readonly (Ref | Piece)[]): Promise<readonly (readonly Location[])[]> {
+    return this.inner.locate(await Promise.all(what.map(async (one) => ('id' in one ? one : this.#part(one, into.key)))))
+  }
+
+  /** Bounds of parts are keys, apart from those below and above all. */
+  async #part(part: Piece, scramble: (key: Key) => Key): Promise<Piece> {
+    const table = await this.inner.table(part.table)
+    const bound = (bytes: Uint8Array): Uint8Array => {
+      try {
+        return table ? encodeKey(table, scramble(decodeKey(table, bytes))) : bytes
+      } catch (error) {
+        if (error instanceof CorruptError) return bytes
+        throw error
+      }
+    }
+    return { ...part, from: bound(part.from), to: bound(part.to) }
   }
 }
 

@@ -2,14 +2,17 @@
 import { inspect } from 'node:util'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import type { Ref } from '../../src/backend.js'
+import type { Piece, Ref } from '../../src/backend.js'
 import { t } from '../../src/dict/columns.js'
 import {
   bindDict,
+  boundTable,
   dictFromSchema,
   dictSchemaOf,
   forgetVolatileRows,
   isDict,
+  narrow,
+  pieceOf,
   StorageDict,
   unbindDict,
   volatileRowOps,
@@ -606,14 +609,22 @@ describe('StorageDict', () => {
       expect(await rejection(log.split(2))).to.be.instanceOf(UnsupportedError)
       const end = new Uint8Array([0xff])
       const at = new TextEncoder().encode('b')
-      const part = (from: Uint8Array, to: Uint8Array): FakeStore =>
-        Object.assign(Object.create(store), { piece: { table: store.stored.id, from, to, epoch: '' } })
-      Object.assign(store, { split: async () => [part(new Uint8Array(0), at), part(at, end)] })
+      const part = (from: Uint8Array, to: Uint8Array): Piece => ({ table: store.stored.id, from, to, epoch: '' })
+      const pieces = async (): Promise<Piece[]> => [part(new Uint8Array(0), at), part(at, end)]
+      Object.assign(store, { unit: { store: { backend: { pieces } } } })
       const parts = await log.split(2)
       expect(await Promise.all(parts.map((p) => keyed(p)))).to.deep.equal([
         ['a0', 'a1', 'a2', 'a3', 'a4'],
         ['b5', 'b6', 'b7', 'b8', 'b9'],
       ])
+      expect(new Set(parts.map((p) => p.pieceId)).size).to.equal(2)
+      expect(log.pieceId).to.equal(undefined)
+      const arrived = makeLog()
+      bindDict(arrived, store)
+      narrow(arrived, pieceOf(parts[1]!)!)
+      expect(await keyed(arrived)).to.deep.equal(await keyed(parts[1]!))
+      expect([arrived.pieceId, boundTable(arrived)]).to.deep.equal([parts[1]!.pieceId, store.stored])
+      for (const n of [0, -1, 1.5, Number.NaN, '3']) expect(await rejection(log.split(n as number))).to.be.instanceOf(ValidationError)
     })
   })
 })

@@ -118,3 +118,42 @@ same<
 same<NewRow<{ a: typeof t.i64; c: typeof t.counter }>, { a: number | bigint; c?: never }>(true)
 const counts = new StorageDict({ word: t.text }, { n: t.i64 })
 same<typeof counts extends StorageDict<infer K, infer V> ? [NewRow<K>, Row<V>] : never, [{ word: string }, { n: bigint }]>(true)
+
+class Totals extends StorageDict.of(
+  { word: t.text, at: t.i32 },
+  { n: t.i64, price: t.decimal, place: t.record({ x: t.f64, name: t.text.optional() }) },
+) {
+  longest(): number {
+    return 1
+  }
+}
+
+export async function queries(): Promise<void> {
+  for await (const [{ word }, { n, place }] of new Totals().where({ word: { in: ['a'] }, at: { from: 1 }, n: 3 }, { limit: 1 })) {
+    word satisfies string
+    n satisfies bigint
+    place.name satisfies string | undefined
+  }
+  const sums = await new Totals().aggregate({ rows: 'count', n: ['sum', 'n'], price: ['sum', 'price'], first: ['min', 'word'] })
+  same<typeof sums, { rows: number; n: bigint; price: string; first: string | undefined }>(true)
+  for await (const [{ word }, { rows }] of new Totals().groupBy(['word'], { rows: 'count' })) {
+    word satisfies string
+    rows satisfies number
+  }
+  const found = await Totals.getByAlias('totals')
+  found.longest() satisfies number
+  ;(await found.get({ word: 'a', at: 1 })) satisfies { n: bigint } | undefined
+  void found.save()
+  // @ts-expect-error no such column
+  new Totals().where({ nope: 1 })
+  // @ts-expect-error another type
+  new Totals().where({ at: 'x' })
+  // @ts-expect-error no such word
+  new Totals().where({ at: { above: 3 } })
+  // @ts-expect-error no such column
+  void new Totals().aggregate({ s: ['sum', 'nope'] })
+  // @ts-expect-error no such column
+  new Totals().groupBy(['nope'], { n: 'count' })
+  // @ts-expect-error a required field of the record is missing
+  new Totals().set({ word: 'a', at: 1 }, { n: 1, price: '1', place: { name: 'x' } })
+}

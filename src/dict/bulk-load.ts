@@ -1,0 +1,118 @@
+/**
+ * Loading more rows than a unit of work can hold: in groups that are sent as they fill, past the unit's buffer. Memory stays bounded
+ * whatever comes in. Not atomic: a load that fails half-way leaves the rows sent so far, and doing it again is harmless.
+ */
+import type { Op, Table } from '../backend.js'
+import { UnsupportedError, ValidationError } from '../errors.js'
+import type { Domain } from '../ids.js'
+import type { DictStore } from './dict-binding.js'
+import type { DictState } from './dict-state.js'
+import type { References } from './kind.js'
+import { Overlay } from './overlay.js'
+import { encodeKeyText } from './row-key.js'
+
+export interface BulkOptions {
+  readonly signal?: AbortSignal
+}
+
+type AnyRow = Record<string, unknown>
+export type Rows = Iterable<readonly [AnyRow, AnyRow]> | AsyncIterable<readonly [AnyRow, AnyRow]>
+
+/** Large enough that what a group costs by itself is no matter, small enough that two of them and their encoding are no memory. */
+const GROUP_ROWS_MAX = 4096
+const GROUP_BYTES_MAX = 1024 * 1024
+/** The next group is filled while one is on its way. */
+const GROUPS_UNDER_WAY_MAX = 2
+
+/** Gives how many rows were written. */
+export async function bulkLoad(state: DictState, rows: Rows, { signal }: BulkOptions): Promise<number> {
+  const load = new BulkLoad(state, ...storeOf(state))
+  try {
+    for await (const [key, value] of rows) {
+      signal?.throwIfAborted()
+      if (load.put(key, value)) await load.send()
+    }
+    return await load.end()
+  } catch (error) {
+    await load.abandon()
+    throw error
+  }
+}
+
+export function storeOf({ binding }: DictState): [DictStore, Table] {
+  const table = binding?.table()
+  if (!table) throw new ValidationError('this dict is volatile: make its owner persistent first', { code: 'ERR_NOT_PERSISTENT' })
+  if (!binding!.unit) throw new UnsupportedError('this dict does not stand on a store')
+  return [binding!.unit.store, table]
+}
+
+class BulkLoad {
+  #group = new Overlay()
+  #bytesMax: number
+  #underWay: Promise<void>[] = []
+  #count = 0
+  readonly #refs: References
+
+  constructor(
+    readonly state: DictState,
+    readonly store: DictStore,
+    readonly table: Table,
+  ) {
+    this.#bytesMax = Math.min(GROUP_BYTES_MAX, store.backend.capabilities.groupBytesMax / 2)
+    this.#refs = storedOnly(state.refs)
+  }
+
+  /** True when the group is full. */
+  put(key: AnyRow, value: AnyRow): boolean {
+    const { schema } = this.state
+    const cells = schema.keyCells(key, this.#refs)
+    this.#group.set(encodeKeyText(schema, cells), cells, schema.valueCells(value, this.#refs))
+    this.#count++
+    return this.#group.count >= GROUP_ROWS_MAX || this.#group.bytes >= this.#bytesMax
+  }
+
+  async send(): Promise<void> {
+    if (this.#underWay.length >= GROUPS_UNDER_WAY_MAX) await this.#underWay.shift()
+    const ops = this.#group.toOps(this.table)
+    this.#group = new Overlay()
+    const work = this.#commit(ops)
+    work.catch(() => {}) // thrown where it is awaited
+    this.#underWay.push(work)
+  }
+
+  async end(): Promise<number> {
+    await this.send()
+    await Promise.all(this.#underWay)
+    await this.store.reached()
+    return this.#count
+  }
+
+  /** What is under way ends before the caller goes on. */
+  async abandon(): Promise<void> {
+    await Promise.allSettled(this.#underWay)
+  }
+
+  /** Rows of one domain go together; of several they need not, which spares the price of a decision over all. */
+  async #commit(ops: readonly Op[]): Promise<void> {
+    const domains = new Map<Domain, Op[]>()
+    for (const op of ops) {
+      const domain = this.store.backend.domain(op)
+      const group = domains.get(domain)
+      if (group) group.push(op)
+      else domains.set(domain, [op])
+    }
+    await Promise.all([...domains.values()].map((group) => this.store.commit(group)))
+  }
+}
+
+/** A volatile object would have to be stored with the row, which only a unit of work does. */
+const storedOnly = (refs: References): References => ({
+  refOf(o) {
+    if ((o as { getID?(): unknown }).getID?.() === null)
+      throw new ValidationError('bulk() takes references to persistent objects only: make them persistent first', {
+        code: 'ERR_NOT_PERSISTENT',
+      })
+    return refs.refOf(o)
+  },
+  resolve: (ref) => refs.resolve(ref),
+})

@@ -1,0 +1,173 @@
+/**
+ * Objects that an older (or newer) version of their class stored. An instance is never dirty just because its class changed since:
+ * - a field that the class gained keeps its default, and is stored once it is something else;
+ * - a field that the class no longer makes comes back, as any undeclared field does;
+ * - one that the class made transient, or that its `store()` no longer gives, stays in the store as it is;
+ * - one that the class renamed (`static renamed = { newName: 'oldName' }`) keeps its old name in the store, so that programs with the
+ *   old class go on reading and writing it;
+ * - one whose declared type changed is a SchemaMismatchError.
+ */
+import type { Constructor } from '../classes/class-locator.js'
+import { nestedClassesOf } from '../codec/nested-classes.js'
+import { encodeFields, type Fingerprint, fingerprint } from '../codec/values.js'
+import { isDict, isUntouched } from '../dict/storage-dict.js'
+import { SchemaMismatchError, ValidationError } from '../errors.js'
+import { builtinsOf, isOfBuiltin } from './builtin-types.js'
+import { recordOf } from './class-settings.js'
+import type { StorageObject } from './storage-object.js'
+
+/** Stored fields of one object, and the names of those that were deleted although the constructor makes them. */
+export interface StoredFields {
+  readonly values: ReadonlyMap<string, unknown>
+  readonly deleted: readonly string[]
+}
+
+interface Drift {
+  /** Fields that the store lacks, as the constructor made them. */
+  readonly gained: ReadonlyMap<string, Fingerprint | typeof EMPTY_DICT>
+  /** Stored fields that the instance does not show. */
+  readonly hidden: ReadonlyMap<string, unknown>
+  /** Present name → stored name. */
+  readonly renamed: ReadonlyMap<string, string>
+}
+
+const EMPTY_DICT = Symbol('a dict without rows')
+const drifts = new WeakMap<StorageObject, Drift>()
+
+/** Stored fields under the names that the class now gives them. Errors: SchemaMismatchError. */
+export function underPresentNames(ctor: Constructor, stored: StoredFields): StoredFields {
+  const renames = renamesOf(ctor)
+  const fields = renames.size === 0 ? stored : withNames(stored, renames)
+  const [wrong, wanted] = firstWrong(ctor, fields.values)
+  if (wrong === undefined) return fields
+  throw new SchemaMismatchError(
+    `field ${ctor.name}.${wrong} is declared ${wanted}, and what is stored is not: give the new field another name, or declare both types`,
+    { field: `${ctor.name}.${wrong}`, expected: wanted },
+  )
+}
+
+/** Errors: ValidationError for a value that is not of the built-in type declared for its field. */
+export function requireDeclaredTypes(ctor: Constructor, fields: ReadonlyMap<string, unknown>): void {
+  const [wrong, wanted] = firstWrong(ctor, fields)
+  if (wrong !== undefined)
+    throw new ValidationError(`field ${ctor.name}.${wrong} is declared ${wanted}, got a ${typeof fields.get(wrong)}`, { path: wrong })
+}
+
+function firstWrong(ctor: Constructor, fields: ReadonlyMap<string, unknown>): readonly [field?: string, wanted?: string] {
+  for (const [field, types] of builtinsOf(ctor))
+    if (!isOfBuiltin(fields.get(field), types)) return [field, types.map((type) => (type as { name: string }).name).join(' or ')]
+  return []
+}
+
+function withNames({ values, deleted }: StoredFields, renames: ReadonlyMap<string, string>): StoredFields {
+  const isStored = (name: string): boolean => values.has(name) || deleted.includes(name)
+  const toPresent = new Map(
+    [...renames].flatMap(([now, old]) => (isStored(old) && !isStored(now) ? [[old, now]] : [])) as [string, string][],
+  )
+  const present = (name: string): string => toPresent.get(name) ?? name
+  return { values: new Map([...values].map(([name, value]) => [present(name), value])), deleted: deleted.map(present) }
+}
+
+/** Remembers how an instance just filled and its stored fields differ. */
+export function noteDrift(instance: StorageObject, ctor: Constructor, stored: StoredFields, own: ReadonlyMap<string, unknown>): void {
+  if (isAsStored(ctor, stored, own)) return void drifts.delete(instance)
+  const renamed = namesKept(instance, ctor, stored)
+  const storedAs = (name: string): string => renamed.get(name) ?? name
+  const isStored = (name: string): boolean => stored.values.has(name) || stored.deleted.includes(name)
+  const gained = new Map([...own].filter(([name]) => !isStored(storedAs(name))).flatMap(([name, value]) => printed(ctor, name, value)))
+  const shown = new Set([...own.keys()].map(storedAs))
+  const hidden = new Map([...stored.values].filter(([name]) => !shown.has(name)))
+  if (gained.size + hidden.size + renamed.size === 0) drifts.delete(instance)
+  else drifts.set(instance, { gained, hidden, renamed })
+}
+
+/** By far the most common case, decided without a look at values. */
+function isAsStored(ctor: Constructor, { values, deleted }: StoredFields, own: ReadonlyMap<string, unknown>): boolean {
+  if (own.size !== values.size || deleted.length > 0 || renamesOf(ctor).size > 0) return false
+  for (const name of own.keys()) if (!values.has(name)) return false
+  return true
+}
+
+function namesKept(instance: StorageObject, ctor: Constructor, { values, deleted }: StoredFields): Map<string, string> {
+  const kept = new Map<string, string>()
+  for (const [now, old] of renamesOf(ctor))
+    if ((values.has(old) || deleted.includes(old)) && !values.has(now) && !deleted.includes(now)) {
+      kept.set(now, old)
+      showUnderOldName(instance, now, old)
+    }
+  return kept
+}
+
+/** The core moves changed fields onto a newer state by their stored names (`static merge`), so both names lead to the value. */
+function showUnderOldName(instance: StorageObject, now: string, old: string): void {
+  const fields = recordOf(instance)
+  if (old in instance) return
+  const get = (): unknown => fields[now]
+  const set = (value: unknown): void => void (fields[now] = value)
+  Reflect.defineProperty(instance, old, { get, set, enumerable: false, configurable: true })
+}
+
+/** The fields of an instance as its stored object has them. */
+export function underStoredNames(instance: StorageObject, own: Map<string, unknown>): Map<string, unknown> {
+  const drift = drifts.get(instance)
+  if (!drift) return own
+  const ctor = (Object.getPrototypeOf(instance) as { readonly constructor: Constructor }).constructor
+  const fields = new Map<string, unknown>()
+  for (const [name, value] of own) if (!isAsGained(drift, ctor, name, value)) fields.set(drift.renamed.get(name) ?? name, value)
+  for (const [name, value] of drift.hidden) if (!fields.has(name)) fields.set(name, value)
+  return fields
+}
+
+function isAsGained({ gained }: Drift, ctor: Constructor, name: string, value: unknown): boolean {
+  if (!gained.has(name)) return false
+  const [now] = printed(ctor, name, value)
+  return now !== undefined && now[1] === gained.get(name)
+}
+
+type Print = readonly [name: string, print: Fingerprint | typeof EMPTY_DICT]
+
+/** What a field holds, in short; nothing for what has to be stored in any case: objects and collections of its own. */
+function printed(ctor: Constructor, name: string, value: unknown): readonly Print[] {
+  if (isDict(value)) return isUntouched(value) ? [[name, EMPTY_DICT]] : []
+  try {
+    const cell = encodeFields(new Map([[name, value]]), {
+      ...OWN_VALUES_ONLY,
+      classOf: (nested) => nestedClassesOf(ctor).classOf(nested),
+    }).get(name)!
+    return [[name, fingerprint(cell)]]
+  } catch (error) {
+    // What cannot be stored is refused when it is to be stored, with the whole path.
+    if (error instanceof ValidationError) return []
+    throw error
+  }
+}
+
+const OWN_VALUES_ONLY = { refOf: () => undefined, collectionOf: () => undefined }
+
+const renames = new WeakMap<Constructor, ReadonlyMap<string, string>>()
+
+function renamesOf(ctor: Constructor): ReadonlyMap<string, string> {
+  let known = renames.get(ctor)
+  if (!known) {
+    known = declaredRenames(ctor)
+    renames.set(ctor, known)
+  }
+  return known
+}
+
+function declaredRenames(ctor: Constructor): ReadonlyMap<string, string> {
+  const names = new Map<string, string>()
+  for (let c: object | null = ctor; c && c !== Function.prototype; c = Object.getPrototypeOf(c) as object | null) {
+    const own: unknown = Object.getOwnPropertyDescriptor(c, 'renamed')?.value
+    if (own === undefined) continue
+    if (typeof own !== 'object' || own === null) throw wrongRenames(ctor)
+    for (const [now, old] of Object.entries(own)) {
+      if (typeof old !== 'string' || old === now) throw wrongRenames(ctor)
+      if (!names.has(now)) names.set(now, old)
+    }
+  }
+  return names
+}
+
+const wrongRenames = (ctor: Constructor): Error =>
+  new ValidationError(`\`static renamed\` of class ${ctor.name} wants { newName: 'oldName' }`, { className: ctor.name })

@@ -1,0 +1,161 @@
+import { expect } from 'chai'
+import { connect, getByID, StorageObject, type Store, transact } from '../../runtime/index.js'
+import { UnsupportedError, ValidationError } from '../../src/errors.js'
+
+const failure = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+
+describe('instances of user classes', () => {
+  let store: Store
+  beforeEach(async () => {
+    store = await connect('memory:')
+  })
+  afterEach(() => store.close())
+
+  const stored = <T extends StorageObject>(o: T): Promise<T> => store.run(() => o.makePersistent())
+  const copyOf = <T extends StorageObject>(o: T): Promise<T> => store.run(() => transact(async () => (await getByID(o.getID()!)) as T))
+
+  it('a field may be called `constructor`', async () => {
+    class Odd extends StorageObject {
+      n = 1
+    }
+    const o = Object.assign(new Odd(), { constructor: 5 })
+    const copy = await copyOf(await stored(o))
+    expect(copy).to.be.instanceOf(Odd)
+    expect(copy.constructor).to.equal(5)
+    copy.n = 2
+    await copy.save()
+  })
+
+  it('a field that the constructor makes read-only comes back when it is the same, computed ones are computed again', async () => {
+    class Fixed extends StorageObject {
+      declare readonly kind: string
+      declare readonly double: number
+      n = 1
+      constructor() {
+        super()
+        Object.defineProperty(this, 'kind', { value: 'fixed', enumerable: true })
+        Object.defineProperty(this, 'double', { get: () => this.n * 2, enumerable: true })
+      }
+    }
+    const o = new Fixed()
+    o.n = 4
+    const copy = await copyOf(await stored(o))
+    expect([copy.kind, copy.double]).to.deep.equal(['fixed', 8])
+    copy.n = 5
+    await copy.save()
+    await o.reload()
+    expect(o.double).to.equal(10)
+  })
+
+  it('a read-only field that would lose what is stored is a typed error, also on a second try', async () => {
+    let kind = 'old'
+    class Stamped extends StorageObject {
+      constructor() {
+        super()
+        Object.defineProperty(this, 'kind', { value: kind, enumerable: true })
+      }
+    }
+    const o = await stored(new Stamped())
+    kind = 'new'
+    for (let i = 0; i < 2; i++) expect(await failure(copyOf(o))).to.have.property('code', 'ERR_CLASS_CANNOT_BE_REBUILT')
+  })
+
+  it('`restore` that gives a promise, or an instance of another class, is a typed error', async () => {
+    class Late extends StorageObject {
+      static async restore(): Promise<Late> {
+        return new Late()
+      }
+      n = 1
+    }
+    class Parent extends StorageObject {
+      static restore(): Parent {
+        return new Parent()
+      }
+      n = 1
+    }
+    class Child extends Parent {}
+    for (const o of [new Late(), new Child()]) {
+      await stored(o)
+      const error = await failure(copyOf(o))
+      expect(error).to.be.instanceOf(ValidationError)
+      expect(error).to.have.property('code', 'ERR_CLASS_CANNOT_BE_REBUILT')
+    }
+  })
+
+  it('#private state takes a newer state in by `restore(fields)` of the instance, and says so where there is none', async () => {
+    class Sealed extends StorageObject {
+      static restore({ n }: { n: number }): Sealed {
+        return new Sealed(n)
+      }
+      #n: number
+      constructor(n: number) {
+        super()
+        this.#n = n
+      }
+      get n(): number {
+        return this.#n
+      }
+      set n(n: number) {
+        this.#n = n
+      }
+      store(): { n: number } {
+        return { n: this.#n }
+      }
+    }
+    class Open extends Sealed {
+      static override restore({ n }: { n: number }): Open {
+        return new Open(n)
+      }
+      restore({ n }: { n: number }): void {
+        this.n = n
+      }
+    }
+    const change = async (o: Sealed): Promise<void> => {
+      const copy = await copyOf(o)
+      copy.n = 7
+      await copy.save()
+    }
+    const open = await stored(new Open(1))
+    await open.reload()
+    await change(open)
+    await open.reload()
+    expect(open.n).to.equal(7)
+    const sealed = await stored(new Sealed(1))
+    await sealed.reload()
+    const error = await failure(change(sealed).then(() => sealed.reload()))
+    expect(error).to.be.instanceOf(UnsupportedError)
+    expect(error).to.have.property('code', 'ERR_CANNOT_RELOAD')
+    expect(sealed.n).to.equal(1)
+  })
+
+  it('two classes of one module cannot have one name; a class that is evaluated again can', async () => {
+    const twin = (() => {
+      class Twin extends StorageObject {
+        a = 1
+      }
+      return Twin
+    })()
+    const other = (() => {
+      class Twin extends StorageObject {
+        b = 2
+      }
+      return Twin
+    })()
+    await stored(new twin())
+    const error = await failure(stored(new other()))
+    expect(error).to.be.instanceOf(ValidationError)
+    expect(error).to.have.property('code', 'ERR_CLASS_NAME_TAKEN')
+    const make = (): (new () => StorageObject) =>
+      class Made extends StorageObject {
+        n = 1
+      }
+    const [One, Two] = [make(), make()]
+    const one = await stored(new One())
+    await stored(new Two())
+    expect((await copyOf(one)).getID()).to.equal(one.getID())
+  })
+})
