@@ -1,6 +1,6 @@
 /** One execution of a task: load, run, commit, as one unit of work. The same code runs in workers and, with the runtime off, in the program. */
 import { v5 } from 'uuid'
-import { type Mark, Ref } from '../src/backend.js'
+import { type Mark, type Op, Ref } from '../src/backend.js'
 import { decodeWire, encodeWire } from '../src/codec/wire.js'
 import { ConflictError, NotFoundError, WrongDirectionError } from '../src/errors.js'
 import { type ClassId, type Id, newCommitId } from '../src/ids.js'
@@ -8,6 +8,7 @@ import { OUTCOME_BYTES_MAX } from '../src/limits.js'
 import type { Store } from '../src/store.js'
 import { runIn } from '../src/unit/context.js'
 import { Transaction } from '../src/unit/transaction.js'
+import { isPromiseLike, settled } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
 import type { Carried } from './engines/messages.js'
 import { type Direction, isWriting } from './tasks/directions.js'
@@ -26,15 +27,61 @@ export interface Outcome {
   readonly result: Carried
   readonly written?: readonly (readonly [arg: number, value: Carried])[]
   readonly changed?: readonly string[]
+  /** Where its mark stands. */
+  readonly home?: readonly [id: string, classId: string]
+}
+
+/** What a body left behind: its outcome, or the promise of it while its changes are on their way into the store. */
+export interface Ended {
+  readonly outcome?: Outcome
+  readonly committing?: Promise<Outcome>
 }
 
 /** Runs `body` with its arguments and commits what it changed together with its mark. @throws what the body throws; ConflictError */
 export async function runAttempt(store: Store, call: Call, body: (args: unknown[]) => unknown): Promise<Outcome> {
+  const { outcome, committing } = await beginAttempt(store, call, body)
+  return outcome ?? committing!
+}
+
+/** As above, but over when the body is; without a promise where nothing was waited for. */
+export function beginAttempt(store: Store, call: Call, body: (args: unknown[]) => unknown): Ended | Promise<Ended> {
   const unit = new Transaction(store)
+  const refs: Ref[] = []
+  for (const arg of call.args) objectsIn(arg, refs)
+  if (refs.length > 0) return loadedFirst(unit, call, refs, body)
   try {
-    const args = await loadArguments(unit, call)
+    const args = call.args.map((arg) => unpack(arg, unit))
+    const result = runIn(unit, () => body(args))
+    if (mayHoldPromises(result)) return awaited(unit, call, args, result)
+    return finish(unit, call, args, result)
+  } catch (error) {
+    unit.rollback()
+    throw error
+  }
+}
+
+const mayHoldPromises = (value: unknown): boolean => isPromiseLike(value) || Array.isArray(value)
+
+async function awaited(unit: Transaction, call: Call, args: readonly unknown[], result: unknown): Promise<Ended> {
+  try {
+    return finish(unit, call, args, await settled(result))
+  } catch (error) {
+    unit.rollback()
+    throw error
+  }
+}
+
+async function loadedFirst(unit: Transaction, call: Call, refs: readonly Ref[], body: (args: unknown[]) => unknown): Promise<Ended> {
+  try {
+    const found = await unit.fetch(refs, {})
+    const missing = found.findIndex((o) => !o)
+    if (missing >= 0)
+      throw new NotFoundError(`the argument ${refs[missing]!.id} of ${call.name} was deleted before the task ran`, {
+        id: refs[missing]!.id,
+      })
+    const args = call.args.map((arg) => unpack(arg, unit))
     const result = await runIn(unit, () => body(args))
-    return await finish(unit, call, args, result)
+    return finish(unit, call, args, await settled(result))
   } catch (error) {
     unit.rollback()
     throw error
@@ -47,21 +94,7 @@ export function directionAt(call: Pick<Call, 'isMethod' | 'target' | 'directions
   return position === 0 ? call.target : (call.directions[position - 1] ?? 'IN')
 }
 
-async function loadArguments(unit: Transaction, call: Call): Promise<unknown[]> {
-  const refs: Ref[] = []
-  for (const arg of call.args) objectsIn(arg, refs)
-  if (refs.length > 0) {
-    const found = await unit.fetch(refs, {})
-    const missing = found.findIndex((o) => !o)
-    if (missing >= 0)
-      throw new NotFoundError(`the argument ${refs[missing]!.id} of ${call.name} was deleted before the task ran`, {
-        id: refs[missing]!.id,
-      })
-  }
-  return call.args.map((arg) => unpack(arg, unit))
-}
-
-async function finish(unit: Transaction, call: Call, args: readonly unknown[], result: unknown): Promise<Outcome> {
+function finish(unit: Transaction, call: Call, args: readonly unknown[], result: unknown): Ended {
   const readOnly = new Set<Id>()
   const writable = new Set<Id>()
   call.args.forEach((arg, i) => {
@@ -71,8 +104,10 @@ async function finish(unit: Transaction, call: Call, args: readonly unknown[], r
   const { ops } = unit.collect({ readOnly })
   // References to what the body newly stored are only known once it is part of the unit.
   const outcome: Outcome = { result: carry(result, `the result of ${call.name}`), ...writtenValues(call, args) }
-  if (ops.length === 0) return outcome
-  return commitWithMark(unit, call, outcome, readOnly)
+  if (ops.length === 0) return { outcome }
+  const committing = commitWithMark(unit, call, { ...outcome, changed: changedBy(ops) }, readOnly, homeOf(call))
+  committing.catch(() => unit.rollback())
+  return { committing }
 }
 
 function writtenValues(call: Call, args: readonly unknown[]): { written?: (readonly [number, Carried])[] } {
@@ -81,7 +116,7 @@ function writtenValues(call: Call, args: readonly unknown[]): { written?: (reado
     if (typeof arg !== 'object' || arg === null || arg.k !== 'v') return
     const after = carry(args[i], `argument ${i + 1} of ${call.name}`)
     if (isWriting(directionAt(call, i))) written.push([i, after])
-    else if (arg.b.length <= COMPARED_BYTES_MAX && !sameValue(arg, after))
+    else if (!arg.f && arg.b.length <= COMPARED_BYTES_MAX && !sameValue(arg, after))
       throw new WrongDirectionError(
         `${call.name} changed its argument ${i + 1}, which is declared IN: declare it INOUT, or change a copy`,
         { argument: i + 1 },
@@ -96,19 +131,22 @@ const COMPARED_BYTES_MAX = 1 << 20
 const sameValue = (before: { readonly b: Uint8Array }, after: Carried): boolean =>
   typeof after === 'object' && after !== null && (after.k !== 'v' || Buffer.compare(before.b, after.b) === 0)
 
-async function commitWithMark(unit: Transaction, call: Call, outcome: Outcome, readOnly: ReadonlySet<Id>): Promise<Outcome> {
+async function commitWithMark(unit: Transaction, call: Call, made: Outcome, readOnly: ReadonlySet<Id>, home: Ref): Promise<Outcome> {
   const commit = newCommitId()
+  const outcome: Outcome = { ...made, home: [home.id, home.classId] }
   const encoded = encodeWire(outcome)
   const mark: Mark = { key: call.key, attempt: commit, state: 'committed', outcome: encoded.length <= OUTCOME_BYTES_MAX ? encoded : null }
-  const receipt = await unit.commit({ readOnly, mark, home: homeOf(call), commit })
+  const receipt = await unit.commit({ readOnly, mark, home, commit })
   if (receipt && !receipt.applied) {
     // An earlier attempt committed and died before it could report: its outcome stands.
     const standing = receipt.mark?.outcome
     if (standing) return decodeWire(standing) as Outcome
     throw new ConflictError(`an earlier attempt of ${call.name} has committed, but its outcome was too large to keep`, { retryable: false })
   }
-  return { ...outcome, changed: [...(receipt?.stamps.keys() ?? [])] }
+  return outcome
 }
+
+const changedBy = (ops: readonly Op[]): string[] => ops.flatMap((op) => (op.do === 'put' || op.do === 'remove' ? [op.ref.id] : []))
 
 /**
  * Where the mark of a call stands: the same for all its attempts. With an object that it may write, so that the mark commits in the

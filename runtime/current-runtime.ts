@@ -1,9 +1,11 @@
 /** Where a task call goes: into the graph, or in place. */
 import { isMainThread } from 'node:worker_threads'
+import { UnsupportedError } from '../src/errors.js'
 import { type StorageObject, stateOf } from '../src/objects/storage-object.js'
 import { unitIfOpen } from '../src/unit/context.js'
 import { type Future, futureOf } from './tasks/future.js'
 import type { TaskDefinition } from './tasks/task.js'
+import { joinGroup } from './tasks/task-group.js'
 
 /** What takes task calls of the main program. */
 export interface TaskRunner {
@@ -32,15 +34,32 @@ export function dropRunner(): void {
   runner = undefined
 }
 
+let inWorker = false
+
+/** This thread runs tasks for a program; it has no runtime of its own. */
+export function runsInWorker(): void {
+  inWorker = true
+}
+
 /** Called by task functions and task methods. Inside a task or transaction the call runs in place, in that unit of work. */
 export function callRuntime(
   definition: TaskDefinition,
   target: StorageObject | PromiseLike<StorageObject> | undefined,
   args: readonly unknown[],
 ): Future<unknown> {
-  if (!isMainThread || unitIfOpen()?.isTransaction) return futureOf(runInPlace(definition, target, args), definition.name)
-  return theRunner().submit(definition, target, args)
+  const inTask = unitIfOpen()?.isTransaction
+  if (inWorker && !inTask)
+    throw new UnsupportedError(
+      `a task (${placeOf(definition)}) was called while a worker loaded a module: programs start by main(import.meta, async () => { … })`,
+      { code: 'ERR_CALL_OUTSIDE_TASK' },
+    )
+  const future =
+    !isMainThread || inTask ? futureOf(runInPlace(definition, target, args), definition.name) : theRunner().submit(definition, target, args)
+  joinGroup(future)
+  return future
 }
+
+const placeOf = ({ site, name }: TaskDefinition): string => (site ? `${site.url}:${site.line}` : name)
 
 async function runInPlace(
   definition: TaskDefinition,

@@ -16,11 +16,27 @@ export { Store, type StoreOptions } from '../src/store.js'
 export { watch } from '../src/watch.js'
 export { type ConnectOptions, connect } from './connect.js'
 export { main } from './main.js'
-export type { TaskGraph } from './runtime.js'
-export { barrier, executeTask, explain, finish, getResult, graphOf, init, runId, type Stats, stats, waitOn } from './runtime-api.js'
+export type { TaskGraph } from './observe/run-record.js'
+export {
+  barrier,
+  executeTask,
+  explain,
+  finish,
+  getResult,
+  graphOf,
+  group,
+  init,
+  runId,
+  type Stats,
+  stats,
+  submitReady,
+  waitOn,
+} from './runtime-api.js'
 export { consolidateVersion, newReplica, newVersion } from './storage-interface.js'
-export { TaskContext, type TaskContextOptions } from './task-context.js'
+export { type RunningTask, TaskContext, type TaskContextOptions } from './task-context.js'
+export { asCompleted, type Completed } from './tasks/as-completed.js'
 export { COMMUTATIVE, CONCURRENT, type Direction, IN, IN_DELETE, INOUT, OUT } from './tasks/directions.js'
 export { AggregateTaskError } from './tasks/failures.js'
 export type { Future } from './tasks/future.js'
 export { type Arg, type Args, type CallOptions, type Directions, type Refused, type TaskFn, type TaskOptions, task } from './tasks/task.js'
+export type { TaskGroup } from './tasks/task-group.js'

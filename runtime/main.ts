@@ -1,9 +1,8 @@
-import { realpathSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { isMainThread } from 'node:worker_threads'
 import { programUnit } from '../src/unit/context.js'
+import { entryIsGuarded, isEntry } from './entry.js'
 import { writeRunRecord } from './observe/run-record.js'
-import { barrier, finish, graphOf, runId, stats } from './runtime-api.js'
+import { abandon, barrier, finish, graphOf, runId, stats } from './runtime-api.js'
 
 /**
  * Runs `body` if this module is the program: not in workers, not when another module imports it. Then waits for its tasks,
@@ -11,24 +10,32 @@ import { barrier, finish, graphOf, runId, stats } from './runtime-api.js'
  */
 export function main(meta: { readonly url: string }, body: () => void | PromiseLike<void>): void {
   if (!isMainThread || !isEntry(meta.url)) return
+  entryIsGuarded()
   void run(body)
 }
 
 async function run(body: () => void | PromiseLike<void>): Promise<void> {
   const startedAt = new Date().toISOString()
   try {
-    try {
-      await body()
-      await barrier()
-    } finally {
-      await record(startedAt)
-    }
+    await body()
+  } catch (error) {
+    return fail(error, startedAt)
+  }
+  try {
+    await barrier()
+    await record(startedAt)
     await finish()
   } catch (error) {
-    process.exitCode = process.exitCode || 1
-    console.error(error)
-    await finish().catch(() => {})
+    await fail(error, startedAt)
   }
+}
+
+/** What is still pending is not waited for: the program has given up. */
+async function fail(error: unknown, startedAt: string): Promise<void> {
+  process.exitCode = process.exitCode || 1
+  console.error(error)
+  await record(startedAt)
+  await abandon().catch(() => {})
 }
 
 /** Leaves the run's graph and figures for `insitu graph`; a program without tasks leaves nothing. */
@@ -43,22 +50,4 @@ async function record(startedAt: string): Promise<void> {
       console.error(`insitu: the run's record could not be written: ${(error as Error).message}`)
     },
   )
-}
-
-function isEntry(url: string): boolean {
-  const entry = process.argv[1]
-  if (entry === undefined) return false
-  return realOf(fileURLToPath(url)) === realOf(entry)
-}
-
-/** The program may be named through a link, or without its extension. */
-function realOf(path: string): string {
-  for (const candidate of [path, `${path}.js`, `${path}.ts`, `${path}.mjs`]) {
-    try {
-      return realpathSync(candidate)
-    } catch {
-      // not this one
-    }
-  }
-  return path
 }

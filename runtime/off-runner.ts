@@ -1,140 +1,203 @@
 /** `INSITU_RUNTIME=off`: task calls run in this thread, in order, in one promise chain: the same results, a debugger that steps. */
-
 import { backOff } from '../src/api.js'
-import { ConflictError, UnsavedChangesError } from '../src/errors.js'
+import { ConflictError, TaskFailedError } from '../src/errors.js'
 import { newId } from '../src/ids.js'
-import { isStorageObject, type StorageObject, stateOf } from '../src/objects/storage-object.js'
+import { isStorageObject, stateOf } from '../src/objects/storage-object.js'
 import { currentUnit } from '../src/unit/context.js'
 import type { Program } from '../src/unit/program.js'
 import { directionAt, type Outcome, runAttempt } from './attempt.js'
-import { settled, type TaskRunner } from './current-runtime.js'
+import { isPromiseLike, type TaskRunner } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
 import type { Carried } from './engines/messages.js'
+import type { TaskGraph } from './observe/run-record.js'
+import { assertSaved, hasParts, later, NotRunError, notRun, OffCall, quiet, withFutures } from './off-call.js'
 import { CONFLICTS_MAX, RETRIES_MAX } from './scheduler/constants.js'
 import { isWriting } from './tasks/directions.js'
 import { AggregateTaskError } from './tasks/failures.js'
 import { type Future, TaskFuture } from './tasks/future.js'
+import { Attempt, runAs } from './tasks/running.js'
 import type { TaskDefinition } from './tasks/task.js'
 
 export class OffRunner implements TaskRunner {
   readonly #runId = newId()
-  readonly #failures = new Map<object, unknown>()
-  readonly #versions = new WeakMap<object, Carried>()
-  readonly #changed = new Set<string>()
+  readonly #versions = new WeakMap<object, Promise<Carried>>()
+  readonly #changed = new Map<Program, Set<string>>()
+  /** Failed calls that nobody may have seen. */
+  readonly #failed = new Map<OffCall, unknown>()
   #chain: Promise<unknown> = Promise.resolve()
-  #program: Program | undefined
   #calls = 0
   #done = 0
-  #failed = 0
+  #failures = 0
+  /** A failure of policy FAIL stops the calls below this number. */
+  #stopBelow = 0
 
-  submit(
-    definition: TaskDefinition,
-    target: StorageObject | PromiseLike<StorageObject> | undefined,
-    args: readonly unknown[],
-  ): Future<unknown> {
-    const all = definition.method === undefined ? args : [target, ...args]
-    for (const value of all) assertSaved(value, definition)
-    const call = { isMethod: definition.method !== undefined, ...definition, key: `${this.#runId}/${this.#calls++}` }
-    // Arguments are taken at the call, as with the runtime on.
-    const captured = all.map((value, i) => this.#capture(value, `argument ${i + 1} of ${definition.name}`))
-    const result = this.#chain.then(async () => {
-      const program = (await currentUnit()) as Program
-      this.#program = program
-      const carried = await Promise.all(captured.map(async (c) => (c instanceof Promise ? carry(await c, definition.name) : c)))
-      const outcome = await this.#attempts(definition, program, { ...call, args: carried })
-      outcome.written?.forEach(([i, value]) => {
-        const original = all[i]
-        if (typeof original === 'object' && original !== null && isWriting(directionAt(call, i))) this.#versions.set(original, value)
-      })
-      for (const id of outcome.changed ?? []) this.#changed.add(id)
-      if (outcome.changed) await program.store.reached()
-      await program.fetch(objectsIn(outcome.result), {})
-      return unpack(outcome.result, program)
+  submit(definition: TaskDefinition, target: unknown, given: readonly unknown[]): Future<unknown> {
+    const all = definition.method === undefined ? given : [target, ...given]
+    const args = all.map((value, i) => this.#capture(value, `argument ${i + 1} of ${definition.name}`, definition))
+    const call = new OffCall(definition, this.#calls++, all, args)
+    definition.options.signal?.addEventListener('abort', () => call.cancel(definition.options.signal!.reason), { once: true })
+    if (definition.options.signal?.aborted) call.cancel(definition.options.signal.reason)
+    call.outcome = quiet(this.#chain.then(() => this.#outcome(call)))
+    call.result = quiet(call.outcome.then((outcome) => this.#value(outcome)).catch((error: unknown) => this.#fail(call, error)))
+    this.#chain = call.result.catch(() => {})
+    this.#renew(call)
+    return new TaskFuture(call)
+  }
+
+  async #value(outcome: Outcome): Promise<unknown> {
+    const program = (await currentUnit()) as Program
+    await program.fetch(objectsIn(outcome.result), {})
+    const value = unpack(outcome.result, program)
+    this.#done++
+    return value
+  }
+
+  #fail(call: OffCall, error: unknown): undefined {
+    const { policy } = call.definition
+    if (policy === 'IGNORE') {
+      this.#done++
+      return undefined
+    }
+    this.#failures++
+    if (policy === 'FAIL') this.#stopBelow = this.#calls
+    if (!(error instanceof NotRunError)) {
+      this.#failed.set(call, error)
+      throw error
+    }
+    call.cause = error.failed
+    if (call.seen && call.cause) call.cause.seen = true
+    throw error.error
+  }
+
+  /** Later calls take what this one makes of the volatile values that it writes. */
+  #renew(call: OffCall): void {
+    const { definition, given, args } = call
+    given.forEach((value, i) => {
+      if (typeof value !== 'object' || value === null || isPromiseLike(value) || (isStorageObject(value) && stateOf(value).ref)) return
+      if (!isWriting(directionAt({ ...definition, isMethod: definition.method !== undefined }, i))) return
+      const before = args[i]!
+      const after = call.outcome.then(
+        ({ written }) => written?.find(([at]) => at === i)?.[1] ?? before,
+        (cause: unknown) => (definition.policy === 'IGNORE' ? before : Promise.reject(notRun(definition, call, cause))),
+      )
+      this.#versions.set(value, quiet(after))
     })
-    this.#chain = result.then(
-      () => void this.#done++,
-      (error: unknown) => {
-        this.#failed++
-        if (definition.policy !== 'IGNORE') this.#failures.set(result, error)
-      },
-    )
-    const value = definition.policy === 'IGNORE' ? result.catch(() => undefined) : result
-    value.catch(() => {})
-    const source = {
-      promise: (): Promise<any> => {
-        void this.#chain.then(() => this.#failures.delete(result))
-        return value
-      },
-      cancel: (): void => {},
-      describe: (): string => definition.name,
-    }
-    return new TaskFuture(source)
   }
 
-  #capture(value: unknown, path: string): Carried | Promise<unknown> {
-    if (typeof value === 'object' && value !== null) {
-      const version = this.#versions.get(value)
-      if (version !== undefined) return version
-      if ('then' in value || (Array.isArray(value) && value.some((v) => typeof v === 'object' && v !== null && 'then' in v))) {
-        const later = settled(value)
-        later.catch(() => {})
-        return later
-      }
-    }
-    return carry(value, path)
+  #assertWanted({ cancelled, number, definition: { name } }: OffCall): void {
+    if (cancelled) throw cancelledError(name, cancelled.reason)
+    if (number < this.#stopBelow)
+      throw new NotRunError(new TaskFailedError(`task ${name} was not run: the run was stopped`, { task: name }), undefined)
   }
 
-  async #attempts(definition: TaskDefinition, program: Program, call: Parameters<typeof runAttempt>[1]): Promise<Outcome> {
+  async #outcome(call: OffCall): Promise<Outcome> {
+    const { definition, number } = call
+    this.#assertWanted(call)
+    const args = await Promise.all(call.args.map(async (arg) => arg))
+    const program = (await currentUnit()) as Program
+    const named = definition.ofTarget?.(unpack(args[0], program)) ?? definition
+    const about = { ...named, isMethod: named.method !== undefined, key: `${this.#runId}/${number}`, args }
+    const outcome = await this.#attempts(call, named, program, about)
+    if (outcome.changed) await this.#noteChanged(program, outcome.changed)
+    return outcome
+  }
+
+  async #noteChanged(program: Program, ids: readonly string[]): Promise<void> {
+    const changed = this.#changed.get(program) ?? new Set()
+    this.#changed.set(program, changed)
+    for (const id of ids) changed.add(id)
+    await program.store.reached()
+  }
+
+  /** Arguments are taken at the call, as with the runtime on. */
+  #capture(value: unknown, path: string, definition: TaskDefinition): Carried | Promise<Carried> {
+    if (typeof value !== 'object' || value === null) return carry(value, path)
+    const version = this.#versions.get(value)
+    if (version !== undefined) return version
+    if (isPromiseLike(value)) return later(value, path, definition)
+    if (Array.isArray(value) && hasParts(value)) {
+      const parts = value.map(async (item) => this.#capture(item, path, definition))
+      return quiet(Promise.all(parts).then((e) => ({ k: 'a', e })))
+    }
+    assertSaved(value, definition)
+    return withFutures(value, path, definition)
+  }
+
+  async #attempts(call: OffCall, definition: TaskDefinition, program: Program, about: Parameters<typeof runAttempt>[1]): Promise<Outcome> {
     let conflicts = 0
     let retries = definition.policy === 'RETRY' ? RETRIES_MAX : 0
-    for (;;) {
+    for (let n = 1; ; n++) {
+      const attempt = new Attempt(definition.name, n)
+      call.attempt = attempt
       try {
-        return await runAttempt(program.store, call, (args) => callBody(definition, args))
+        const body = (args: unknown[]): unknown =>
+          runAs(attempt, () =>
+            definition.options.timeoutMs === undefined ? callBody(definition, args) : timedBody(definition, attempt, args),
+          )
+        return await inTime(definition, attempt, runAttempt(program.store, about, body))
       } catch (error) {
-        if (error instanceof ConflictError && conflicts++ < CONFLICTS_MAX) await backOff(conflicts)
+        if (call.cancelled) throw cancelledError(definition.name, call.cancelled.reason)
+        if (error instanceof ConflictError && error.retryable && conflicts++ < CONFLICTS_MAX) await backOff(conflicts)
         else if (retries-- <= 0) throw error
       }
     }
   }
 
+  // ---- waiting
+
   async barrier(): Promise<void> {
+    await this.#quiet()
+    await this.#refresh()
+    const failures = [...this.#failed].filter(([call]) => !call.seen).map(([, error]) => error)
+    this.#failed.clear()
+    if (failures.length > 0) throw new AggregateTaskError(failures)
+  }
+
+  async #quiet(): Promise<void> {
     for (let seen: unknown; seen !== this.#chain; ) {
       seen = this.#chain
       await seen
     }
-    if (this.#program) await this.#program.refresh(new Set(this.#changed))
-    this.#changed.clear()
-    const failures = [...this.#failures.values()]
-    this.#failures.clear()
-    if (failures.length > 0) throw new AggregateTaskError(failures)
+  }
+
+  async #refresh(): Promise<void> {
+    for (const [program, ids] of [...this.#changed]) {
+      this.#changed.delete(program)
+      if (!program.store.closed) await program.refresh(ids)
+    }
+  }
+
+  async submitReady(limit: number): Promise<void> {
+    while (this.#pending >= limit) await this.#chain
   }
 
   async waitOn(value: unknown): Promise<unknown> {
     if (typeof value !== 'object' || value === null) return value
-    if ('then' in value) return value
-    await this.#chain
-    if (Array.isArray(value) && !this.#versions.has(value)) return Promise.all(value.map((v) => this.waitOn(v)))
-    if (isStorageObject(value) && stateOf(value).ref) {
-      await (stateOf(value).unit as Program).refresh(new Set([stateOf(value).ref!.id]))
-      return value
+    if (isPromiseLike(value)) {
+      const result = await value
+      await this.#refresh()
+      return result
     }
+    await this.#quiet()
     const version = this.#versions.get(value)
-    return version === undefined ? value : unpack(version, this.#program!)
+    if (version !== undefined) return unpack(await version, (await currentUnit()) as Program)
+    if (Array.isArray(value)) return Promise.all(value.map((v) => this.waitOn(v)))
+    if (isStorageObject(value) && stateOf(value).ref) await (stateOf(value).unit as Program).refresh(new Set([stateOf(value).ref!.id]))
+    return value
+  }
+
+  // ---- looking
+
+  get #pending(): number {
+    return this.#calls - this.#done - this.#failures
   }
 
   stats(): Record<string, number> {
-    return {
-      tasks: this.#calls,
-      done: this.#done,
-      failed: this.#failed,
-      pending: this.#calls - this.#done - this.#failed,
-      nearShare: 1,
-      bytesMoved: 0,
-      workers: 0,
-    }
+    const { tasks, done, failed, pending } = { tasks: this.#calls, done: this.#done, failed: this.#failures, pending: this.#pending }
+    return { tasks, done, failed, pending, nearShare: 1, bytesMoved: 0, bytesCarried: 0, workers: 0 }
   }
 
-  graph(): { nodes: []; edges: [] } {
+  graph(): TaskGraph {
     return { nodes: [], edges: [] }
   }
 
@@ -145,20 +208,39 @@ export class OffRunner implements TaskRunner {
   async close(): Promise<void> {}
 }
 
+const cancelledError = (task: string, cause: unknown): Error =>
+  new TaskFailedError(`task ${task} failed: cancelled on request`, {
+    task,
+    code: 'ERR_TASK_CANCELLED',
+    ...(cause !== undefined && { cause }),
+  })
+
+async function inTime<T>({ name, options: { timeoutMs } }: TaskDefinition, attempt: Attempt, work: Promise<T>): Promise<T> {
+  if (timeoutMs === undefined) return work
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      attempt.abort()
+      const text = `task ${name} was stopped: it took longer than its timeoutMs of ${timeoutMs} ms`
+      reject(new TaskFailedError(text, { task: name, code: 'ERR_TASK_TIMEOUT', timeoutMs }))
+    }, timeoutMs)
+  })
+  try {
+    return await Promise.race([quiet(work), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** A body that ends after its time was told to have failed: what it changed must not be stored. */
+async function timedBody(definition: TaskDefinition, attempt: Attempt, args: readonly unknown[]): Promise<unknown> {
+  const result: unknown = await callBody(definition, args)
+  attempt.signal.throwIfAborted()
+  return result
+}
+
 function callBody(definition: TaskDefinition, args: readonly unknown[]): unknown {
   if (definition.method === undefined) return definition.body(...args)
   const [target, ...rest] = args
   return definition.body.apply(target, rest)
-}
-
-function assertSaved(value: unknown, definition: TaskDefinition): void {
-  if (typeof value !== 'object' || value === null || !isStorageObject(value)) return
-  const state = stateOf(value)
-  if (state.ref && state.loaded && state.unit?.isDirty(state))
-    throw new UnsavedChangesError(
-      `${value.constructor.name} ${state.ref.id} has unsaved changes, which the task ${definition.name} would not see: save() it first`,
-      {
-        id: state.ref.id,
-      },
-    )
 }

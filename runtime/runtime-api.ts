@@ -5,11 +5,13 @@ import { StorageObject } from '../src/objects/storage-object.js'
 import { currentUnit, programUnit, unitIfOpen } from '../src/unit/context.js'
 import { Program } from '../src/unit/program.js'
 import { callRuntime, currentRunner, dropRunner, setRunnerFactory, settled } from './current-runtime.js'
+import type { TaskGraph } from './observe/run-record.js'
 import { OffRunner } from './off-runner.js'
-import { Runtime, type TaskGraph } from './runtime.js'
-import { runtimeIsOff } from './runtime-config.js'
+import { Runtime } from './runtime.js'
+import { pendingMax, runtimeIsOff } from './runtime-config.js'
 import type { Future } from './tasks/future.js'
-import { type Arg, type Args, type CallOptions, methodDefinition } from './tasks/task.js'
+import { type Arg, type Args, type CallOptions, methodDefinition, type TaskDefinition } from './tasks/task.js'
+import { TaskGroup } from './tasks/task-group.js'
 
 type Runner = Runtime | OffRunner
 setRunnerFactory(() => (runtimeIsOff() ? new OffRunner() : new Runtime()))
@@ -43,6 +45,26 @@ export async function waitOn<T>(value: Arg<T>, options: CallOptions = {}): Promi
   return within((inPlace ? settled(value) : runner.waitOn(value)) as Promise<T>, options)
 }
 
+/**
+ * Runs a piece of the program and waits for the tasks that it called. Then clean loaded instances that they changed are up to date.
+ * @throws what `body` throws; AggregateTaskError of failures that nobody awaited
+ */
+export async function group<T>(body: (tasks: TaskGroup) => T | PromiseLike<T>, options: CallOptions = {}): Promise<T> {
+  const tasks = new TaskGroup()
+  const result = await tasks.run(() => body(tasks))
+  await waitOn(tasks.settled(), options)
+  return result
+}
+
+/**
+ * Resolves when few enough calls are pending: awaited in a loop of calls, it bounds what they need of memory.
+ * `limit`: default INSITU_PENDING_MAX, else 100,000.
+ */
+export async function submitReady({ limit = pendingMax(), ...options }: CallOptions & { readonly limit?: number } = {}): Promise<void> {
+  const runner = runnerIfAny()
+  if (runner && isMainThread) await within(runner.submitReady(Math.max(1, limit)), options)
+}
+
 type MethodName<T> = { [K in keyof T]: T[K] extends (...a: any[]) => PromiseLike<unknown> ? K : never }[keyof T]
 type ParamsOf<M> = M extends (...a: infer A) => unknown ? Args<A> : never
 type ResultOf<M> = M extends (...a: any[]) => infer R ? Awaited<R> : never
@@ -54,27 +76,28 @@ export function executeTask<T extends StorageObject, K extends Exclude<MethodNam
   ...args: ParamsOf<T[K]>
 ): Future<ResultOf<T[K]>> {
   const name = String(method)
-  const proto = target instanceof StorageObject ? (Object.getPrototypeOf(target) as object) : undefined
-  const fn = proto && (proto as Record<string, unknown>)[name]
-  if (proto && (typeof fn !== 'function' || name in StorageObject.prototype))
-    throw new ValidationError(`${(target as object).constructor.name} has no method ${name} to run as a task`, {
-      code: 'ERR_NO_METHOD',
-      method: name,
-    })
-  const definition = typeof fn === 'function' ? methodDefinition((target as object).constructor, name, fn as never) : laterMethod(name)
+  const definition = target instanceof StorageObject ? methodOf(target, name) : laterMethod(name)
   return callRuntime(definition, target, args) as Future<ResultOf<T[K]>>
 }
 
-const laterMethods = new Map<string, ReturnType<typeof methodDefinition>>()
+function methodOf(target: object, name: string): TaskDefinition {
+  const fn = (Object.getPrototypeOf(target) as Record<string, unknown>)[name]
+  if (typeof fn !== 'function' || name in StorageObject.prototype)
+    throw new ValidationError(`${target.constructor.name} has no method ${name} to run as a task`, { code: 'ERR_NO_METHOD', method: name })
+  return methodDefinition(target.constructor, name, fn as never)
+}
 
-/** A method of an object that is still a future: looked up where it runs. */
-function laterMethod(name: string): ReturnType<typeof methodDefinition> {
+const laterMethods = new Map<string, TaskDefinition>()
+
+/** A method of an object that is still a future: looked up when the object is there. */
+function laterMethod(name: string): TaskDefinition {
   let known = laterMethods.get(name)
   if (!known) {
     const body = function (this: Record<string, (...a: unknown[]) => unknown>, ...args: unknown[]): unknown {
       return this[name]!(...args)
     }
-    known = methodDefinition({ name: 'future' }, name, body as never)
+    const ofTarget = (target: unknown): TaskDefinition => methodOf(Object(target) as object, name)
+    known = { ...methodDefinition({ name: 'future' }, name, body as never), ofTarget }
     laterMethods.set(name, known)
   }
   return known
@@ -118,15 +141,19 @@ export async function init(): Promise<void> {
 
 /** Waits for all tasks, saves buffered rows, ends workers and closes the default store. */
 export async function finish(): Promise<void> {
-  const runner = runnerIfAny()
   try {
     await barrier()
     const unit = programUnit()
     if (unit instanceof Program) await unit.saveRows()
   } finally {
-    await runner?.close()
-    dropRunner()
-    const unit = programUnit()
-    if (unit) await unit.store.close()
+    await abandon()
   }
+}
+
+/** Ends workers and closes the default store, whatever is pending. */
+export async function abandon(): Promise<void> {
+  const runner = runnerIfAny()
+  dropRunner()
+  await runner?.close()
+  await programUnit()?.store.close()
 }

@@ -8,7 +8,9 @@ import { decodeValue } from '../../src/codec/values.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
 import { UnavailableError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
+import { Bundle } from './bundle.js'
 import { encodeAnyError } from './error-carrier.js'
+import { tight } from './tight.js'
 
 type Method =
   | 'commit'
@@ -45,16 +47,49 @@ const refsOnly = {
 }
 const asRefs = { resolve: (ref: Ref) => ref, collection: () => undefined, nested: () => undefined }
 
+/** A backend that answers on a port. */
+export interface ServedBackend {
+  /** Groups on their way into the store. */
+  readonly committing: number
+  /** Whoever asks has ended: nothing of it is committed any more. */
+  close(): void
+}
+
 /** Answers calls of `remoteBackend` on the other end of the port. */
-export function serveBackend(backend: Backend, port: MessagePort): void {
+export function serveBackend(backend: Backend, port: MessagePort): ServedBackend {
   const scans = new Map<number, AsyncIterator<unknown>>()
-  port.on('message', (call: Call) => {
-    void answer(backend, scans, call).then(
-      (ok) => port.postMessage({ n: call.n, ok: encodeWire(ok as Wire) } satisfies Answer),
-      (error: unknown) => port.postMessage({ n: call.n, error: encodeAnyError(error, refsOnly) } satisfies Answer),
-    )
+  const served = {
+    committing: 0,
+    close: () => {
+      port.removeAllListeners('message')
+      port.close()
+      for (const scan of scans.values()) void scan.return?.().catch(() => {})
+      scans.clear()
+    },
+  }
+  const receipts = new Bundle<Answer>((answers) => port.postMessage(answers))
+  const serve = async (call: Call): Promise<void> => {
+    const isCommit = call.method === 'commit'
+    if (isCommit) served.committing++
+    const told = await answered(backend, scans, call)
+    if (!isCommit) return port.postMessage([told])
+    served.committing--
+    receipts.add(told)
+  }
+  // Groups that come together reach the store together, which makes them one transaction.
+  port.on('message', (calls: readonly Call[]) => {
+    for (const call of calls) void serve(call)
   })
   port.unref()
+  return served
+}
+
+async function answered(backend: Backend, scans: Map<number, AsyncIterator<unknown>>, call: Call): Promise<Answer> {
+  try {
+    return { n: call.n, ok: tight(encodeWire((await answer(backend, scans, call)) as Wire)) }
+  } catch (error) {
+    return { n: call.n, error: tight(encodeAnyError(error, refsOnly)) }
+  }
 }
 
 async function answer(backend: Backend, scans: Map<number, AsyncIterator<unknown>>, { n, method, args }: Call): Promise<unknown> {
@@ -83,12 +118,17 @@ export function remoteBackend(port: MessagePort, about: Pick<Backend, 'url' | 'c
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>()
   let next = 0
   let open = true
-  port.on('message', ({ n, ok, error }: Answer) => {
-    const one = waiting.get(n)
-    waiting.delete(n)
+  port.on('message', (answers: readonly Answer[]) => {
+    for (const { n, ok, error } of answers) {
+      const one = waiting.get(n)
+      waiting.delete(n)
+      if (error) one?.reject(decodeValue(error, asRefs))
+      else one?.resolve(decodeWire(ok!))
+    }
     if (waiting.size === 0) port.unref()
-    if (error) one?.reject(decodeValue(error, asRefs))
-    else one?.resolve(decodeWire(ok!))
+  })
+  const groups = new Bundle<Call>((calls) => {
+    if (open) port.postMessage(calls)
   })
   port.unref()
   const ask = (method: Call['method'], ...args: unknown[]): Promise<any> => {
@@ -97,7 +137,9 @@ export function remoteBackend(port: MessagePort, about: Pick<Backend, 'url' | 'c
     port.ref()
     return new Promise((resolve, reject) => {
       waiting.set(n, { resolve, reject })
-      port.postMessage({ n, method, args: encodeWire(args as Wire) } satisfies Call)
+      const call: Call = { n, method, args: tight(encodeWire(args as Wire)) }
+      if (method === 'commit') groups.add(call)
+      else port.postMessage([call])
     })
   }
   const pages = async function* (method: 'scan' | 'objects' | 'aliases', arg: unknown): AsyncGenerator<any> {

@@ -19,9 +19,13 @@ import { bindTable, tableOf } from '../../src/unit/table-binding.js'
 import type { UnitOfWork } from '../../src/unit/unit-of-work.js'
 import type { Carried } from '../engines/messages.js'
 import { encodeAnyError } from './error-carrier.js'
+import { tight } from './tight.js'
+
+/** Number of a future that stands inside a value, or -1 for what is none. */
+export type FutureFinder = (value: object) => number
 
 /** Encodes a value for the way; `path` is how errors call it. */
-export function carry(value: unknown, path: string): Carried {
+export function carry(value: unknown, path: string, futures?: FutureFinder): Carried {
   switch (typeof value) {
     case 'number':
     case 'boolean':
@@ -42,21 +46,32 @@ export function carry(value: unknown, path: string): Carried {
     )
       return { k: 'a', e: value.map((item, i) => carry(item, `${path}[${i}]`)) }
   }
-  return { k: 'v', b: encodeValue(value, { ...encoding, path }) }
+  return { k: 'v', b: tight(encodeValue(value, futures ? { ...encoding, refOf: refOrFuture(futures), path } : { ...encoding, path })) }
 }
+
+/** Stands for a future in an encoded value; what the future gives travels beside it. */
+const FUTURE = 'insitu#future' as ClassId
+const FUTURE_ID = '00000000-0000-7000-8000-'
+
+function refOrFuture(futures: FutureFinder): (value: object) => Ref | undefined {
+  return (value) => {
+    const n = futures(value)
+    return n < 0 ? encoding.refOf(value) : new Ref(`${FUTURE_ID}${n.toString(16).padStart(12, '0')}` as Id, FUTURE)
+  }
+}
+
+const numberOfFuture = (ref: Ref): number => Number.parseInt(ref.id.slice(FUTURE_ID.length), 16)
 
 /** Unpacks what `carry` made; persistent objects come as the unit's instances, not loaded yet (see `objectsIn`). */
 export function unpack(value: Carried, unit: UnitOfWork): unknown {
   if (typeof value !== 'object' || value === null) return value
   switch (value.k) {
     case 'v':
-      return decodeValue(value.b, decoding(unit))
+      return decodeValue(value.b, decoding(unit, value.f))
     case 'o':
       return unit.instanceOf(new Ref(value.id as Id, value.c as ClassId))
     case 'a':
       return value.e.map((item) => unpack(item, unit))
-    case 'd':
-      throw new ValidationError(`value ${value.datum} has not been made yet`)
   }
 }
 
@@ -64,7 +79,7 @@ export function unpack(value: Carried, unit: UnitOfWork): unknown {
 export function objectsIn(value: Carried, into: Ref[] = []): Ref[] {
   if (typeof value !== 'object' || value === null) return into
   if (value.k === 'o') into.push(new Ref(value.id as Id, value.c as ClassId))
-  else if (value.k === 'a') for (const item of value.e) objectsIn(item, into)
+  else for (const item of (value.k === 'a' ? value.e : value.f) ?? []) objectsIn(item, into)
   return into
 }
 
@@ -75,7 +90,7 @@ const encoding: EncodeContext = {
 }
 
 /** Errors of whatever class travel: as their nearest known class where need be. */
-export const encodeError = (error: unknown): Uint8Array => encodeAnyError(error, encoding)
+export const encodeError = (error: unknown): Uint8Array => tight(encodeAnyError(error, encoding))
 
 export const decodeError = (bytes: Uint8Array, unit: UnitOfWork): unknown => decodeValue(bytes, decoding(unit))
 
@@ -89,8 +104,8 @@ function dictCellOf(dict: object): CollectionCell {
   return { kind: 'dict', table: id, ...rest }
 }
 
-const decoding = (unit: UnitOfWork): DecodeContext => ({
-  resolve: (ref) => unit.instanceOf(ref),
+const decoding = (unit: UnitOfWork, futures: readonly Carried[] = []): DecodeContext => ({
+  resolve: (ref) => (ref.classId === FUTURE ? unpack(futures[numberOfFuture(ref)], unit) : unit.instanceOf(ref)),
   collection: (cell) => {
     const { kind: _, table: id, owner, ...schema } = cell as unknown as DictCell
     const dict = dictFromSchema(schema)

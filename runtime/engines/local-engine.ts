@@ -3,21 +3,33 @@ import { MessageChannel, Worker } from 'node:worker_threads'
 import { classOf, findConstructor } from '../../src/classes/class-registry.js'
 import type { ClassId } from '../../src/ids.js'
 import type { Store } from '../../src/store.js'
-import { serveBackend } from '../data/backend-port.js'
+import { type ServedBackend, serveBackend } from '../data/backend-port.js'
+import { workerHeapMb } from '../runtime-config.js'
 import type { TaskDefinition } from '../tasks/task.js'
-import type { Carried, ClassPlace, FnPlace, FromWorker, Report, TaskMessage, ToWorker } from './messages.js'
+import {
+  type Carried,
+  type ClassPlace,
+  type FnPlace,
+  type FromWorker,
+  type RecallMessage,
+  type Report,
+  ROW,
+  type TasksMessage,
+  type ToWorker,
+} from './messages.js'
 import type { StoreMessage } from './worker-main.js'
 
 export interface EngineEvents {
   onReady(worker: number): void
   onReport(worker: number, report: Report): void
+  onBegan(worker: number, task: number, attempt: number): void
   onNamed(fn: number, name: string): void
-  onLost(worker: number): void
+  onLost(worker: number, why: Error): void
 }
 
 interface Lane {
   readonly thread: Worker
-  readonly stores: Set<number>
+  readonly stores: Map<number, ServedBackend>
   readonly fns: Set<number>
   readonly classes: Set<string>
 }
@@ -25,29 +37,51 @@ interface Lane {
 export class LocalEngine {
   readonly #lanes = new Map<number, Lane>()
   readonly #stores: Store[] = []
+  #held = false
 
-  constructor(readonly events: EngineEvents) {}
+  constructor(
+    readonly runId: string,
+    readonly events: EngineEvents,
+  ) {}
 
   /** Starts the thread of a worker index. */
   start(worker: number): void {
-    const thread = new Worker(new URL('./worker-main.js', import.meta.url), { execArgv: [], stdout: false, stderr: false })
-    this.#lanes.set(worker, { thread, stores: new Set(), fns: new Set(), classes: new Set() })
-    thread.on('message', (message: FromWorker) => {
-      if (message.do === 'report') this.events.onReport(worker, message)
-      else if (message.do === 'ready') this.events.onReady(worker)
-      else this.events.onNamed(message.fn, message.name)
+    const heap = workerHeapMb()
+    const thread = new Worker(new URL('./worker-main.js', import.meta.url), {
+      execArgv: [],
+      stdout: false,
+      stderr: false,
+      workerData: { runId: this.runId },
+      ...(heap !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heap } }),
     })
-    thread.on('error', () => {}) // followed by 'exit'
-    thread.on('exit', () => {
-      if (this.#lanes.get(worker)?.thread !== thread) return
-      this.#lanes.delete(worker)
-      this.events.onLost(worker)
-    })
-    thread.unref()
+    const lane: Lane = { thread, stores: new Map(), fns: new Set(), classes: new Set() }
+    this.#lanes.set(worker, lane)
+    let why: Error | undefined
+    thread.on('message', (message: FromWorker) => this.#hear(worker, lane, message))
+    thread.on('messageerror', (error) => (why = error))
+    thread.on('error', (error: unknown) => (why = error instanceof Error ? error : new Error(String(error))))
+    thread.on('exit', (code) => this.#end(worker, lane, why ?? new Error(`the worker's thread ended with code ${code}`)))
+    if (!this.#held) thread.unref()
+  }
+
+  #hear(worker: number, lane: Lane, message: FromWorker): void {
+    if (this.#lanes.get(worker) !== lane) return
+    if (message.do === 'report') this.events.onReport(worker, message)
+    else if (message.do === 'ready') this.events.onReady(worker)
+    else if (message.do === 'began') this.events.onBegan(worker, message.task, message.attempt)
+    else this.events.onNamed(message.fn, message.name)
+  }
+
+  #end(worker: number, lane: Lane, why: Error): void {
+    for (const served of lane.stores.values()) served.close()
+    if (this.#lanes.get(worker) !== lane) return
+    this.#lanes.delete(worker)
+    this.events.onLost(worker, why)
   }
 
   /** Keeps the process alive while tasks are pending, and no longer. */
   hold(pending: boolean): void {
+    this.#held = pending
     for (const { thread } of this.#lanes.values()) {
       if (pending) thread.ref()
       else thread.unref()
@@ -59,24 +93,32 @@ export class LocalEngine {
     return at >= 0 ? at : this.#stores.push(store) - 1
   }
 
-  send(worker: number, tasks: readonly TaskMessage[], definitions: (fn: number) => TaskDefinition): void {
+  send(worker: number, message: TasksMessage, definitions: (fn: number) => TaskDefinition): void {
     const lane = this.#lanes.get(worker)
     if (!lane) return
-    for (const task of tasks) {
-      if (!lane.stores.has(task.store)) this.#sendStore(lane, task.store)
-      if (!lane.fns.has(task.fn)) this.#sendFn(lane, definitions(task.fn))
-      for (const id of task.classes ?? []) if (!lane.classes.has(id)) this.#sendClass(lane, id)
+    const { rows, classes } = message
+    for (let at = 0; at < rows.length; at += ROW) {
+      if (!lane.fns.has(rows[at + 2]!)) this.#sendFn(lane, definitions(rows[at + 2]!))
+      if (!lane.stores.has(rows[at + 3]!)) this.#sendStore(lane, rows[at + 3]!)
     }
-    lane.thread.postMessage({ do: 'tasks', tasks } satisfies ToWorker)
+    for (const id of classes ?? []) if (!lane.classes.has(id)) this.#sendClass(lane, id)
+    lane.thread.postMessage(message satisfies ToWorker)
   }
 
   recall(worker: number, tasks: readonly number[], attempts: readonly number[], abort: boolean): void {
-    this.#lanes.get(worker)?.thread.postMessage({ do: 'recall', tasks, attempts, abort } satisfies ToWorker)
+    this.#lanes.get(worker)?.thread.postMessage({ do: 'recall', tasks, attempts, abort } satisfies RecallMessage)
   }
 
-  /** Ends a worker's thread whatever it does; `onLost` follows. */
+  /** Whether a group of this worker is on its way into a store. */
+  isCommitting(worker: number): boolean {
+    return [...(this.#lanes.get(worker)?.stores.values() ?? [])].some((served) => served.committing > 0)
+  }
+
+  /** Ends a worker's thread whatever it does; `onLost` follows. What it has not yet committed never will be. */
   kill(worker: number): void {
-    void this.#lanes.get(worker)?.thread.terminate()
+    const lane = this.#lanes.get(worker)
+    for (const served of lane?.stores.values() ?? []) served.close()
+    void lane?.thread.terminate()
   }
 
   async close(): Promise<void> {
@@ -88,11 +130,10 @@ export class LocalEngine {
   #sendStore(lane: Lane, n: number): void {
     const { backend, ack } = this.#stores[n]!
     const { port1, port2 } = new MessageChannel()
-    serveBackend(backend, port1)
+    lane.stores.set(n, serveBackend(backend, port1))
     const { acks, groupBytesMax, cellBytesMax, orderedScan, receiptsKeptMs, reach } = backend.capabilities
     const capabilities = { acks: [...acks], groupBytesMax, cellBytesMax, orderedScan, receiptsKeptMs, reach }
     lane.thread.postMessage({ do: 'store', n, url: backend.url, ack, capabilities, port: port2 } satisfies StoreMessage, [port2])
-    lane.stores.add(n)
   }
 
   #sendFn(lane: Lane, definition: TaskDefinition): void {
@@ -110,12 +151,9 @@ export class LocalEngine {
   }
 }
 
-/** Classes of persistent objects among arguments: workers import their modules first. */
-export function classesIn(args: readonly Carried[], into = new Set<string>()): Set<string> {
-  for (const arg of args) {
-    if (typeof arg !== 'object' || arg === null) continue
-    if (arg.k === 'o') into.add(arg.c)
-    else if (arg.k === 'a') classesIn(arg.e, into)
-  }
-  return into
+/** Classes of persistent objects that a value names: workers import their modules first. */
+export function classesIn(value: Carried, into: Set<string>): void {
+  if (typeof value !== 'object' || value === null) return
+  if (value.k === 'o') into.add(value.c)
+  else for (const item of (value.k === 'a' ? value.e : value.f) ?? []) classesIn(item, into)
 }

@@ -1,5 +1,7 @@
 /** What driver and workers say to each other. Plain data for structured clone; anything of the user's is encoded bytes. */
 
+import type { Ints } from '../scheduler/events.js'
+
 /** How an argument or result travels. Primitives as they are; ids instead of persistent objects. */
 export type Carried =
   | undefined
@@ -8,14 +10,12 @@ export type Carried =
   | number
   | bigint
   | string
-  /** A value in the codec's form. */
-  | { readonly k: 'v'; readonly b: Uint8Array }
+  /** A value in the codec's form, with what the futures inside it gave. */
+  | { readonly k: 'v'; readonly b: Uint8Array; readonly f?: readonly Carried[] }
   /** A persistent object: its id and class. */
   | { readonly k: 'o'; readonly id: string; readonly c: string }
   /** A list with parts of its own, as futures inside arrays become. */
   | { readonly k: 'a'; readonly e: readonly Carried[] }
-  /** A value that an earlier task makes; replaced by it before sending. */
-  | { readonly k: 'd'; readonly datum: number }
 
 /** Where a worker finds a task's function. */
 export interface FnPlace {
@@ -35,50 +35,80 @@ export interface ClassPlace {
   readonly url: string
 }
 
-export interface TaskMessage {
-  readonly task: number
-  readonly attempt: number
-  readonly fn: number
-  /** Which of the stores that the worker was told of. */
-  readonly store: number
-  /** Classes of its persistent arguments. */
-  readonly classes?: readonly string[]
-  /** Key of its mark. */
-  readonly key: string
+/** Integers of a task in `TasksMessage.rows`. */
+export const ROW = 6
+
+/** Tasks as columns: a message of objects would cost more than an empty task. */
+export interface TasksMessage {
+  readonly do: 'tasks'
+  /** ROW a task: number, attempt, function, store, how many of `args` are its own, 1 if its time is limited. */
+  readonly rows: Ints
   readonly args: readonly Carried[]
+  /** Classes of persistent objects among the arguments. */
+  readonly classes?: readonly string[]
+}
+
+export interface RecallMessage {
+  readonly do: 'recall'
+  readonly tasks: readonly number[]
+  readonly attempts: readonly number[]
+  /** Tell those that run already to stop. */
+  readonly abort: boolean
 }
 
 export type ToWorker =
   | { readonly do: 'fns'; readonly fns: readonly FnPlace[] }
   | { readonly do: 'classes'; readonly classes: readonly ClassPlace[] }
-  | { readonly do: 'tasks'; readonly tasks: readonly TaskMessage[] }
-  | { readonly do: 'recall'; readonly tasks: readonly number[]; readonly attempts: readonly number[]; readonly abort: boolean }
-  | { readonly do: 'stop' }
+  | TasksMessage
+  | RecallMessage
 
-export interface TaskDone {
-  readonly task: number
-  readonly attempt: number
-  readonly micros: number
-  readonly result: Carried
+/** What a finished task did beside giving a result. */
+export interface DoneMore {
+  /** Place in the report's columns. */
+  readonly at: number
   /** New values of volatile arguments that it wrote, by position. */
-  readonly written?: readonly (readonly [arg: number, value: Carried])[]
+  readonly written?: readonly (readonly [arg: number, value: Carried])[] | undefined
   /** Ids that its commit changed. */
-  readonly changed?: readonly string[]
+  readonly changed?: readonly string[] | undefined
+  /** Where its mark stands. */
+  readonly home?: readonly [id: string, classId: string] | undefined
 }
 
 export interface TaskBad {
   readonly task: number
   readonly attempt: number
   readonly error: Uint8Array
+  /** Of an error whose class is neither built in nor ours. */
+  readonly className?: string | undefined
   readonly retryable: boolean
+}
+
+export interface TaskConflicted {
+  readonly task: number
+  readonly attempt: number
+  /** What to tell if it never goes well; a plain conflict needs no more words. */
+  readonly error?: Uint8Array | undefined
+  readonly className?: string | undefined
 }
 
 export interface Report {
   readonly do: 'report'
-  readonly done: readonly TaskDone[]
+  /** Finished tasks, by column. */
+  readonly tasks: Ints
+  readonly attempts: Ints
+  readonly microseconds: Ints
+  readonly results: readonly Carried[]
+  /** Tasks whose bodies have ended and whose changes are on their way: three integers each, as in the columns. */
+  readonly ran: readonly number[]
+  readonly more: readonly DoneMore[]
   readonly failed: readonly TaskBad[]
-  readonly conflicted: readonly (readonly [task: number, attempt: number])[]
+  readonly conflicted: readonly TaskConflicted[]
   readonly returned: readonly (readonly [task: number, attempt: number])[]
 }
 
-export type FromWorker = Report | { readonly do: 'ready' } | { readonly do: 'named'; readonly fn: number; readonly name: string }
+export type FromWorker =
+  | Report
+  | { readonly do: 'ready' }
+  /** The body of a task of limited time begins. */
+  | { readonly do: 'began'; readonly task: number; readonly attempt: number }
+  | { readonly do: 'named'; readonly fn: number; readonly name: string }

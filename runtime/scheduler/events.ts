@@ -24,6 +24,7 @@ export type RuntimeEvent =
   | DataReleased
   | LocationsLearned
   | TasksSubmitted
+  | TasksRan
   | InputsArrived
   | InputsFailed
   | TasksFinished
@@ -117,6 +118,15 @@ interface Report {
   readonly attempts: Ints
 }
 
+/**
+ * Their bodies have ended and what they changed is on its way into the store; how they end is still to come. The worker goes on with
+ * its queue, so they no longer count as work before what is given next.
+ */
+export interface TasksRan extends Report {
+  readonly on: 'TasksRan'
+  readonly microseconds: Numbers
+}
+
 export interface TasksFinished extends Report {
   readonly on: 'TasksFinished'
   /** How long each body ran. Without it nothing is learned, and unknown functions are fed one per slot. */
@@ -179,6 +189,7 @@ export const EVENT_NAMES = [
   'TasksCancelled',
   'FailuresSeen',
   'TimePassed',
+  'TasksRan',
 ] as const
 
 export const EVENT_CODES = Object.fromEntries(EVENT_NAMES.map((name, i) => [name, i])) as Record<RuntimeEvent['on'], number>

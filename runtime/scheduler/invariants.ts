@@ -164,7 +164,7 @@ function checkWorkers(state: RuntimeState): number {
     law(state, worker.alive || seen.length === 0, NONE, `worker ${worker.index}: a lost worker has no tasks`)
     law(
       state,
-      worker.assigned === seen.length && worker.queuedUs === seen.us,
+      worker.assigned === seen.length && worker.queuedUs === seen.us && worker.ran === seen.ran,
       NONE,
       `worker ${worker.index}: its load is the sum of its tasks`,
     )
@@ -173,20 +173,22 @@ function checkWorkers(state: RuntimeState): number {
   return assigned
 }
 
-function checkWorkerList(state: RuntimeState, index: number): { length: number; us: number } {
+function checkWorkerList(state: RuntimeState, index: number): { length: number; us: number; ran: number } {
   const { tasks } = state
   const worker = state.workers[index]!
   let length = 0
   let us = 0
+  let ran = 0
   let prev = NONE
   for (let task = worker.head; task !== NONE; prev = task, task = tasks.next[task]!, length++) {
     law(state, tasks.status[task] === Status.ASSIGNED && tasks.at[task] === index, task, 'what stands in a worker’s list is assigned to it')
     law(state, tasks.prev[task] === prev, task, 'a list can be walked both ways')
     law(state, tasks.pinned[task] === NONE || tasks.pinned[task] === worker.host, task, 'a pinned task is where it must run')
     us += Math.min(tasks.charge[task]!, FEED_AHEAD_US)
+    if (tasks.charge[task] === 0) ran++
   }
   law(state, worker.tail === prev, NONE, `worker ${index}: its tail is its last task`)
-  return { length, us }
+  return { length, us, ran }
 }
 
 function checkHosts(state: RuntimeState): void {

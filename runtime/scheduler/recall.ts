@@ -19,15 +19,15 @@ export function recallFromSlow(state: RuntimeState): void {
   let hasQueue = false
   for (const host of state.livingHosts) {
     for (const worker of host.workers) {
-      if (worker.assigned > worker.slots) hasQueue = true
-      else if (worker.assigned < worker.slots) isIdle = true
+      if (worker.busy > worker.slots) hasQueue = true
+      else if (worker.busy < worker.slots) isIdle = true
     }
   }
   if (isIdle && hasQueue) for (const host of state.livingHosts) for (const worker of host.workers) recallOrWait(state, worker)
 }
 
 function recallOrWait(state: RuntimeState, worker: Worker): void {
-  if (worker.assigned <= worker.slots) return
+  if (worker.busy <= worker.slots) return
   if (isOverdue(state, worker)) recallQueue(state, worker)
   else state.outbox.wake(worker.heardAt + RECALL_AFTER_MS)
 }
@@ -39,6 +39,7 @@ function recallQueue(state: RuntimeState, worker: Worker): void {
   const { tasks } = state
   let place = 0
   for (let task = worker.head; task !== NONE; task = tasks.next[task]!) {
-    if (place++ >= worker.slots && (tasks.marks[task]! & Mark.RECALLED) === 0) recallOne(state, task, false)
+    const hasRun = tasks.charge[task] === 0
+    if (!hasRun && place++ >= worker.slots && (tasks.marks[task]! & Mark.RECALLED) === 0) recallOne(state, task, false)
   }
 }

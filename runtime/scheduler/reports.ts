@@ -1,6 +1,6 @@
 /** What workers say of the tasks they were given. */
 import { CONFLICTS_MAX, NONE, Policy, RETRIES_MAX, Reason, Status } from './constants.js'
-import type { TasksConflicted, TasksFailed, TasksFinished, TasksReturned } from './events.js'
+import type { TasksConflicted, TasksFailed, TasksFinished, TasksRan, TasksReturned } from './events.js'
 import { becomeReady } from './ready.js'
 import { cancel, failForGood, settleWell } from './settle.js'
 import { illegal, type RuntimeState } from './state.js'
@@ -28,6 +28,19 @@ export function unassign(state: RuntimeState, task: number): void {
   worker.remove(state.tasks, task)
   host.assigned--
   host.assignedUs -= state.tasks.charge[task]!
+}
+
+export function onTasksRan(state: RuntimeState, event: TasksRan): void {
+  const { worker: index, tasks, attempts, microseconds } = event
+  heard(state, index)
+  for (let i = 0; i < tasks.length; i++) {
+    const task = tasks[i]!
+    if (!isCurrent(state, index, task, attempts[i]!)) continue
+    learn(state, index, task, microseconds[i]!)
+    const worker = state.workers[index]!
+    state.hosts[worker.host]!.assignedUs -= state.tasks.charge[task]!
+    worker.uncharge(state.tasks, task)
+  }
 }
 
 export function onTasksFinished(state: RuntimeState, event: TasksFinished): void {

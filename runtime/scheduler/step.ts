@@ -7,7 +7,7 @@ import { feed } from './feed.js'
 import { onSlotsChanged, onWorkersJoined, onWorkersLost } from './membership.js'
 import { grant } from './ready.js'
 import { recallFromSlow } from './recall.js'
-import { onTasksConflicted, onTasksFailed, onTasksFinished, onTasksReturned } from './reports.js'
+import { onTasksConflicted, onTasksFailed, onTasksFinished, onTasksRan, onTasksReturned } from './reports.js'
 import { askToStop, cancel, failForGood } from './settle.js'
 import { illegal, type RuntimeState } from './state.js'
 import { onTasksSubmitted } from './submit.js'
@@ -54,6 +54,8 @@ function apply(state: RuntimeState, event: RuntimeEvent): void {
       return onInputsArrived(state, event)
     case 'InputsFailed':
       return onInputsFailed(state, event)
+    case 'TasksRan':
+      return onTasksRan(state, event)
     case 'TasksFinished':
       return onTasksFinished(state, event)
     case 'TasksFailed':

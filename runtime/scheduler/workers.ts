@@ -11,6 +11,8 @@ export class Worker {
   head = NONE
   tail = NONE
   assigned = 0
+  /** Those of them whose bodies have ended and whose changes are on their way into the store: their charge is 0. */
+  ran = 0
   /** Expected work given, no task counting for more than one full slot. */
   queuedUs = 0
   /** When it last reported, or got work after having none. */
@@ -19,7 +21,12 @@ export class Worker {
   constructor(readonly index: number) {}
 
   get freeSlots(): number {
-    return this.slots - this.assigned
+    return this.slots - this.busy
+  }
+
+  /** Tasks given whose bodies have not ended. */
+  get busy(): number {
+    return this.assigned - this.ran
   }
 
   /** Whether a further short task would still start within FEED_AHEAD_US. */
@@ -38,6 +45,14 @@ export class Worker {
     this.queuedUs += Math.min(tasks.charge[task]!, FEED_AHEAD_US)
   }
 
+  /** The task is still here, but no longer work to be done. */
+  uncharge(tasks: TaskTable, task: number): void {
+    if (tasks.charge[task] === 0) return
+    this.queuedUs -= Math.min(tasks.charge[task]!, FEED_AHEAD_US)
+    tasks.charge[task] = 0
+    this.ran++
+  }
+
   remove(tasks: TaskTable, task: number): void {
     const prev = tasks.prev[task]!
     const next = tasks.next[task]!
@@ -46,6 +61,7 @@ export class Worker {
     if (next === NONE) this.tail = prev
     else tasks.prev[next] = prev
     this.assigned--
+    if (tasks.charge[task] === 0) this.ran--
     this.queuedUs -= Math.min(tasks.charge[task]!, FEED_AHEAD_US)
   }
 }

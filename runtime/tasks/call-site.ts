@@ -1,3 +1,6 @@
+import { isAbsolute } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
 /** A place in the program's text as V8 runs it (after any loader), the same in every thread of one program. */
 export interface CallSite {
   readonly url: string
@@ -16,7 +19,7 @@ export function callSite(below: (...args: never[]) => unknown): CallSite | undef
     const frame = (holder.stack as NodeJS.CallSite[] | undefined)?.[0]
     const url = frame?.getFileName()
     if (!frame || !url) return undefined
-    return { url: url.startsWith('/') ? `file://${url}` : url, line: frame.getLineNumber() ?? 0, column: frame.getColumnNumber() ?? 0 }
+    return { url: isAbsolute(url) ? pathToFileURL(url).href : url, line: frame.getLineNumber() ?? 0, column: frame.getColumnNumber() ?? 0 }
   } finally {
     Error.prepareStackTrace = prepareStackTrace
     Error.stackTraceLimit = stackTraceLimit

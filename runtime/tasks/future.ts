@@ -13,6 +13,8 @@ export interface Future<T> extends PromiseLike<T> {
 
 /** Where a future's promise comes from. */
 export interface FutureSource<T> {
+  /** Whether somebody waits already. */
+  readonly seen: boolean
   promise(): Promise<T>
   cancel(reason: unknown): void
   describe(): string
@@ -53,5 +55,14 @@ export class TaskFuture<T> implements Future<T> {
 export function futureOf<T>(promise: Promise<T>, name: string): Future<T> {
   // Failures that nobody awaits are the barrier's to report, not the process's.
   promise.catch(() => {})
-  return new TaskFuture({ promise: () => promise, cancel: () => {}, describe: () => name })
+  const source = {
+    seen: false,
+    promise: () => {
+      source.seen = true
+      return promise
+    },
+    cancel: () => {},
+    describe: () => name,
+  }
+  return new TaskFuture<T>(source)
 }

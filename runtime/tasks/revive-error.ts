@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { importModule } from '../import-module.js'
 import type { TaskDefinition } from './task.js'
 
 export interface Story {
@@ -6,21 +8,48 @@ export interface Story {
   readonly worker: number
 }
 
-const classes = new Map<string, Map<string, abstract new (...args: never[]) => Error>>()
+type ErrorClass = abstract new (...args: never[]) => Error
+const classes = new Map<string, ReadonlyMap<string, ErrorClass>>()
+const learning = new Map<string, Promise<void>>()
+/** A module that is still being evaluated may wait for the very task whose error asks for it. */
+const LEARNING_MS = 100
 
-/** Remembers the error classes that a task's module exports, so that what its tasks throw is `instanceof` them here too. */
-export function learnErrorClasses(url: string, module: object): void {
-  const found = new Map<string, abstract new (...args: never[]) => Error>()
+/**
+ * Remembers the error classes that a task's module exports, so that what its tasks throw is `instanceof` them in the program too. The
+ * program has that module already: the task was made there.
+ */
+export function learnErrorClasses(url: string): Promise<void> {
+  let learnt = learning.get(url)
+  if (!learnt) {
+    learnt = Promise.race([learn(url), delay(LEARNING_MS, undefined, { ref: false })])
+    learning.set(url, learnt)
+  }
+  return learnt
+}
+
+async function learn(url: string): Promise<void> {
+  const module = await importModule(url).catch(() => ({}))
+  const found = new Map<string, ErrorClass>()
   for (const value of Object.values(module))
-    if (typeof value === 'function' && value.prototype instanceof Error) found.set(value.name, value)
+    if (typeof value === 'function' && value.prototype instanceof Error) found.set(value.name, value as ErrorClass)
   classes.set(url, found)
 }
 
-/** An error of a task as the awaiting code sees it: its own class where the program has it, and the task's story as a hidden field. */
-export function reviveError(error: unknown, definition: TaskDefinition, story: Story): unknown {
+/** Whether the module's classes are known, as far as they ever will be. */
+export const errorClassesKnown = (url: string): boolean => classes.has(url)
+
+/** An error of a task as the awaiting code sees it, with the task's story as a hidden field. Its own class comes with `giveOwnClass`. */
+export function reviveError(error: unknown, className: string | undefined, { site }: TaskDefinition, story: Story): unknown {
   if (!(error instanceof Error)) return error
-  const own = definition.site && classes.get(definition.site.url)?.get(error.name)
-  if (own && !(error instanceof own)) Object.setPrototypeOf(error, own.prototype as object)
-  Object.defineProperty(error, 'insituTask', { value: story, configurable: true })
+  Object.defineProperty(error, 'insituTask', { value: { ...story, className, url: site?.url }, configurable: true })
+  giveOwnClass(error)
   return error
+}
+
+/** Makes an error of a task an instance of the class that it was thrown as, if the task's module exports that. */
+export function giveOwnClass(error: unknown): void {
+  if (!(error instanceof Error)) return
+  const told = (error as { insituTask?: { className?: string; url?: string } }).insituTask
+  const own = classes.get(told?.url ?? '')?.get(told?.className ?? '')
+  if (own && !(error instanceof own)) Object.setPrototypeOf(error, own.prototype as object)
 }

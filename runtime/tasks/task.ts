@@ -52,6 +52,8 @@ export interface TaskDefinition {
   readonly target: Direction
   readonly policy: FailurePolicy
   readonly options: CallOptions
+  /** For a method of an object that is not there yet: what to run once it is. */
+  readonly ofTarget?: (target: unknown) => TaskDefinition
   /** The export's name once known, for people. */
   name: string
 }

@@ -197,6 +197,8 @@ export class World {
   private end(worker: number, { task, attempt }: Attempt): void {
     const ending = this.program.tasks[task]!.endings[attempt - 1] ?? 'ok'
     const report = { worker, tasks: [task], attempts: [attempt] }
+    // With effects, bodies end before the task does.
+    if (ending !== 'fail' && this.choose(3) === 0) this.events.push({ on: 'TasksRan', ...report, microseconds: [1 + this.choose(3000)] })
     if (ending === 'ok') {
       this.finished.add(task)
       this.events.push({ on: 'TasksFinished', ...report, microseconds: [1 + this.choose(3000)] })

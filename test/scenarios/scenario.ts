@@ -119,6 +119,12 @@ export class Scenario {
     return this.step({ on: 'TasksFinished', ...report, microseconds: report.tasks.map(() => microseconds) })
   }
 
+  /** Bodies have ended, commits are under way. */
+  ran(worker: string, tasks: string, microseconds: number): this {
+    const report = this.report(worker, tasks)
+    return this.step({ on: 'TasksRan', ...report, microseconds: report.tasks.map(() => microseconds) })
+  }
+
   fail(worker: string, tasks: string, retryable = true): this {
     return this.step({ on: 'TasksFailed', retryable, ...this.report(worker, tasks) })
   }

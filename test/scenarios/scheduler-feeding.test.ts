@@ -66,6 +66,18 @@ describe('scheduler: feeding workers', () => {
     s.giveBack('w0', 'b').sent('w1 starts b')
   })
 
+  it('a task whose changes are on their way holds no slot, and what depends on it waits for its end', () => {
+    const s = learned(5000, 'w0 h0').kept('d')
+    s.submit({ a: { writes: 'd' }, b: {}, after: { reads: 'd' } }).sent('w0 starts a')
+    s.ran('w0', 'a', 5000).sent('w0 starts b')
+    s.ran('w0', 'a b', 5000).sent()
+    s.finish('w0', 'a', 5000).sent('done: a', 'w0 starts after')
+    s.conflict('w0', 'b').sent()
+    s.ran('w0', 'after', 5000).sent('w0 starts b')
+    s.lose('w0').sent('replace w0')
+    s.join('w0 h0').sent('w0 starts after')
+  })
+
   it('nothing more is queued behind a task that turned out long', () => {
     const s = learned(1, 'w0 h0').submit({ long: {} })
     s.now = 50

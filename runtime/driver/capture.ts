@@ -1,0 +1,189 @@
+/** What a task is given, taken at the call: ids of what is persistent, futures as edges of the graph, the rest encoded now. */
+import { isDict } from '../../src/dict/storage-dict.js'
+import { UnsavedChangesError } from '../../src/errors.js'
+import { isStorageObject, type StorageObject, stateOf } from '../../src/objects/storage-object.js'
+import { tableOf } from '../../src/unit/table-binding.js'
+import { directionAt } from '../attempt.js'
+import { isPromiseLike } from '../current-runtime.js'
+import { carry } from '../data/carry.js'
+import { assertImportable } from '../entry.js'
+import { Access, Kind } from '../scheduler/constants.js'
+import { type Direction, isWriting } from '../tasks/directions.js'
+import type { Submissions } from './submissions.js'
+import type { TaskLog } from './task-log.js'
+import { type Arg, type CallKind, FromTask, RESULT, recordOf, TaskRecord } from './task-record.js'
+
+const ACCESS: Record<Direction, number> = {
+  IN: Access.READ,
+  OUT: Access.WRITE,
+  INOUT: Access.WRITE,
+  CONCURRENT: Access.CONCURRENT,
+  COMMUTATIVE: Access.COMMUTATIVE,
+  IN_DELETE: Access.DELETE,
+}
+
+/** A volatile object of the program that a task writes: later calls take what that task makes of it. */
+interface Version {
+  readonly value: object
+  readonly position: number
+  readonly datum: number
+}
+
+/** One call while its arguments are taken. */
+interface Taking {
+  readonly kind: CallKind
+  readonly task: number
+  /** Futures inside an encoded value. */
+  versions: Version[] | undefined
+  used: number[] | undefined
+}
+
+export class Capture {
+  readonly #kept = new Map<string, number>()
+  readonly #users = new Map<number, { records: TaskRecord[]; tidyAt: number }>()
+  readonly #versions = new WeakMap<object, { readonly from: FromTask; readonly datum: number }>()
+
+  constructor(
+    readonly submissions: Submissions,
+    readonly log: TaskLog,
+  ) {}
+
+  /** Takes a call into the graph. When it throws, nothing has happened. */
+  take(kind: CallKind, given: readonly unknown[]): TaskRecord {
+    const { submissions } = this
+    const before = submissions.accesses
+    const taking: Taking = { kind, task: submissions.next, versions: undefined, used: undefined }
+    try {
+      const args = given.map((value, i) => this.#argument(taking, value, directionOf(kind, i), i))
+      return this.#enter(taking, args)
+    } catch (error) {
+      submissions.abandon(before)
+      throw error
+    }
+  }
+
+  /** Tasks that use an object and are not over, or whose failure nobody has seen. */
+  usersOf(id: string): readonly TaskRecord[] {
+    const datum = this.#kept.get(id)
+    return (datum === undefined ? undefined : this.#users.get(datum)?.records.filter(matters)) ?? []
+  }
+
+  /** What the last task that writes a volatile value makes of it. */
+  versionOf(value: object): FromTask | undefined {
+    return this.#versions.get(value)?.from
+  }
+
+  #enter({ kind, task, versions, used }: Taking, args: readonly Arg[]): TaskRecord {
+    for (const { datum } of versions ?? []) this.submissions.access(datum, Access.WRITE)
+    const record = new TaskRecord(task, this.submissions.add(kind.definition), kind, args)
+    this.log.add(kind.definition.index)
+    for (const { value, position, datum } of versions ?? []) this.#versions.set(value, { from: new FromTask(record, position), datum })
+    for (const datum of used ?? []) this.#use(datum, record)
+    return record
+  }
+
+  #argument(taking: Taking, value: unknown, direction: Direction, position: number): Arg {
+    if (typeof value !== 'object' || value === null) return carry(value, this.#path(taking, position))
+    const record = recordOf(value)
+    if (record) return this.#result(taking, record)
+    if (Array.isArray(value) && !this.#versions.has(value) && hasPartsOfItsOwn(value))
+      return { k: 'a', e: value.map((v) => this.#item(taking, v, direction, position)) }
+    if (isStorageObject(value) && stateOf(value).ref) return this.#object(taking, value, direction)
+    if (isDict(value)) {
+      const table = tableOf(value)
+      if (table) this.#reach(taking, table.owner.id, direction)
+    }
+    return this.#value(taking, value, direction, position)
+  }
+
+  /** A list's own objects have its direction; values in it go as they are. */
+  #item(taking: Taking, value: unknown, direction: Direction, position: number): Arg {
+    const isObject = typeof value === 'object' && value !== null && (isStorageObject(value) || Array.isArray(value) || isDict(value))
+    return this.#argument(taking, value, isObject ? direction : 'IN', position)
+  }
+
+  #result(taking: Taking, record: TaskRecord): Arg {
+    return this.#made(taking, new FromTask(record, RESULT), record.datum)
+  }
+
+  /** What has been made already is taken as it is; what failed cancels the call, as the graph knows. */
+  #made(taking: Taking, from: FromTask, datum: number): Arg {
+    const { record } = from
+    if (record.state === 'done' || record.state === 'ignored') return from.value
+    this.submissions.access(datum, Access.READ)
+    this.log.draw(record.task, taking.task)
+    return from
+  }
+
+  #object(taking: Taking, value: StorageObject, direction: Direction): Arg {
+    const state = stateOf(value)
+    const { program, definition } = taking.kind
+    const ref = state.ref!
+    if (state.loaded && (state.unit ?? program).isDirty(state))
+      throw new UnsavedChangesError(
+        `${value.constructor.name} ${ref.id} has unsaved changes, which the task ${definition.name} would not see: save() it first`,
+        { id: ref.id },
+      )
+    assertImportable(ref.classId)
+    this.#reach(taking, ref.id, direction)
+    return { k: 'o', id: ref.id, c: ref.classId }
+  }
+
+  #reach(taking: Taking, id: string, direction: Direction): void {
+    let datum = this.#kept.get(id)
+    if (datum === undefined) this.#kept.set(id, (datum = this.submissions.declare(Kind.KEPT)))
+    this.submissions.access(datum, ACCESS[direction])
+    this.log.drawUse(datum, taking.task, direction !== 'IN')
+    taking.used ??= []
+    taking.used.push(datum)
+  }
+
+  #value(taking: Taking, value: object, direction: Direction, position: number): Arg {
+    const version = this.#versions.get(value)
+    const taken = version ? this.#made(taking, version.from, version.datum) : this.#encoded(taking, value, position)
+    if (isWriting(direction)) {
+      taking.versions ??= []
+      taking.versions.push({ value, position, datum: this.submissions.declare(Kind.RENAMED) })
+    }
+    return taken
+  }
+
+  #encoded(taking: Taking, value: object, position: number): Arg {
+    const inside = new Map<TaskRecord, number>()
+    const carried = carry(value, this.#path(taking, position), (part) => {
+      const record = recordOf(part)
+      if (record === undefined) return -1
+      if (!inside.has(record)) inside.set(record, inside.size)
+      return inside.get(record)!
+    })
+    if (inside.size === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried as Arg
+    return { k: 'v', b: carried.b, f: [...inside.keys()].map((record) => this.#result(taking, record)) }
+  }
+
+  #path({ kind }: Taking, position: number): string {
+    return `argument ${position + 1} of ${kind.definition.name}`
+  }
+
+  #use(datum: number, record: TaskRecord): void {
+    const users = this.#users.get(datum) ?? { records: [], tidyAt: TIDY_MIN }
+    this.#users.set(datum, users)
+    users.records.push(record)
+    if (users.records.length < users.tidyAt) return
+    users.records = users.records.filter(matters)
+    users.tidyAt = Math.max(TIDY_MIN, users.records.length * 2)
+  }
+}
+
+const TIDY_MIN = 64
+const matters = (record: TaskRecord): boolean => record.state === 'pending' || (record.isBad && !record.seen)
+
+/** Whether a list must be taken item by item: it holds futures or persistent objects, or lists that do. */
+const hasPartsOfItsOwn = (list: readonly unknown[]): boolean =>
+  list.some((item) => {
+    if (typeof item !== 'object' || item === null) return false
+    return Array.isArray(item) ? hasPartsOfItsOwn(item) : isPromiseLike(item) || (isStorageObject(item) && stateOf(item).ref !== undefined)
+  })
+
+/** The direction of an argument by position, the method's object included. */
+export const directionOf = ({ definition }: Pick<CallKind, 'definition'>, position: number): Direction =>
+  directionAt({ isMethod: definition.method !== undefined, target: definition.target, directions: definition.directions }, position)

@@ -1,0 +1,208 @@
+/** Between graph and workers: sends tasks with what earlier tasks made for them, and turns reports into events. */
+import { TaskFailedError } from '../../src/errors.js'
+import { classesIn, LocalEngine } from '../engines/local-engine.js'
+import type { Carried, Report } from '../engines/messages.js'
+import { columnOf } from '../engines/report-box.js'
+import type { RecallTasks, ReplaceWorkers, StartTasks } from '../scheduler/commands.js'
+import { NONE, Status } from '../scheduler/constants.js'
+import { taskDefinition } from '../tasks/task.js'
+import { Deadlines, type Stopper } from './deadlines.js'
+import type { Effects } from './effects.js'
+import type { Failures } from './failures.js'
+import type { Loop } from './loop.js'
+import type { RecordTable } from './record-table.js'
+import type { TaskLog } from './task-log.js'
+import { type Arg, filled, type TaskRecord } from './task-record.js'
+
+/** Few numbers travel faster as a plain array, many as a packed one. */
+const PLAIN_MAX = 96
+
+/** What a worker may take to load a task's module before the task's own time begins. */
+const LOADING_MS = 10_000
+
+/** What dispatch shares with the run. */
+export interface RunParts {
+  readonly runId: string
+  readonly loop: Loop
+  readonly records: RecordTable
+  readonly log: TaskLog
+  readonly failures: Failures
+  readonly effects: Effects
+}
+
+export class Dispatch implements Stopper {
+  readonly engine: LocalEngine
+  readonly deadlines = new Deadlines(this)
+  #started = 0
+  #bytesSent = 0
+
+  constructor(
+    readonly run: RunParts,
+    readonly workers: number,
+  ) {
+    this.engine = new LocalEngine(run.runId, {
+      onReady: (worker) => this.#tell(() => run.loop.note({ on: 'WorkersJoined', workers: [{ worker, slots: 1, host: 0 }] })),
+      onReport: (worker, report) => this.#tell(() => this.#onReport(worker, report)),
+      onBegan: (worker, task, attempt) => {
+        const { timeoutMs } = run.records.get(task)?.kind.definition.options ?? {}
+        if (timeoutMs !== undefined && this.isRunning(task, attempt, worker)) this.deadlines.begin(task, attempt, worker, timeoutMs)
+      },
+      onNamed: (fn, name) => {
+        taskDefinition(fn).name = name
+      },
+      onLost: (worker, why) => this.#tell(() => this.#onLost(worker, why)),
+    })
+  }
+
+  /** Bytes of encoded values that went to workers with their tasks. */
+  get bytesSent(): number {
+    return this.#bytesSent
+  }
+
+  /** Starts as many workers as there are calls pending: a program that awaits one task after the other gets along with one. */
+  startWorkers(pending: number): void {
+    while (this.#started < Math.min(pending, this.workers)) this.engine.start(this.#started++)
+  }
+
+  start({ worker, tasks, attempts }: StartTasks): void {
+    const rows: number[] = []
+    const args: Carried[] = []
+    const classes = new Set<string>()
+    tasks.forEach((task, i) => {
+      const record = this.run.records.get(task)!
+      const from = args.length
+      for (const arg of record.args) args.push(this.#filled(arg, classes))
+      const { index, options } = record.kind.definition
+      const isTimed = options.timeoutMs === undefined ? 0 : 1
+      rows.push(task, attempts[i]!, index, this.#storeOf(record), args.length - from, isTimed)
+      this.run.log.sent(task, worker)
+      if (isTimed) this.deadlines.begin(task, attempts[i]!, worker, options.timeoutMs! + LOADING_MS)
+    })
+    this.engine.send(
+      worker,
+      {
+        do: 'tasks',
+        rows: rows.length > PLAIN_MAX ? Int32Array.from(rows) : rows,
+        args,
+        ...(classes.size > 0 && { classes: [...classes] }),
+      },
+      taskDefinition,
+    )
+  }
+
+  recall({ worker, tasks, attempts, abort }: RecallTasks): void {
+    this.engine.recall(worker, tasks, attempts, abort)
+    if (!abort) return
+    for (const [i, task] of tasks.entries()) this.deadlines.asked(task, attempts[i]!, worker)
+  }
+
+  replace({ workers }: ReplaceWorkers): void {
+    for (const worker of workers) this.engine.start(worker)
+  }
+
+  async close(): Promise<void> {
+    this.deadlines.stop()
+    await this.engine.close()
+  }
+
+  // ---- what Deadlines asks for
+
+  isRunning(task: number, attempt: number, worker: number): boolean {
+    const { tasks } = this.run.loop.state
+    return tasks.status[task] === Status.ASSIGNED && tasks.attempt[task] === attempt && tasks.at[task] === worker
+  }
+
+  isCommitting(worker: number): boolean {
+    return this.engine.isCommitting(worker)
+  }
+
+  ask(task: number, attempt: number, worker: number): void {
+    this.engine.recall(worker, [task], [attempt], true)
+  }
+
+  kill(worker: number): void {
+    this.engine.kill(worker)
+  }
+
+  timedOut(task: number, attempt: number, worker: number): void {
+    this.run.failures.note(task, this.#outOfTime(task))
+    this.run.loop.note({ on: 'TasksFailed', worker, tasks: [task], attempts: [attempt], retryable: true })
+  }
+
+  #outOfTime(task: number, cause?: unknown): Error {
+    const record = this.run.records.get(task)!
+    const { timeoutMs } = record.kind.definition.options
+    const details = { task: record.name, code: 'ERR_TASK_TIMEOUT', timeoutMs, ...(cause !== undefined && { cause }) }
+    return new TaskFailedError(`task ${record.name} was stopped: it took longer than its timeoutMs of ${timeoutMs} ms`, details)
+  }
+
+  // ---- sending
+
+  #storeOf(record: TaskRecord): number {
+    return this.engine.storeIndex(record.kind.program.store)
+  }
+
+  #filled(arg: Arg, classes: Set<string>): Carried {
+    if (typeof arg !== 'object' || arg === null) return arg
+    const carried = filled(arg)
+    if (typeof carried === 'object' && carried !== null) {
+      if (carried.k === 'v') this.#bytesSent += carried.b.length
+      classesIn(carried, classes)
+    }
+    return carried
+  }
+
+  // ---- hearing
+
+  /** A message is a round of events of its own: what it tells is acted upon at once. */
+  #tell(note: () => void): void {
+    note()
+    this.run.loop.turn()
+  }
+
+  #onReport(worker: number, report: Report): void {
+    const { loop } = this.run
+    this.#takeResults(report)
+    const { tasks, attempts, microseconds, ran, failed, conflicted, returned } = report
+    if (ran.length > 0)
+      loop.note({ on: 'TasksRan', worker, tasks: columnOf(ran, 0), attempts: columnOf(ran, 1), microseconds: columnOf(ran, 2) })
+    if (tasks.length > 0) loop.note({ on: 'TasksFinished', worker, tasks, attempts, microseconds })
+    for (const bad of failed) {
+      this.run.failures.note(bad.task, this.deadlines.wasLate(bad.task) ? this.#outOfTime(bad.task) : bad)
+      loop.note({ on: 'TasksFailed', worker, tasks: [bad.task], attempts: [bad.attempt], retryable: bad.retryable })
+    }
+    for (const bad of conflicted) {
+      if (bad.error) this.run.failures.note(bad.task, { error: bad.error, className: bad.className })
+      loop.note({ on: 'TasksConflicted', worker, tasks: [bad.task], attempts: [bad.attempt] })
+    }
+    if (returned.length > 0)
+      loop.note({ on: 'TasksReturned', worker, tasks: returned.map((r) => r[0]), attempts: returned.map((r) => r[1]) })
+  }
+
+  #takeResults({ tasks, results, more }: Report): void {
+    const { records } = this.run
+    for (let i = 0; i < tasks.length; i++) {
+      const record = records.get(tasks[i]!)
+      if (record?.state === 'pending') record.result = results[i]
+    }
+    for (const { at, written, changed, home } of more) {
+      const record = records.get(tasks[at]!)
+      if (!record) continue
+      if (written) record.written = new Map(written)
+      if (changed && home) this.#noteChanged(record, changed, home)
+    }
+  }
+
+  #noteChanged(record: TaskRecord, ids: readonly string[], home: readonly [string, string]): void {
+    record.changed = true
+    this.run.effects.note(record, ids, home, `${this.run.runId}/${record.task}`)
+  }
+
+  #onLost(worker: number, why: Error): void {
+    const { loop, failures } = this.run
+    const lost = loop.state.workers[worker]
+    // What it ran is the likely reason; what stood behind that is not.
+    if (lost?.alive && lost.head !== NONE && !this.deadlines.wasLate(lost.head)) failures.note(lost.head, why)
+    loop.note({ on: 'WorkersLost', workers: [worker] })
+  }
+}

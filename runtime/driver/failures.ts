@@ -1,0 +1,74 @@
+/** Why a task did not succeed, as the error that the awaiting code sees. */
+import { ConflictError, TaskFailedError } from '../../src/errors.js'
+import { decodeError } from '../data/carry.js'
+import type { TaskBad } from '../engines/messages.js'
+import { REASON_NAMES, Reason } from '../scheduler/constants.js'
+import { reviveError } from '../tasks/revive-error.js'
+import type { TaskLog } from './task-log.js'
+import type { TaskRecord } from './task-record.js'
+
+type Thrown = Pick<TaskBad, 'error' | 'className'> | Error
+
+/** What attempts of tasks reported, until the task settles. */
+export class Failures {
+  readonly #thrown = new Map<number, Thrown>()
+  /** Of failed tasks, for those that were not run because of them. */
+  readonly #errors = new Map<number, unknown>()
+
+  constructor(readonly log: TaskLog) {}
+
+  note(task: number, thrown: Thrown): void {
+    this.#thrown.set(task, thrown)
+  }
+
+  /** Nothing of it will be asked again. */
+  forget(task: number): void {
+    this.#thrown.delete(task)
+  }
+
+  /** The error of a task that has just settled badly. */
+  errorOf(record: TaskRecord, cause: number, reason: Reason): unknown {
+    const error = this.#build(record, cause, reason)
+    this.#errors.set(record.task, error)
+    this.forget(record.task)
+    return error
+  }
+
+  #build(record: TaskRecord, cause: number, reason: Reason): unknown {
+    if (cause !== record.task) return this.#notRun(record, cause)
+    const own = this.#ownError(record)
+    switch (reason) {
+      case Reason.BODY:
+        return own // also `undefined`, if that is what was thrown
+      case Reason.CONFLICTS:
+        return (
+          own ?? new ConflictError(`task ${record.name} met a conflict too many times: use fewer writers at once`, { task: record.name })
+        )
+      case Reason.WORKER_LOST:
+        return failed(record, 'each worker that ran it was lost', 'ERR_WORKER_LOST', own)
+      case Reason.REQUEST:
+        return failed(record, REASON_NAMES[reason], 'ERR_TASK_CANCELLED', own)
+      default:
+        return failed(record, REASON_NAMES[reason], 'ERR_TASK_FAILED', own)
+    }
+  }
+
+  #notRun(record: TaskRecord, cause: number): Error {
+    const because = this.#errors.get(cause)
+    const cancelled = because instanceof TaskFailedError && because.code === 'ERR_TASK_CANCELLED'
+    return new TaskFailedError(`task ${record.name} was not run: ${this.log.nameOf(cause)} ${cancelled ? 'was cancelled' : 'failed'}`, {
+      cause: because,
+      task: record.name,
+    })
+  }
+
+  #ownError(record: TaskRecord): unknown {
+    const thrown = this.#thrown.get(record.task)
+    if (thrown === undefined || thrown instanceof Error) return thrown
+    const story = { task: record.name, index: record.task, worker: this.log.workerOf(record.task) }
+    return reviveError(decodeError(thrown.error, record.kind.program), thrown.className, record.kind.definition, story)
+  }
+}
+
+const failed = (record: TaskRecord, why: string, code: string, cause?: unknown): Error =>
+  new TaskFailedError(`task ${record.name} failed: ${why}`, { task: record.name, code, ...(cause !== undefined && { cause }) })

@@ -1,0 +1,72 @@
+import { isPromiseLike } from '../current-runtime.js'
+import { isWriting } from '../tasks/directions.js'
+import type { FutureSource } from '../tasks/future.js'
+import type { TaskDefinition } from '../tasks/task.js'
+import { directionOf } from './capture.js'
+import { recordOf, type TaskRecord } from './task-record.js'
+
+/** A call that waits for promises from outside the graph, or for the store to open, before it enters the graph. */
+export class LaterCall implements FutureSource<unknown> {
+  record: TaskRecord | undefined
+  seen = false
+  error: unknown
+  #cancelled: { readonly reason: unknown } | undefined
+  #promise: Promise<unknown> | undefined
+
+  constructor(
+    readonly entered: Promise<TaskRecord>,
+    readonly name: string,
+  ) {
+    entered.then(
+      (record) => {
+        this.record = record
+        if (this.#cancelled) record.cancel(this.#cancelled.reason)
+      },
+      (error: unknown) => {
+        this.error = error
+      },
+    )
+  }
+
+  promise(): Promise<any> {
+    this.seen = true
+    this.#promise ??= this.entered.then((record) => record.promise())
+    return this.#promise
+  }
+
+  cancel(reason: unknown): void {
+    this.#cancelled = { reason }
+    this.record?.cancel(reason)
+  }
+
+  describe(): string {
+    return `${this.name}: ${this.record?.state ?? 'waiting for its arguments'}`
+  }
+}
+
+/** Whether an argument must be there before the call can enter the graph. */
+export function mustWait(definition: TaskDefinition, value: unknown, position: number): boolean {
+  if (Array.isArray(value)) return value.some((item) => mustWait(definition, item, position))
+  if (!isPromiseLike(value)) return false
+  return !recordOf(value) || isWriting(directionOf({ definition }, position)) || (definition.method !== undefined && position === 0)
+}
+
+/** The arguments once all that must be there is. Volatile values are copied at the call, as they are for every other call. */
+export function whenThere(definition: TaskDefinition, given: readonly unknown[]): Promise<unknown[]> {
+  return Promise.all(given.map((value, i) => settledWhereDue(definition, value, i)))
+}
+
+async function settledWhereDue(definition: TaskDefinition, value: unknown, position: number): Promise<unknown> {
+  if (!mustWait(definition, value, position)) return new Kept(value)
+  return Array.isArray(value) ? Promise.all(value.map((item) => settledWhereDue(definition, item, position))) : value
+}
+
+/** Keeps a future of the graph from being awaited on its way through promises. */
+class Kept {
+  constructor(readonly value: unknown) {}
+}
+
+export const unkept = (value: unknown): unknown => {
+  if (value instanceof Kept) return value.value
+  return Array.isArray(value) && value.some((item) => item instanceof Kept || Array.isArray(item)) ? value.map(unkept) : value
+}

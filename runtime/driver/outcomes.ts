@@ -1,0 +1,122 @@
+/** How calls end: records settle, promises are kept, failures are remembered until somebody was told. */
+import { isInsituError, TaskFailedError } from '../../src/errors.js'
+import type { Program } from '../../src/unit/program.js'
+import { objectsIn, unpack } from '../data/carry.js'
+import type { Carried } from '../engines/messages.js'
+import type { TasksSettled } from '../scheduler/commands.js'
+import { errorClassesKnown, giveOwnClass, learnErrorClasses } from '../tasks/revive-error.js'
+import type { Deadlines } from './deadlines.js'
+import type { RunParts } from './dispatch.js'
+import type { Pending } from './pending.js'
+import type { TaskRecord, TaskState } from './task-record.js'
+
+export class Outcomes {
+  /** Failed and cancelled tasks that nobody was told of, by number. */
+  readonly #unseen = new Map<number, TaskRecord>()
+
+  constructor(
+    readonly run: RunParts,
+    readonly pending: Pending,
+    readonly deadlines: () => Deadlines,
+  ) {}
+
+  settle(command: TasksSettled): void {
+    const { tasks, outcome } = command
+    const data: number[] = []
+    tasks.forEach((task, i) => {
+      const record = this.run.records.get(task)!
+      data.push(record.datum)
+      if ('causes' in command) record.error = this.run.failures.errorOf(record, command.causes[i]!, command.reasons[i]!)
+      this.#end(record, outcome)
+    })
+    // Later calls take the value from the record. A failure stays in the graph, which cancels them.
+    if (outcome === 'done' || outcome === 'ignored') this.run.loop.note({ on: 'DataReleased', data })
+  }
+
+  /** Settles the promise of a record that is over. */
+  deliver(record: TaskRecord): void {
+    const { promise: _, resolve, reject } = record.promised!
+    if (record.isBad) this.#reject(record, reject)
+    else if (record.state === 'done' && !record.changed && isPlain(record.result)) resolve(record.result)
+    else this.valueOf(record, record.state === 'done' ? record.result : undefined).then(resolve, reject)
+  }
+
+  /** What a task made, once it has the acknowledgement level of its store. */
+  async valueOf({ kind: { program }, changed }: TaskRecord, value: Carried): Promise<unknown> {
+    if (changed) await program.store.reached()
+    return unpacked(value, program)
+  }
+
+  /** The failures that nobody awaited; they count as seen from now on. What a failure cancelled is told by the failure. */
+  async takeUnseen(): Promise<unknown[]> {
+    const unseen = [...this.#unseen.values()]
+    this.#unseen.clear()
+    for (const record of unseen) record.seen = true
+    if (unseen.length > 0) this.run.loop.note({ on: 'FailuresSeen', tasks: unseen.map((r) => r.task) })
+    const failed = unseen.filter((r) => r.state === 'failed')
+    for (const { kind, error } of failed) await learnClassOf(error, kind.definition.site?.url)
+    return failed.map((r) => r.error)
+  }
+
+  get hasUnseen(): boolean {
+    return [...this.#unseen.values()].some((r) => r.state === 'failed')
+  }
+
+  /** Nothing more will be reported: what is pending never will be. */
+  abandon(): void {
+    for (const record of [...this.run.records]) {
+      record.error = runEnded(record.name)
+      this.#end(record, 'cancelled')
+    }
+  }
+
+  #end(record: TaskRecord, state: Exclude<TaskState, 'pending'>): void {
+    const { records, log, failures } = this.run
+    records.delete(record.task)
+    log.settled(record.task, state)
+    failures.forget(record.task)
+    this.deadlines().over(record.task)
+    if ((state === 'failed' || state === 'cancelled') && !record.seen) this.#unseen.set(record.task, record)
+    record.settle(state)
+    this.pending.end()
+  }
+
+  /** Whoever is told what a failure cancelled is told of the failure. */
+  #seen({ task }: TaskRecord): void {
+    this.#unseen.delete(task)
+    const cause = this.run.loop.state.tasks.cause[task]!
+    const began = this.#unseen.get(cause)
+    if (began) began.seen = true
+    this.#unseen.delete(cause)
+  }
+
+  #reject(record: TaskRecord, reject: (error: unknown) => void): void {
+    this.#seen(record)
+    this.run.loop.note({ on: 'FailuresSeen', tasks: [record.task] })
+    const learnt = learnClassOf(record.error, record.kind.definition.site?.url)
+    if (learnt) void learnt.then(() => reject(record.error))
+    else reject(record.error)
+  }
+}
+
+export const runEnded = (task: string): Error =>
+  new TaskFailedError(`task ${task} was not finished: the run ended before`, { task, code: 'ERR_RUN_ENDED' })
+
+const isPlain = (value: Carried): boolean => typeof value !== 'object' || value === null
+
+/** Makes the error an instance of its own class; a promise when that class must be looked up first. */
+function learnClassOf(error: unknown, url: string | undefined): Promise<void> | undefined {
+  const told = error instanceof Error && (error as { insituTask?: { className?: string } }).insituTask
+  if (!told || told.className === undefined || url === undefined || isInsituError(error)) return undefined
+  if (errorClassesKnown(url)) {
+    giveOwnClass(error)
+    return undefined
+  }
+  return learnErrorClasses(url).then(() => giveOwnClass(error))
+}
+
+export async function unpacked(value: Carried, program: Program): Promise<unknown> {
+  const refs = objectsIn(value)
+  if (refs.length > 0) await program.fetch(refs, {})
+  return unpack(value, program)
+}

@@ -1,0 +1,86 @@
+import { Access, Flag, Kind, Policy } from '../scheduler/constants.js'
+import type { DataDeclared, RuntimeEvent } from '../scheduler/events.js'
+import type { TaskDefinition } from '../tasks/task.js'
+import { IntList } from './int-list.js'
+
+/** Being counted up: one object for a run of declarations. */
+type Declared = { -readonly [K in keyof DataDeclared]: DataDeclared[K] }
+
+/** Calls on their way into the graph, as the columns that `step` takes. Numbers tasks and data. */
+export class Submissions {
+  #declared: Declared[] = []
+  #first = 0
+  #count = 0
+  #nextDatum = 0
+  readonly #fn = new IntList()
+  readonly #policy = new IntList()
+  readonly #priority = new IntList()
+  readonly #flags = new IntList()
+  readonly #accesses = new IntList()
+
+  /** The number of the next task. */
+  get next(): number {
+    return this.#first + this.#count
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0 && this.#declared.length === 0
+  }
+
+  declare(kind: typeof Kind.KEPT | typeof Kind.RENAMED): number {
+    const datum = this.#nextDatum++
+    const last = this.#declared[this.#declared.length - 1]
+    if (last?.kind === kind) last.count++
+    else this.#declared.push({ on: 'DataDeclared', first: datum, count: 1, kind, holds: kind === Kind.RENAMED ? 1 : 0 })
+    return datum
+  }
+
+  /** An access of the call that is being captured. */
+  access(datum: number, access: number): void {
+    this.#accesses.push(this.next)
+    this.#accesses.push(datum)
+    this.#accesses.push(access)
+  }
+
+  /** Where to `cutTo` if the capture fails. */
+  get accesses(): number {
+    return this.#accesses.length
+  }
+
+  abandon(accesses: number): void {
+    this.#accesses.cutTo(accesses)
+  }
+
+  /** Ends a capture. Gives the datum of the result. */
+  add(definition: TaskDefinition): number {
+    const datum = this.declare(Kind.RENAMED)
+    this.access(datum, Access.WRITE)
+    this.#fn.push(definition.index)
+    this.#policy.push(Policy[definition.policy])
+    this.#priority.push(definition.options.priority ?? 0)
+    this.#flags.push(definition.options.timeoutMs === undefined ? 0 : Flag.ALONE)
+    this.#count++
+    return datum
+  }
+
+  /** As events, in order; none are left afterwards. */
+  take(): readonly RuntimeEvent[] {
+    const events: RuntimeEvent[] = this.#declared
+    this.#declared = []
+    if (this.#count > 0) {
+      events.push({
+        on: 'TasksSubmitted',
+        first: this.#first,
+        count: this.#count,
+        fn: this.#fn.take(),
+        policy: this.#policy.take(),
+        priority: this.#priority.take(),
+        flags: this.#flags.take(),
+        accesses: this.#accesses.take(),
+      })
+      this.#first += this.#count
+      this.#count = 0
+    }
+    return events
+  }
+}

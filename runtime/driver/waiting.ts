@@ -1,0 +1,79 @@
+/** What programs wait for: everything, an object, or what tasks make of a value. Afterwards clean loaded instances are up to date. */
+import { isStorageObject, type StorageObject, stateOf } from '../../src/objects/storage-object.js'
+import type { Program } from '../../src/unit/program.js'
+import { isPromiseLike } from '../current-runtime.js'
+import { AggregateTaskError } from '../tasks/failures.js'
+import type { Capture } from './capture.js'
+import type { Effects } from './effects.js'
+import type { LaterCall } from './later-call.js'
+import type { Outcomes } from './outcomes.js'
+import type { Pending } from './pending.js'
+import { RESULT } from './task-record.js'
+
+export class Waiting {
+  /** Calls that may fail before they have a record. */
+  readonly #later = new Set<LaterCall>()
+
+  constructor(
+    readonly capture: Capture,
+    readonly outcomes: Outcomes,
+    readonly effects: Effects,
+    readonly pending: Pending,
+  ) {}
+
+  watch(call: LaterCall): void {
+    this.#later.add(call)
+    call.entered.then(
+      () => this.#later.delete(call),
+      () => {},
+    )
+  }
+
+  /** Waits until no call is pending, then reports failures that nobody awaited. */
+  async barrier(): Promise<void> {
+    await this.pending.atMost(0)
+    await this.effects.reached()
+    await this.effects.refresh()
+    const failures = [...(await this.outcomes.takeUnseen()), ...this.#lateFailures()]
+    if (failures.length > 0) throw new AggregateTaskError(failures)
+  }
+
+  async waitOn(value: unknown): Promise<unknown> {
+    if (typeof value !== 'object' || value === null) return value
+    if (isPromiseLike(value)) {
+      const result = await value
+      await this.effects.refresh()
+      return result
+    }
+    const version = this.capture.versionOf(value)
+    if (version) return this.#version(value, version)
+    if (isStorageObject(value)) return stateOf(value).ref ? this.#object(value) : value
+    return Array.isArray(value) ? Promise.all(value.map((v) => this.waitOn(v))) : value
+  }
+
+  async #version(value: object, from: NonNullable<ReturnType<Capture['versionOf']>>): Promise<unknown> {
+    const { record } = from
+    await record.promise()
+    if (from.place !== RESULT && record.state === 'ignored') return value
+    return (await this.outcomes.valueOf(record, from.value)) ?? value
+  }
+
+  async #object(object: StorageObject): Promise<StorageObject> {
+    const state = stateOf(object)
+    const { id } = state.ref!
+    const users = this.capture.usersOf(id)
+    await Promise.all(users.map((u) => u.whenSettled()))
+    const failed = users.find((u) => u.isBad && !u.seen)
+    if (failed) await failed.promise()
+    const program = state.unit as Program
+    await program.store.reached()
+    await program.refresh(new Set([id]))
+    return object
+  }
+
+  #lateFailures(): unknown[] {
+    const failed = [...this.#later].filter((l) => l.error !== undefined)
+    for (const call of failed) this.#later.delete(call)
+    return failed.filter((l) => !l.seen).map((l) => l.error)
+  }
+}

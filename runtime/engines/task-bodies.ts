@@ -1,0 +1,64 @@
+/** Finds the function of a task in this thread: by its module and the place where it was made. */
+import { UnsupportedError, ValidationError } from '../../src/errors.js'
+import type { StorageObject } from '../../src/objects/storage-object.js'
+import { importModule } from '../import-module.js'
+import { definitionOfTask, taskAt } from '../tasks/task.js'
+import type { FnPlace } from './messages.js'
+
+export type Body = (args: unknown[]) => unknown
+
+/** @param onNamed told under which name the task is exported */
+export async function findBody(place: FnPlace, onNamed: (name: string) => void): Promise<Body> {
+  if (place.method !== undefined) return methodBody(place.method)
+  if (place.url === undefined)
+    throw new UnsupportedError(`the module of task ${place.name} is not known: define tasks in modules, not in eval or the console`)
+  const module = await importTaskModule(place, place.url)
+  const made = taskAt({ url: place.url, line: place.line, column: place.column })
+  const name = made && exportName(module, made)
+  if (!made || name === undefined) throw notExported(place)
+  onNamed(name === 'default' ? place.name : name)
+  const { body } = definitionOfTask(made)!
+  return (args) => body(...args)
+}
+
+async function importTaskModule(place: FnPlace, url: string): Promise<object> {
+  try {
+    return await importModule(url)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new ValidationError(`the module ${url} of task ${place.name} failed to load in a worker: ${why}`, {
+      code: 'ERR_TASK_MODULE',
+      cause,
+      url,
+    })
+  }
+}
+
+function notExported(place: FnPlace): Error {
+  return new ValidationError(
+    `task ${place.name} (${place.url}:${place.line}:${place.column}) is not exported, so workers cannot find it: write \`export const ${place.name} = task(...)\` at the top level of its module`,
+    { code: 'ERR_TASK_NOT_EXPORTED', url: place.url, line: place.line },
+  )
+}
+
+/** The export, or `group.export` of an exported plain object, that holds the task. */
+function exportName(module: object, task: object): string | undefined {
+  let inner: string | undefined
+  for (const [name, value] of Object.entries(module)) {
+    if (value === task) return name
+    // A CommonJS module is its own default export.
+    const prefix = name === 'default' || name === 'module.exports' ? '' : `${name}.`
+    if (typeof value === 'object' && value !== null)
+      for (const [key, member] of Object.entries(value)) if (member === task) inner ??= `${prefix}${key}`
+  }
+  return inner
+}
+
+function methodBody(method: string): Body {
+  return ([target, ...args]) => {
+    const fn = (target as StorageObject & Record<string, unknown>)[method]
+    if (typeof fn !== 'function')
+      throw new ValidationError(`${(target as object).constructor.name} has no method ${method}`, { code: 'ERR_NO_METHOD', method })
+    return (definitionOfTask(fn)?.body ?? fn).apply(target, args)
+  }
+}

@@ -1,0 +1,185 @@
+import { ConflictError, InsituError, isInsituError, UnknownOutcomeError } from '../../src/errors.js'
+import type { Store } from '../../src/store.js'
+import { beginAttempt, type Ended, type Outcome } from '../attempt.js'
+import { isPromiseLike } from '../current-runtime.js'
+import { encodeError } from '../data/carry.js'
+import type { Direction } from '../tasks/directions.js'
+import { Attempt, runAs } from '../tasks/running.js'
+import type { Carried, FnPlace, FromWorker } from './messages.js'
+import type { ReportBox } from './report-box.js'
+import { type Body, findBody } from './task-bodies.js'
+
+/** A task that this worker was given. */
+export interface Queued {
+  readonly task: number
+  readonly attempt: number
+  readonly place: FnPlace
+  readonly store: Store | Promise<Store>
+  readonly args: readonly Carried[]
+  readonly key: string
+  /** The driver counts its time. */
+  readonly isTimed: boolean
+  /** The modules of its arguments' classes are loading. */
+  readonly ready: Promise<unknown> | undefined
+}
+
+/** Groups on their way into the store while further tasks run. */
+const COMMITTING_MAX = 512
+
+/** Runs tasks one after the other. A task's commit is not waited for: what depends on it is sent only after it was reported. */
+export class TaskLane {
+  readonly #queue: Queued[] = []
+  #next = 0
+  readonly #bodies = new Map<number, Body>()
+  readonly #committing = new Set<Promise<void>>()
+  #running: { readonly queued: Queued; readonly attempt: Attempt } | undefined
+  #pumping = false
+
+  constructor(
+    readonly box: ReportBox,
+    readonly tell: (message: FromWorker) => void,
+  ) {}
+
+  push(queued: Queued): void {
+    this.#queue.push(queued)
+  }
+
+  /** Takes a task back that has not begun. */
+  take(task: number, attempt: number): boolean {
+    const at = this.#queue.findIndex((q, i) => i >= this.#next && q.task === task && q.attempt === attempt)
+    if (at >= 0) this.#queue.splice(at, 1)
+    return at >= 0
+  }
+
+  /** Tells the body that runs to stop. */
+  abort(task: number, attempt: number): void {
+    const now = this.#running
+    if (now?.queued.task === task && now.queued.attempt === attempt) now.attempt.abort()
+  }
+
+  pump(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    void this.#runAll()
+  }
+
+  async #runAll(): Promise<void> {
+    for (let queued = this.#shift(); queued; queued = this.#shift()) {
+      const over = this.#run(queued)
+      if (over) await over
+      if (this.#committing.size >= COMMITTING_MAX) await Promise.race(this.#committing)
+      this.box.sendIfDue(performance.now())
+    }
+    this.#pumping = false
+    this.box.send()
+  }
+
+  #shift(): Queued | undefined {
+    if (this.#next < this.#queue.length) return this.#queue[this.#next++]
+    this.#queue.length = 0
+    this.#next = 0
+    return undefined
+  }
+
+  /** A promise when something has to be waited for. */
+  #run(queued: Queued): Promise<void> | undefined {
+    const { place, store, ready } = queued
+    const body = this.#bodies.get(place.index)
+    if (ready || !body || isPromiseLike(store)) return this.#prepared(queued, body)
+    return this.#attempt(queued, store, body)
+  }
+
+  async #prepared(queued: Queued, known: Body | undefined): Promise<void> {
+    try {
+      const store = await queued.store
+      await queued.ready
+      const body = known ?? (await findBody(queued.place, (name) => this.tell({ do: 'named', fn: queued.place.index, name })))
+      this.#bodies.set(queued.place.index, body)
+      await this.#attempt(queued, store, body)
+    } catch (error) {
+      this.#failed(queued, error)
+    }
+  }
+
+  #attempt(queued: Queued, store: Store, body: Body): Promise<void> | undefined {
+    const began = performance.now()
+    const attempt = new Attempt(queued.place.name, queued.attempt)
+    this.#running = { queued, attempt }
+    if (queued.isTimed) this.tell({ do: 'began', task: queued.task, attempt: queued.attempt })
+    try {
+      const ended = beginAttempt(store, callOf(queued), (args) => runAs(attempt, () => body(args)))
+      if (!isPromiseLike(ended)) return this.#ended(queued, began, ended)
+      return this.#later(queued, began, ended as Promise<Ended>)
+    } catch (error) {
+      this.#failed(queued, error)
+    }
+    return undefined
+  }
+
+  async #later(queued: Queued, began: number, ended: Promise<Ended>): Promise<void> {
+    try {
+      this.#ended(queued, began, await ended)
+    } catch (error) {
+      this.#failed(queued, error)
+    }
+  }
+
+  #ended(queued: Queued, began: number, { outcome, committing }: Ended): undefined {
+    const microseconds = (performance.now() - began) * 1000
+    this.#running = undefined
+    if (outcome) this.box.done(queued.task, queued.attempt, microseconds, outcome)
+    else {
+      this.box.ran(queued.task, queued.attempt, microseconds)
+      this.#whenCommitted(queued, microseconds, committing!)
+    }
+  }
+
+  #whenCommitted(queued: Queued, microseconds: number, committing: Promise<Outcome>): void {
+    const told = committing
+      .then(
+        (outcome) => this.box.done(queued.task, queued.attempt, microseconds, outcome),
+        (error: unknown) => this.#failed(queued, error),
+      )
+      .then(() => {
+        this.#committing.delete(told)
+        if (!this.#pumping) this.#tellSoon()
+      })
+    this.#committing.add(told)
+  }
+
+  /** Receipts of one batch of the store come as messages in a row: one report for them. */
+  #tellSoon(): void {
+    if (this.#telling) return
+    this.#telling = true
+    setImmediate(() => {
+      this.#telling = false
+      if (!this.#pumping) this.box.send()
+    })
+  }
+  #telling = false
+
+  #failed({ task, attempt }: Queued, error: unknown): void {
+    this.#running = undefined
+    if (error instanceof ConflictError && error.retryable) return this.box.conflicted({ task, attempt })
+    const sent = { task, attempt, error: encodeError(error), className: classNameOf(error) }
+    // Whether it was committed is for the mark to say, when the task runs again.
+    if (error instanceof UnknownOutcomeError) return this.box.conflicted(sent)
+    this.box.failed({ ...sent, retryable: !isInsituError(error) || error.retryable || error.code === 'ERR_UNAVAILABLE' })
+  }
+}
+
+const callOf = ({ key, place, args }: Queued): Parameters<typeof beginAttempt>[1] => ({
+  key,
+  name: place.name,
+  directions: place.directions as readonly Direction[],
+  isMethod: place.method !== undefined,
+  target: place.target as Direction,
+  args,
+})
+
+/** The name of a class that the program may know by the task's module. */
+function classNameOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error instanceof InsituError) return undefined
+  const { name } = error.constructor
+  return name in globalThis ? undefined : name
+}

@@ -1,0 +1,110 @@
+/** Calls with the runtime off: what they are given, taken at the call as with the runtime on. */
+import { TaskFailedError, UnsavedChangesError } from '../src/errors.js'
+import { isStorageObject, stateOf } from '../src/objects/storage-object.js'
+import type { Outcome } from './attempt.js'
+import { isPromiseLike } from './current-runtime.js'
+import { carry } from './data/carry.js'
+import type { Carried } from './engines/messages.js'
+import { type FutureSource, TaskFuture } from './tasks/future.js'
+import type { Attempt } from './tasks/running.js'
+import type { TaskDefinition } from './tasks/task.js'
+
+/** A call, waiting or running. */
+export class OffCall implements FutureSource<unknown> {
+  seen = false
+  cancelled: { readonly reason: unknown } | undefined
+  attempt: Attempt | undefined
+  result!: Promise<any>
+  /** What it made of its arguments. */
+  outcome!: Promise<Outcome>
+  /** The failed call because of which this one was not run. */
+  cause: OffCall | undefined
+
+  constructor(
+    readonly definition: TaskDefinition,
+    readonly number: number,
+    readonly given: readonly unknown[],
+    readonly args: readonly (Carried | Promise<Carried>)[],
+  ) {}
+
+  promise(): Promise<any> {
+    this.seen = true
+    if (this.cause) this.cause.seen = true
+    return this.result
+  }
+
+  cancel(reason: unknown): void {
+    this.cancelled = { reason }
+    this.attempt?.abort()
+  }
+
+  describe(): string {
+    return this.definition.name
+  }
+}
+
+/** The body was not run; told where it is awaited, but not by the barrier, which tells what began it. */
+export class NotRunError extends Error {
+  constructor(
+    readonly error: Error,
+    readonly failed: OffCall | undefined,
+  ) {
+    super(error.message)
+  }
+}
+
+export const notRun = ({ name }: TaskDefinition, failed: OffCall, cause: unknown): NotRunError =>
+  new NotRunError(
+    new TaskFailedError(`task ${name} was not run: ${failed.describe()} failed`, {
+      cause: cause instanceof NotRunError ? cause.error : cause,
+      task: name,
+    }),
+    failed.cause ?? failed,
+  )
+
+/** Whoever awaits the call is told; until then the rejection is no news. */
+export function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
+}
+
+export const hasParts = (list: readonly unknown[]): boolean =>
+  list.some((item) => {
+    if (typeof item !== 'object' || item === null) return false
+    return Array.isArray(item) ? hasParts(item) : isPromiseLike(item) || isStorageObject(item)
+  })
+
+export const later = (value: PromiseLike<unknown>, path: string, definition: TaskDefinition): Promise<Carried> =>
+  quiet(
+    promiseOf(value).then(
+      (made) => carry(made, path),
+      (cause: unknown) => {
+        const source: unknown = value instanceof TaskFuture ? value.source : undefined
+        throw source instanceof OffCall ? notRun(definition, source, cause) : cause
+      },
+    ),
+  )
+
+/** A future that is an argument has not been awaited by anybody. */
+const promiseOf = (value: PromiseLike<unknown>): Promise<unknown> => {
+  const source: unknown = value instanceof TaskFuture ? value.source : undefined
+  return source instanceof OffCall ? source.result : Promise.resolve(value)
+}
+
+export function withFutures(value: object, path: string, definition: TaskDefinition): Carried | Promise<Carried> {
+  const inside: TaskFuture<unknown>[] = []
+  const carried = carry(value, path, (part) => (part instanceof TaskFuture ? inside.push(part) - 1 : -1))
+  if (inside.length === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried
+  const made = Promise.all(inside.map((future) => later(future, path, definition)))
+  return quiet(made.then((f) => ({ k: 'v', b: carried.b, f })))
+}
+
+export function assertSaved(value: object, definition: TaskDefinition): void {
+  if (!isStorageObject(value)) return
+  const state = stateOf(value)
+  if (state.ref && state.loaded && state.unit?.isDirty(state))
+    throw new UnsavedChangesError(
+      `${value.constructor.name} ${state.ref.id} has unsaved changes, which the task ${definition.name} would not see: save() it first`,
+      { id: state.ref.id },
+    )
+}

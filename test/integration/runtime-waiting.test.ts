@@ -1,0 +1,183 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'chai'
+import {
+  AggregateTaskError,
+  asCompleted,
+  barrier,
+  connect,
+  executeTask,
+  finish,
+  group,
+  stats,
+  submitReady,
+  type TaskFailedError,
+  task,
+  UnknownOutcomeError,
+  waitOn,
+} from '../../runtime/index.js'
+import { FaultyBackend } from '../conformance/faulty-backend.js'
+import { SharedBackend } from '../conformance/forwarding-backend.js'
+import * as t from './hostile-tasks.js'
+import { thrown } from './thrown.js'
+
+for (const mode of ['on', 'off'] as const)
+  describe(`waiting for tasks, runtime ${mode}`, function () {
+    this.timeout(30_000)
+    before(async () => {
+      process.env['INSITU_RUNTIME'] = mode
+      await connect('memory:')
+    })
+    after(async () => {
+      await finish()
+      delete process.env['INSITU_RUNTIME']
+    })
+
+    it('asCompleted gives each outcome once, failures too, and goes on', async () => {
+      const calls = [t.slowly(1, 500), t.square(2), t.rejectLater(), Promise.resolve(4)] as PromiseLike<unknown>[]
+      const got = new Map<number, unknown>()
+      for await (const done of asCompleted(calls))
+        got.set(done.index, done.status === 'fulfilled' ? done.value : (done.reason as Error).message)
+      expect([...got].sort(([a], [b]) => a - b)).to.deep.equal([
+        [0, 1],
+        [1, 4],
+        [2, 'later'],
+        [3, 4],
+      ])
+      if (mode === 'on') expect([...got.keys()].at(-1)).to.equal(0)
+      for await (const never of asCompleted([])) expect(never).to.equal(undefined)
+    })
+
+    it('a group waits for its own tasks, those called late too, and leaves instances up to date', async () => {
+      const box = await new t.Box().makePersistent()
+      const outside = t.slowly('outside', mode === 'on' ? 10_000 : 50)
+      let isOver = false
+      outside.then(
+        () => (isOver = true),
+        () => {},
+      )
+      const size = await group(async (tasks) => {
+        t.addN(box, 1)
+        await delay(5)
+        t.addN(box, 2)
+        return tasks.size
+      })
+      expect([size, box.n, isOver]).to.deep.equal([2, 3, mode === 'off'])
+      outside.cancel()
+    })
+
+    it('a group tells failures that nobody awaited, once, and the barrier does not repeat them', async () => {
+      const error = await thrown(() =>
+        group(async () => {
+          t.throwOdd('unseen')
+          await t.rejectLater().catch(() => {})
+        }),
+      )
+      expect(error).to.be.instanceOf(AggregateTaskError)
+      expect((error as AggregateTaskError).errors.map((e: Error) => e.message)).to.deep.equal(['unseen'])
+      await barrier()
+    })
+
+    it('a group can be cancelled', async () => {
+      const calls: PromiseLike<unknown>[] = []
+      const error = await thrown(() =>
+        group((tasks) => {
+          for (let i = 0; i < 20; i++) calls.push(t.slowly(i, 100))
+          tasks.cancel(new Error('enough'))
+        }),
+      )
+      expect(error).to.be.instanceOf(AggregateTaskError)
+      const outcomes = await Promise.allSettled(calls)
+      expect(outcomes.every((o) => o.status === 'rejected' && (o.reason as TaskFailedError).code === 'ERR_TASK_CANCELLED')).to.equal(true)
+    })
+
+    it('submitReady holds calls under a limit', async () => {
+      let most = 0
+      for (let i = 0; i < 300; i++) {
+        await submitReady({ limit: 10 })
+        t.square(i)
+        most = Math.max(most, stats().pending)
+      }
+      expect(most).to.be.greaterThan(1).and.at.most(10)
+      await barrier()
+      await submitReady()
+    })
+
+    it('a time limit rejects a barrier while tasks go on', async () => {
+      const slow = t.slowly(7, 150)
+      expect(await thrown(() => barrier({ timeoutMs: 10 }))).to.have.property('name', 'TimeoutError')
+      expect(await slow).to.equal(7)
+    })
+
+    it('futures inside values, methods of futures, written values and policies give the same', async () => {
+      expect(await t.echo({ f: t.square(3), m: new Map([['k', [t.square(2)]]]) } as unknown)).to.deep.equal({
+        f: 9,
+        m: new Map([['k', [4]]]),
+      })
+      expect(await t.echo([[t.square(1)], 2])).to.deep.equal([[1], 2])
+      expect(await executeTask(t.newBox(4), 'add', 3)).to.equal(7)
+      const o = { n: 1 }
+      t.addTo(o, 2)
+      t.addTo(o, 3)
+      expect([await t.readN(o), (await waitOn(o)).n]).to.deep.equal([6, 6])
+      expect(await t.failIgnored()).to.equal(undefined)
+      const bad = t.rejectLater()
+      const after = await thrown(() => t.echo(bad))
+      expect([after.constructor.name, (after.cause as Error).message]).to.deep.equal(['TaskFailedError', 'later'])
+      await barrier()
+    })
+
+    it('cancelled and late tasks reject by code, and store nothing', async () => {
+      const box = await new t.Box().makePersistent()
+      expect(await thrown(() => task.configure(t.addSlowly, { timeoutMs: 20 })(box, 200))).to.have.property('code', 'ERR_TASK_TIMEOUT')
+      const held = t.slowly(1, 50)
+      const behind = t.echo(held)
+      behind.cancel()
+      expect(await thrown(() => behind)).to.have.property('code', 'ERR_TASK_CANCELLED')
+      await delay(250)
+      expect((await box.reload()).n).to.equal(0)
+    })
+
+    it('a commit whose outcome stays unknown is settled by its mark: effects once', async () => {
+      const faulty: { backend?: FaultyBackend } = {}
+      const main = await connect('memory:')
+      faulty.backend = new FaultyBackend(new SharedBackend(main.backend))
+      const store = await connect(faulty.backend)
+      await store.run(async () => {
+        const box = await new t.Box().makePersistent()
+        faulty.backend!.failCommits({ times: 14, after: true, error: () => new UnknownOutcomeError('no answer') })
+        const value = t.addN(box, 1)
+        expect(await value).to.equal(1)
+        await barrier()
+        expect((await box.reload()).n).to.equal(1)
+      })
+      await store.close()
+      await main.close()
+    })
+  })
+
+describe('a hundred thousand pending tasks', function () {
+  this.timeout(60_000)
+  before(() => connect('memory:'))
+  after(() => finish())
+
+  it('cost at most 256 bytes of heap each, and nothing when they are over', async () => {
+    const { setFlagsFromString } = await import('node:v8')
+    const { runInNewContext } = await import('node:vm')
+    setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc') as () => void
+    const heap = (): number => {
+      gc()
+      return process.memoryUsage().heapUsed
+    }
+    await t.square(1)
+    const n = 100_000
+    const before = heap()
+    const calls = new Array<PromiseLike<number>>(n)
+    for (let i = 0; i < n; i++) calls[i] = t.square(i)
+    expect((heap() - before) / n).to.be.lessThan(256)
+    expect(await calls[n - 1]).to.equal((n - 1) ** 2)
+    await barrier()
+    calls.length = 0
+    expect((heap() - before) / n).to.be.lessThan(16)
+  })
+})
