@@ -5,6 +5,7 @@ import { registerClass } from '../src/classes/class-registry.js'
 import { Store, type StoreOptions } from '../src/store.js'
 import { programUnit, setDefaultOpener, setProgramUnit } from '../src/unit/context.js'
 import type { UnitOfWork } from '../src/unit/unit-of-work.js'
+import { warmWorker } from './engines/spare-worker.js'
 import { openBackend } from './open-backend.js'
 
 export interface ConnectOptions extends StoreOptions {
@@ -19,11 +20,16 @@ export interface ConnectOptions extends StoreOptions {
  */
 export async function connect(where?: string | Backend, options: ConnectOptions = {}): Promise<Store> {
   for (const ctor of options.classes ?? []) registerClass(ctor)
-  const backend = typeof where === 'object' ? where : await openBackend(where ?? (await configuredStorage()))
+  const backend = typeof where === 'object' ? where : await openAt(where ?? (await configuredStorage()))
   if (typeof where === 'object') await backend.open()
   const store = new ConnectedStore(backend, options)
   if (!programUnit()) setProgramUnit(store.program)
   return store
+}
+
+function openAt(url: string): Promise<Backend> {
+  warmWorker(url)
+  return openBackend(url)
 }
 
 class ConnectedStore extends Store {

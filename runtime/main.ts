@@ -1,8 +1,11 @@
 import { isMainThread } from 'node:worker_threads'
 import { programUnit } from '../src/unit/context.js'
+import { prepareWorker } from './engines/spare-worker.js'
 import { entryIsGuarded, isEntry } from './entry.js'
 import { writeRunRecord } from './observe/run-record.js'
 import { abandon, barrier, finish, graphOf, runId, stats } from './runtime-api.js'
+import { runtimeIsOff } from './runtime-config.js'
+import { hasTasks } from './tasks/task.js'
 
 /**
  * Runs `body` if this module is the program: not in workers, not when another module imports it. Then waits for its tasks,
@@ -11,6 +14,7 @@ import { abandon, barrier, finish, graphOf, runId, stats } from './runtime-api.j
 export function main(meta: { readonly url: string }, body: () => void | PromiseLike<void>): void {
   if (!isMainThread || !isEntry(meta.url)) return
   entryIsGuarded()
+  if (hasTasks() && !runtimeIsOff()) prepareWorker()
   void run(body)
 }
 

@@ -1,10 +1,9 @@
 /** Worker threads of this process. Moves tasks and reports; decides nothing. */
-import { MessageChannel, Worker } from 'node:worker_threads'
+import { MessageChannel, type Worker } from 'node:worker_threads'
 import { classOf, findConstructor } from '../../src/classes/class-registry.js'
 import type { ClassId } from '../../src/ids.js'
 import type { Store } from '../../src/store.js'
 import { type ServedBackend, serveBackend } from '../data/backend-port.js'
-import { workerHeapMb } from '../runtime-config.js'
 import type { TaskDefinition } from '../tasks/task.js'
 import {
   type Carried,
@@ -17,6 +16,7 @@ import {
   type TasksMessage,
   type ToWorker,
 } from './messages.js'
+import { takeWorker } from './spare-worker.js'
 import type { StoreMessage } from './worker-main.js'
 
 export interface EngineEvents {
@@ -46,14 +46,7 @@ export class LocalEngine {
 
   /** Starts the thread of a worker index. */
   start(worker: number): void {
-    const heap = workerHeapMb()
-    const thread = new Worker(new URL('./worker-main.js', import.meta.url), {
-      execArgv: [],
-      stdout: false,
-      stderr: false,
-      workerData: { runId: this.runId },
-      ...(heap !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heap } }),
-    })
+    const { thread, isReady } = takeWorker()
     const lane: Lane = { thread, stores: new Map(), fns: new Set(), classes: new Set() }
     this.#lanes.set(worker, lane)
     let why: Error | undefined
@@ -61,7 +54,10 @@ export class LocalEngine {
     thread.on('messageerror', (error) => (why = error))
     thread.on('error', (error: unknown) => (why = error instanceof Error ? error : new Error(String(error))))
     thread.on('exit', (code) => this.#end(worker, lane, why ?? new Error(`the worker's thread ended with code ${code}`)))
-    if (!this.#held) thread.unref()
+    thread.postMessage({ do: 'run', runId: this.runId } satisfies ToWorker)
+    if (isReady) setImmediate(() => this.#hear(worker, lane, { do: 'ready' }))
+    if (this.#held) thread.ref()
+    else thread.unref()
   }
 
   #hear(worker: number, lane: Lane, message: FromWorker): void {
@@ -131,8 +127,7 @@ export class LocalEngine {
     const { backend, ack } = this.#stores[n]!
     const { port1, port2 } = new MessageChannel()
     lane.stores.set(n, serveBackend(backend, port1))
-    const { acks, groupBytesMax, cellBytesMax, orderedScan, receiptsKeptMs, reach } = backend.capabilities
-    const capabilities = { acks: [...acks], groupBytesMax, cellBytesMax, orderedScan, receiptsKeptMs, reach }
+    const capabilities = { ...backend.capabilities, acks: [...backend.capabilities.acks] }
     lane.thread.postMessage({ do: 'store', n, url: backend.url, ack, capabilities, port: port2 } satisfies StoreMessage, [port2])
   }
 

@@ -57,6 +57,8 @@ export interface RecallMessage {
 }
 
 export type ToWorker =
+  | { readonly do: 'run'; readonly runId: string }
+  | { readonly do: 'warm'; readonly url: string }
   | { readonly do: 'fns'; readonly fns: readonly FnPlace[] }
   | { readonly do: 'classes'; readonly classes: readonly ClassPlace[] }
   | TasksMessage

@@ -1,5 +1,5 @@
 /** A worker thread: takes tasks in order, runs each as a unit of work, reports in batches. User code runs here and nowhere else. */
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort } from 'node:worker_threads'
 import type { Backend, Op } from '../../src/backend.js'
 import { UnavailableError } from '../../src/errors.js'
 import { Store } from '../../src/store.js'
@@ -22,7 +22,7 @@ export interface StoreMessage {
 }
 
 const parent = parentPort!
-const { runId } = workerData as { runId: string }
+let runId = ''
 const stores = new Map<number, Store | Promise<Store>>()
 const places = new Map<number, FnPlace>()
 const classModules = new Map<string, string>()
@@ -34,6 +34,13 @@ parent.on('message', (message: ToWorker | StoreMessage) => {
   switch (message.do) {
     case 'store':
       return takeStore(message)
+    case 'run':
+      runId = message.runId
+      return
+    case 'warm':
+      // Loads the backend's module; the store itself comes with the first task.
+      void makeBackend(message.url).catch(() => {})
+      return
     case 'fns':
       for (const place of message.fns) places.set(place.index, place)
       return

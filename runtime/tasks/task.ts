@@ -62,6 +62,9 @@ const definitions: TaskDefinition[] = []
 const definitionOf = new WeakMap<object, TaskDefinition>()
 const bySite = new Map<string, object>()
 
+/** Whether this thread has met any task yet. */
+export const hasTasks = (): boolean => definitions.length > 0
+
 /** Every task of this thread by its index. */
 export const taskDefinition = (index: number): TaskDefinition => definitions[index]!
 
