@@ -1,5 +1,5 @@
 /** Arguments and results of tasks on their way between threads. */
-import { Ref } from '../../src/backend.js'
+import { type Piece, Ref } from '../../src/backend.js'
 import { classOf, constructorOf } from '../../src/classes/class-registry.js'
 import {
   type CollectionCell,
@@ -9,7 +9,7 @@ import {
   encodeValue,
   type NestedClass,
 } from '../../src/codec/values.js'
-import { dictFromSchema, isDict } from '../../src/dict/storage-dict.js'
+import { dictFromSchema, isDict, narrow, pieceOf, type StorageDict } from '../../src/dict/storage-dict.js'
 import { ValidationError } from '../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../src/ids.js'
 import { assertRebuildable, constructHandle, constructorOfInstance, fill, storedFields } from '../../src/objects/fields.js'
@@ -94,22 +94,24 @@ export const encodeError = (error: unknown): Uint8Array => tight(encodeAnyError(
 
 export const decodeError = (bytes: Uint8Array, unit: UnitOfWork): unknown => decodeValue(bytes, decoding(unit))
 
-function dictCellOf(dict: object): CollectionCell {
+function dictCellOf(dict: StorageDict<any, any>): CollectionCell {
   const table = tableOf(dict)
   if (!table)
     throw new ValidationError('a volatile StorageDict cannot be passed to a task: make it, or its owner, persistent first', {
       code: 'ERR_VOLATILE_DICT',
     })
   const { id, ...rest } = table
-  return { kind: 'dict', table: id, ...rest }
+  const piece = pieceOf(dict)
+  return { kind: 'dict', table: id, ...rest, ...(piece && { piece }) }
 }
 
 const decoding = (unit: UnitOfWork, futures: readonly Carried[] = []): DecodeContext => ({
   resolve: (ref) => (ref.classId === FUTURE ? unpack(futures[numberOfFuture(ref)], unit) : unit.instanceOf(ref)),
   collection: (cell) => {
-    const { kind: _, table: id, owner, ...schema } = cell as unknown as DictCell
+    const { kind: _, table: id, owner, piece, ...schema } = cell as unknown as DictCell & { readonly piece?: Piece }
     const dict = dictFromSchema(schema)
     bindTable(dict, { id: id as TableId, owner, ...schema }, unit)
+    if (piece) narrow(dict, piece)
     return dict
   },
   nested: (name) => (name.startsWith('@') ? volatileClass(constructorOf(name.slice(1) as ClassId)) : undefined),

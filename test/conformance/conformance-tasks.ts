@@ -121,6 +121,12 @@ export const tripleRowsOut = task((to: Grid, from: Grid) => mapRows(from, to, (x
 // ---- dictionaries
 
 export const countRows = task((o: Counts) => o.counts.count())
+/** Of a collection, or of a part of one. */
+export const sumOfRows = task(async (rows: Counts['counts']) => {
+  let sum = 0n
+  for await (const { n } of rows.values()) sum += n
+  return sum
+})
 export const putRow = task(
   (o: Counts, word: string, n: number) => {
     o.counts.set({ word }, { n })

@@ -328,6 +328,19 @@ export const taskCases: readonly Case[] = [
     assert.equal(await tasks.countRows(o), 5)
   }),
 
+  law('I86', 'the parts of a collection go to a task each, and together they are the whole', async () => {
+    const o = new Counts()
+    for (let i = 1; i <= 500; i++) o.counts.set({ word: `w${i}` }, { n: i })
+    await o.makePersistent()
+    const parts = await o.counts.split(4)
+    const sums = await Promise.all(parts.map((part) => tasks.sumOfRows(part)))
+    assert.equal(
+      sums.reduce((a, b) => a + b, 0n),
+      125_250n,
+    )
+    assert.equal(await tasks.sumOfRows(o.counts), 125_250n)
+  }),
+
   law('I70', 'futures are arguments, also inside arrays, and chains of them give the right value', async () => {
     const three = tasks.addUp([tasks.square(1), 2])
     assert.equal(await tasks.addUp([three, tasks.square(three), Promise.resolve(1)]), 13)
