@@ -1,5 +1,5 @@
 /** One run of a program with its tasks: calls go in, futures come out. The parts stand in driver/, each with the state that it owns. */
-import { ValidationError } from '../src/errors.js'
+import { UnavailableError, ValidationError } from '../src/errors.js'
 import { newId } from '../src/ids.js'
 import { currentUnit, unitIfOpen } from '../src/unit/context.js'
 import { Program } from '../src/unit/program.js'
@@ -39,6 +39,8 @@ export class Runtime implements TaskRunner, RunOfRecords {
   readonly #outcomes: Outcomes
   readonly #waiting: Waiting
   #closed = false
+  /** Why no task can run any more. */
+  #stuck: Error | undefined
   readonly #kinds = new WeakMap<Program, Map<TaskDefinition, CallKind>>()
 
   constructor(readonly workers: number = workersWanted()) {
@@ -51,7 +53,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
       failures: this.#failures,
       effects: this.#effects,
     }
-    this.#dispatch = new Dispatch(parts, workers)
+    this.#dispatch = new Dispatch(parts, workers, (why) => this.#giveUp(why))
     this.#pending = new Pending((busy) => this.#dispatch.engine.hold(busy))
     this.#outcomes = new Outcomes(parts, this.#pending, () => this.#dispatch.deadlines)
     this.#waiting = new Waiting(this.#capture, this.#outcomes, this.#effects, this.#pending)
@@ -68,6 +70,11 @@ export class Runtime implements TaskRunner, RunOfRecords {
     const { signal } = definition.options
     if (signal) this.#cancelWith(signal, source)
     return new TaskFuture(source)
+  }
+
+  #giveUp(cause: Error): void {
+    this.#stuck = new UnavailableError(`no worker thread can be started: ${cause.message}`, { code: 'ERR_NO_WORKERS', cause })
+    this.#outcomes.failAll(this.#stuck)
   }
 
   /** Calls with what is not there yet wait outside of the graph. */
@@ -87,6 +94,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
   }
 
   #enter(definition: TaskDefinition, program: Program, args: readonly unknown[]): TaskRecord {
+    if (this.#stuck) throw this.#stuck
     if (this.#closed) throw runEnded(definition.name)
     const record = this.#capture.take(this.#kindOf(definition, program), args)
     this.#records.add(record)

@@ -20,6 +20,9 @@ const PLAIN_MAX = 96
 /** What a worker may take to load a task's module before the task's own time begins. */
 const LOADING_MS = 10_000
 
+/** Threads that may fail to start, one after the other, before the run is given up. */
+const STARTS_MAX = 3
+
 /** What dispatch shares with the run. */
 export interface RunParts {
   readonly runId: string
@@ -34,14 +37,18 @@ export class Dispatch implements Stopper {
   readonly engine: LocalEngine
   readonly deadlines = new Deadlines(this)
   #started = 0
+  /** Threads in a row that ended before they were ready. */
+  #stillborn = 0
   #bytesSent = 0
 
   constructor(
     readonly run: RunParts,
     readonly workers: number,
+    /** No worker can be started. */
+    readonly onStuck: (why: Error) => void,
   ) {
     this.engine = new LocalEngine(run.runId, {
-      onReady: (worker) => this.#tell(() => run.loop.note({ on: 'WorkersJoined', workers: [{ worker, slots: 1, host: 0 }] })),
+      onReady: (worker) => this.#tell(() => this.#onReady(worker)),
       onReport: (worker, report) => this.#tell(() => this.#onReport(worker, report)),
       onBegan: (worker, task, attempt) => {
         const { timeoutMs } = run.records.get(task)?.kind.definition.options ?? {}
@@ -154,6 +161,11 @@ export class Dispatch implements Stopper {
 
   // ---- hearing
 
+  #onReady(worker: number): void {
+    this.#stillborn = 0
+    this.run.loop.note({ on: 'WorkersJoined', workers: [{ worker, slots: 1, host: 0 }] })
+  }
+
   /** A message is a round of events of its own: what it tells is acted upon at once. */
   #tell(note: () => void): void {
     note()
@@ -201,8 +213,15 @@ export class Dispatch implements Stopper {
   #onLost(worker: number, why: Error): void {
     const { loop, failures } = this.run
     const lost = loop.state.workers[worker]
+    if (!lost?.alive) return this.#neverReady(worker, why)
     // What it ran is the likely reason; what stood behind that is not.
-    if (lost?.alive && lost.head !== NONE && !this.deadlines.wasLate(lost.head)) failures.note(lost.head, why)
+    if (lost.head !== NONE && !this.deadlines.wasLate(lost.head)) failures.note(lost.head, why)
     loop.note({ on: 'WorkersLost', workers: [worker] })
+  }
+
+  /** A thread that ended before it could take a task. One may be bad luck; when none can start, tasks would wait for ever. */
+  #neverReady(worker: number, why: Error): void {
+    if (++this.#stillborn < STARTS_MAX) this.engine.start(worker)
+    else this.onStuck(why)
   }
 }

@@ -70,6 +70,14 @@ export class Outcomes {
     }
   }
 
+  /** The same for a reason that each of them failed for. */
+  failAll(error: Error): void {
+    for (const record of [...this.run.records]) {
+      record.error = error
+      this.#end(record, 'failed')
+    }
+  }
+
   #end(record: TaskRecord, state: Exclude<TaskState, 'pending'>): void {
     const { records, log, failures } = this.run
     records.delete(record.task)

@@ -217,6 +217,13 @@ describe('programs with tasks', function () {
     expect(code).to.equal(130)
   })
 
+  it('a program whose workers cannot start says why, and ends', async () => {
+    const env = { INSITU_STORAGE: 'memory:', INSITU_WORKER_HEAP_MB: '2' }
+    const { code, stderr } = await node([join(root, 'dist/examples/quick-start/app.js')], { env })
+    expect(code).to.equal(1)
+    expect(stderr).to.match(/no worker thread can be started: .*memory/)
+  })
+
   it('every example gives the same with the runtime off, one worker, and three', async () => {
     const outputs = new Set<string>()
     for (const settings of [{ INSITU_RUNTIME: 'off' }, { INSITU_WORKERS: '1' }, { INSITU_WORKERS: '3' }]) {
