@@ -25,6 +25,10 @@ const FILES = ['README.md', 'package.json', 'tsconfig.json', 'biome.json']
 
 const entryOf = (compiled: string): string => compiled.replace(/^(?:\.\/)?dist\//, '').replace(/(?:\.d\.ts|\.js)$/, '.ts')
 
+interface LockFile {
+  readonly packages: Readonly<Record<string, { readonly optionalDependencies?: Readonly<Record<string, string>> }>>
+}
+
 interface PackageJson {
   readonly exports: Readonly<Record<string, string | { readonly default: string }>>
   readonly bin: Readonly<Record<string, string>>
@@ -158,5 +162,15 @@ describe('tidy', () => {
     expect(silencedTypes(new Map([['src/a.ts', 'x as any\ny as unknown as Z\n']]))).to.have.lengthOf(2)
     const found = silencedTypes(sources)
     expect(found.length, found.join('\n')).to.be.at.most(SILENCED_MAX)
+  })
+
+  // `npm ci` refuses a lock file that lacks one, and an install from a registry without other platforms' binaries drops them.
+  it('the lock file has every optional dependency, of all platforms', () => {
+    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as LockFile
+    const lacking = Object.entries(packages).flatMap(([where, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter((name) => !packages[`node_modules/${name}`] && !packages[`${where}/node_modules/${name}`]),
+    )
+    expect(lacking).to.deep.equal([])
+    expect(JSON.stringify(packages), 'addresses of a registry').not.to.match(/"resolved":"http/)
   })
 })
