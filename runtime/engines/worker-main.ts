@@ -1,7 +1,9 @@
 /** A worker thread: takes tasks in order, runs each as a unit of work, reports in batches. User code runs here and nowhere else. */
 import { type MessagePort, parentPort } from 'node:worker_threads'
 import type { Backend, Op } from '../../src/backend.js'
+import { registerExported } from '../../src/classes/class-registry.js'
 import { UnavailableError } from '../../src/errors.js'
+import type { ClassId } from '../../src/ids.js'
 import { Store } from '../../src/store.js'
 import { setDefaultOpener } from '../../src/unit/context.js'
 import { runsInWorker } from '../current-runtime.js'
@@ -26,7 +28,7 @@ let runId = ''
 const stores = new Map<number, Store | Promise<Store>>()
 const places = new Map<number, FnPlace>()
 const classModules = new Map<string, string>()
-const imported = new Map<string, Promise<unknown>>()
+const imported = new Map<string, Promise<object>>()
 const box = new ReportBox((report, moved) => parent.postMessage(report, moved))
 const lane = new TaskLane(box, (message) => parent.postMessage(message))
 
@@ -105,7 +107,12 @@ function knowClasses(ids: readonly string[]): Promise<unknown> | undefined {
     if (url === undefined || url === KNOWN) continue
     const loading = imported.get(url) ?? importModule(url)
     imported.set(url, loading)
-    waits.push(loading.then(() => classModules.set(id, KNOWN)))
+    waits.push(
+      loading.then((module) => {
+        registerExported(id as ClassId, module, url)
+        classModules.set(id, KNOWN)
+      }),
+    )
   }
   if (waits.length === 0) return undefined
   const all = Promise.all(waits)

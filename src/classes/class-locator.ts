@@ -20,7 +20,7 @@ export interface ClassPlace {
 
 /** Places of classes, in the order given; `undefined` where V8 does not know one. */
 export function locateClasses(classes: readonly Constructor[]): (ClassPlace | undefined)[] {
-  return withInspector((ask, urls) => {
+  return withInspector((ask) => {
     const list = hand(ask, classes)
     const properties = ask('Runtime.getProperties', { objectId: list.objectId, ownProperties: true }).result as {
       name: string
@@ -28,7 +28,7 @@ export function locateClasses(classes: readonly Constructor[]): (ClassPlace | un
     }[]
     return classes.map((_, i) => {
       const remote = properties.find((p) => p.name === String(i))?.value
-      return remote && placeOf(ask, urls, remote)
+      return remote && placeOf(ask, remote)
     })
   })
 }
@@ -44,10 +44,12 @@ export function subclassesOf(base: Constructor): Constructor[] {
 
 type Ask = (method: string, params?: object) => any
 
-function withInspector<R>(use: (ask: Ask, urls: ReadonlyMap<string, string>) => R): R {
+/** Where scripts came from. A script's number is its own for good, and to be told all of them takes V8 some fifty milliseconds. */
+const urls = new Map<string, string>()
+
+function withInspector<R>(use: (ask: Ask) => R): R {
   const session = new Session()
   session.connect()
-  const urls = new Map<string, string>()
   const ask: Ask = (method, params) => {
     let reply: unknown
     let failure: Error | null = null
@@ -63,8 +65,7 @@ function withInspector<R>(use: (ask: Ask, urls: ReadonlyMap<string, string>) => 
     urls.set(m.params.scriptId, m.params.url)
   })
   try {
-    ask('Debugger.enable')
-    return use(ask, urls)
+    return use(ask)
   } finally {
     session.disconnect()
   }
@@ -93,11 +94,19 @@ function takeBack(ask: Ask, remote: RemoteObject): unknown {
   return value
 }
 
-function placeOf(ask: Ask, urls: ReadonlyMap<string, string>, remote: RemoteObject): ClassPlace | undefined {
+function placeOf(ask: Ask, remote: RemoteObject): ClassPlace | undefined {
   const { internalProperties } = ask('Runtime.getProperties', { objectId: remote.objectId, ownProperties: true }) as {
     internalProperties?: { name: string; value?: { value?: { scriptId?: string; lineNumber?: number; columnNumber?: number } } }[]
   }
   const location = internalProperties?.find((p) => p.name === '[[FunctionLocation]]')?.value?.value
-  const url = location?.scriptId === undefined ? undefined : urls.get(location.scriptId)
+  const url = location?.scriptId === undefined ? undefined : urlOf(ask, location.scriptId)
   return url === undefined ? undefined : { url, at: `${location?.lineNumber}:${location?.columnNumber}` }
+}
+
+function urlOf(ask: Ask, scriptId: string): string | undefined {
+  if (!urls.has(scriptId)) {
+    ask('Debugger.disable')
+    ask('Debugger.enable') // tells all scripts
+  }
+  return urls.get(scriptId)
 }

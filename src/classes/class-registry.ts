@@ -56,12 +56,20 @@ export function registerClass(ctor: Constructor, url?: string): KnownClass {
   return byConstructor.get(ctor) ?? (url === undefined ? classOf(ctor) : registerAt(ctor, url))
 }
 
-/** Registers a class under the id that the driver of this worker uses for it. */
-export function registerClassAs(ctor: Constructor, id: ClassId, url: string): void {
-  register(ctor, id, url)
+/**
+ * Registers the class of an id among a module's exports, as the driver of this worker knows it: looking for it among all that is loaded
+ * takes V8 a hundred milliseconds. One that is not exported is still found that way.
+ */
+export function registerExported(id: ClassId, module: object, url: string): void {
+  if (byId.has(id)) return
+  for (const value of Object.values(module)) {
+    if (typeof value !== 'function' || !isStored(value) || byConstructor.has(value)) continue
+    if (declaredName(value) === id || (declaredName(value) === undefined && id.endsWith(`#${value.name}`)))
+      return void register(value, id, url)
+  }
 }
 
-let loadedCount = 0
+const isStored = (value: object): value is Constructor => root !== undefined && 'prototype' in value && value.prototype instanceof root
 
 function registerLoaded(): void {
   if (!root) return
@@ -74,11 +82,7 @@ function registerLoaded(): void {
     if (declared) register(ctor, declared as ClassId, place?.url)
     else if (ctor.name && !isAnother(byId.get(idAt(ctor, place?.url)), place)) register(ctor, idAt(ctor, place?.url), place?.url, place?.at)
   })
-  loadedCount += fresh.length
 }
-
-/** How many classes were found by looking at the loaded modules (for `stats` and tests). */
-export const classesFound = (): number => loadedCount
 
 function declaredName(ctor: Constructor): string | undefined {
   const own = Object.hasOwn(ctor, 'typeName') ? (ctor as unknown as { typeName: unknown }).typeName : undefined
