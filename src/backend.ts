@@ -268,6 +268,7 @@ export interface Backend {
   readonly watcher?: Watcher
   readonly views?: Views
   readonly aggregates?: Aggregates
+  readonly upkeep?: Upkeep
 }
 
 export interface Found {
@@ -313,6 +314,23 @@ export interface Aggregates {
     by: readonly string[],
     ops: readonly (readonly ['count' | 'sum' | 'min' | 'max', string])[],
   ): Promise<readonly (readonly Cell[])[]>
+}
+
+/**
+ * What looking after a store has to see, and no program ever asks for: what nothing leads to can only be listed. Pages; what stands
+ * during the whole listing is in it. `insitu gc` leaves alone what it cannot list.
+ */
+export interface Upkeep {
+  tables(): AsyncIterable<readonly Table[]>
+  /** Marks of attempts whose id was made before a time (milliseconds since the epoch), and where they stand. */
+  marksBefore(beforeMs: number): AsyncIterable<readonly { readonly home: Ref; readonly mark: Mark }[]>
+  /** All intents, those on objects and aliases that do not exist yet among them. */
+  intents(): AsyncIterable<readonly { readonly target: Target; readonly intent: Intent }[]>
+  /**
+   * Copies the store, as of one moment, into a new folder while others go on writing. What is opened from there is a store of its own.
+   * A store that is not made of files has none.
+   */
+  backup?(folder: string): Promise<void>
 }
 
 /** Makes a backend for a url; does no I/O before `open`. */

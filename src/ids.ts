@@ -42,6 +42,9 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 /** True for text in the form of an id; says nothing about whether such an object exists. */
 export const isIdText = (text: unknown): text is Id => typeof text === 'string' && UUID.test(text)
 
+/** When an id was made (milliseconds since the epoch): a uuid v7 begins with it. */
+export const madeAtMs = (id: Id | TableId | CommitId): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
+
 /** The 16 bytes of a uuid. */
 export function uuidBytes(id: string): Uint8Array {
   const bytes = new Uint8Array(16)

@@ -25,7 +25,7 @@ export interface LargeCellStore {
 
 /** No format of values begins with it. */
 const MANIFEST = 0xfe
-const CHUNK_CLASS = 'insitu#chunk' as ClassId
+export const CHUNK_CLASS = 'insitu#chunk' as ClassId
 const chunkRef = (id: Id): Ref => new Ref(id, CHUNK_CLASS)
 export const isChunk = (ref: Ref): boolean => ref.classId === CHUNK_CLASS
 
@@ -182,7 +182,7 @@ function isManifest(value: unknown): value is Manifest {
 /** The chunks that an object's cells list. */
 export const chunksIn = (cells: Cells): Ref[] => [...cells.values()].flatMap((cell) => manifestOf(cell)?.chunks.map(chunkRef) ?? [])
 
-function isChunked(stored: Stored | undefined): stored is Stored {
+export function isChunked(stored: Stored | undefined): stored is Stored {
   if (!stored) return false
   for (const cell of stored.cells.values()) if (cell instanceof Packed && cell.bytes[0] === MANIFEST) return true
   return false

@@ -5,6 +5,7 @@ import type {
   Capabilities,
   Found,
   Group,
+  Intent,
   Key,
   Location,
   Mark,
@@ -12,14 +13,16 @@ import type {
   Piece,
   Range,
   Receipt,
-  Ref,
   Stored,
   StoredRow,
   Table,
+  Target,
+  Upkeep,
 } from '../../src/backend.js'
+import { Ref } from '../../src/backend.js'
 import { decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
 import { InsituError, UnavailableError, UnsupportedError } from '../../src/errors.js'
-import type { ClassId, CommitId, Domain, Host, Id, TableId } from '../../src/ids.js'
+import { type ClassId, type CommitId, type Domain, type Host, type Id, madeAtMs, type TableId } from '../../src/ids.js'
 import { applyGroup, requireTable } from './apply-group.js'
 import { copyOf, keyOfText, type MemorySpace, OrderedRows, RECEIPTS_KEPT_MS, textOfKey } from './memory-space.js'
 import { type Bounds, behind, PAGE_ROWS, type RowPage, rowPages } from './row-pages.js'
@@ -46,6 +49,11 @@ export class MemoryBackend implements Backend {
     readsByIdAlone: true,
     receiptsKeptMs: RECEIPTS_KEPT_MS,
     reach: 'instance',
+  }
+  readonly upkeep: Upkeep = {
+    tables: () => this.#tables(),
+    marksBefore: (beforeMs) => this.#marksBefore(beforeMs),
+    intents: () => this.#intents(),
   }
   readonly #spaces: MemoryData
   #closed = false
@@ -179,6 +187,27 @@ export class MemoryBackend implements Backend {
     })
   }
 
+  async *#tables(): AsyncGenerator<readonly Table[], void, void> {
+    this.#requireOpen()
+    yield* paged(this.#spaces.flatMap(({ tables }) => [...tables.values()].map(({ table }) => copyOf(table))))
+  }
+
+  async *#marksBefore(beforeMs: number): AsyncGenerator<readonly { readonly home: Ref; readonly mark: Mark }[], void, void> {
+    this.#requireOpen()
+    const old = this.#spaces.flatMap((space) => [...space.marks()].filter(([, { attempt }]) => madeAtMs(attempt) < beforeMs))
+    yield* paged(old.map(([home, mark]) => ({ home: new Ref(home, HOME_CLASS), mark: copyOf(mark) })))
+  }
+
+  async *#intents(): AsyncGenerator<readonly { readonly target: Target; readonly intent: Intent }[], void, void> {
+    this.#requireOpen()
+    const found: { target: Target; intent: Intent }[] = []
+    for (const { objects, aliases } of this.#spaces) {
+      for (const { ref, intent } of objects.values()) if (intent) found.push({ target: { ref }, intent: copyOf(intent) })
+      for (const [alias, { intent }] of aliases) if (intent) found.push({ target: { alias }, intent: copyOf(intent) })
+    }
+    yield* paged(found)
+  }
+
   #page(id: TableId, bounds: Bounds, rowsMax: number, reverse: boolean): RowPage {
     this.#requireOpen()
     const { table, rows } = this.#tableAt(id)
@@ -249,6 +278,9 @@ export class MemoryBackend implements Backend {
     if (this.#closed) throw new UnavailableError(`${this.url} is closed.`, { code: 'ERR_CLOSED' })
   }
 }
+
+/** A mark does not keep the class of its home, by which nothing is found here. */
+const HOME_CLASS = 'insitu#home' as ClassId
 
 /** By what an op's domain is chosen: objects, aliases and tables each lie somewhere; marks and redo where their home lies. */
 function anchorOf(op: Op): string {

@@ -94,6 +94,11 @@ export class MemorySpace implements Space {
     set(this.#marks, home + key, mark)
   }
 
+  /** All marks, by the id of their home. */
+  *marks(): Iterable<readonly [home: Id, mark: Mark]> {
+    for (const [key, mark] of this.#marks) yield [key.slice(0, ID_LENGTH) as Id, mark]
+  }
+
   staged(home: Id, commit: CommitId): readonly Op[] | undefined {
     const bytes = this.#staged.get(home + commit)
     return bytes && (decodeWire(bytes) as readonly Op[])
@@ -103,6 +108,8 @@ export class MemorySpace implements Space {
     set(this.#staged, home + commit, redo === null ? undefined : encodeWire(redo))
   }
 }
+
+const ID_LENGTH = 36
 
 function set<K, V>(map: Map<K, V>, key: K, value: V | undefined): void {
   if (value === undefined) map.delete(key)

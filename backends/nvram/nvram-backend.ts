@@ -16,6 +16,7 @@ import type {
   Stored,
   StoredRow,
   Table,
+  Upkeep,
   Watcher,
 } from '../../src/backend.js'
 import { Packed, Ref } from '../../src/backend.js'
@@ -27,6 +28,7 @@ import { type Bounds, behind, PAGE_ROWS, type RowPage, rowPages } from '../memor
 import { requireSameColumns } from '../memory/same-columns.js'
 import { isVisible, storedOf, storedRowOf } from '../memory/space.js'
 import { cutPositions, piecesAt } from '../memory/split.js'
+import { backUp } from './backup.js'
 import { Committer, storeError } from './committer.js'
 import { DiskRoom } from './disk-room.js'
 import { type Environment, openEnvironment, type Records } from './environment.js'
@@ -37,6 +39,7 @@ import { claim } from './owner.js'
 import { openRow } from './record.js'
 import { RECEIPTS_KEPT_MS, Sweeper } from './sweeper.js'
 import { type Dropping, dropTable, finishDrops } from './table-drop.js'
+import { intentsOf, marksBefore, tablesOf } from './upkeep.js'
 import { watchObjects } from './watch.js'
 
 const MIB = 1024 * 1024
@@ -64,6 +67,12 @@ export class NvramBackend implements Backend {
     readsByIdAlone: true,
     receiptsKeptMs: RECEIPTS_KEPT_MS,
     reach: 'machine',
+  }
+  readonly upkeep: Upkeep = {
+    tables: () => tablesOf(() => this.#fresh()),
+    marksBefore: (beforeMs) => marksBefore(() => this.#fresh(), beforeMs),
+    intents: () => intentsOf(() => this.#fresh()),
+    backup: (folder) => backUp(this.#open().env, this.#config, folder),
   }
   readonly #config: NvramConfig
   #parts: Parts | undefined

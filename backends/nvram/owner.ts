@@ -16,6 +16,8 @@ interface Owner {
   readonly machine: string
   readonly host: string
   readonly path: string
+  /** This file is a backup: it belongs to nobody, and becomes a store of its own, with an id of its own, where it is first opened. */
+  readonly backup?: boolean
 }
 
 const FORMAT_KEY = Buffer.from('format')
@@ -28,11 +30,23 @@ export function claim(environment: Environment, config: NvramConfig, room: DiskR
   const path = realpathSync(config.folder)
   environment.root.transactionSync(() => {
     requireFormat(environment, path)
-    const owner = ownerOf(environment, path)
+    const found = ownerOf(environment, path)
+    const owner = found?.backup ? undefined : found
     if (owner) requireOwned(owner, config, path)
     if (owner?.path === path) return
     room.require(2, 0)
     adopt(environment, { store: owner?.store ?? v7(), machine: config.machine, host: config.host, path })
+  }, WRITE_FLAGS)
+}
+
+/**
+ * Makes a copied file nobody's: whoever opens it takes it, on whatever machine, without the store that it was copied from being gone.
+ * From then on the two are two stores, so that neither takes the other for a copy of itself.
+ */
+export function disown(environment: Environment, config: NvramConfig): void {
+  const owner = { store: v7(), machine: config.machine, host: config.host, path: config.folder, backup: true }
+  environment.root.transactionSync(() => {
+    environment.meta.putSync(OWNER_KEY, sealValue(OWNER_KEY, owner))
   }, WRITE_FLAGS)
 }
 
@@ -65,7 +79,7 @@ function requireOwned(owner: Owner, config: NvramConfig, path: string): void {
     )
   if (owner.path === path || !isOther(owner, path)) return
   throw new NotOwnerError(
-    `The store in ${path} is a copy of the one at ${owner.path} on host ${owner.host}. Open that one; if the copy is to live on its own, remove the other first.`,
+    `The store in ${path} is a copy of the one at ${owner.path} on host ${owner.host}. Open that one; if the copy is to live on its own, remove the other first, or make it with \`insitu backup\`.`,
     { owner: owner.host, machine: owner.machine, path: owner.path },
   )
 }

@@ -14,7 +14,7 @@ import { ownTables, type Plan } from './persist-plan.js'
 import { nameOf, notFound } from './unit-errors.js'
 import type { Detached, UnitOfWork } from './unit-of-work.js'
 
-const ORIGIN_CLASS = 'insitu#origin' as ClassId
+export const ORIGIN_CLASS = 'insitu#origin' as ClassId
 
 /** Where a version comes from: stored beside it, under an id made from its own, so that its fields stay its own. */
 export interface Origin {
@@ -29,6 +29,9 @@ export function originRef(version: Ref): Ref {
   const { id } = version
   return new Ref(`${id.slice(0, 14)}8${id.slice(15)}` as Id, ORIGIN_CLASS)
 }
+
+/** The id of the version that an origin is stored for. */
+export const versionOf = ({ id }: Ref): Id => `${id.slice(0, 14)}7${id.slice(15)}` as Id
 
 export const putOrigin = (version: Ref, { chain, stamp }: Origin): Op => ({
   do: 'put',

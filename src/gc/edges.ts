@@ -1,0 +1,72 @@
+/** Where an object leads: the references in its fields, in the rows of its collections, and in what is about to be done to it. */
+import { type Backend, type Cell, type Cells, type ColumnSpec, type Op, Packed, type Ref, type Stored } from '../backend.js'
+import { collectionsIn, refsIn } from '../codec/values.js'
+import { NotFoundError } from '../errors.js'
+import type { Id, TableId } from '../ids.js'
+import { isChunked, LargeCells } from '../large-cells.js'
+import type { DictCell } from '../unit/persist-plan.js'
+
+export type Edge = (ref: Ref) => void
+
+/** Reports every reference; those into other stores too. Errors: CorruptError, since what a damaged object leads to cannot be known. */
+export async function edgesOf(backend: Backend, stored: Stored, edge: Edge): Promise<void> {
+  const cells = await wholeCells(backend, stored)
+  if (!cells) return
+  for (const ref of refsIn(cells)) edge(ref)
+  for (const table of ownDicts(stored.ref.id, cells)) if (holdsRefs(table)) await rowEdges(backend, table.table as TableId, edge)
+  for (const op of stored.intent?.redo ?? []) redoEdges(op, edge)
+}
+
+/** The tables that an object owns. */
+export async function ownTableIds(backend: Backend, stored: Stored): Promise<readonly TableId[]> {
+  const cells = await wholeCells(backend, stored)
+  return cells ? ownDicts(stored.ref.id, cells).map(({ table }) => table as TableId) : []
+}
+
+/** Large fields are read whole, one object after the other: what refers to something may be behind any chunk. */
+async function wholeCells(backend: Backend, stored: Stored): Promise<Cells | undefined> {
+  const { cells } = stored
+  if (!isChunked(stored)) return cells
+  const large = new LargeCells({ read: (refs) => backend.read(refs), commit: () => Promise.reject(new TypeError('only read')) })
+  const [whole] = await large.inflate([stored])
+  return whole?.cells
+}
+
+const ownDicts = (owner: Id, cells: Cells): readonly DictCell[] =>
+  (collectionsIn(cells) as unknown as DictCell[]).filter((cell) => cell.owner.id === owner)
+
+function holdsRefs({ keys, values }: DictCell): boolean {
+  return [...keys, ...values].some(({ type }) => typeHoldsRefs(type))
+}
+
+function typeHoldsRefs(type: ColumnSpec['type']): boolean {
+  if (typeof type === 'string') return type === 'ref'
+  if ('setOf' in type) return typeHoldsRefs(type.setOf)
+  if ('listOf' in type) return typeHoldsRefs(type.listOf)
+  if ('tupleOf' in type) return type.tupleOf.some(typeHoldsRefs)
+  return 'mapOf' in type && type.mapOf.some(typeHoldsRefs)
+}
+
+async function rowEdges(backend: Backend, table: TableId, edge: Edge): Promise<void> {
+  try {
+    for await (const page of backend.scan({ in: table })) for (const { key, values } of page) for (const ref of refsInList([...key, ...values])) edge(ref)
+  } catch (error) {
+    // Its owner was stored a moment before, or is being removed: there are no rows to follow.
+    if (!(error instanceof NotFoundError)) throw error
+  }
+}
+
+const refsInList = (cells: readonly (Cell | undefined)[]): Ref[] =>
+  refsIn(new Map(cells.flatMap((cell, i) => (isCompound(cell) ? [[String(i), cell] as const] : []))))
+
+const isCompound = (cell: Cell | undefined): cell is Cell => typeof cell === 'object' && cell !== null && !(cell instanceof Packed && cell.bytes.length === 0)
+
+/** What a group under way is about to write counts as written. */
+export function redoEdges(op: Op, edge: Edge): void {
+  if (op.do === 'name' && op.to) edge(op.to)
+  if (op.do !== 'put') return
+  for (const ref of refsIn(new Map([...op.set].filter(([, cell]) => !(cell instanceof Packed && cell.bytes[0] === MANIFEST))))) edge(ref)
+}
+
+/** A large field under way: its object is read again, whole, once it stands. */
+const MANIFEST = 0xfe

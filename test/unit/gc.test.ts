@@ -1,0 +1,275 @@
+/** What `insitu gc` removes and what it must leave, on every kind of store; with others writing meanwhile. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { StorageDict, StorageObject, t } from '../../runtime/index.js'
+import { openBackend } from '../../runtime/open-backend.js'
+import { type Backend, type Op, Packed, Ref } from '../../src/backend.js'
+import { encodeWire } from '../../src/codec/wire.js'
+import { CorruptError } from '../../src/errors.js'
+import { collect, type GcOptions, type GcReport } from '../../src/gc/index.js'
+import { type ClassId, type Id, newCommitId, newId } from '../../src/ids.js'
+import { CHUNK_CLASS } from '../../src/large-cells.js'
+import { Store } from '../../src/store.js'
+import { originRef, putOrigin } from '../../src/unit/versions.js'
+import { ForwardingBackend } from '../conformance/forwarding-backend.js'
+import { allOf, groupOf, newTable, newThing, putOp, rowOp, send, stored } from './backend-spec.js'
+
+const HOUR_MS = 3_600_000
+/** As if two hours had passed, so that what the test has just made is old. */
+const later = (options: GcOptions = {}): GcOptions => ({ nowMs: Date.now() + 2 * HOUR_MS, ...options })
+
+class Leaf extends StorageObject {
+  n = 0
+}
+class Node extends StorageObject {
+  leaves: Leaf[] = []
+  byName = new Map<string, Leaf>()
+  rows = new StorageDict({ k: t.text }, { leaf: t.ref(() => Leaf) })
+}
+
+const kinds: Record<string, (folder: string) => string> = {
+  memory: () => `memory:${newId()}`,
+  'memory of three domains': () => `memory:${newId()}?domains=3`,
+  nvram: (folder) => `nvram:${folder}/store`,
+}
+
+for (const [kind, urlIn] of Object.entries(kinds))
+  describe(`gc: ${kind}`, () => {
+    let folder: string
+    let backend: Backend
+    let store: Store
+
+    beforeEach(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'insitu-gc-'))
+      backend = await openBackend(urlIn(folder))
+      store = new Store(backend, { leaseMs: 50 })
+    })
+    afterEach(async () => {
+      await store.close()
+      await rm(folder, { recursive: true, force: true })
+    })
+
+    const ids = async (): Promise<Set<Id>> => new Set((await allOf(backend.objects({}))).map(({ id }) => id))
+    const names = (found: GcOptions): [string[], GcOptions] => {
+      const seen: string[] = []
+      return [seen, { ...found, onGarbage: ({ kind: what, name }) => seen.push(`${what} ${name}`) }]
+    }
+    const commit = async (...ops: Op[]): Promise<void> => void (await store.commit(ops))
+
+    it('removes what no alias leads to, keeps what one does, through fields, maps, rows and cycles', async () => {
+      const [node, kept, lost] = await store.run(async () => {
+        const leaves = [0, 1, 2].map((n) => Object.assign(new Leaf(), { n }))
+        const root = Object.assign(new Node(), { leaves: [leaves[0]!], byName: new Map([['b', leaves[1]!]]) })
+        await root.makePersistent('root')
+        root.rows.set({ k: 'c' }, { leaf: leaves[2]! })
+        await root.save()
+        const orphan = Object.assign(new Node(), { leaves: [leaves[0]!, Object.assign(new Leaf(), { n: 9 })] })
+        await orphan.makePersistent()
+        return [root, leaves, [orphan, orphan.leaves[1]!]] as const
+      })
+      const before = await ids()
+      const [seen, options] = names(later({ dryRun: true }))
+      const dry = await collect(backend, options)
+      expect(dry.counts).to.include({ object: 2, table: 1 })
+      expect(await ids(), 'a dry run').to.deep.equal(before)
+      const report = await collect(backend, later())
+      expect(report.counts, 'as the dry run said').to.deep.equal(dry.counts)
+      expect(seen).to.include(`object ${lost[0]!.getID()}`)
+      const after = await ids()
+      for (const one of [node, ...kept]) expect(after.has(one.getID()!), 'kept').to.equal(true)
+      for (const one of lost) expect(after.has(one.getID()!), 'lost').to.equal(false)
+      expect((await collect(backend, later())).counts, 'nothing is left').to.include({ object: 0, table: 0, chunk: 0 })
+      await store.run(async () => {
+        expect((await Node.getByAlias('root')).leaves).to.have.length(1)
+        const again = await Node.getByAlias('root')
+        expect((await (await again.rows.get({ k: 'c' }))!.leaf.load()).n).to.equal(2)
+      })
+    })
+
+    it('leaves what is young, and what young objects refer to', async () => {
+      const [young, old] = [newThing(), newThing()]
+      await commit(putOp(old, {}))
+      await commit(putOp(young, { old }))
+      expect((await collect(backend)).counts.object).to.equal(0)
+      const first = Date.now() + HOUR_MS
+      expect((await collect(backend, { nowMs: first, olderThanMs: HOUR_MS + 60_000 })).counts.object).to.equal(0)
+      expect((await collect(backend, later())).counts.object).to.equal(2)
+    })
+
+    it('leaves an old object that was written lately', async () => {
+      const atMs = Date.now() - 2 * HOUR_MS
+      const old = new Ref(`${atMs.toString(16).padStart(12, '0').replace(/^(.{8})/, '$1-')}-7000-8000-000000000001` as Id, 'x#Old' as ClassId)
+      await commit(putOp(old, {}))
+      expect((await collect(backend)).counts.object).to.equal(0)
+      expect(await stored(backend, old)).to.not.equal(undefined)
+    })
+
+    it('removes chunks that no object lists, and origins whose version is gone', async () => {
+      const [listed, loose, holder, version, gone] = [newId(), newId(), newThing(), newThing(), newThing()]
+      const chunk = (id: Id): Op => ({ do: 'put', ref: new Ref(id, CHUNK_CLASS), set: new Map([['bytes', Uint8Array.of(2, 1)]]), expect: 'absent' })
+      const manifest = new Packed(Buffer.concat([Buffer.of(0xfe), encodeWire({ kind: 'blob', bytes: 2, chunks: [listed] })]))
+      const stamp = { revision: 1, commit: newCommitId() }
+      for (const op of [chunk(listed), chunk(loose)]) await commit(op)
+      await commit(putOp(holder, { manifest }), { do: 'name', alias: 'holder', expect: null, to: holder })
+      await commit(putOp(version, {}), { do: 'name', alias: 'version', expect: null, to: version })
+      await commit(putOrigin(version, { chain: [newThing()], stamp }))
+      await commit(putOrigin(gone, { chain: [newThing()], stamp }))
+      expect((await collect(backend, later())).counts).to.include({ chunk: 1, origin: 1, object: 0 })
+      const left = await ids()
+      expect([listed, loose, originRef(version).id, originRef(gone).id].map((id) => left.has(id))).to.deep.equal([true, false, true, false])
+    })
+
+    it('keeps what a version comes from for as long as the version', async () => {
+      const [original, version] = [newThing(), newThing()]
+      await commit(putOp(original, {}))
+      await commit(putOp(version, {}), { do: 'name', alias: 'v', expect: null, to: version })
+      await commit(putOrigin(version, { chain: [original], stamp: { revision: 1, commit: newCommitId() } }))
+      expect((await collect(backend, later())).counts.object).to.equal(0)
+      await commit({ do: 'name', alias: 'v', expect: version, to: null })
+      expect((await collect(backend, later())).counts).to.include({ object: 2, origin: 1 })
+    })
+
+    it('removes tables without an owner, and those their owner has let go of', async () => {
+      const orphan = await newTable(backend)
+      await send(backend, rowOp(orphan, ['p', 1n], [1n, 'x', undefined]))
+      const node = await store.run(async () => {
+        const made = await new Node().makePersistent('node')
+        made.rows.set({ k: 'a' }, { leaf: await new Leaf().makePersistent() })
+        await made.save()
+        return made
+      })
+      expect((await collect(backend, later())).counts.table).to.equal(1)
+      expect(await backend.table(orphan.id)).to.equal(undefined)
+      await store.run(async () => {
+        node.rows = new StorageDict({ k: t.text }, { leaf: t.ref(() => Leaf) })
+        await node.save()
+      })
+      expect((await collect(backend, later())).counts).to.include({ table: 1, object: 1 })
+      expect((await collect(backend, later())).counts).to.include({ table: 0, object: 0 })
+    })
+
+    it('drops names without an object, marks of long ago, and intents of the dead', async () => {
+      const [gone, home, held] = [newThing(), newThing(), newThing()]
+      await commit(putOp(held, { v: 1 }), { do: 'name', alias: 'held', expect: null, to: held })
+      await commit({ do: 'name', alias: 'nothing', expect: null, to: gone })
+      const mark = { key: 'run/7', attempt: newCommitId(), state: 'committed', outcome: null } as const
+      await send(backend, { do: 'mark', home, mark })
+      const intent = { commit: newCommitId(), home, redo: [putOp(held, { v: 2 })], leaseUntilMs: Date.now() - 1 }
+      await send(backend, { do: 'reserve', target: { ref: held }, expect: 'present', intent })
+      const claim = { commit: newCommitId(), home, redo: [{ do: 'name', alias: 'new', expect: null, to: held } as const], leaseUntilMs: Date.now() - 1 }
+      await send(backend, { do: 'mark', home, mark: { key: claim.commit, attempt: claim.commit, state: 'committed', outcome: null } })
+      await send(backend, { do: 'reserve', target: { alias: 'new' }, expect: null, intent: claim })
+
+      const report = await collect(backend, later())
+      expect(report.counts).to.include({ alias: 1, intent: 2 })
+      expect(report.counts.mark).to.be.greaterThan(1)
+      expect(await backend.marks(home, ['run/7', claim.commit])).to.deep.equal([undefined, undefined])
+      expect((await stored(backend, held))!.cells.get('v'), 'an undecided one is dropped').to.equal(1)
+      expect((await backend.find([{ alias: 'new' }]))[0]?.ref?.id, 'a decided one is taken').to.equal(held.id)
+      expect(await backend.find([{ alias: 'nothing' }])).to.deep.equal([undefined])
+    })
+
+    it('keeps the marks for as long as a unit may be sent again', async () => {
+      const home = newThing()
+      await send(backend, { do: 'mark', home, mark: { key: 'k', attempt: newCommitId(), state: 'committed', outcome: null } })
+      expect((await collect(backend, { nowMs: Date.now() + 60_000, olderThanMs: 0 })).counts.mark).to.equal(0)
+      expect((await backend.marks(home, ['k']))[0]).to.not.equal(undefined)
+    })
+
+    it('keeps what another store refers to, when told of it', async () => {
+      const here = newThing()
+      await commit(putOp(here, {}))
+      const other = await openBackend(`memory:${newId()}`)
+      await send(other, putOp(newThing(), { far: new Ref(here.id, here.classId, backend.url) }))
+      expect((await collect(backend, later({ referringStores: [other] }))).counts.object).to.equal(0)
+      expect((await collect(backend, later())).counts.object).to.equal(1)
+      await other.close()
+    })
+
+    it('keeps what is moved to and fro between objects while it looks', async () => {
+      const [a, b, wanderer, ...others] = Array.from({ length: 40 }, () => newThing())
+      await commit(putOp(a!, { it: wanderer! }), { do: 'name', alias: 'a', expect: null, to: a! })
+      await commit(putOp(b!, {}), { do: 'name', alias: 'b', expect: null, to: b! })
+      await commit(putOp(wanderer!, { v: 1 }))
+      for (const [i, one] of others.entries()) await commit(putOp(one!, {}), { do: 'name', alias: `other ${i}`, expect: null, to: one! })
+      const moving = new Interfering(backend, async (reads) => {
+        const [from, to] = reads % 2 === 0 ? [a!, b!] : [b!, a!]
+        const [f, g] = await backend.read([from, to])
+        if (f!.cells.has('it'))
+          await commit(
+            { do: 'put', ref: from, set: new Map(), unset: ['it'], expect: f!.stamp },
+            { do: 'put', ref: to, set: new Map([['it', wanderer!]]), expect: g!.stamp },
+          )
+      })
+      for (let i = 0; i < 10; i++) await collect(moving, later())
+      expect(moving.calls).to.be.greaterThan(20)
+      expect((await stored(backend, wanderer!))?.cells.get('v')).to.equal(1)
+    })
+
+    it('gives back, with rows, what is linked while it is being removed', async () => {
+      const [root, other] = [newThing(), newThing()]
+      await commit(putOp(root, {}), { do: 'name', alias: 'root', expect: null, to: root })
+      await commit(putOp(other, { n: 1 }))
+      const node = await store.run(async () => {
+        const made = Object.assign(new Node(), { leaves: [Object.assign(new Leaf(), { n: 5 })] })
+        await made.makePersistent()
+        made.rows.set({ k: 'a' }, { leaf: made.leaves[0]! })
+        await made.save()
+        return made
+      })
+      const linked = new Ref(node.getID() as Id, (await backend.find([node.getID() as Id]))[0]!.ref!.classId)
+      // Linked in the moment between the look and the removal.
+      const late = new Interfering(backend, async () => {}, async (op) => {
+        if (op.do === 'remove') await commit({ do: 'put', ref: root, set: new Map([['link', linked]]), expect: (await stored(backend, root))!.stamp })
+      })
+      const report = await collect(late, later())
+      expect(report.restored).to.equal(2)
+      expect(report.counts).to.include({ object: 1, table: 0 })
+      expect(await stored(backend, other)).to.equal(undefined)
+      const fresh = new Store(backend)
+      await fresh.run(async () => {
+        const again = await Node.getByID(node.getID() as Id)
+        expect((await (await again.rows.get({ k: 'a' }))!.leaf.load()).n).to.equal(5)
+      })
+    })
+
+    it('removes nothing when an object cannot be read', async () => {
+      const [bad, orphan] = [newThing(), newThing()]
+      await commit(putOp(bad, { v: new Packed(Uint8Array.of(1, 0xc1)) }), { do: 'name', alias: 'bad', expect: null, to: bad })
+      await commit(putOp(orphan, {}))
+      let error: unknown
+      await collect(backend, later()).catch((e: unknown) => (error = e))
+      expect(error).to.be.instanceOf(CorruptError)
+      expect(await stored(backend, orphan)).to.not.equal(undefined)
+    })
+
+    it('says what a store without listings leaves alone', async () => {
+      const report: GcReport = await collect(new ForwardingBackend(backend), later())
+      expect(report.skipped).to.deep.equal(['tables', 'marks', 'intents'])
+    })
+  })
+
+/** Has something done at each read, or before each op that is committed. */
+class Interfering extends ForwardingBackend {
+  calls = 0
+
+  constructor(
+    inner: Backend,
+    readonly atRead: (nth: number) => Promise<void>,
+    readonly atOp: (op: Op) => Promise<void> = async () => {},
+  ) {
+    super(inner)
+  }
+
+  override async read(refs: readonly Ref[]): ReturnType<Backend['read']> {
+    if (refs.length > 0) await this.atRead(this.calls++)
+    return super.read(refs)
+  }
+
+  override async commit(group: Parameters<Backend['commit']>[0]): ReturnType<Backend['commit']> {
+    for (const op of group.ops) await this.atOp(op)
+    return super.commit(groupOf(group.ops, group.commit, group.atMicros))
+  }
+}
