@@ -12,6 +12,7 @@
  *    to stays as well. The limit must be longer than such a preparation takes, and than a program keeps an object that nothing in any
  *    store refers to; what it keeps longer has an alias.
  * 2. *A program moves a reference while the collector walks.* `Reach` walks until nothing that stood at one moment can have been missed.
+ *    Where it cannot be sure of that, no object is removed.
  * 3. *A program links an old object, which it holds in memory, after the walk and before the removal.* The link itself touches only the
  *    object that links. So an object is removed only at the stamp at which it was seen, what is removed is kept in memory, and then
  *    the store is looked at again: what anything leads to by now is given back, cells and all, before its tables are touched. A link made
@@ -62,6 +63,7 @@ class Collector {
   #bytes = 0
   #kept = 0
   #restored = 0
+  #isTooLively = false
 
   constructor(
     readonly backend: Backend,
@@ -77,7 +79,7 @@ class Collector {
   }
 
   report(): GcReport {
-    const skipped = this.backend.upkeep ? [] : ['tables', 'marks', 'intents']
+    const skipped = [...(this.#isTooLively ? ['objects'] : []), ...(this.backend.upkeep ? [] : ['tables', 'marks', 'intents'])]
     return { counts: this.#counts, bytes: this.#bytes, kept: this.#kept, restored: this.#restored, skipped }
   }
 
@@ -118,8 +120,8 @@ class Collector {
       referringStores: this.options.referringStores ?? [],
       signal: this.options.signal,
     })
-    await reach.look()
-    const candidates = [...reach.candidates]
+    this.#isTooLively = !(await reach.look())
+    const candidates = this.#isTooLively ? [] : [...reach.candidates]
     this.#kept = reach.reached.size
     while (candidates.length > 0) {
       this.options.signal?.throwIfAborted()
@@ -155,11 +157,11 @@ class Collector {
   async #giveBack(removed: readonly Stored[], reach: Reach): Promise<readonly Stored[]> {
     let gone = removed
     for (;;) {
-      await reach.look()
-      const wanted = gone.filter(({ ref }) => reach.reached.has(ref.id))
+      const isSure = await reach.look()
+      const wanted = gone.filter(({ ref }) => !isSure || reach.reached.has(ref.id))
       if (wanted.length === 0) return gone
       for (const stored of wanted) await this.#restore(stored)
-      gone = gone.filter(({ ref }) => !reach.reached.has(ref.id))
+      gone = gone.filter((stored) => !wanted.includes(stored))
     }
   }
 

@@ -49,7 +49,8 @@ function typeHoldsRefs(type: ColumnSpec['type']): boolean {
 
 async function rowEdges(backend: Backend, table: TableId, edge: Edge): Promise<void> {
   try {
-    for await (const page of backend.scan({ in: table })) for (const { key, values } of page) for (const ref of refsInList([...key, ...values])) edge(ref)
+    for await (const page of backend.scan({ in: table }))
+      for (const { key, values } of page) for (const ref of refsInList([...key, ...values])) edge(ref)
   } catch (error) {
     // Its owner was stored a moment before, or is being removed: there are no rows to follow.
     if (!(error instanceof NotFoundError)) throw error
@@ -59,7 +60,8 @@ async function rowEdges(backend: Backend, table: TableId, edge: Edge): Promise<v
 const refsInList = (cells: readonly (Cell | undefined)[]): Ref[] =>
   refsIn(new Map(cells.flatMap((cell, i) => (isCompound(cell) ? [[String(i), cell] as const] : []))))
 
-const isCompound = (cell: Cell | undefined): cell is Cell => typeof cell === 'object' && cell !== null && !(cell instanceof Packed && cell.bytes.length === 0)
+const isCompound = (cell: Cell | undefined): cell is Cell =>
+  typeof cell === 'object' && cell !== null && !(cell instanceof Packed && cell.bytes.length === 0)
 
 /** What a group under way is about to write counts as written. */
 export function redoEdges(op: Op, edge: Edge): void {

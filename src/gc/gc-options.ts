@@ -35,7 +35,7 @@ export interface GcReport {
   readonly kept: number
   /** Objects that somebody linked while they were being removed, and that were given back. */
   readonly restored: number
-  /** What this store cannot list, and is therefore left alone. */
+  /** What this store cannot list, or changes too quickly to be judged, and is therefore left alone. */
   readonly skipped: readonly string[]
 }
 

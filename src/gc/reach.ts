@@ -8,8 +8,8 @@ import { isHere } from './gc-options.js'
 
 /** Objects read in one call. */
 const PAGE_REFS = 256
-/** A store in which some object is rewritten all the time never looks calm; see `look`. */
-const PASSES_MAX = 3
+const WALKS_MAX = 10
+const GLANCES_MAX = 100
 
 export interface ReachOptions {
   /** Objects made or last written after it are roots. */
@@ -26,36 +26,45 @@ export interface ReachOptions {
  *
  * There is no snapshot of a store to walk in, and a reference that is moved from an object not yet read to one already read is not
  * met. Hence `look` walks again until it has seen each object twice without two changes between. Take the moment between the two last
- * walks, and a chain from an alias that stood then. Its first object was met; if it is met, so is the next: as it was at that
+ * walks, and a chain from an alias that stood then. Its first object was met; if one is met, so is the next: as it was at that
  * moment it was read before or after, since it changed at most once in between. So everything that could be reached at that moment was
- * met. What was met once stays met, and is read again in later walks.
+ * met. What was met once stays met, and is read again in later walks. Objects that change all the time, as counters do, are read
+ * twice between the two walks, in quick succession: then that is the moment.
+ *
+ * (Rows have no revision. A reference that is moved from row to row is missed only if each walk misses it.)
  */
 export class Reach {
   /** Objects of this store that something leads to. */
   readonly reached = new Map<Id, Ref>()
-  /** Old objects that nothing was seen to lead to, as they were last read. */
+  /** Old objects that nothing was seen to lead to. */
   candidates: Ref[] = []
   /** Aliases without an object. */
   readonly deadAliases = new Map<string, Ref>()
   readonly #backend: Backend
   readonly #options: ReachOptions
   /** Revisions as last read. */
-  #seen = new Map<Id, number>()
+  #seen: ReadonlyMap<Id, number> = new Map()
 
   constructor(backend: Backend, options: ReachOptions) {
     this.#backend = backend
     this.#options = options
   }
 
-  /** Walks until nothing can have been missed, or the store proves too lively for that: then `collect` makes up for it. */
-  async look(): Promise<void> {
-    for (let nth = 1; nth <= PASSES_MAX; nth++) {
-      const calm = await this.#walk()
-      if (calm && nth > 1) return
+  /** Walks until nothing can have been missed; `false` when the store changes too quickly to be sure of that. */
+  async look(): Promise<boolean> {
+    const restless = new Map<Id, Ref>()
+    await this.#walk()
+    for (let nth = 2; nth <= WALKS_MAX; nth++) {
+      const isQuiet = await this.#glance([...restless.values()])
+      const moved = (await this.#walk()).filter(({ id }) => !restless.has(id))
+      if (isQuiet && moved.length === 0) return true
+      for (const ref of moved) restless.set(ref.id, ref)
     }
+    return false
   }
 
-  async #walk(): Promise<boolean> {
+  /** Gives the objects that may have changed twice since they were last read. */
+  async #walk(): Promise<readonly Ref[]> {
     const walk = new Walk(this.#backend, this.#options, this.reached, this.#seen)
     this.deadAliases.clear()
     for (const ref of [...this.reached.values()]) walk.follow(ref)
@@ -66,13 +75,26 @@ export class Reach {
     await walk.drain()
     this.candidates = await walk.young()
     this.#seen = walk.seen
-    return walk.calm
+    return walk.restless
+  }
+
+  /** Reads restless objects until a moment is found before and after which each was read with at most one change in between. */
+  async #glance(refs: readonly Ref[]): Promise<boolean> {
+    if (refs.length === 0) return true
+    let seen: ReadonlyMap<Id, number> = new Map()
+    for (let nth = 0; nth < GLANCES_MAX; nth++) {
+      const walk = new Walk(this.#backend, this.#options, this.reached, seen)
+      await walk.visitAll(refs)
+      if (nth > 0 && walk.restless.length === 0) return true
+      seen = walk.seen
+    }
+    return false
   }
 }
 
 class Walk {
   readonly seen = new Map<Id, number>()
-  calm = true
+  readonly restless: Ref[] = []
   readonly #queue: Ref[] = []
   readonly #queued = new Set<Id>()
   /** What the versions come from, by their ids. */
@@ -136,10 +158,15 @@ class Walk {
     }
   }
 
+  /** These only; what they lead to is noted as reached, and read by the next walk. */
+  async visitAll(refs: readonly Ref[]): Promise<void> {
+    for (const stored of await this.#read(refs)) if (stored) await this.#visit(stored)
+  }
+
   async #visit(stored: Stored): Promise<void> {
     const { ref, stamp } = stored
     this.seen.set(ref.id, stamp.revision)
-    if (!this.#isCalm(ref.id, stamp.revision)) this.calm = false
+    if (!this.#isCalm(ref.id, stamp.revision)) this.restless.push(ref)
     if (ref.classId === CHUNK_CLASS) return
     for (const origin of this.#chains.get(ref.id) ?? []) this.follow(origin)
     await edgesOf(this.backend, stored, this.follow)
