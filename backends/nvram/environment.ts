@@ -12,7 +12,8 @@ type Root = RootDatabase<Uint8Array, Uint8Array> & {
   readonly env: { stat(): { readonly pageSize: number }; info(): { readonly lastPageNumber: number; readonly lastTxnId: number } }
 }
 
-const DATABASES = {
+/** Names of the databases in the file. */
+export const DATABASES = {
   /** The format, the owner, tables being dropped. */
   meta: 'meta',
   objects: 'objects',

@@ -2,6 +2,8 @@ import type { Backend, BackendFactory } from '../../src/backend.js'
 import { NvramBackend } from './nvram-backend.js'
 import { configOf } from './nvram-config.js'
 
+export type { Finding, FindingKind } from './fsck/finding.js'
+export { type FsckOptions, type FsckReport, fsck } from './fsck/fsck.js'
 export { NvramBackend } from './nvram-backend.js'
 
 /**

@@ -20,8 +20,8 @@ interface Owner {
   readonly backup?: boolean
 }
 
-const FORMAT_KEY = Buffer.from('format')
-const OWNER_KEY = Buffer.from('owner')
+export const FORMAT_KEY = Buffer.from('format')
+export const OWNER_KEY = Buffer.from('owner')
 /** Beside the data, so that one can tell a copy without opening it. */
 const STORE_FILE = 'store.json'
 

@@ -5,7 +5,8 @@ import type { NvramSpace } from './nvram-space.js'
 
 /** Rows removed in one transaction: some milliseconds. */
 const ROWS_AT_ONCE = 2000
-const DROP_PREFIX = Buffer.from('drop:')
+/** Begins the notes in `meta` of tables whose rows are being removed. */
+export const DROP_PREFIX = Buffer.from('drop:')
 const dropKey = (table: TableId): Uint8Array => Buffer.concat([DROP_PREFIX, idKey(table)])
 const PRESENT = Uint8Array.of(1)
 

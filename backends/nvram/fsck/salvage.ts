@@ -1,0 +1,176 @@
+/**
+ * A new store out of what can still be read of a damaged one. Records are copied as they are, with their checksums; indexes are made
+ * anew; tables whose own record is damaged come from the description in their owner. Leaves that hang on no tree any more, because a
+ * page above them is damaged, are searched for what they hold. The new store is nobody's until somebody opens it (owner.ts).
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import type { ClassId, Id, TableId } from '../../../src/ids.js'
+import { readUuid } from '../../../src/ids.js'
+import { ValidationError } from '../../../src/errors.js'
+import { type Environment, openEnvironment, type Records, WRITE_FLAGS } from '../environment.js'
+import { aliasOf, classByName, classByNumber, classObjectKey, idKey, objectAliasKey, tableIn } from '../keys.js'
+import type { NvramConfig } from '../nvram-config.js'
+import { disown, FORMAT_KEY } from '../owner.js'
+import { FORMAT, sealValue } from '../record.js'
+import { checkRecord, type DatabaseName, soundAlias, soundObject, soundRow, soundTable } from './records.js'
+import { quiet, reasonOf, type Survey } from './survey.js'
+
+/** Records written in one transaction. */
+const BATCH = 2000
+const PRESENT = Uint8Array.of(1)
+/** Indexes and classes are made anew, traces of removed rows are of use for an hour only. */
+const COPIED: readonly DatabaseName[] = ['objects', 'names', 'tables', 'rows', 'marks', 'staged', 'receipts']
+
+/** In this order: an object needs its class, a row its table. */
+const STRAYS: readonly (readonly DatabaseName[])[] = [['classes'], ['objects', 'tables', 'names'], ['rows']]
+
+export type Salvaged = Partial<Record<DatabaseName, number>>
+
+export async function salvage(survey: Survey, config: NvramConfig): Promise<Salvaged> {
+  requireNew(config.folder)
+  const env = openEnvironment(config.folder)
+  try {
+    return new Salvage(survey, env).run(config)
+  } finally {
+    await env.root.close()
+  }
+}
+
+function requireNew(folder: string): void {
+  if (existsSync(folder) && readdirSync(folder).length > 0)
+    throw new ValidationError(`What is salvaged needs a new folder, and ${folder} holds something already.`, {
+      code: 'ERR_BACKUP_FOLDER',
+      folder,
+    })
+}
+
+class Salvage {
+  readonly #counts: Salvaged = {}
+  readonly #survey: Survey
+  readonly #env: Environment
+  #waiting: (() => void)[] = []
+
+  constructor(survey: Survey, env: Environment) {
+    this.#survey = survey
+    this.#env = env
+  }
+
+  run(config: NvramConfig): Salvaged {
+    const { meta } = this.#env
+    this.#put(meta, FORMAT_KEY, Buffer.from(String(FORMAT)))
+    for (const [number, name] of this.#survey.classes) this.#class(number, name)
+    for (const database of COPIED) for (const [key, value] of this.#survey.entries(database, quiet)) this.#copy(database, key, value)
+    this.#flush()
+    this.#strays()
+    for (const [id, table] of this.#survey.described) this.#describe(id, table)
+    this.#flush()
+    disown(this.#env, config)
+    return this.#counts
+  }
+
+  #class(number: number, name: ClassId): void {
+    const [byNumber, byName] = [classByNumber(number), classByName(name)]
+    this.#put(this.#env.classes, byNumber, Buffer.from(sealValue(byNumber, name)))
+    this.#put(this.#env.classes, byName, Buffer.from(sealValue(byName, number)))
+  }
+
+  #describe(id: TableId, table: object): void {
+    const key = idKey(id)
+    if (this.#env.tables.doesExist(key)) return
+    this.#put(this.#env.tables, key, Buffer.from(sealValue(key, table)))
+    this.#counted('tables')
+  }
+
+  /** Gives whether the record was sound. */
+  #copy(database: DatabaseName, key: Buffer, value: Buffer): boolean {
+    try {
+      this.#index(database, key, value)
+    } catch (error) {
+      reasonOf(error)
+      return false
+    }
+    this.#put(this.#env[database] as Records, key, value)
+    this.#counted(database)
+    return true
+  }
+
+  /** Throws what is wrong with the record; else makes its index entries. */
+  #index(database: DatabaseName, key: Buffer, value: Buffer): void {
+    const { objectsByClass, namesByObject } = this.#env
+    if (database === 'objects') {
+      const { open } = soundObject(key, value)
+      if (!open.stamp) return
+      if (!this.#survey.classes.has(open.classNumber)) this.#class(open.classNumber, `insitu#lost-${open.classNumber}` as ClassId)
+      this.#put(objectsByClass, classObjectKey(open.classNumber, readUuid(key, 0) as Id), PRESENT)
+    } else if (database === 'names') {
+      const { to } = soundAlias(key, value)
+      if (to) this.#put(namesByObject, objectAliasKey(to.id, aliasOf(key)), PRESENT)
+    } else if (database === 'rows') soundRow(key, value, this.#survey.tables.get(tableIn(key)) ?? this.#survey.described.get(tableIn(key)))
+    else if (database === 'tables') soundTable(key, value)
+    else checkRecord(database, key, value)
+  }
+
+  /**
+   * Leaves that nothing leads to and that were not given back either. Whose they are, their contents say: the checksum of a record
+   * covers its key. The newest come first, since what stands already is not written over. Where the list of free pages is lost as well,
+   * nobody can tell what was lost from what was deleted: then some of that comes back.
+   */
+  #strays(): void {
+    const { file, used } = this.#survey
+    const free = file.freePages(file.newest, quiet)
+    const leaves: { readonly page: number; readonly txn: bigint }[] = []
+    for (let page = 2; page < file.pages; page++) {
+      const txn = used.has(page) || free.has(page) ? undefined : file.leafTxn(page)
+      if (txn !== undefined) leaves.push({ page, txn })
+    }
+    leaves.sort((a, b) => (a.txn > b.txn ? -1 : 1))
+    for (const kinds of STRAYS)
+      for (const { page } of leaves) {
+        for (const { key, value } of file.strays(page)) this.#adopt(kinds, key, value)
+        this.#flush()
+      }
+  }
+
+  #adopt(kinds: readonly DatabaseName[], key: Buffer, value: Buffer): void {
+    for (const database of kinds) {
+      if (!this.#mayBe(database, key) || (this.#env[database] as Records).doesExist(key)) continue
+      try {
+        this.#survey.note(database, key, value)
+      } catch (error) {
+        reasonOf(error)
+        continue
+      }
+      if (database === 'classes' ? this.#adoptClass(key) : this.#copy(database, key, value)) return
+    }
+  }
+
+  #adoptClass(key: Buffer): boolean {
+    const number = key.readUInt32BE(1)
+    this.#class(number, this.#survey.classes.get(number)!)
+    return true
+  }
+
+  #mayBe(database: DatabaseName, key: Buffer): boolean {
+    if (database === 'classes') return key.length === 5 && key[0] === 0
+    if (database === 'objects' || database === 'tables') return key.length === 16
+    if (database === 'names') return key[0] === 1
+    return key.length > 16 && (this.#survey.tables.has(tableIn(key)) || this.#survey.described.has(tableIn(key)))
+  }
+
+  #counted(database: DatabaseName): void {
+    this.#counts[database] = (this.#counts[database] ?? 0) + 1
+  }
+
+  #put(records: Records, key: Uint8Array, value: Uint8Array): void {
+    this.#waiting.push(() => records.putSync(key, value))
+    if (this.#waiting.length >= BATCH) this.#flush()
+  }
+
+  #flush(): void {
+    const batch = this.#waiting
+    this.#waiting = []
+    this.#env.root.transactionSync(() => {
+      for (const write of batch) write()
+    }, WRITE_FLAGS)
+  }
+}
