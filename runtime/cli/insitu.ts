@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { backupCommand } from './backup.js'
 import { commonOptions } from './cli-config.js'
 import { demoCommand } from './demo.js'
 import { doctorCommand } from './doctor.js'
 import { EXIT, exitCodeOf } from './exit-codes.js'
+import { fsckCommand } from './fsck.js'
+import { gcCommand } from './gc.js'
 import { getCommand } from './get.js'
 import { graphCommand } from './graph.js'
 import { lsCommand } from './ls.js'
@@ -33,9 +36,19 @@ const version = (): string => {
 }
 
 function program(): Command {
-  const commands = [runCommand, demoCommand, lsCommand, showCommand, getCommand, rmCommand, graphCommand, doctorCommand].map((make) =>
-    make(),
-  )
+  const commands = [
+    runCommand,
+    demoCommand,
+    lsCommand,
+    showCommand,
+    getCommand,
+    rmCommand,
+    graphCommand,
+    gcCommand,
+    backupCommand,
+    fsckCommand,
+    doctorCommand,
+  ].map((make) => make())
   const insitu = commonOptions(new Command('insitu'))
     .description('Persistent objects for TypeScript, and tasks that run where the data lives.')
     .version(version())

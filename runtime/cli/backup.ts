@@ -1,0 +1,29 @@
+import { Command } from 'commander'
+import { UnsupportedError } from '../../src/errors.js'
+import { type CommonOptions, commonOptions } from './cli-config.js'
+import { put, say } from './output.js'
+
+export const backupCommand = (): Command =>
+  commonOptions(new Command('backup'))
+    .description('copy the store, as of one moment, into a new folder; programs go on meanwhile')
+    .argument('<folder>', 'must not exist, or be empty')
+    .addHelpText(
+      'after',
+      `
+To restore, open the folder, or a copy of it: it becomes a store of its own where it is first opened, on any machine.
+
+Examples:
+  $ insitu backup /backups/monday
+  $ cp -r /backups/monday ./data && insitu ls --storage nvram:./data`,
+    )
+    .action(async (folder: string, _: unknown, command: Command) => backup(folder, command.optsWithGlobals()))
+
+async function backup(folder: string, options: CommonOptions): Promise<void> {
+  const { withStore } = await import('./open-store.js')
+  await withStore(options, async ({ upkeep, url }) => {
+    if (!upkeep?.backup) throw new UnsupportedError(`${url} is not made of files: use its server's own backup`, { code: 'ERR_NO_BACKUP' })
+    await upkeep.backup(folder)
+    put(options.json, { backup: folder, of: url }, [folder])
+    say(`${url} is copied; \`insitu fsck --storage nvram:${folder}\` checks the copy`)
+  })
+}

@@ -1,0 +1,56 @@
+import { Command } from 'commander'
+import { UnsupportedError } from '../../src/errors.js'
+import { type CommonOptions, commonOptions } from './cli-config.js'
+import { EXIT } from './exit-codes.js'
+import { complain, put, say } from './output.js'
+
+interface FsckCommandOptions extends CommonOptions {
+  readonly salvage?: string
+}
+
+export const fsckCommand = (): Command =>
+  commonOptions(new Command('fsck'))
+    .description('check a file for damage, name what is damaged, and save the rest')
+    .option('--salvage <folder>', 'make a new store there of everything that can be read')
+    .addHelpText(
+      'after',
+      `
+Changes nothing in the store that it checks; nobody may write meanwhile. Lines: page, record, index or reader for damage; reference for
+what leads nowhere, which is no damage of the file.
+
+Exit codes: 0 sound, 1 damaged (salvaged or not), 3 it cannot be checked.
+
+Examples:
+  $ insitu fsck
+  $ insitu fsck --storage nvram:./data --salvage ./rescued`,
+    )
+    .action(async (_: unknown, command: Command) => check(command.optsWithGlobals()))
+
+async function check({ storage, json, salvage }: FsckCommandOptions): Promise<void> {
+  const { configuredStorage } = await import('../connect.js')
+  const url = storage ?? (await configuredStorage())
+  if (!url.startsWith('nvram:')) throw new UnsupportedError(`${url} is no file: insitu checks nvram: stores`, { code: 'ERR_NO_FSCK' })
+  const { fsck } = await import('insitu/backends/nvram')
+  const { damaged, dangling, records, pages, salvaged } = await fsck(url, {
+    ...(salvage !== undefined && { salvageTo: salvage }),
+    onFinding: ({ kind, what, how }) => put(json, { kind, what, how }, [kind, what, how]),
+  })
+  if (json) put(true, { summary: { damaged, dangling, pages, records, salvaged: salvaged ?? null } }, [])
+  if (dangling > 0) say(`${dangling} things lead nowhere: what they lead to was deleted, or is damaged`)
+  if (salvaged) say(`${salvage} holds ${countsOf(salvaged)}`)
+  if (damaged === 0) return say(`${url} is sound: ${pages} pages, ${countsOf(records)}`)
+  complain(
+    `${damaged} things in ${url} are damaged: restore it from a backup${salvage === undefined ? ', or save the rest with --salvage FOLDER' : ''}`,
+  )
+  process.exitCode = EXIT.failed
+}
+
+const countsOf = ({
+  objects = 0,
+  names = 0,
+  rows = 0,
+}: {
+  readonly objects?: number
+  readonly names?: number
+  readonly rows?: number
+}): string => `${objects} objects, ${names} aliases, ${rows} rows`
