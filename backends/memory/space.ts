@@ -1,5 +1,6 @@
 import type { Cell, Cells, Intent, Mark, Op, Ref, Stamp, Stored, StoredRow, Table, Values } from '../../src/backend.js'
 import { decodeWire, encodeWire } from '../../src/codec/wire.js'
+import { CorruptError } from '../../src/errors.js'
 import type { CommitId, Id, TableId } from '../../src/ids.js'
 
 /** What stands under an object's id. Bodies are bytes, never values, so that nobody shares a mutable buffer with a store. */
@@ -61,10 +62,22 @@ export function encodeCells(cells: Cells): Uint8Array {
 }
 
 export function decodeCells(bytes: Uint8Array): Map<string, Cell> {
-  const flat = decodeWire(bytes) as readonly Cell[]
+  const flat = decodeWire(bytes)
+  if (!Array.isArray(flat) || flat.length % 2 !== 0) throw new CorruptError('Damaged bytes: no list of cells.')
   const cells = new Map<string, Cell>()
-  for (let i = 0; i < flat.length; i += 2) cells.set(flat[i] as string, flat[i + 1]!)
+  for (let i = 0; i < flat.length; i += 2) {
+    const name: unknown = flat[i]
+    if (typeof name !== 'string') throw new CorruptError('Damaged bytes: a cell without a name.')
+    cells.set(name, flat[i + 1] as Cell)
+  }
   return cells
+}
+
+function decodeValues(table: Table, bytes: Uint8Array): (Cell | undefined)[] {
+  const values = decodeWire(bytes)
+  if (!Array.isArray(values) || values.length !== table.values.length)
+    throw new CorruptError(`Damaged bytes: a row of table ${table.id} has not the columns of its table.`, { table: table.id })
+  return values
 }
 
 export const isCounter = (table: Table, column: number): boolean => table.values[column]?.type === 'counter'
@@ -86,9 +99,7 @@ export const isVisible = (record: RowRecord | undefined): record is RowRecord =>
   record !== undefined && (record.values !== null || record.sums.size > 0)
 
 export function storedRowOf(table: Table, key: StoredRow['key'], record: RowRecord): StoredRow {
-  const values = record.values
-    ? [...(decodeWire(record.values) as Values)]
-    : new Array<Cell | undefined>(table.values.length).fill(undefined)
+  const values = record.values ? decodeValues(table, record.values) : new Array<Cell | undefined>(table.values.length).fill(undefined)
   for (const [column, sum] of record.sums) values[column] = sum
   return { key, values, atMicros: record.atMicros }
 }

@@ -40,9 +40,9 @@ export class KeyReader {
       case 'i64':
         return this.#i64()
       case 'f32':
-        return this.#float(4).getFloat32(0)
+        return this.#number(4)
       case 'f64':
-        return this.#float(8).getFloat64(0)
+        return this.#number(8)
       case 'decimal':
         return this.#decimal()
       case 'blob':
@@ -91,6 +91,17 @@ export class KeyReader {
 
   #i64(): bigint {
     return this.#signed(8).readBigInt64BE()
+  }
+
+  /** A number has one form: its other zero, and other kinds of NaN, are no key's. */
+  #number(length: 4 | 8): number {
+    const view = this.#float(length)
+    const number = length === 4 ? view.getFloat32(0) : view.getFloat64(0)
+    const isOurs = Number.isNaN(number)
+      ? view.getUint32(0) === (length === 4 ? 0x7fc0_0000 : 0x7ff8_0000) && (length === 4 || view.getUint32(4) === 0)
+      : !Object.is(number, -0)
+    if (!isOurs) throw corrupt('has a bad number')
+    return number
   }
 
   #float(length: 4 | 8): DataView {

@@ -1,5 +1,5 @@
 /** Where an object leads: the references in its fields, in the rows of its collections, and in what is about to be done to it. */
-import { type Backend, type Cell, type Cells, type ColumnSpec, type Op, Packed, type Ref, type Stored } from '../backend.js'
+import { type Backend, type Cell, type Cells, type ColumnSpec, type Op, Packed, Ref, type Stored } from '../backend.js'
 import { collectionsIn, refsIn } from '../codec/values.js'
 import { NotFoundError } from '../errors.js'
 import type { Id, TableId } from '../ids.js'
@@ -33,7 +33,7 @@ async function wholeCells(backend: Backend, stored: Stored): Promise<Cells | und
 }
 
 const ownDicts = (owner: Id, cells: Cells): readonly DictCell[] =>
-  (collectionsIn(cells) as unknown as DictCell[]).filter((cell) => cell.owner.id === owner)
+  (collectionsIn(cells) as unknown as DictCell[]).filter((cell) => cell.owner instanceof Ref && cell.owner.id === owner)
 
 function holdsRefs({ keys, values }: DictCell): boolean {
   return [...keys, ...values].some(({ type }) => typeHoldsRefs(type))

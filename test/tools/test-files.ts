@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 export const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** Quick and basic ones first, so that a broken foundation is seen before its consequences. Folders not named here come last. */
-const ORDER = ['tools', 'unit', 'types', 'scenarios', 'simulation', 'package', 'conformance', 'integration', 'crash']
+const ORDER = ['tools', 'unit', 'types', 'scenarios', 'simulation', 'fuzz', 'package', 'conformance', 'integration', 'crash']
 
 /**
  * The compiled tests of the sources that exist, in running order. Taken from the sources: a compiled file whose source is gone

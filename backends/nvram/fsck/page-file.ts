@@ -118,7 +118,8 @@ export class PageFile {
   /** Pages that a state has given back. */
   freePages(meta: Meta, onDamage: OnDamage): Set<number> {
     const free = new Set<number>()
-    for (const { value } of this.entries(meta.free, 'the list of free pages', onDamage)) for (const page of pagesIn(value, this.pages)) free.add(page)
+    for (const { value } of this.entries(meta.free, 'the list of free pages', onDamage))
+      for (const page of pagesIn(value, this.pages)) free.add(page)
     return free
   }
 

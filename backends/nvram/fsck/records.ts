@@ -1,5 +1,5 @@
 /** What a sound record of each database looks like. */
-import { type Cell, type Cells, Packed, type Ref, type Table } from '../../../src/backend.js'
+import { type Cell, type Cells, Packed, Ref, type Table } from '../../../src/backend.js'
 import { collectionsIn, refsIn } from '../../../src/codec/values.js'
 import { decodeWire } from '../../../src/codec/wire.js'
 import { decodeKey } from '../../../src/dict/row-key.js'
@@ -149,6 +149,6 @@ export const refsOf = (cells: Cells): readonly Ref[] => refsIn(plain(cells)).fil
 export function tablesIn(owner: Id, cells: Cells): readonly Table[] {
   const listed = collectionsIn(plain(cells)) as unknown as (Omit<Table, 'id'> & { readonly table: TableId })[]
   return listed
-    .filter((cell) => cell.owner.id === owner)
+    .filter((cell) => cell.owner instanceof Ref && cell.owner.id === owner)
     .map(({ table: id, owner: of, keys, partition, values, writes }) => ({ id, owner: of, keys, partition, values, writes }))
 }

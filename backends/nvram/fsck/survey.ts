@@ -1,5 +1,4 @@
 import { type Cell, Ref, type Table } from '../../../src/backend.js'
-import { InsituError } from '../../../src/errors.js'
 import { type ClassId, type Id, readUuid, type TableId } from '../../../src/ids.js'
 import { DATABASES } from '../environment.js'
 import { aliasOf, aliasOfObject, classNumberOf, objectOf, tableIn } from '../keys.js'
@@ -186,8 +185,5 @@ export const quiet: OnDamage = () => {}
 const compounds = (cells: readonly (Cell | undefined)[]): (readonly [string, Cell])[] =>
   cells.flatMap((cell, i) => (typeof cell === 'object' && cell !== null ? [[String(i), cell] as const] : []))
 
-/** Our errors say what is damaged; any other is a mistake of ours. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof InsituError)) throw error
-  return error.message
-}
+/** Whatever a reader stumbles over is told, and the check goes on. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
