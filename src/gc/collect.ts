@@ -23,8 +23,8 @@
  * References from other stores cannot be seen from here: `referringStores` names those that may have some.
  */
 import type { Backend, Op, Ref, Stored } from '../backend.js'
-import { type CommitOptions, finishStaged, resolveIntent } from '../commit/index.js'
 import { toolsOf } from '../commit/commit-options.js'
+import { type CommitOptions, finishStaged, resolveIntent } from '../commit/index.js'
 import { DomainGroups } from '../commit/plan-groups.js'
 import { send } from '../commit/send.js'
 import { ConflictError, InsituError } from '../errors.js'
@@ -32,7 +32,7 @@ import { type CommitId, isIdText, madeAtMs, newCommitId, type TableId } from '..
 import { CHUNK_CLASS, chunksIn } from '../large-cells.js'
 import { ORIGIN_CLASS, versionOf } from '../unit/versions.js'
 import { ownTableIds } from './edges.js'
-import { GC_OLDER_THAN_MS, type Garbage, type GarbageKind, type GcOptions, type GcReport } from './gc-options.js'
+import { type Garbage, type GarbageKind, GC_OLDER_THAN_MS, type GcOptions, type GcReport } from './gc-options.js'
 import { Reach } from './reach.js'
 
 /** Removed, and held in memory, before the store is looked at again. */

@@ -1,2 +1,2 @@
 export { collect } from './collect.js'
-export { GC_OLDER_THAN_MS, type Garbage, type GarbageKind, type GcOptions, type GcReport } from './gc-options.js'
+export { type Garbage, type GarbageKind, GC_OLDER_THAN_MS, type GcOptions, type GcReport } from './gc-options.js'

@@ -1,7 +1,7 @@
 /** Things of every kind that is stored, made by chance. */
 import { type Cell, type ColumnSpec, type ColumnType, type Intent, type Mark, type Op, Packed, Ref, type Table } from '../../src/backend.js'
-import { encodeFields, encodeValue } from '../../src/codec/values.js'
 import type { DecodeContext, EncodeContext, NestedClass } from '../../src/codec/contexts.js'
+import { encodeFields, encodeValue } from '../../src/codec/values.js'
 import { ConflictError } from '../../src/errors.js'
 import type { ClassId, CommitId, Id, TableId } from '../../src/ids.js'
 import type { Chance } from './chance.js'

@@ -1,4 +1,6 @@
 /** What reads bytes that may be damaged or hostile: how to make sound ones, and how to read. */
+
+import { encodeCells, encodeValues, storedOf, storedRowOf } from '../../backends/memory/space.js'
 import { aliasKey, classByNumber, idKey, markKey, rowKey, stagedKey } from '../../backends/nvram/keys.js'
 import {
   checksum,
@@ -12,7 +14,6 @@ import {
   sealRow,
   sealValue,
 } from '../../backends/nvram/record.js'
-import { encodeCells, encodeValues, storedOf, storedRowOf } from '../../backends/memory/space.js'
 import { Packed, type Table } from '../../src/backend.js'
 import { collectionsIn, decodeFields, decodeValue, refsIn } from '../../src/codec/values.js'
 import { decodeWire, encodeWire } from '../../src/codec/wire.js'

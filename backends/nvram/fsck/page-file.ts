@@ -82,7 +82,8 @@ export class PageFile {
 
   /** The commit that the file is at by now: when it is another than before, somebody writes. */
   get txn(): bigint {
-    return ([0, 1] as const).map((page) => this.#page(page)?.readBigUInt64LE(TXN_AT) ?? 0n).reduce((a, b) => (a > b ? a : b))
+    const [first = 0n, second = 0n] = [0, 1].map((page) => this.#page(page)?.readBigUInt64LE(TXN_AT) ?? 0n)
+    return first > second ? first : second
   }
 
   close(): void {

@@ -4,9 +4,10 @@ import { DATABASES } from '../environment.js'
 
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
 const root = open<Uint8Array, Uint8Array>(process.argv[2]!, { ...BINARY, noSubdir: false, readOnly: true, maxDbs: 24 })
+let bytes = 0
 for (const name of Object.values(DATABASES)) {
   const records = root.openDB({ name, ...BINARY }) as Database<Uint8Array, Uint8Array> | undefined
-  let bytes = 0
   for (const { key, value } of records?.getRange({ start: Uint8Array.of(0) }) ?? []) bytes += key.length + value.length
 }
+process.stdout.write(`${bytes} bytes read\n`)
 await root.close()

@@ -4,9 +4,9 @@
  * page above them is damaged, are searched for what they hold. The new store is nobody's until somebody opens it (owner.ts).
  */
 import { existsSync, readdirSync } from 'node:fs'
+import { ValidationError } from '../../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../../src/ids.js'
 import { readUuid } from '../../../src/ids.js'
-import { ValidationError } from '../../../src/errors.js'
 import { type Environment, openEnvironment, type Records, WRITE_FLAGS } from '../environment.js'
 import { aliasOf, classByName, classByNumber, classObjectKey, idKey, objectAliasKey, tableIn } from '../keys.js'
 import type { NvramConfig } from '../nvram-config.js'

@@ -1,4 +1,4 @@
-import { type Cell, Ref, type Table } from '../../../src/backend.js'
+import type { Cell, Ref, Table } from '../../../src/backend.js'
 import { type ClassId, type Id, readUuid, type TableId } from '../../../src/ids.js'
 import { DATABASES } from '../environment.js'
 import { aliasOf, aliasOfObject, classNumberOf, objectOf, tableIn } from '../keys.js'
