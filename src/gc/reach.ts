@@ -29,19 +29,22 @@ export interface ReachOptions {
  * walks, and a chain from an alias that stood then. Its first object was met; if one is met, so is the next: as it was at that
  * moment it was read before or after, since it changed at most once in between. So everything that could be reached at that moment was
  * met. What was met once stays met, and is read again in later walks. Objects that change all the time, as counters do, are read
- * twice between the two walks, in quick succession: then that is the moment.
+ * twice between the two walks, in quick succession: then that is the moment. What was stored only after it is no candidate, whatever the
+ * clocks in ids say.
  *
  * (Rows have no revision. A reference that is moved from row to row is missed only if each walk misses it.)
  */
 export class Reach {
   /** Objects of this store that something leads to. */
   readonly reached = new Map<Id, Ref>()
-  /** Old objects that nothing was seen to lead to. */
+  /** Old objects that stood at that moment, and that nothing was seen to lead to. */
   candidates: Ref[] = []
   /** Aliases without an object. */
   readonly deadAliases = new Map<string, Ref>()
   readonly #backend: Backend
   readonly #options: ReachOptions
+  /** Old objects that the last walk did not meet. */
+  #unmet: ReadonlySet<Id> = new Set()
   /** Revisions as last read. */
   #seen: ReadonlyMap<Id, number> = new Map()
 
@@ -73,7 +76,9 @@ export class Reach {
     await walk.aliases(this.deadAliases)
     await walk.intents()
     await walk.drain()
-    this.candidates = await walk.young()
+    const unmet = await walk.young()
+    this.candidates = unmet.filter(({ id }) => this.#unmet.has(id))
+    this.#unmet = new Set(unmet.map(({ id }) => id))
     this.#seen = walk.seen
     return walk.restless
   }

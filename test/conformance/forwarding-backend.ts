@@ -16,6 +16,7 @@ import type {
   StoredRow,
   Streams,
   Table,
+  Upkeep,
   Views,
   Watcher,
 } from '../../src/backend.js'
@@ -30,12 +31,13 @@ export class ForwardingBackend implements Backend {
   declare readonly watcher?: Watcher
   declare readonly views?: Views
   declare readonly aggregates?: Aggregates
+  declare readonly upkeep?: Upkeep
 
   constructor(protected readonly inner: Backend) {
     this.url = inner.url
     // Nobody else can open a wrapper by its url: workers must not try.
     this.capabilities = { ...inner.capabilities, reach: 'instance' }
-    const { streams, replicas, watcher, views, aggregates } = inner
+    const { streams, replicas, watcher, views, aggregates, upkeep } = inner
     Object.assign(
       this,
       streams && { streams },
@@ -43,6 +45,7 @@ export class ForwardingBackend implements Backend {
       watcher && { watcher },
       views && { views },
       aggregates && { aggregates },
+      upkeep && { upkeep },
     )
   }
 

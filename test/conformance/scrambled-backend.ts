@@ -28,7 +28,7 @@ export class ScrambledBackend extends ForwardingBackend {
   constructor(inner: Backend) {
     super(inner)
     // Streams, copies and aggregates would need the same treatment; a wrapper without them is a backend without them.
-    for (const member of ['streams', 'replicas', 'watcher', 'views', 'aggregates']) Reflect.deleteProperty(this, member)
+    for (const member of ['streams', 'replicas', 'watcher', 'views', 'aggregates', 'upkeep']) Reflect.deleteProperty(this, member)
   }
 
   override domain(op: Op): Domain {

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { createBackend } from '../../backends/memory/index.js'
 import type { Backend, Op } from '../../src/backend.js'
 import { InsituError, UnsupportedError } from '../../src/errors.js'
-import { backendSpec, failure, newThing, putOp, send, stored } from './backend-spec.js'
+import { backendSpec, failure, newThing, putOp, send, stored, upkeepSpec } from './backend-spec.js'
 
 async function opened(url: string): Promise<Backend> {
   const backend = createBackend(url)
@@ -12,6 +12,8 @@ async function opened(url: string): Promise<Backend> {
 
 backendSpec('memory', () => opened('memory:spec'))
 backendSpec('memory with three domains', () => opened('memory:spec3?domains=3'))
+upkeepSpec('memory', () => opened('memory:upkeep'))
+upkeepSpec('memory with three domains', () => opened('memory:upkeep3?domains=3'))
 
 describe('memory: urls', () => {
   it('shares by name, and not when private', async () => {

@@ -31,7 +31,7 @@ import type { Backend, Table } from '../../src/backend.js'
 import { CorruptError, NotOwnerError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import { type CommitId, newCommitId } from '../../src/ids.js'
 import { notRun } from '../tools/not-run.js'
-import { addOp, allOf, backendSpec, failure, groupOf, newTable, newThing, putOp, rowOp, send, stored } from './backend-spec.js'
+import { addOp, allOf, backendSpec, failure, groupOf, newTable, newThing, putOp, rowOp, send, stored, upkeepSpec } from './backend-spec.js'
 
 const CHILD = fileURLToPath(new URL('./backend-nvram-child.js', import.meta.url))
 
@@ -64,6 +64,7 @@ after(() => {
 
 const shared = newFolder()
 backendSpec('nvram', () => opened(shared))
+upkeepSpec('nvram', () => opened(shared))
 
 describe('nvram: the file', () => {
   it('is made for its user alone, and in a folder with a dot in its name', async () => {

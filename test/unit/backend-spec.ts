@@ -723,3 +723,45 @@ export function backendSpec(name: string, open: () => Promise<Backend>): void {
     })
   })
 }
+
+/** For backends that list what nothing leads to. */
+export function upkeepSpec(name: string, open: () => Promise<Backend>): void {
+  describe(`${name}: upkeep`, () => {
+    let backend: Backend
+    before(async () => void (backend = await open()))
+    after(() => backend.close())
+
+    it('lists every table, also one without an owner', async () => {
+      const tables = [await newTable(backend), await newTable(backend, 'cas')]
+      const listed = await allOf(backend.upkeep!.tables())
+      for (const table of tables) expect(listed.find(({ id }) => id === table.id)).to.deep.equal(table)
+      await backend.drop(tables[0]!.id)
+      expect((await allOf(backend.upkeep!.tables())).some(({ id }) => id === tables[0]!.id)).to.equal(false)
+    })
+
+    it('lists marks by the age of their attempts', async () => {
+      const [home, early] = [newThing(), newCommitId()]
+      await send(backend, markOp(home, 'first', early, Uint8Array.of(1)))
+      const ours = async (beforeMs: number): Promise<unknown[]> =>
+        (await allOf(backend.upkeep!.marksBefore(beforeMs))).filter((one) => one.home.id === home.id).map(({ mark }) => mark)
+      expect(await ours(Date.now() - 60_000)).to.deep.equal([])
+      const mark = { key: 'first', attempt: early, state: 'committed', outcome: Uint8Array.of(1) }
+      expect(await ours(Date.now() + 1000)).to.deep.equal([mark])
+    })
+
+    it('lists intents on objects and aliases, and on what does not exist yet', async () => {
+      const [ref, absent, home] = [newThing(), newThing(), newThing()]
+      await send(backend, putOp(ref, {}))
+      const targets = [{ ref }, { ref: absent }, { alias: `new ${ref.id}` }] as const
+      const intents = targets.map(() => intentOf(home, [putOp(ref, { v: 1 })]))
+      for (const [i, target] of targets.entries()) await send(backend, reserveOp(target, i === 0 ? 'present' : 'absent', intents[i]!))
+      const listed = await allOf(backend.upkeep!.intents())
+      for (const [i, target] of targets.entries())
+        expect(listed.find(({ intent }) => intent.commit === intents[i]!.commit)).to.deep.equal({ target, intent: intents[i] })
+      for (const [i, target] of targets.entries()) await send(backend, { do: 'settle', target, commit: intents[i]!.commit, take: false })
+      expect((await allOf(backend.upkeep!.intents())).some(({ intent }) => intents.some((one) => one.commit === intent.commit))).to.equal(
+        false,
+      )
+    })
+  })
+}

@@ -1,7 +1,10 @@
 /** What `insitu gc` removes and what it must leave, on every kind of store; with others writing meanwhile. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { StorageDict, StorageObject, t } from '../../runtime/index.js'
 import { openBackend } from '../../runtime/open-backend.js'
@@ -16,6 +19,7 @@ import { originRef, putOrigin } from '../../src/unit/versions.js'
 import { ForwardingBackend } from '../conformance/forwarding-backend.js'
 import { allOf, newTable, newThing, putOp, rowOp, send, stored } from './backend-spec.js'
 
+const CHILD = fileURLToPath(new URL('./gc-child.js', import.meta.url))
 const HOUR_MS = 3_600_000
 /** As if two hours had passed, so that what the test has just made is old. */
 const later = (options: GcOptions = {}): GcOptions => ({ nowMs: Date.now() + 2 * HOUR_MS, ...options })
@@ -288,10 +292,43 @@ for (const [kind, urlIn] of Object.entries(kinds))
     })
 
     it('says what a store without listings leaves alone', async () => {
-      const report: GcReport = await collect(new ForwardingBackend(backend), later())
+      const lean = new ForwardingBackend(backend)
+      Reflect.deleteProperty(lean, 'upkeep')
+      const report: GcReport = await collect(lean, later())
       expect(report.skipped).to.deep.equal(['tables', 'marks', 'intents'])
     })
   })
+
+describe('gc: beside programs', () => {
+  it('takes nothing from processes that link, move and let go all the while, and leaves nothing', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'insitu-gc-'))
+    const url = `nvram:${folder}`
+    const backend = await openBackend(url)
+    try {
+      const children = [0, 1].map((nth) => fork(CHILD, [url, String(nth), '150'], { stdio: 'inherit' }))
+      const ends = Promise.all(children.map((child) => once(child, 'exit')))
+      let running = true
+      const ended = ends.finally(() => (running = false))
+      let removed = 0
+      // Without grace: in a file, what is published is stored with what leads to it.
+      while (running) {
+        const { counts } = await collect(backend, { olderThanMs: 0 })
+        removed += counts.object
+      }
+      expect(await ended, 'they found everything that they looked for').to.deep.equal([
+        [0, null],
+        [0, null],
+      ])
+      await collect(backend, { nowMs: Date.now() + 1000, olderThanMs: 0 })
+      const listed = await allOf(backend.objects({}))
+      expect(listed, 'two holders of ten, and what they hold').to.have.length(2 * (10 + 10))
+      expect(removed).to.be.greaterThan(10)
+    } finally {
+      await backend.close()
+      await rm(folder, { recursive: true, force: true })
+    }
+  }).timeout(60_000)
+})
 
 /** Has something done before each object is read, one at a time, and before each op that is committed. */
 class Interfering extends ForwardingBackend {

@@ -44,11 +44,11 @@ export async function fsck(url: string, { salvageTo, onFinding = () => {} }: Fsc
   }
   const file = new PageFile(path, (page, of, how) => told({ kind: 'page', what: `Page ${page} (${of})`, how }))
   try {
-    const before = file.txn
+    const before = file.commits
     const survey = new Survey(file, told)
     survey.readAll()
     survey.compare()
-    if (file.txn !== before)
+    if (file.commits !== before)
       throw new UnavailableError(
         `The store in ${folder} was written while it was checked: end the programs that use it, and check again.`,
         {

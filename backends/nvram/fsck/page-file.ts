@@ -80,10 +80,9 @@ export class PageFile {
     return this.metas.reduce((a, b) => (b.txn > a.txn ? b : a))
   }
 
-  /** The commit that the file is at by now: when it is another than before, somebody writes. */
-  get txn(): bigint {
-    const [first = 0n, second = 0n] = [0, 1].map((page) => this.#page(page)?.readBigUInt64LE(TXN_AT) ?? 0n)
-    return first > second ? first : second
+  /** The last two commits: when they are others than before, somebody writes. */
+  get commits(): string {
+    return [0, 1].map((page) => this.#page(page)?.readBigUInt64LE(TXN_AT)).join()
   }
 
   close(): void {
