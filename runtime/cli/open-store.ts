@@ -2,6 +2,7 @@ import type { Backend, Ref, Stored } from '../../src/backend.js'
 import { findResolved, readResolved } from '../../src/commit/index.js'
 import { NotFoundError } from '../../src/errors.js'
 import { isIdText } from '../../src/ids.js'
+import { LargeCells } from '../../src/large-cells.js'
 import { connect } from '../index.js'
 import type { CommonOptions } from './cli-config.js'
 
@@ -24,12 +25,14 @@ async function found(backend: Backend, what: string): Promise<Ref> {
   return ref
 }
 
-/** The stored object behind an alias or id. @throws NotFoundError */
+/** The stored object behind an alias or id, large fields and all. @throws NotFoundError */
 export async function storedObject(backend: Backend, what: string): Promise<Stored> {
   const ref = await found(backend, what)
-  const [stored] = await readResolved(backend, [ref], { backendOf: () => backend })
+  const read = (refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> => readResolved(backend, refs, { backendOf: () => backend })
+  const whole = new LargeCells({ read, commit: () => Promise.reject(new TypeError('only read')) })
+  const [stored] = await read([ref])
   if (!stored) throw new NotFoundError(`${what} names object ${ref.id}, which is no longer in ${backend.url}`, { what, id: ref.id })
-  return stored
+  return (await whole.inflate([stored]))[0] ?? stored
 }
 
 /** All names of an object, sorted. */

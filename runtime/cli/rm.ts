@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { Backend, Op, Ref } from '../../src/backend.js'
 import { isInsituError, NotFoundError } from '../../src/errors.js'
 import { newCommitId, type TableId } from '../../src/ids.js'
+import { chunksIn } from '../../src/large-cells.js'
 import { dictsOf, fieldsOf } from './classless.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
 import { EXIT } from './exit-codes.js'
@@ -32,12 +33,15 @@ async function rmAll(all: readonly string[], options: CommonOptions): Promise<vo
   })
 }
 
-/** The object and its names go as one group; its tables after it, when nobody can reach them any more. */
+/** The object and its names go as one group; chunks of large fields and tables after it, when nobody can reach them any more. */
 async function remove(backend: Backend, what: string): Promise<string> {
   const { aliasesOf, storedObject } = await import('./open-store.js')
   const stored = await storedObject(backend, what)
   const names = await aliasesOf(backend, stored.ref)
+  const [listed] = await backend.read([stored.ref])
+  const chunks = listed ? chunksIn(listed.cells) : []
   await backend.commit({ commit: newCommitId(), atMicros: BigInt(Date.now()) * 1000n, ops: removal(stored.ref, names) })
+  for (const ref of chunks) await backend.commit({ commit: newCommitId(), atMicros: 0n, ops: [{ do: 'remove', ref, expect: 'present' }] })
   for (const [, { table, owner }] of dictsOf(fieldsOf(stored.cells))) if (owner === stored.ref.id) await backend.drop(table as TableId)
   return stored.ref.id
 }

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { openBackend } from '../../runtime/open-backend.js'
+import { LARGE_CELL_BYTES } from '../../src/limits.js'
+import { Store } from '../../src/store.js'
 import { newThing, putOp, send } from '../unit/backend-spec.js'
 import { assertOk, type Ended, insitu, type ProcessOptions } from './processes.js'
 
@@ -66,6 +68,21 @@ describe('command line: looking after a store', function () {
     expect(done.at(-1)!['summary']).to.include({ object: 1, restored: 0, dryRun: false })
     expect(jsonLines(await insitu(['ls', '--all', '--json'], on))).to.have.lengthOf(1)
     expect((await insitu(['gc', '--older-than', 'yesterday'], on)).code).to.equal(2)
+  })
+
+  it('show and rm take objects with fields in chunks for what they are', async () => {
+    const storage = `nvram:${join(folder, 'large')}`
+    const store = new Store(await openBackend(storage))
+    const large = newThing()
+    await store.commit([
+      putOp(large, { bytes: new Uint8Array(LARGE_CELL_BYTES + 1) }),
+      { do: 'name', alias: 'large', expect: null, to: large },
+    ])
+    await store.close()
+    const [shown] = jsonLines(assertOk(await insitu(['show', 'large', '--json', '--storage', storage])))
+    expect((shown!['fields'] as { name: string }[]).map(({ name }) => name)).to.deep.equal(['bytes'])
+    assertOk(await insitu(['rm', 'large', '--storage', storage]))
+    expect(assertOk(await insitu(['ls', '--all', '--storage', storage])).stdout, 'chunks among them').to.equal('')
   })
 
   it('gc keeps what another store refers to, when told of it', async () => {
