@@ -93,6 +93,9 @@ export function openObject(key: Uint8Array, bytes: Buffer, what: () => string): 
   }
 }
 
+/** Without looking further: for who passes over many records to find the few that have one. */
+export const mayHaveIntent = (bytes: Buffer): boolean => bytes.length < OBJECT_HEAD_BYTES || bytes.readUInt32LE(12) > 0
+
 export const recordOf = (open: OpenObject, ref: Ref, body: Uint8Array): ObjectRecord => ({
   ref,
   stamp: open.stamp,

@@ -5,7 +5,7 @@ import type { AliasRecord } from '../memory/space.js'
 import type { Environment, Records } from './environment.js'
 import { aliasOf } from './keys.js'
 import type { NvramSpace } from './nvram-space.js'
-import { openValue } from './record.js'
+import { mayHaveIntent, openValue } from './record.js'
 
 /** Records looked at in one turn of the event loop. */
 const PAGE_RECORDS = 512
@@ -68,7 +68,8 @@ export async function* intentsOf(fresh: Fresh): AsyncGenerator<readonly Found[],
   yield* records(
     fresh,
     (env) => env.objects,
-    (key) => {
+    (key, value) => {
+      if (!mayHaveIntent(value)) return undefined
       const record = fresh().space.objectHead(uuidOf(key) as Id)?.record
       return record?.intent && { target: { ref: record.ref }, intent: record.intent }
     },

@@ -8,10 +8,11 @@ import { PageFile } from '../../backends/nvram/fsck/page-file.js'
 import { Survey } from '../../backends/nvram/fsck/survey.js'
 import { createBackend, type Finding, type FsckReport, fsck } from '../../backends/nvram/index.js'
 import { idKey, rowKey } from '../../backends/nvram/keys.js'
-import type { Backend, Ref, Table } from '../../src/backend.js'
+import { type Backend, Packed, type Ref, type Table } from '../../src/backend.js'
+import { encodeWireAs } from '../../src/codec/wire.js'
 import { encodeKey } from '../../src/dict/row-key.js'
-import { CorruptError, UnavailableError, ValidationError } from '../../src/errors.js'
-import { newCommitId } from '../../src/ids.js'
+import { CorruptError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import { newCommitId, newTableId } from '../../src/ids.js'
 import { randomOf } from '../crash/random.js'
 import { addOp, allOf, failure, groupOf, newThing, putOp, rowOp, stored } from './backend-spec.js'
 
@@ -48,11 +49,9 @@ async function fill(folder: string): Promise<Items> {
   return on(folder, async (backend) => {
     const things = Array.from({ length: THINGS }, () => newThing())
     const owner = things[0]!
-    const table = { ...(await tableFor(owner)), owner }
+    const table = tableFor(owner)
     await backend.define(table)
     const dict = { kind: 'dict', table: table.id, owner, keys: table.keys, partition: 1, values: table.values, writes: 'lww' }
-    const { Packed } = await import('../../src/backend.js')
-    const { encodeWireAs } = await import('../../src/codec/wire.js')
     const rows = new Packed(encodeWireAs(1, [[13], null, [dict]]))
     for (const [i, ref] of things.entries()) {
       const text = 'x'.repeat(i % 50 === 1 ? 20_000 : 80)
@@ -77,8 +76,7 @@ async function fill(folder: string): Promise<Items> {
   })
 }
 
-async function tableFor(owner: Ref): Promise<Table> {
-  const { newTableId } = await import('../../src/ids.js')
+function tableFor(owner: Ref): Table {
   return {
     id: newTableId(),
     owner,
@@ -248,6 +246,11 @@ describe('nvram: fsck', () => {
     await failure(CorruptError, () => checked(folder))
     await failure(UnavailableError, () => checked(join(folder, 'nowhere')))
     await failure(ValidationError, () => checked(sound, sound))
+  })
+
+  it('judges no file of another format', async () => {
+    const folder = await changed(({ meta }) => meta.putSync(Buffer.from('format'), Buffer.from('2')))
+    expect((await failure(UnsupportedError, () => checked(folder))).code).to.equal('ERR_FORMAT_VERSION')
   })
 
   it('tells of a map that ends its reader', async () => {

@@ -3,8 +3,8 @@ import { type Cell, type Cells, Packed, Ref, type Table } from '../../../src/bac
 import { collectionsIn, refsIn } from '../../../src/codec/values.js'
 import { decodeWire } from '../../../src/codec/wire.js'
 import { decodeKey } from '../../../src/dict/row-key.js'
-import type { Id, TableId } from '../../../src/ids.js'
-import { readUuid } from '../../../src/ids.js'
+import { UnsupportedError } from '../../../src/errors.js'
+import { type Id, readUuid, type TableId } from '../../../src/ids.js'
 import { type AliasRecord, decodeCells, type RowRecord } from '../../memory/space.js'
 import type { DATABASES } from '../environment.js'
 import { aliasKey, aliasOf, keyInTable, markKey, rowInGrave, tableIn } from '../keys.js'
@@ -127,9 +127,21 @@ export function checkRecord(database: DatabaseName, key: Buffer, value: Buffer):
 }
 
 function checkEntryOfFile(key: Buffer, value: Buffer, what: () => string): void {
-  if (key.equals(FORMAT_KEY)) return require(value.toString() === String(FORMAT), what)
+  if (key.equals(FORMAT_KEY)) return requireFormat(value.toString(), what)
   if (key.equals(OWNER_KEY)) return void openValue(key, value, what)
   require(key.subarray(0, DROP_PREFIX.length).equals(DROP_PREFIX), what)
+}
+
+function requireFormat(found: string, what: () => string): void {
+  require(/^[1-9]\d{0,5}$/.test(found), what)
+  if (found !== String(FORMAT))
+    throw new UnsupportedError(
+      `The store has format ${found}, this version checks ${FORMAT}: use the version that wrote it, or a later one.`,
+      {
+        code: 'ERR_FORMAT_VERSION',
+        format: found,
+      },
+    )
 }
 
 function require(isSound: boolean, what: () => string): void {

@@ -1,4 +1,5 @@
 import type { Cell, Ref, Table } from '../../../src/backend.js'
+import { UnsupportedError } from '../../../src/errors.js'
 import { type ClassId, type Id, readUuid, type TableId } from '../../../src/ids.js'
 import { DATABASES } from '../environment.js'
 import { aliasOf, aliasOfObject, classNumberOf, objectOf, tableIn } from '../keys.js'
@@ -64,7 +65,7 @@ export class Survey {
   /** Pages that something leads to. */
   used: ReadonlySet<number> = new Set()
 
-  /** Reads everything once: pages, headers, checksums, contents. */
+  /** Reads everything once: pages, headers, checksums, contents. Errors: UnsupportedError for a file of another format. */
   readAll(): void {
     for (const database of ORDER)
       for (const [key, value] of this.entries(database, this.onDamage))
@@ -72,6 +73,8 @@ export class Survey {
           this.note(database, key, value)
           this.counts[database] = (this.counts[database] ?? 0) + 1
         } catch (error) {
+          // Of another format nothing can be said at all.
+          if (database === 'meta' && error instanceof UnsupportedError) throw error
           this.onFinding({ kind: 'record', what: nameOf(database, key), how: reasonOf(error) })
         }
     this.file.freePages(this.file.newest, this.onDamage)
