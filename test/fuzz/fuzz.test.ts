@@ -22,6 +22,8 @@ describe('fuzz', () => {
       const { failures } = await fuzz({ seed: 1, seconds: 0.2, round: 0, flaw, hangMs: 2000 })
       expect(failures).to.not.be.empty
       expect(failures[0]!.target).to.equal(flaw)
+      // What it was at is said: flips of eight bytes, eight lengths, then chance.
+      if (flaw === 'never ends') expect(failures[0]!.how).to.equal('case 14')
     })
 
   it('the same seed and round is the same', async () => {

@@ -54,8 +54,11 @@ export class Fuzzer {
     const fail = (how: string, what: string): void => void this.failures.push({ target: name, round: nth, how, what })
     this.rounds++
     this.#sound(sample, fail)
-    for (const mutant of mutantsOf(sample.bytes, other.bytes, chance))
+    let at = 0
+    for (const mutant of mutantsOf(sample.bytes, other.bytes, chance)) {
+      this.onCase(nth, at++)
       if (!sameBytes(mutant.bytes, sample.bytes)) this.#case(sample, mutant, fail)
+    }
   }
 
   #sound(sample: Sample, fail: (how: string, what: string) => void): void {
