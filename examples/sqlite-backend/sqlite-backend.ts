@@ -274,7 +274,6 @@ const tableOf = (where: TableId | Piece): TableId => (typeof where === 'string' 
 const successor = (key: Uint8Array): Uint8Array<ArrayBuffer> => Buffer.concat([key, Uint8Array.of(0)])
 
 /** What must be the same for a table to be the same; its owner may be another. */
-const shapeOf = ({ keys, partition, values, writes }: Table): string =>
-  JSON.stringify([shapes(keys), partition, shapes(values), writes])
+const shapeOf = ({ keys, partition, values, writes }: Table): string => JSON.stringify([shapes(keys), partition, shapes(values), writes])
 
 const shapes = (columns: Table['keys']): unknown => columns.map(({ name, type, optional }) => [name, type, optional ?? false])
