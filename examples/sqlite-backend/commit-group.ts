@@ -231,7 +231,9 @@ class Change {
     const table = this.#table(op.table)
     const key = encodeKey(table, op.key)
     const { atMicros, values, sums } = rowAt(this.db, table, key) ?? { atMicros: 0n, values: null, sums: new Map<number, bigint>() }
-    this.#setRow(table, key, { atMicros, values, sums: new Map(sums).set(op.column, (sums.get(op.column) ?? 0n) + op.by) })
+    // Wraps, as the 64-bit counters of other stores do.
+    const sum = BigInt.asIntN(64, (sums.get(op.column) ?? 0n) + op.by)
+    this.#setRow(table, key, { atMicros, values, sums: new Map(sums).set(op.column, sum) })
   }
 
   // ---- marks

@@ -56,6 +56,7 @@ export class SqliteBackend implements Backend {
     groupBytesMax: 64 * MIB,
     cellBytesMax: 64 * MIB,
     orderedScan: true,
+    readsByIdAlone: true,
     receiptsKeptMs: RECEIPTS_KEPT_MS,
     // SQLite's log is shared memory: processes of this machine, and no network file system.
     reach: 'machine',
