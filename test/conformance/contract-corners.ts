@@ -103,6 +103,8 @@ export const contractCorners: readonly Case[] = [
     await backend.commit(group([put(ref, { v: 2 }, stamp)], left.commit))
     const found = await standing(backend, ref)
     assert.deepEqual([found.cells.get('v'), found.intent?.commit], [2, left.commit])
+    // Whoever walks over the whole store later would wait for its lease.
+    await send(backend, { do: 'settle', target: { ref }, commit: left.commit, take: false })
   }),
 
   law(
