@@ -19,8 +19,8 @@ export { Store, type StoreOptions } from '../src/store.js'
 export { watch } from '../src/watch.js'
 export { type ConnectOptions, connect } from './connect.js'
 export { main } from './main.js'
-export { registerBackend } from './open-backend.js'
 export type { TaskGraph } from './observe/run-record.js'
+export { registerBackend } from './open-backend.js'
 export {
   barrier,
   executeTask,
