@@ -1,15 +1,18 @@
 /** insitu: persistent objects for TypeScript, and tasks that run where the data lives. */
 export { getByID, getLocations, loadAll, type TransactOptions, transact, update } from '../src/api.js'
-export type { Ack, Backend, BackendFactory, Capabilities, Location } from '../src/backend.js'
+export type * from '../src/backend.js'
+export { Packed, Ref } from '../src/backend.js'
+export { decodeWire, encodeWire, type Wire } from '../src/codec/wire.js'
 export type { Column, Columns, NewRow, Row } from '../src/dict/column.js'
 export { t } from '../src/dict/columns.js'
 export type { AggregateRange, RangeOptions, WhereOptions } from '../src/dict/query-types.js'
+export { decodeKey, encodeKey, prefixBounds } from '../src/dict/row-key.js'
 export type { DictClass, DictObject } from '../src/dict/standalone-dict.js'
 export { type DictOptions, StorageDict } from '../src/dict/storage-dict.js'
 export { StorageSets } from '../src/dict/storage-sets.js'
 export type { Condition, Where } from '../src/dict/where.js'
 export * from '../src/errors.js'
-export type { ClassId, Id } from '../src/ids.js'
+export type { ClassId, CommitId, Domain, Host, Id, TableId } from '../src/ids.js'
 export { field, transient } from '../src/objects/decorators.js'
 export { type GetOptions, type PersistOptions, type Restorable, StorageObject } from '../src/objects/storage-object.js'
 export { Store, type StoreOptions } from '../src/store.js'
@@ -17,6 +20,7 @@ export { watch } from '../src/watch.js'
 export { type ConnectOptions, connect } from './connect.js'
 export { main } from './main.js'
 export type { TaskGraph } from './observe/run-record.js'
+export { registerBackend } from './open-backend.js'
 export {
   barrier,
   executeTask,

@@ -1,18 +1,46 @@
 import type { Backend, BackendFactory } from '../src/backend.js'
 import { UnavailableError, UnsupportedError, ValidationError } from '../src/errors.js'
+import { importModule } from './import-module.js'
+
+interface BackendModule {
+  readonly createBackend: BackendFactory
+}
 
 /** Backends load through the package's own exports, at first use: who stays on files never loads a driver. */
-const FACTORIES: Record<string, () => Promise<{ createBackend: BackendFactory }>> = {
-  memory: () => import('insitu/backends/memory'),
-  nvram: () => import('insitu/backends/nvram'),
-}
+const OURS = new Map<string, () => Promise<BackendModule>>([
+  ['memory', () => import('insitu/backends/memory')],
+  ['nvram', () => import('insitu/backends/nvram')],
+])
+/** Modules of others' backends by the scheme of their urls. */
+const registered = new Map<string, string>()
 const NOT_YET = new Set(['redis', 'rediss', 'redis+cluster', 'rediss+cluster', 'cassandra'])
 
-/** An unopened backend for a url. */
-export async function makeBackend(url: string): Promise<Backend> {
-  const scheme = /^([a-z][a-z0-9+]*):/.exec(url)?.[1]
-  const factory = scheme === undefined ? undefined : FACTORIES[scheme]
-  if (factory) return (await factory()).createBackend(url)
+/**
+ * Makes urls of a further scheme known to `connect`. `module` is the url of the module that exports `createBackend`, since worker threads
+ * import it as well: call it there, as in `registerBackend('sqlite', import.meta.url)`. A program says it by importing that module;
+ * nothing that lies in a store does.
+ */
+export function registerBackend(scheme: string, module: string): void {
+  if (!SCHEME.test(`${scheme}:`) || OURS.has(scheme) || NOT_YET.has(scheme))
+    throw new ValidationError(`${scheme}: cannot be the scheme of another backend`, { code: 'ERR_STORE_URL', scheme })
+  registered.set(scheme, module)
+}
+
+/** The module that a worker thread must import before it makes a backend for this url. */
+export function moduleFor(url: string): string | undefined {
+  const scheme = schemeOf(url)
+  return scheme === undefined ? undefined : registered.get(scheme)
+}
+
+const SCHEME = /^([a-z][a-z0-9+]*):/
+const schemeOf = (url: string): string | undefined => SCHEME.exec(url)?.[1]
+
+/** An unopened backend for a url, by the module given for it, if any. */
+export async function makeBackend(url: string, module = moduleFor(url)): Promise<Backend> {
+  const scheme = schemeOf(url)
+  const ours = scheme === undefined ? undefined : OURS.get(scheme)
+  if (ours) return (await ours()).createBackend(url)
+  if (module !== undefined) return ((await importModule(module)) as BackendModule).createBackend(url)
   if (scheme !== undefined && NOT_YET.has(scheme))
     throw new UnsupportedError(`${scheme}: is not supported yet; this version has ${known()}`, { code: 'ERR_BACKEND_NOT_YET', scheme })
   throw new ValidationError(`${withoutSecrets(url)} is not a store's url: it begins with one of ${known()}, as in nvram:.insitu`, {
@@ -20,10 +48,7 @@ export async function makeBackend(url: string): Promise<Backend> {
   })
 }
 
-const known = (): string =>
-  Object.keys(FACTORIES)
-    .map((s) => `${s}:`)
-    .join(', ')
+const known = (): string => [...OURS.keys(), ...registered.keys()].map((s) => `${s}:`).join(', ')
 
 /** A url as it may be printed. */
 export const withoutSecrets = (url: string): string => url.replace(/\/\/[^@/]*@/, '//***@')

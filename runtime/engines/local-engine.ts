@@ -4,6 +4,7 @@ import { classOf, findConstructor } from '../../src/classes/class-registry.js'
 import type { ClassId } from '../../src/ids.js'
 import type { Store } from '../../src/store.js'
 import { type ServedBackend, serveBackend } from '../data/backend-port.js'
+import { moduleFor } from '../open-backend.js'
 import type { TaskDefinition } from '../tasks/task.js'
 import {
   type Carried,
@@ -127,8 +128,10 @@ export class LocalEngine {
     const { backend, ack } = this.#stores[n]!
     const { port1, port2 } = new MessageChannel()
     lane.stores.set(n, serveBackend(backend, port1))
+    const { url } = backend
     const capabilities = { ...backend.capabilities, acks: [...backend.capabilities.acks] }
-    lane.thread.postMessage({ do: 'store', n, url: backend.url, ack, capabilities, port: port2 } satisfies StoreMessage, [port2])
+    const message: StoreMessage = { do: 'store', n, url, module: moduleFor(url), ack, capabilities, port: port2 }
+    lane.thread.postMessage(message, [port2])
   }
 
   #sendFn(lane: Lane, definition: TaskDefinition): void {

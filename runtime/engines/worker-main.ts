@@ -18,6 +18,8 @@ export interface StoreMessage {
   readonly do: 'store'
   readonly n: number
   readonly url: string
+  /** The module that makes it, where it is not one of ours. */
+  readonly module: string | undefined
   readonly ack: string
   readonly capabilities: Backend['capabilities']
   readonly port: MessagePort
@@ -68,8 +70,8 @@ function takeStore(message: StoreMessage): void {
   )
 }
 
-async function openStore({ url, ack, capabilities, port }: StoreMessage): Promise<Store> {
-  const made = await makeBackend(url)
+async function openStore({ url, module, ack, capabilities, port }: StoreMessage): Promise<Store> {
+  const made = await makeBackend(url, module)
   const isHere = capabilities.reach !== 'instance'
   if (isHere) await made.open()
   // Which domain an op lies in is the same everywhere, also where the data are not.

@@ -2,6 +2,7 @@ import { aliases } from './aliases.js'
 import { badInput } from './bad-input.js'
 import type { Case } from './case.js'
 import { concurrency } from './concurrency.js'
+import { contractCorners } from './contract-corners.js'
 import { contractObjects } from './contract-objects.js'
 import { contractRows } from './contract-rows.js'
 import { dict } from './dict.js'
@@ -16,6 +17,7 @@ import { versions } from './versions.js'
 export const conformanceCases: readonly Case[] = [
   ...contractObjects,
   ...contractRows,
+  ...contractCorners,
   ...objects,
   ...values,
   ...versions,
