@@ -5,8 +5,12 @@ import { UnavailableError, UnsupportedError, ValidationError } from '../src/erro
 const FACTORIES: Record<string, () => Promise<{ createBackend: BackendFactory }>> = {
   memory: () => import('insitu/backends/memory'),
   nvram: () => import('insitu/backends/nvram'),
+  redis: () => import('insitu/backends/redis'),
+  rediss: () => import('insitu/backends/redis'),
+  'redis+cluster': () => import('insitu/backends/redis'),
+  'rediss+cluster': () => import('insitu/backends/redis'),
 }
-const NOT_YET = new Set(['redis', 'rediss', 'redis+cluster', 'rediss+cluster', 'cassandra'])
+const NOT_YET = new Set(['cassandra'])
 
 /** An unopened backend for a url. */
 export async function makeBackend(url: string): Promise<Backend> {

@@ -1,0 +1,128 @@
+import type { Group, Op, Receipt } from '../../src/backend.js'
+import type { TableId } from '../../src/ids.js'
+import { byDomain } from './by-domain.js'
+import { type GroupForm, GroupWriter, KeyList, receiptOf } from './group-form.js'
+import type { Partition, RedisKeys } from './redis-keys.js'
+import type { Argument, RedisLink, Reply } from './redis-link.js'
+import type { KnownTable } from './redis-rows.js'
+import { TurnQueue, type Waiting } from './turn-queue.js'
+
+/** A script holds up the whole server: some hundred groups, or some hundred KiB, take it about a millisecond. */
+const GROUPS_MAX = 128
+const BYTES_MAX = 256 * 1024
+
+interface Job extends Waiting<Receipt> {
+  readonly group: Group
+  readonly domain: Partition
+  readonly tables: ReadonlyMap<TableId, KnownTable>
+}
+
+/** Groups of one turn and one domain travel in one script call, which applies them one after the other. */
+export class GroupSender {
+  readonly #queue = new TurnQueue<Job>((jobs) => this.#sendAll(jobs))
+  readonly #under = new Set<Promise<unknown>>()
+
+  constructor(
+    readonly link: RedisLink,
+    readonly keys: RedisKeys,
+    readonly receiptsKeptMs: number,
+    readonly isCluster: boolean,
+  ) {}
+
+  send(group: Group, domain: Partition, tables: ReadonlyMap<TableId, KnownTable>): Promise<Receipt> {
+    const sent = new Promise<Receipt>((resolve, reject) => this.#queue.add({ group, domain, tables, resolve, reject }))
+    const settled = sent.then(
+      () => void this.#under.delete(settled),
+      () => void this.#under.delete(settled),
+    )
+    this.#under.add(settled)
+    return sent
+  }
+
+  /** When everything sent so far is answered. */
+  async idle(): Promise<void> {
+    while (this.#under.size > 0) await Promise.all(this.#under)
+  }
+
+  #sendAll(jobs: readonly Job[]): void {
+    for (const [domain, list] of byDomain(jobs, (job) => job.domain)) this.#sendDomain(domain, list)
+  }
+
+  #sendDomain(domain: Partition, jobs: readonly Job[]): void {
+    let batch = new Batch(this, domain)
+    for (const job of jobs) {
+      if (batch.isFull) {
+        void batch.send()
+        batch = new Batch(this, domain)
+      }
+      batch.add(job)
+    }
+    void batch.send()
+  }
+}
+
+/** What one script call carries. */
+class Batch {
+  readonly #list = new KeyList()
+  readonly #jobs: { readonly job: Job; readonly form: GroupForm }[] = []
+  #bytes = 0
+
+  constructor(
+    readonly sender: GroupSender,
+    readonly domain: Partition,
+  ) {}
+
+  get isFull(): boolean {
+    return this.#jobs.length >= GROUPS_MAX || this.#bytes >= BYTES_MAX
+  }
+
+  add(job: Job): void {
+    const { keys, isCluster } = this.sender
+    try {
+      const form = new GroupWriter(keys, this.#list, job.tables, this.domain, !isCluster).write(job.group)
+      this.#jobs.push({ job, form })
+      this.#bytes += form.bytes
+    } catch (error) {
+      job.reject(error) // it has a key or value that cannot be written, and the others are none the worse for it
+    }
+  }
+
+  async send(): Promise<void> {
+    if (this.#jobs.length === 0) return
+    try {
+      const { link } = this.sender
+      const replies = await link.call({
+        script: 'commit',
+        domain: this.domain,
+        keys: this.#list.keys,
+        args: (again) => this.#args(again),
+        isWrite: true,
+      })
+      this.#jobs.forEach(({ job, form }, i) => {
+        answer(job, form, replies[i]!)
+      })
+    } catch (error) {
+      for (const { job } of this.#jobs) job.reject(error)
+    }
+  }
+
+  #args(isAgain: boolean): readonly Argument[] {
+    const args: Argument[] = [this.sender.receiptsKeptMs, this.#jobs.length]
+    return args.concat(...this.#jobs.map(({ form }) => form.args(isAgain)))
+  }
+}
+
+function answer(job: Job, form: GroupForm, reply: Reply): void {
+  try {
+    job.resolve(receiptOf(form, reply as readonly Reply[]))
+  } catch (error) {
+    job.reject(error)
+  }
+}
+
+/** The tables that ops need to be written. */
+export function tablesIn(ops: readonly Op[]): readonly TableId[] {
+  let tables: Set<TableId> | undefined
+  for (const op of ops) if (op.do === 'row' || op.do === 'add') (tables ??= new Set()).add(op.table)
+  return tables ? [...tables] : []
+}

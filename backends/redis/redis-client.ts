@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
+import type { RedisConfig, RedisTls } from './redis-config.js'
+
+export type Client = Redis | Cluster
+
+/** Replies that come late are as good as none, but a busy server may take its time. */
+const COMMAND_TIMEOUT_MS = 20_000
+const CONNECT_TIMEOUT_MS = 2_000
+const RECONNECT_MS_MAX = 500
+
+export type Argument = string | Buffer | number
+
+/** The loaded driver with its client. */
+export interface Driver {
+  readonly client: Client
+  /** Replies hold bytes, never text. Lists of arguments, since a large group has more of them than a call of JavaScript takes. */
+  send(command: string, ...args: readonly (Argument | readonly Argument[])[]): Promise<unknown>
+}
+
+/** Loaded here and only now: who stays on files never loads a driver. */
+export async function makeDriver(config: RedisConfig): Promise<Driver> {
+  const ioredis = await import('ioredis')
+  const client = clientOf(ioredis, config)
+  return {
+    client,
+    async send(name, ...args) {
+      return client.sendCommand(new ioredis.Command(name, args.flat(), { replyEncoding: null }))
+    },
+  }
+}
+
+/** An unconnected client. The backend repeats calls itself, on its own clock: the driver must not, and must not queue. */
+function clientOf({ Redis, Cluster }: Pick<typeof import('ioredis'), 'Redis' | 'Cluster'>, config: RedisConfig): Client {
+  const { kind, nodes } = config
+  if (kind === 'single')
+    return new Redis({ ...nodes[0]!, ...commonOptions(config), db: config.db, retryStrategy: reconnectMs, enableOfflineQueue: false })
+  return new Cluster([...nodes], {
+    redisOptions: commonOptions(config),
+    lazyConnect: true,
+    enableOfflineQueue: true,
+    slotsRefreshInterval: 5000,
+    slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
+    clusterRetryStrategy: reconnectMs,
+    dnsLookup: (address, done) => done(null, address),
+  })
+}
+
+function commonOptions({ username, password, tls }: RedisConfig): CommonOptions {
+  return {
+    lazyConnect: true,
+    protocol: 2, // replies of raw commands have one shape in it
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectionName: 'insitu',
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(tls && { tls: tlsOptions(tls) }),
+  }
+}
+
+type CommonOptions = Omit<RedisOptions, 'replyMapping' | 'host' | 'port' | 'path'>
+
+const reconnectMs = (times: number): number => Math.min(20 * 2 ** Math.min(times, 10), RECONNECT_MS_MAX)
+
+function tlsOptions({ caFile, certFile, keyFile, servername }: RedisTls): NonNullable<RedisOptions['tls']> {
+  return {
+    ...(caFile !== undefined && { ca: readFileSync(caFile) }),
+    ...(certFile !== undefined && { cert: readFileSync(certFile) }),
+    ...(keyFile !== undefined && { key: readFileSync(keyFile) }),
+    ...(servername !== undefined && { servername }),
+  }
+}

@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+
+/** Beside the sources: the compiler copies no .lua files. */
+const FOLDER = new URL('../../../backends/redis/lua/', import.meta.url)
+
+export type ScriptName = 'commit' | 'read' | 'sizes' | 'define' | 'drop' | 'rows' | 'page' | 'pieces'
+
+export interface Script {
+  readonly name: ScriptName
+  readonly text: string
+  readonly sha: string
+}
+
+const read = (name: string): string => readFileSync(new URL(`${name}.lua`, FOLDER), 'utf8')
+
+function script(name: ScriptName, prelude: string): Script {
+  const text = `${prelude}\n${read(name)}`
+  return { name, text, sha: createHash('sha1').update(text).digest('hex') }
+}
+
+const NAMES: readonly ScriptName[] = ['commit', 'read', 'sizes', 'define', 'drop', 'rows', 'page', 'pieces']
+
+/** All scripts, each with what is shared in front. */
+export function loadScripts(): Readonly<Record<ScriptName, Script>> {
+  const prelude = read('prelude')
+  return Object.fromEntries(NAMES.map((name) => [name, script(name, prelude)])) as Record<ScriptName, Script>
+}
