@@ -4,8 +4,8 @@ import { UnavailableError, UnsupportedError } from '../../src/errors.js'
 import type { RedisKeys } from './redis-keys.js'
 import { PARTITIONS } from './redis-keys.js'
 import { isCluster, type RedisLink } from './redis-link.js'
-import { slotOf } from './slot.js'
 import { hasWaitAof, type ServerFacts } from './server-facts.js'
+import { slotOf } from './slot.js'
 
 /** How long replicas, or the disk, are waited for in one go. */
 const WAIT_MS = 1000

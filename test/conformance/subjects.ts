@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { dropNamespace } from '../../backends/redis/index.js'
 import { connect } from '../../runtime/index.js'
 import { withoutSecrets } from '../../runtime/open-backend.js'
-import { dropNamespace } from '../../backends/redis/index.js'
 import type { Backend } from '../../src/backend.js'
 import type { ConformanceFactory, Subject } from './session.js'
 

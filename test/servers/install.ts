@@ -8,7 +8,8 @@ const POLICY = '/usr/sbin/policy-rc.d'
 /** Why a program is missing and cannot be had; `undefined` when it is there, now or before. */
 export function installed(program: string, packages: readonly string[]): string | undefined {
   if (isThere(program)) return undefined
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return `there is no ${program}; on Debian: apt-get install ${packages.join(' ')}`
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get'))
+    return `there is no ${program}; on Debian: apt-get install ${packages.join(' ')}`
   const why = withoutServices(() => apt(['install', '-y', '--no-install-recommends', ...packages]) ?? undefined)
   return isThere(program) ? undefined : `${program} cannot be installed: ${why}`
 }
@@ -18,7 +19,11 @@ const isThere = (program: string): boolean => spawnSync('sh', ['-c', `command -v
 /** With fresh lists if the old ones do not do. */
 function apt(args: readonly string[]): string | undefined {
   const run = (all: readonly string[]): { readonly ok: boolean; readonly why: string } => {
-    const done = spawnSync('apt-get', all, { encoding: 'utf8', timeout: INSTALL_MS, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+    const done = spawnSync('apt-get', all, {
+      encoding: 'utf8',
+      timeout: INSTALL_MS,
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    })
     return { ok: done.status === 0, why: (done.stderr ?? '').trim().split('\n').at(-1) ?? '' }
   }
   if (run(args).ok) return undefined

@@ -91,7 +91,8 @@ export class RedisServer {
 
 async function answers(child: ChildProcess, ping: () => Promise<string>): Promise<void> {
   let log = ''
-  for (const stream of [child.stdout!, child.stderr!]) stream.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-2000)))
+  for (const stream of [child.stdout!, child.stderr!])
+    stream.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-2000)))
   for (const endMs = Date.now() + START_MS; ; await delay(20)) {
     const said = await ping().catch(() => '')
     // One that asks for a password, or speaks TLS only, is up as well.
@@ -107,7 +108,16 @@ export class RedisCluster {
 
   static async start(replicas = 0, options: readonly string[] = []): Promise<RedisCluster> {
     const ports = await freePorts(3 * (1 + replicas))
-    const own = ['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf', '--cluster-node-timeout', '2000', '--repl-diskless-sync-delay', '0']
+    const own = [
+      '--cluster-enabled',
+      'yes',
+      '--cluster-config-file',
+      'nodes.conf',
+      '--cluster-node-timeout',
+      '2000',
+      '--repl-diskless-sync-delay',
+      '0',
+    ]
     const servers = await Promise.all(ports.map((port) => RedisServer.start([...own, ...options], port)))
     const cluster = new RedisCluster(servers)
     const addresses = ports.map((port) => `127.0.0.1:${port}`)
