@@ -4,7 +4,7 @@ import { Ref } from '../../src/backend.js'
 import { decodeWire, encodeWire } from '../../src/codec/wire.js'
 import { AliasTakenError, ConflictError, InsituError, NotFoundError } from '../../src/errors.js'
 import type { ClassId, CommitId, Id, TableId } from '../../src/ids.js'
-import { netstrings } from './netstrings.js'
+import { netstringOf, netstrings } from './netstrings.js'
 import { encodeCell, fieldOf } from './redis-cells.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
 import type { Argument, Reply } from './redis-link.js'
@@ -16,7 +16,7 @@ type Expect = Do<'reserve'>['expect']
 /** What a group becomes; `tables` in the order in which the reply numbers them, `mainOps` likewise. */
 export interface GroupForm {
   readonly group: Group
-  readonly args: (isAgain: boolean) => readonly Argument[]
+  readonly args: readonly Argument[]
   readonly mainOps: readonly Op[]
   readonly marks: readonly Do<'mark'>[]
   readonly tables: readonly TableId[]
@@ -52,6 +52,7 @@ export class GroupWriter {
   readonly #args: Argument[] = []
   readonly #mainOps: Op[] = []
   #bytes = 0
+  #commit = '' as CommitId
 
   constructor(
     readonly keys: RedisKeys,
@@ -62,6 +63,7 @@ export class GroupWriter {
   ) {}
 
   write(group: Group): GroupForm {
+    this.#commit = group.commit
     const marks = group.ops.filter((op): op is Do<'mark'> => op.do === 'mark')
     const tables = [...new Set(group.ops.flatMap((op) => (op.do === 'row' || op.do === 'add' ? [op.table] : [])))]
     for (const op of marks) this.#put(this.#key(this.keys.marks(op.home.id)), op.mark.key, op.mark.attempt, markForm(op.mark))
@@ -72,8 +74,8 @@ export class GroupWriter {
     for (const op of group.ops) if (op.do !== 'mark') count += this.#op(op)
     const rest: Argument[] = [marks.length, ...markArgs, tables.length, ...tableArgs, count].concat(this.#args)
     const receipts = this.#key(this.keys.receipts(this.domain, group.commit))
-    const head = (isAgain: boolean): Argument[] => [group.commit, String(group.atMicros), isAgain ? 1 : 0, receipts, rest.length]
-    const args = (isAgain: boolean): readonly Argument[] => head(isAgain).concat(rest)
+    const head: Argument[] = [group.commit, String(group.atMicros), receipts, rest.length]
+    const args = head.concat(rest)
     return { group, args, mainOps: this.#mainOps, marks, tables, bytes: this.#bytes }
   }
 
@@ -82,7 +84,7 @@ export class GroupWriter {
     this.#mainOps.push(op)
     switch (op.do) {
       case 'put':
-        return this.#put('put', this.#key(this.keys.object(op.ref.id)), expectForm(op.expect), op.ref.classId, ...cellsForm(op))
+        return op.expect === 'absent' ? this.#new(op) : this.#change(op, op.expect)
       case 'remove':
         return this.#put('remove', this.#key(this.keys.object(op.ref.id)), expectForm(op.expect), this.#key(this.keys.hints(op.ref.id)))
       case 'check':
@@ -99,12 +101,29 @@ export class GroupWriter {
       case 'reserve':
         return this.#reserve(op)
       case 'settle':
-        return this.#put('settle', this.#target(op.target), op.commit, op.take ? 1 : 0)
+        return this.#put('settle', this.#target(op.target), op.commit, op.take ? '1' : '0')
       case 'stage':
-        return this.#put('stage', this.#key(this.keys.staged(op.home.id)), op.commit, op.redo ? 1 : 0, op.redo ? wire(op.redo) : '')
+        return this.#put('stage', this.#key(this.keys.staged(op.home.id)), op.commit, op.redo ? '1' : '0', op.redo ? wire(op.redo) : '')
       default:
         throw new InsituError(`A group holds an unknown op ${JSON.stringify(op satisfies never)}.`, { code: 'ERR_INTERNAL' })
     }
+  }
+
+  /** All that is to stand under the key, so that the script has nothing to think about. */
+  #new({ ref, set }: Do<'put'>): number {
+    const fields: string[] = []
+    const args: Argument[] = []
+    for (const [name, cell] of set) {
+      const field = fieldOf(name)
+      fields.push(field)
+      args.push(field, encodeCell(cell))
+    }
+    const meta = `1 ${this.#commit} ${ref.classId}`
+    return this.#putAll(['new', this.#key(this.keys.object(ref.id)), args.length + 4, '@', meta, '#', netstringOf(fields)], args)
+  }
+
+  #change(op: Do<'put'>, expect: Stamp): number {
+    return this.#putAll(['put', this.#key(this.keys.object(op.ref.id)), stampForm(expect), op.ref.classId], cellsForm(op))
   }
 
   #row(op: Do<'row'>): number {
@@ -156,11 +175,20 @@ export class GroupWriter {
   }
 
   #put(...args: readonly Argument[]): 1 {
+    return this.#putAll(args)
+  }
+
+  #putAll(args: readonly Argument[], more: readonly Argument[] = []): 1 {
+    this.#append(args)
+    this.#append(more)
+    return 1
+  }
+
+  #append(args: readonly Argument[]): void {
     for (const arg of args) {
       this.#args.push(arg)
       this.#bytes += typeof arg === 'number' ? 4 : arg.length
     }
-    return 1
   }
 }
 
@@ -232,11 +260,10 @@ export function refOf(form: Buffer): Ref {
 // Replies ----------------------------------------------------------------------------------------------------------------------
 
 /** @throws what stood in the way of the group */
-export function receiptOf({ group, mainOps, marks, tables }: GroupForm, reply: readonly Reply[]): Receipt {
-  const [what, ...rest] = reply
+export function receiptOf({ group, mainOps, marks, tables }: GroupForm, reply: Reply): Receipt {
+  if (reply instanceof Buffer) return applied(group, reply.toString('latin1'))
+  const [what, ...rest] = reply as readonly Reply[]
   switch (String(what)) {
-    case 'ok':
-      return applied(group, String(rest[0]))
     case 'mark':
       return { applied: false, stamps: new Map(), mark: markOf(marks[Number(rest[0])]!.mark.key, rest[1] as Buffer) }
     case 'table':

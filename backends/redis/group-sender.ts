@@ -1,5 +1,6 @@
 import type { Group, Op, Receipt } from '../../src/backend.js'
 import type { TableId } from '../../src/ids.js'
+import { ArgumentPack } from './argument-pack.js'
 import { byDomain } from './by-domain.js'
 import { type GroupForm, GroupWriter, KeyList, receiptOf } from './group-form.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
@@ -107,14 +108,15 @@ class Batch {
   }
 
   #args(isAgain: boolean): readonly Argument[] {
-    const args: Argument[] = [this.sender.receiptsKeptMs, this.#jobs.length]
-    return args.concat(...this.#jobs.map(({ form }) => form.args(isAgain)))
+    const pack = new ArgumentPack()
+    for (const { form } of this.#jobs) pack.addAll(form.args)
+    return [this.sender.receiptsKeptMs, isAgain ? 1 : 0, this.#jobs.length, ...pack.arguments()]
   }
 }
 
 function answer(job: Job, form: GroupForm, reply: Reply): void {
   try {
-    job.resolve(receiptOf(form, reply as readonly Reply[]))
+    job.resolve(receiptOf(form, reply))
   } catch (error) {
     job.reject(error)
   }

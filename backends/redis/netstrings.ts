@@ -10,6 +10,13 @@ export function netstrings(parts: readonly (string | Uint8Array)[]): Buffer {
   return Buffer.concat(pieces)
 }
 
+/** The same of text alone. */
+export function netstringOf(parts: readonly string[]): string {
+  let text = ''
+  for (const part of parts) text += `${Buffer.byteLength(part)}:${part}`
+  return text
+}
+
 export function partsOf(bytes: Buffer): Buffer[] {
   const parts: Buffer[] = []
   for (let at = 0; at < bytes.length; ) {

@@ -77,6 +77,7 @@ export class RedisBackend implements Backend {
       groupBytesMax: 64 * MIB,
       cellBytesMax: 64 * MIB,
       orderedScan: true,
+      readsByIdAlone: true,
       receiptsKeptMs: RECEIPTS_KEPT_MS,
       reach: 'network',
     }

@@ -66,7 +66,7 @@ export function toJson(cell: Cell | undefined): Json {
 
 function objectToJson(cell: Exclude<Cell, null | boolean | number | bigint | string>): Json {
   if (cell instanceof Date) return { $date: Number.isNaN(cell.getTime()) ? null : cell.getTime() }
-  if (cell instanceof Ref) return { $ref: [cell.id, cell.classId] }
+  if (cell instanceof Ref) return { $ref: cell.store === undefined ? [cell.id, cell.classId] : [cell.id, cell.classId, cell.store] }
   if (cell instanceof Packed) return { $packed: base64(cell.bytes) }
   if (cell instanceof Uint8Array) return { $bytes: base64(cell) }
   return (cell as readonly Cell[]).map(toJson)
@@ -101,8 +101,8 @@ function tagged(tag: string, value: Json): Cell {
 }
 
 function refOf(value: Json): Ref {
-  const [id, classId] = value as readonly [string, string]
-  return new Ref(id as Id, classId as ClassId)
+  const [id, classId, store] = value as readonly [string, string, string?]
+  return new Ref(id as Id, classId as ClassId, store)
 }
 
 function unknownForm(json: Json): never {

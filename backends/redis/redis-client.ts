@@ -14,8 +14,8 @@ export type Argument = string | Buffer | number
 /** The loaded driver with its client. */
 export interface Driver {
   readonly client: Client
-  /** Replies hold bytes, never text. Lists of arguments, since a large group has more of them than a call of JavaScript takes. */
-  send(command: string, ...args: readonly (Argument | readonly Argument[])[]): Promise<unknown>
+  /** Replies hold bytes, never text. A list, since there may be more arguments than a call of JavaScript takes. */
+  send(command: string, args: Argument[]): Promise<unknown>
 }
 
 /** Loaded here and only now: who stays on files never loads a driver. */
@@ -24,8 +24,8 @@ export async function makeDriver(config: RedisConfig): Promise<Driver> {
   const client = clientOf(ioredis, config)
   return {
     client,
-    async send(name, ...args) {
-      return client.sendCommand(new ioredis.Command(name, args.flat(), { replyEncoding: null }))
+    async send(name, args) {
+      return client.sendCommand(new ioredis.Command(name, args, { replyEncoding: null }))
     },
   }
 }

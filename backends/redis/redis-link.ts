@@ -125,11 +125,11 @@ export class RedisLink {
   async #evaluate({ sha, text }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     const driver = this.#open
     try {
-      return await driver.send('evalsha', sha, keys.length, keys, args)
+      return await driver.send('evalsha', [sha, keys.length, ...keys, ...args])
     } catch (error) {
       // A server forgets scripts when it is restarted or told to; EVAL makes it remember.
       if (failureOf(error) !== 'no script') throw error
-      return driver.send('eval', text, keys.length, keys, args)
+      return driver.send('eval', [text, keys.length, ...keys, ...args])
     }
   }
 
