@@ -8,9 +8,9 @@ import type { Argument, RedisLink, Reply } from './redis-link.js'
 import type { KnownTable } from './redis-rows.js'
 import { TurnQueue, type Waiting } from './turn-queue.js'
 
-/** A script holds up the whole server: some hundred groups, or some hundred KiB, take it about a millisecond. */
+/** A script holds up the whole server: a hundred groups, or two hundred small objects, take it a millisecond. */
 const GROUPS_MAX = 128
-const BYTES_MAX = 256 * 1024
+const BYTES_MAX = 64 * 1024
 
 interface Job extends Waiting<Receipt> {
   readonly group: Group

@@ -100,6 +100,7 @@ export class RedisBackend implements Backend {
       this.#acknowledgement.learn(this.#acks, servers)
       this.#locations.learn(servers)
       await this.#requireFormat()
+      await this.#requirePermissions()
     } catch (error) {
       this.#link.close()
       throw error
@@ -115,6 +116,16 @@ export class RedisBackend implements Backend {
       throw new UnsupportedError(`${this.url}: namespace ${this.keys.namespace} has format ${found}, this version knows ${FORMAT}.`, {
         code: 'ERR_FORMAT_VERSION',
       })
+  }
+
+  async #requirePermissions(): Promise<void> {
+    const keys = [`${this.keys.sequence(WHOLE)}:probe`]
+    const forbidden = await this.#link.call({ script: 'probe', domain: WHOLE, keys, args: () => [] })
+    if (forbidden.length > 0)
+      throw new UnavailableError(
+        `${this.url}: the user may not run ${forbidden.map(String).join(', ')}; docs/backends/redis.md lists the rules of its ACL`,
+        { code: 'ERR_STORE_ACCESS', commands: forbidden.map(String) },
+      )
   }
 
   async close(): Promise<void> {

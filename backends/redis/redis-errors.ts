@@ -70,7 +70,7 @@ const KNOWN: readonly Known[] = [
     ),
   },
   {
-    pattern: /^(?:NOPERM)\b|ACL failure in script/,
+    pattern: /^NOPERM\b|ACL failure in script|can't run this command/,
     make: unavailable('ERR_STORE_ACCESS', 'the user may not do what the backend needs; docs/backends/redis.md lists the rules of its ACL'),
   },
   { pattern: /^MOVED\b/, make: unsupported('this server belongs to a Cluster; write redis+cluster:// instead of redis://') },

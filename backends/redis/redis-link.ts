@@ -68,6 +68,8 @@ export class RedisLink {
   close(): void {
     const driver = this.#driver
     this.#driver = undefined
+    this.#lost = undefined
+    this.#sequences.clear()
     driver?.client.disconnect()
   }
 

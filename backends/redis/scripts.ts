@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 /** Beside the sources: the compiler copies no .lua files. */
 const FOLDER = new URL('../../../backends/redis/lua/', import.meta.url)
 
-export type ScriptName = 'commit' | 'read' | 'sizes' | 'define' | 'drop' | 'rows' | 'page' | 'pieces'
+export type ScriptName = 'commit' | 'read' | 'sizes' | 'define' | 'drop' | 'rows' | 'page' | 'pieces' | 'probe'
 
 export interface Script {
   readonly name: ScriptName
@@ -19,7 +19,7 @@ function script(name: ScriptName, prelude: string): Script {
   return { name, text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
-const NAMES: readonly ScriptName[] = ['commit', 'read', 'sizes', 'define', 'drop', 'rows', 'page', 'pieces']
+const NAMES: readonly ScriptName[] = ['commit', 'read', 'sizes', 'define', 'drop', 'rows', 'page', 'pieces', 'probe']
 
 /** All scripts, each with what is shared in front. */
 export function loadScripts(): Readonly<Record<ScriptName, Script>> {

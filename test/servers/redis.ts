@@ -55,7 +55,20 @@ export class RedisServer {
   /** Starts it again, on what it left. */
   async start(): Promise<void> {
     const { port, folder, options } = this
-    const own = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--appendonly', 'yes', '--save', '']
+    const own = [
+      '--port',
+      `${port}`,
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      folder,
+      '--appendonly',
+      'yes',
+      '--save',
+      '',
+      '--repl-diskless-sync-delay',
+      '0',
+    ]
     const child = spawn('redis-server', [...own, ...options], { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     alive.add(child)
@@ -82,9 +95,14 @@ export class RedisServer {
     await rm(this.folder, { recursive: true, force: true })
   }
 
+  /** Waits until a copy of this one has caught up. */
+  async hasReplica(): Promise<void> {
+    while (!(await this.cli('INFO', 'replication')).includes('state=online')) await delay(20)
+  }
+
   /** What redis-cli prints, `args` being its own. */
   async cli(...args: readonly string[]): Promise<string> {
-    const { stdout } = await run('redis-cli', ['-p', `${this.port}`, ...args], { maxBuffer: 2 ** 26 })
+    const { stdout } = await run('redis-cli', ['-e', '-p', `${this.port}`, ...args], { maxBuffer: 2 ** 26 })
     return stdout.trimEnd()
   }
 }
@@ -108,16 +126,7 @@ export class RedisCluster {
 
   static async start(replicas = 0, options: readonly string[] = []): Promise<RedisCluster> {
     const ports = await freePorts(3 * (1 + replicas))
-    const own = [
-      '--cluster-enabled',
-      'yes',
-      '--cluster-config-file',
-      'nodes.conf',
-      '--cluster-node-timeout',
-      '2000',
-      '--repl-diskless-sync-delay',
-      '0',
-    ]
+    const own = ['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf', '--cluster-node-timeout', '2000']
     const servers = await Promise.all(ports.map((port) => RedisServer.start([...own, ...options], port)))
     const cluster = new RedisCluster(servers)
     const addresses = ports.map((port) => `127.0.0.1:${port}`)
