@@ -1,12 +1,13 @@
-/** `npm run crash -- --backend nvram --kills N [--seed N] [--json]` */
+/** `npm run crash -- --backend nvram|redis|redis+cluster --kills N [--seed N] [--json]` */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { crash } from './crash-harness.js'
+import { RedisCluster, RedisServer, whyNoRedis } from '../servers/redis.js'
+import { type CrashPlan, crash } from './crash-harness.js'
 import { KINDS } from './protocol.js'
 
-const USAGE = `usage: npm run crash -- [--backend nvram] [--kills N] [--kind KIND] [--seed N] [--json]
+const USAGE = `usage: npm run crash -- [--backend nvram|redis|redis+cluster] [--kills N] [--kind KIND] [--seed N] [--json]
 
 SIGKILLs programs that write, at random times and at fail points, opens the store again and reads what they left.
 The last line on stdout is {"kills","acknowledged","lost","torn","doubled"}; exit code 1 if anything was lost, torn or doubled.
@@ -31,7 +32,6 @@ async function main(): Promise<number> {
     return values.help ? 0 : 2
   }
   const seed = values.seed === undefined ? Date.now() >>> 0 : Number(values.seed)
-  const folder = await mkdtemp(join(tmpdir(), 'insitu-crash-'))
   const say = (line: string): void => void process.stderr.write(`${line}\n`)
   if (!values.json) say(`seed ${seed}`)
   try {
@@ -40,8 +40,38 @@ async function main(): Promise<number> {
     process.stdout.write(`${JSON.stringify({ kills: totals.kills, acknowledged, lost, torn, doubled })}\n`)
     return lost + torn + doubled > 0 ? 1 : 0
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await place.stop()
   }
+}
+
+interface Place extends Pick<CrashPlan, 'url' | 'kinds'> {
+  stop(): Promise<void>
+}
+
+/** Where programs write, on data of their own. */
+const PLACES = {
+  async nvram(): Promise<Place> {
+    const folder = await mkdtemp(join(tmpdir(), 'insitu-crash-'))
+    return { url: `nvram:${folder}`, stop: () => rm(folder, { recursive: true, force: true }) }
+  },
+  async redis(): Promise<Place> {
+    requireRedis()
+    const server = await RedisServer.start()
+    return { url: server.url, stop: () => server.stop() }
+  },
+  /** Groups are sent to the backend itself, in one piece, which a Cluster takes only within a slot. */
+  async 'redis+cluster'(): Promise<Place> {
+    requireRedis()
+    const cluster = await RedisCluster.start()
+    return { url: cluster.url, kinds: ['objects', 'tasks'], stop: () => cluster.stop() }
+  },
+}
+
+const isBackend = (name: string): name is keyof typeof PLACES => Object.hasOwn(PLACES, name)
+
+function requireRedis(): void {
+  const why = whyNoRedis()
+  if (why !== undefined) throw new Error(why)
 }
 
 try {

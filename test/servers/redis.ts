@@ -105,6 +105,12 @@ export class RedisServer {
     const { stdout } = await run('redis-cli', ['-e', '-p', `${this.port}`, ...args], { maxBuffer: 2 ** 26 })
     return stdout.trimEnd()
   }
+
+  /** `redis-cli --cluster COMMAND`, by this node. */
+  async cluster(command: string, ...args: readonly string[]): Promise<string> {
+    const { stdout } = await run('redis-cli', ['--cluster', command, `127.0.0.1:${this.port}`, ...args], { maxBuffer: 2 ** 26 })
+    return stdout
+  }
 }
 
 async function answers(child: ChildProcess, ping: () => Promise<string>): Promise<void> {
