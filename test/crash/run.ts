@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { RedisCluster, RedisServer, whyNoRedis } from '../servers/redis.js'
-import { type CrashPlan, crash } from './crash-harness.js'
-import { KINDS } from './protocol.js'
+import { crash } from './crash-harness.js'
+import { KINDS, type Kind } from './protocol.js'
 
 const USAGE = `usage: npm run crash -- [--backend nvram|redis|redis+cluster] [--kills N] [--kind KIND] [--seed N] [--json]
 
@@ -27,15 +27,17 @@ async function main(): Promise<number> {
   })
   const kills = Number(values.kills)
   const kinds = KINDS.filter((kind) => values.kind === undefined || values.kind === kind)
-  if (values.help || kinds.length === 0 || values.backend !== 'nvram' || !Number.isInteger(kills) || kills < 1) {
+  if (values.help || kinds.length === 0 || !isBackend(values.backend) || !Number.isInteger(kills) || kills < 1) {
     process.stderr.write(`${USAGE}\n`)
     return values.help ? 0 : 2
   }
   const seed = values.seed === undefined ? Date.now() >>> 0 : Number(values.seed)
   const say = (line: string): void => void process.stderr.write(`${line}\n`)
   if (!values.json) say(`seed ${seed}`)
+  const place = await PLACES[values.backend]()
   try {
-    const totals = await crash({ url: `nvram:${folder}`, kills, seed, kinds, ...(!values.json && { onLife: say }) })
+    const { url } = place
+    const totals = await crash({ url, kills, seed, kinds: kinds.filter((kind) => place.takes(kind)), ...(!values.json && { onLife: say }) })
     const { acknowledged, lost, torn, doubled } = totals
     process.stdout.write(`${JSON.stringify({ kills: totals.kills, acknowledged, lost, torn, doubled })}\n`)
     return lost + torn + doubled > 0 ? 1 : 0
@@ -44,7 +46,9 @@ async function main(): Promise<number> {
   }
 }
 
-interface Place extends Pick<CrashPlan, 'url' | 'kinds'> {
+interface Place {
+  readonly url: string
+  takes(kind: Kind): boolean
   stop(): Promise<void>
 }
 
@@ -52,22 +56,24 @@ interface Place extends Pick<CrashPlan, 'url' | 'kinds'> {
 const PLACES = {
   async nvram(): Promise<Place> {
     const folder = await mkdtemp(join(tmpdir(), 'insitu-crash-'))
-    return { url: `nvram:${folder}`, stop: () => rm(folder, { recursive: true, force: true }) }
+    return { url: `nvram:${folder}`, takes: () => true, stop: () => rm(folder, { recursive: true, force: true }) }
   },
   async redis(): Promise<Place> {
     requireRedis()
     const server = await RedisServer.start()
-    return { url: server.url, stop: () => server.stop() }
+    return { url: `${server.url}?namespace=crash`, takes: () => true, stop: () => server.stop() }
   },
-  /** Groups are sent to the backend itself, in one piece, which a Cluster takes only within a slot. */
   async 'redis+cluster'(): Promise<Place> {
     requireRedis()
     const cluster = await RedisCluster.start()
-    return { url: cluster.url, kinds: ['objects', 'tasks'], stop: () => cluster.stop() }
+    // Groups are sent to the backend itself, in one piece, which a Cluster takes only within a slot.
+    return { url: `${cluster.url}?namespace=crash`, takes: (kind) => kind !== 'groups', stop: () => cluster.stop() }
   },
 }
 
-const isBackend = (name: string): name is keyof typeof PLACES => Object.hasOwn(PLACES, name)
+function isBackend(name: string): name is keyof typeof PLACES {
+  return Object.hasOwn(PLACES, name)
+}
 
 function requireRedis(): void {
   const why = whyNoRedis()
