@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
+import { UnsupportedError } from '../../src/errors.js'
 import type { RedisConfig, RedisTls } from './redis-config.js'
 
 export type Client = Redis | Cluster
@@ -20,13 +21,22 @@ export interface Driver {
 
 /** Loaded here and only now: who stays on files never loads a driver. */
 export async function makeDriver(config: RedisConfig): Promise<Driver> {
-  const ioredis = await import('ioredis')
+  const ioredis = await loaded()
   const client = clientOf(ioredis, config)
   return {
     client,
     async send(name, args) {
       return client.sendCommand(new ioredis.Command(name, args, { replyEncoding: null }))
     },
+  }
+}
+
+async function loaded(): Promise<typeof import('ioredis')> {
+  try {
+    return await import('ioredis')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause
+    throw new UnsupportedError('The redis backend needs its driver: npm install ioredis', { code: 'ERR_NO_DRIVER', cause })
   }
 }
 
