@@ -31,7 +31,9 @@ export async function makeDriver(config: RedisConfig): Promise<Driver> {
   }
 }
 
-async function loaded(): Promise<typeof import('ioredis')> {
+type Ioredis = Pick<typeof import('ioredis'), 'Redis' | 'Cluster' | 'Command'>
+
+async function loaded(): Promise<Ioredis> {
   try {
     return await import('ioredis')
   } catch (cause) {
@@ -41,7 +43,7 @@ async function loaded(): Promise<typeof import('ioredis')> {
 }
 
 /** An unconnected client. The backend repeats calls itself, on its own clock: the driver must not, and must not queue. */
-function clientOf({ Redis, Cluster }: Pick<typeof import('ioredis'), 'Redis' | 'Cluster'>, config: RedisConfig): Client {
+function clientOf({ Redis, Cluster }: Ioredis, config: RedisConfig): Client {
   const { kind, nodes } = config
   if (kind === 'single')
     return new Redis({ ...nodes[0]!, ...commonOptions(config), db: config.db, retryStrategy: reconnectMs, enableOfflineQueue: false })
