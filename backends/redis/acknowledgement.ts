@@ -38,7 +38,6 @@ export class Acknowledgement {
     const endMs = Date.now() + this.link.config.patienceMs
     for (;;) {
       // WAIT is about writes of its own connection only, which may be a new one: a write of no matter makes it stand for all before.
-      await this.link.command(() => server.pexpire(this.#keyAt(server), 1))
       await this.link.command(() => server.set(this.#keyAt(server), '', 'PX', WAIT_MS))
       const reached = await this.link.command(() => (copies === 0 ? waitForDisk(server) : server.wait(copies, WAIT_MS)))
       if (reached >= Math.max(1, copies)) return

@@ -45,20 +45,22 @@ export class GroupSender {
     while (this.#under.size > 0) await Promise.all(this.#under)
   }
 
-  #sendAll(jobs: readonly Job[]): void {
-    for (const [domain, list] of byDomain(jobs, (job) => job.domain)) this.#sendDomain(domain, list)
+  #sendAll(jobs: readonly Job[]): Promise<unknown> {
+    return Promise.all([...byDomain(jobs, (job) => job.domain)].map(([domain, list]) => this.#sendDomain(domain, list)))
   }
 
-  #sendDomain(domain: Partition, jobs: readonly Job[]): void {
+  #sendDomain(domain: Partition, jobs: readonly Job[]): Promise<unknown> {
+    const sent: Promise<void>[] = []
     let batch = new Batch(this, domain)
     for (const job of jobs) {
       if (batch.isFull) {
-        void batch.send()
+        sent.push(batch.send())
         batch = new Batch(this, domain)
       }
       batch.add(job)
     }
-    void batch.send()
+    sent.push(batch.send())
+    return Promise.all(sent)
   }
 }
 

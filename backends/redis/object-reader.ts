@@ -29,10 +29,12 @@ export class ObjectReader {
     return new Promise((resolve, reject) => this.#queue.add({ id, resolve, reject }))
   }
 
-  #sendAll(jobs: readonly Job[]): void {
+  #sendAll(jobs: readonly Job[]): Promise<unknown> {
+    const sent: Promise<void>[] = []
     const groups = byDomain(jobs, ({ id }) => this.domainOf(partitionOfId(id)))
     for (const [domain, list] of groups)
-      for (let at = 0; at < list.length; at += KEYS_MAX) void this.#send(domain, list.slice(at, at + KEYS_MAX))
+      for (let at = 0; at < list.length; at += KEYS_MAX) sent.push(this.#send(domain, list.slice(at, at + KEYS_MAX)))
+    return Promise.all(sent)
   }
 
   async #send(domain: Partition, jobs: readonly Job[]): Promise<void> {

@@ -51,6 +51,8 @@ function clientOf({ Redis, Cluster }: Ioredis, config: RedisConfig): Client {
     redisOptions: commonOptions(config),
     lazyConnect: true,
     enableOfflineQueue: true,
+    // A call that was cut off may have been executed, so that whoever sends it again must say so: we do, the driver does not.
+    retryDelayOnFailover: 0,
     slotsRefreshInterval: 5000,
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
     clusterRetryStrategy: reconnectMs,

@@ -1,10 +1,10 @@
 /** Calls of scripts: repeated while that is harmless and there is patience, each told how far the store had come. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
-import { StateLostError, UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
+import { InsituError, StateLostError, UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
 import { type Argument, type Client, type Driver, makeDriver } from './redis-client.js'
 import type { RedisConfig } from './redis-config.js'
-import { bare, failureOf, namedError } from './redis-errors.js'
+import { bare, type Failure, failureOf, namedError } from './redis-errors.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
 import { loadScripts, type Script, type ScriptName } from './scripts.js'
 
@@ -82,7 +82,7 @@ export class RedisLink {
       try {
         return await this.#once(call, isAgain)
       } catch (error) {
-        const failure = failureOf(error)
+        const failure = this.#failureOf(error)
         if (failure === 'final') throw namedError(this.config.url, error)
         isAgain ||= failure === 'unknown'
         if (Date.now() > endMs) throw this.#givenUp(error, isAgain && call.isWrite === true)
@@ -98,7 +98,7 @@ export class RedisLink {
       try {
         return await send(this.client)
       } catch (error) {
-        if (failureOf(error) === 'final') throw namedError(this.config.url, error)
+        if (this.#failureOf(error) === 'final') throw namedError(this.config.url, error)
         if (Date.now() > endMs) throw this.#givenUp(error, false)
       }
       await delay(Math.min(PAUSE_MS_MIN * 2 ** nth, PAUSE_MS_MAX))
@@ -133,6 +133,15 @@ export class RedisLink {
       if (failureOf(error) !== 'no script') throw error
       return driver.send('eval', [text, keys.length, ...keys, ...args])
     }
+  }
+
+  /** In a Cluster a master that stops being one says so, and another has its slots by and by. */
+  #failureOf(error: unknown): Failure {
+    const client = this.#driver?.client
+    const failure = failureOf(error)
+    if (!client || !isCluster(client) || error instanceof InsituError) return failure
+    if (failure !== 'no script') client.refreshSlotsCache()
+    return (error as Error).message.startsWith('READONLY') ? 'again' : failure
   }
 
   #stateLost(domain: Partition, found: number): StateLostError {

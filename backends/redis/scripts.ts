@@ -14,15 +14,14 @@ export interface Script {
 
 const read = (name: string): string => readFileSync(new URL(`${name}.lua`, FOLDER), 'utf8')
 
-function script(name: ScriptName, prelude: string): Script {
-  const text = `${prelude}\n${read(name)}`
+function script(name: ScriptName): Script {
+  const text = ['guard', ...(name === 'commit' ? ['text'] : []), name].map(read).join('\n')
   return { name, text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
 const NAMES: readonly ScriptName[] = ['commit', 'read', 'sizes', 'define', 'drop', 'rows', 'page', 'pieces', 'probe']
 
-/** All scripts, each with what is shared in front. */
+/** All scripts, each with what it needs in front. */
 export function loadScripts(): Readonly<Record<ScriptName, Script>> {
-  const prelude = read('prelude')
-  return Object.fromEntries(NAMES.map((name) => [name, script(name, prelude)])) as Record<ScriptName, Script>
+  return Object.fromEntries(NAMES.map((name) => [name, script(name)])) as Record<ScriptName, Script>
 }

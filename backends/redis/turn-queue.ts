@@ -1,21 +1,27 @@
 /**
  * Collects what is asked within one turn of the event loop. Answers that arrive together wake their callers together, and these ask again
- * in the same turn: so a busy program makes few large calls, and an idle one waits for nothing.
+ * in the same turn: so a busy program makes few large calls. One that has nothing under way waits only for what runs right now.
  */
 export class TurnQueue<Item> {
   #items: Item[] = []
+  #underWay = 0
 
-  constructor(readonly send: (items: readonly Item[]) => void) {}
+  /** `send` resolves when all are answered; it never rejects. */
+  constructor(readonly send: (items: readonly Item[]) => Promise<unknown>) {}
 
   add(item: Item): void {
-    if (this.#items.length === 0) setImmediate(() => this.#flush())
+    if (this.#items.length === 0) {
+      if (this.#underWay === 0) process.nextTick(() => this.#flush())
+      else setImmediate(() => this.#flush())
+    }
     this.#items.push(item)
   }
 
   #flush(): void {
     const items = this.#items
     this.#items = []
-    this.send(items)
+    this.#underWay++
+    void this.send(items).finally(() => this.#underWay--)
   }
 }
 

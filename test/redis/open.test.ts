@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { createBackend } from '../../backends/redis/index.js'
 import { StateLostError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
@@ -76,6 +80,40 @@ describe('redis: opening', function () {
     assert.deepEqual(error.commands, ['HSET', 'ZREM'])
     assert.equal((await failureOf(() => send(open, put(thing(), { v: 1 })))).code, 'ERR_STORE_ACCESS')
     await open.close()
+  })
+
+  it('TLS is spoken to a server that asks for it, with the certificate checked', async function () {
+    const folder = await mkdtemp(join(tmpdir(), 'insitu-tls-'))
+    try {
+      const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+      const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost', '-days', '2']
+      const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, ...subject])
+      if (made.status !== 0) notRun(this, 'there is no openssl to make a certificate with')
+      const [port] = await freePorts(1)
+      const tls = [
+        '--tls-port',
+        `${port}`,
+        '--tls-cert-file',
+        cert,
+        '--tls-key-file',
+        key,
+        '--tls-ca-cert-file',
+        cert,
+        '--tls-auth-clients',
+        'no',
+      ]
+      await started(RedisServer.start(tls))
+      const url = `rediss://127.0.0.1:${port}?namespace=${freshNamespace()}`
+      const backend = createBackend(`${url}&caFile=${encodeURIComponent(cert)}`)
+      await backend.open()
+      await send(backend, put(thing(), { v: 1 }))
+      await backend.close()
+      const error = await failureOf(() => createBackend(url).open())
+      assert.ok(error instanceof UnavailableError, inspect(error))
+      assert.match(error.message, /self-signed certificate|unable to verify/)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   })
 
   it('a namespace sees nothing of another one', async () => {

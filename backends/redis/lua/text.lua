@@ -1,12 +1,5 @@
--- Put in front of every script. What is shared: the guard against a store that went back in time, and decimals as text.
---
--- KEYS[1]  the domain's sequence: counts the groups that changed it
--- ARGV[1]  the highest sequence that this client has been told of
---
--- A number in Lua is a double, which holds neither every clock in microseconds nor every counter: both stay text.
-
-local seq = tonumber(redis.call('GET', KEYS[1]) or '0')
-if seq < tonumber(ARGV[1]) then return { 'lost', seq } end
+-- Put in front of commit.lua: decimals and lists as text. A number in Lua is a double, which holds neither every clock in microseconds
+-- nor every counter.
 
 local function isLess(a, b) -- of two decimals without sign
   if #a ~= #b then return #a < #b end
