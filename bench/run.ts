@@ -2,12 +2,13 @@
 import { parseArgs } from 'node:util'
 import { file } from './file.js'
 import { Bench, type Benchmark, type Options } from './harness.js'
+import { redis } from './redis.js'
 import { scheduler } from './scheduler.js'
 import { start } from './start.js'
 import { tasks } from './tasks.js'
 import { wordcount } from './wordcount.js'
 
-const BENCHMARKS: readonly Benchmark[] = [tasks, file, wordcount, start, scheduler]
+const BENCHMARKS: readonly Benchmark[] = [tasks, file, wordcount, start, scheduler, redis]
 
 const USAGE = `usage: npm run bench -- NAME [--json] [--samples N] [--count N] [--mb N]
 

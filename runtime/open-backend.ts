@@ -7,13 +7,18 @@ interface BackendModule {
 }
 
 /** Backends load through the package's own exports, at first use: who stays on files never loads a driver. */
+const redis = (): Promise<BackendModule> => import('insitu/backends/redis')
 const OURS = new Map<string, () => Promise<BackendModule>>([
   ['memory', () => import('insitu/backends/memory')],
   ['nvram', () => import('insitu/backends/nvram')],
+  ['redis', redis],
+  ['rediss', redis],
+  ['redis+cluster', redis],
+  ['rediss+cluster', redis],
 ])
 /** Modules of others' backends by the scheme of their urls. */
 const registered = new Map<string, string>()
-const NOT_YET = new Set(['redis', 'rediss', 'redis+cluster', 'rediss+cluster', 'cassandra'])
+const NOT_YET = new Set(['cassandra'])
 
 /**
  * Makes urls of a further scheme known to `connect`. `module` is the url of the module that exports `createBackend`, since worker threads

@@ -1,7 +1,10 @@
 /** Subjects for the backends that come with the package, made from a url. */
+import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { dropNamespace } from '../../backends/redis/index.js'
 import { connect } from '../../runtime/index.js'
+import { withoutSecrets } from '../../runtime/open-backend.js'
 import type { Backend } from '../../src/backend.js'
 import type { ConformanceFactory, Subject } from './session.js'
 
@@ -10,7 +13,8 @@ export function subjectAt(url: string): ConformanceFactory {
   return async () => {
     if (url.startsWith('memory:')) return { ...(await instanceSubject(ofItsOwn(url))), name: url }
     if (url.startsWith('nvram:')) return folderSubject(url)
-    throw new TypeError(`no conformance run for ${url} yet: give memory: or nvram:DIR`)
+    if (/^rediss?(?:\+cluster)?:/.test(url)) return namespaceSubject(url)
+    throw new TypeError(`no conformance run for ${url} yet: give memory:, nvram:DIR or redis://HOST:PORT`)
   }
 }
 
@@ -34,4 +38,11 @@ async function folderSubject(url: string): Promise<Subject> {
     open: () => `nvram:${folder}`,
     drop: () => rm(made ?? folder, { recursive: true, force: true }),
   }
+}
+
+/** A namespace of its own on the server named by the url. */
+function namespaceSubject(url: string): Subject {
+  const name = `conformance-${randomBytes(6).toString('hex')}`
+  const own = `${url}${url.includes('?') ? '&' : '?'}namespace=${name}`
+  return { name: withoutSecrets(url), open: () => own, drop: () => dropNamespace(own) }
 }

@@ -54,7 +54,7 @@ export async function groupsProgram({ url, lane, flaw }: Order): Promise<Program
         const step: Step = { n, with: await fresh(backend, pair) }
         report({ say: 'begun', step })
         await send(step)
-        if (n % 50 === 0) await backend.flush('durable')
+        if (n % 50 === 0) await backend.flush(backend.capabilities.acks.includes('durable') ? 'durable' : 'committed')
       }
     },
   }

@@ -1,12 +1,13 @@
-/** `npm run crash -- --backend nvram --kills N [--seed N] [--json]` */
+/** `npm run crash -- --backend nvram|redis|redis+cluster --kills N [--seed N] [--json]` */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { RedisCluster, RedisServer, whyNoRedis } from '../servers/redis.js'
 import { crash } from './crash-harness.js'
-import { KINDS } from './protocol.js'
+import { KINDS, type Kind } from './protocol.js'
 
-const USAGE = `usage: npm run crash -- [--backend nvram] [--kills N] [--kind KIND] [--seed N] [--json]
+const USAGE = `usage: npm run crash -- [--backend nvram|redis|redis+cluster] [--kills N] [--kind KIND] [--seed N] [--json]
 
 SIGKILLs programs that write, at random times and at fail points, opens the store again and reads what they left.
 The last line on stdout is {"kills","acknowledged","lost","torn","doubled"}; exit code 1 if anything was lost, torn or doubled.
@@ -26,22 +27,57 @@ async function main(): Promise<number> {
   })
   const kills = Number(values.kills)
   const kinds = KINDS.filter((kind) => values.kind === undefined || values.kind === kind)
-  if (values.help || kinds.length === 0 || values.backend !== 'nvram' || !Number.isInteger(kills) || kills < 1) {
+  if (values.help || kinds.length === 0 || !isBackend(values.backend) || !Number.isInteger(kills) || kills < 1) {
     process.stderr.write(`${USAGE}\n`)
     return values.help ? 0 : 2
   }
   const seed = values.seed === undefined ? Date.now() >>> 0 : Number(values.seed)
-  const folder = await mkdtemp(join(tmpdir(), 'insitu-crash-'))
   const say = (line: string): void => void process.stderr.write(`${line}\n`)
   if (!values.json) say(`seed ${seed}`)
+  const place = await PLACES[values.backend]()
   try {
-    const totals = await crash({ url: `nvram:${folder}`, kills, seed, kinds, ...(!values.json && { onLife: say }) })
+    const { url } = place
+    const totals = await crash({ url, kills, seed, kinds: kinds.filter((kind) => place.takes(kind)), ...(!values.json && { onLife: say }) })
     const { acknowledged, lost, torn, doubled } = totals
     process.stdout.write(`${JSON.stringify({ kills: totals.kills, acknowledged, lost, torn, doubled })}\n`)
     return lost + torn + doubled > 0 ? 1 : 0
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await place.stop()
   }
+}
+
+interface Place {
+  readonly url: string
+  takes(kind: Kind): boolean
+  stop(): Promise<void>
+}
+
+/** Where programs write, on data of their own. */
+const PLACES = {
+  async nvram(): Promise<Place> {
+    const folder = await mkdtemp(join(tmpdir(), 'insitu-crash-'))
+    return { url: `nvram:${folder}`, takes: () => true, stop: () => rm(folder, { recursive: true, force: true }) }
+  },
+  async redis(): Promise<Place> {
+    requireRedis()
+    const server = await RedisServer.start()
+    return { url: `${server.url}?namespace=crash`, takes: () => true, stop: () => server.stop() }
+  },
+  async 'redis+cluster'(): Promise<Place> {
+    requireRedis()
+    const cluster = await RedisCluster.start()
+    // Groups are sent to the backend itself, in one piece, which a Cluster takes only within a slot.
+    return { url: `${cluster.url}?namespace=crash`, takes: (kind) => kind !== 'groups', stop: () => cluster.stop() }
+  },
+}
+
+function isBackend(name: string): name is keyof typeof PLACES {
+  return Object.hasOwn(PLACES, name)
+}
+
+function requireRedis(): void {
+  const why = whyNoRedis()
+  if (why !== undefined) throw new Error(why)
 }
 
 try {

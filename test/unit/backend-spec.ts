@@ -80,7 +80,8 @@ export async function newTable(backend: Backend, writes: Table['writes'] = 'lww'
   return table
 }
 
-const TIES = 10_000
+/** A Cluster has thousands of domains. */
+const TIES = 100_000
 const presence = (ref: Ref): Op => ({ do: 'check', ref, expect: 'present' })
 
 /** One more of what `make` gives, in the domain of `anchor`. */

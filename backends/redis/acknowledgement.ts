@@ -1,0 +1,75 @@
+import type { Redis } from 'ioredis'
+import type { Ack } from '../../src/backend.js'
+import { UnavailableError, UnsupportedError } from '../../src/errors.js'
+import type { RedisKeys } from './redis-keys.js'
+import { PARTITIONS } from './redis-keys.js'
+import { isCluster, type RedisLink } from './redis-link.js'
+import { hasWaitAof, type ServerFacts } from './server-facts.js'
+import { slotOf } from './slot.js'
+
+/** How long replicas, or the disk, are waited for in one go. */
+const WAIT_MS = 1000
+
+/** Waits until every server has brought what it was sent to a level. */
+export class Acknowledgement {
+  #acks: readonly Ack[] = ['committed']
+  #needsAofWait = false
+
+  constructor(
+    readonly link: RedisLink,
+    readonly keys: RedisKeys,
+  ) {}
+
+  learn(acks: readonly Ack[], servers: readonly ServerFacts[]): void {
+    this.#acks = acks
+    this.#needsAofWait = servers.some((facts) => facts.fsync !== 'always' && hasWaitAof(facts))
+  }
+
+  async wait(ack: Ack): Promise<void> {
+    if (!this.#acks.includes(ack)) throw notGiven(this.link.config.url, ack, this.#acks)
+    if (ack === 'committed') return
+    // With `appendfsync always` a server answers only when its disk has the write.
+    if (ack === 'durable' && !this.#needsAofWait) return
+    const copies = ack === 'durable' ? 0 : Number(ack.slice('replicated:'.length))
+    await Promise.all(this.link.masters().map((server) => this.#waitAt(server, copies, ack)))
+  }
+
+  async #waitAt(server: Redis, copies: number, ack: Ack): Promise<void> {
+    const endMs = Date.now() + this.link.config.patienceMs
+    for (;;) {
+      // WAIT is about writes of its own connection only, which may be a new one: a write of no matter makes it stand for all before.
+      await this.link.command(() => server.set(this.#keyAt(server), '', 'PX', WAIT_MS))
+      const reached = await this.link.command(() => (copies === 0 ? waitForDisk(server) : server.wait(copies, WAIT_MS)))
+      if (reached >= Math.max(1, copies)) return
+      if (Date.now() > endMs)
+        throw new UnavailableError(`${this.link.config.url}: ${ack} was not reached: ${reached} of ${copies} replicas have it`, {
+          code: 'ERR_NOT_REPLICATED',
+          retryable: true,
+          ack,
+        })
+    }
+  }
+
+  /** A key of the namespace in a slot of this server. */
+  #keyAt(server: Redis): string {
+    const { client } = this.link
+    if (!isCluster(client)) return `${this.keys.sequence(0)}:wait`
+    const name = `${server.options.host}:${server.options.port}`
+    for (let partition = 0; partition < PARTITIONS; partition++)
+      if (client.slots[slotOf(partition)]?.[0] === name) return `${this.keys.sequence(partition)}:wait`
+    throw new UnavailableError(`${this.link.config.url}: no slots are known at ${name}`, { retryable: true })
+  }
+}
+
+async function waitForDisk(server: Redis): Promise<number> {
+  const [local] = (await server.call('WAITAOF', 1, 0, WAIT_MS)) as [number, number]
+  return local
+}
+
+function notGiven(url: string, ack: Ack, acks: readonly Ack[]): UnsupportedError {
+  const fix = ack === 'durable' ? 'CONFIG SET appendonly yes, and appendfsync always' : 'connect more replicas'
+  return new UnsupportedError(`${url} cannot give acknowledgement level ${ack}, only ${acks.join(', ')}: ${fix}.`, {
+    code: 'ERR_ACK_LEVEL',
+    ack,
+  })
+}

@@ -1,0 +1,350 @@
+import type {
+  Ack,
+  Backend,
+  Capabilities,
+  Found,
+  Group,
+  Key,
+  Location,
+  Mark,
+  Op,
+  Piece,
+  Range,
+  Receipt,
+  Ref,
+  Stored,
+  StoredRow,
+  Table,
+} from '../../src/backend.js'
+import { decodeWire } from '../../src/codec/wire.js'
+import { InsituError, NotFoundError, UnavailableError, UnsupportedError } from '../../src/errors.js'
+import type { ClassId, CommitId, Domain, Id, TableId } from '../../src/ids.js'
+import { Acknowledgement } from './acknowledgement.js'
+import { byDomain } from './by-domain.js'
+import { intentOf, markOf, metaOf, namesIn, refOf } from './group-form.js'
+import { GroupSender, tablesIn } from './group-sender.js'
+import { Listing } from './listing.js'
+import { Locations } from './locations.js'
+import { ObjectReader } from './object-reader.js'
+import type { RedisConfig } from './redis-config.js'
+import { type Partition, partitionOfAlias, partitionOfId, RedisKeys } from './redis-keys.js'
+import { RedisLink, type Reply } from './redis-link.js'
+import { acksOf, factsOf, requireUsable } from './server-facts.js'
+import { TableReader, tableOf } from './table-reader.js'
+
+const MIB = 1024 * 1024
+/** Long enough for anybody who sends a group again, short enough for a busy server's memory. */
+const RECEIPTS_KEPT_MS = 600_000
+const FORMAT = 'insitu redis 1'
+/** What one script call looks at, of anything that is quick to look at. */
+const KEYS_MAX = 256
+
+/** A server has one domain, a Cluster one for each partition. */
+const WHOLE: Partition = 0
+
+/** The contract on Redis: docs/backends/redis.md has the layout. */
+export class RedisBackend implements Backend {
+  readonly url: string
+  readonly keys: RedisKeys
+  readonly #link: RedisLink
+  readonly #sender: GroupSender
+  readonly #reader: ObjectReader
+  readonly #tables: TableReader
+  readonly #listing: Listing
+  readonly #locations: Locations
+  readonly #acknowledgement: Acknowledgement
+  readonly #isCluster: boolean
+  #opening: Promise<void> | undefined
+  #acks: readonly Ack[] = ['committed']
+
+  constructor(readonly config: RedisConfig) {
+    this.url = config.url
+    this.keys = new RedisKeys(config.namespace)
+    this.#isCluster = config.kind === 'cluster'
+    const domainOf = (partition: Partition): Partition => this.#domainOf(partition)
+    this.#link = new RedisLink(config, this.keys)
+    this.#sender = new GroupSender(this.#link, this.keys, RECEIPTS_KEPT_MS, this.#isCluster)
+    this.#reader = new ObjectReader(this.#link, this.keys, domainOf)
+    this.#tables = new TableReader(this.#link, this.keys, domainOf)
+    this.#listing = new Listing(this.#link, this.keys, domainOf)
+    this.#locations = new Locations(this.#link)
+    this.#acknowledgement = new Acknowledgement(this.#link, this.keys)
+  }
+
+  get capabilities(): Capabilities {
+    return {
+      acks: this.#acks,
+      groupBytesMax: 64 * MIB,
+      cellBytesMax: 64 * MIB,
+      orderedScan: true,
+      readsByIdAlone: true,
+      receiptsKeptMs: RECEIPTS_KEPT_MS,
+      reach: 'network',
+    }
+  }
+
+  open(signal?: AbortSignal): Promise<void> {
+    this.#opening ??= this.#open(signal).catch((error: unknown) => {
+      this.#opening = undefined
+      throw error
+    })
+    return this.#opening
+  }
+
+  async #open(signal?: AbortSignal): Promise<void> {
+    await this.#link.open(signal)
+    try {
+      const servers = await this.#link.command(() => Promise.all(this.#link.masters().map(factsOf)))
+      for (const facts of servers) requireUsable(this.config, facts)
+      this.#acks = acksOf(servers)
+      this.#acknowledgement.learn(this.#acks, servers)
+      this.#locations.learn(servers)
+      await this.#requireFormat()
+      await this.#requirePermissions()
+    } catch (error) {
+      this.#link.close()
+      throw error
+    }
+  }
+
+  async #requireFormat(): Promise<void> {
+    const found = await this.#link.command(async (client) => {
+      await client.setnx(this.keys.format, FORMAT)
+      return client.get(this.keys.format)
+    })
+    if (found !== FORMAT)
+      throw new UnsupportedError(`${this.url}: namespace ${this.keys.namespace} has format ${found}, this version knows ${FORMAT}.`, {
+        code: 'ERR_FORMAT_VERSION',
+      })
+  }
+
+  async #requirePermissions(): Promise<void> {
+    const keys = [`${this.keys.sequence(WHOLE)}:probe`]
+    const forbidden = await this.#link.call({ script: 'probe', domain: WHOLE, keys, args: () => [] })
+    if (forbidden.length > 0)
+      throw new UnavailableError(
+        `${this.url}: the user may not run ${forbidden.map(String).join(', ')}; docs/backends/redis.md lists the rules of its ACL`,
+        { code: 'ERR_STORE_ACCESS', commands: forbidden.map(String) },
+      )
+  }
+
+  async close(): Promise<void> {
+    const opening = this.#opening
+    this.#opening = undefined
+    await opening?.catch(() => {})
+    await this.#sender.idle()
+    if (!this.#opening) this.#link.close()
+  }
+
+  domain(op: Op): Domain {
+    return String(this.#domainOf(partitionOf(op))) as Domain
+  }
+
+  async commit(group: Group): Promise<Receipt> {
+    this.#requireOpen()
+    const domain = this.#domainOfGroup(group)
+    const ids = tablesIn(group.ops)
+    if (this.#isCluster) await this.#hint(group.ops)
+    const needed = this.#tables.require(ids)
+    try {
+      return await this.#sender.send(group, domain, needed instanceof Promise ? await needed : needed)
+    } catch (error) {
+      if (!(error instanceof NotFoundError) || !(await this.#standAgain(ids))) throw error
+      return this.#sender.send(group, domain, await this.#tables.require(ids))
+    }
+  }
+
+  /** Whether all tables stand after all: one was dropped and made anew by somebody else. */
+  async #standAgain(ids: readonly TableId[]): Promise<boolean> {
+    const found = await Promise.all(ids.map((id) => this.#tables.table(id)))
+    return found.every((table) => table !== undefined)
+  }
+
+  /** Leads from objects to the names that they get, in another slot: first, so that there is no name without. */
+  async #hint(ops: readonly Op[]): Promise<void> {
+    const names = ops.flatMap(namesIn)
+    await Promise.all(names.map(({ alias, to }) => this.#link.command((client) => client.sadd(this.keys.hints(to.id), alias))))
+  }
+
+  async flush(ack: Ack): Promise<void> {
+    this.#requireOpen()
+    await this.#sender.idle()
+    await this.#acknowledgement.wait(ack)
+  }
+
+  async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
+    this.#requireOpen()
+    return Promise.all(refs.map(({ id }) => this.#reader.read(id)))
+  }
+
+  async marks(home: Ref, keys: readonly string[]): Promise<readonly (Mark | undefined)[]> {
+    this.#requireOpen()
+    if (keys.length === 0) return []
+    const found: (Mark | undefined)[] = []
+    for (let at = 0; at < keys.length; at += KEYS_MAX) {
+      const part = keys.slice(at, at + KEYS_MAX)
+      const forms = await this.#fields(this.keys.marks(home.id), partitionOfId(home.id), part)
+      forms.forEach((form, i) => {
+        found.push(form ? markOf(part[i]!, form) : undefined)
+      })
+    }
+    return found
+  }
+
+  async staged(home: Ref, commit: CommitId): Promise<readonly Op[] | undefined> {
+    this.#requireOpen()
+    const [redo] = await this.#fields(this.keys.staged(home.id), partitionOfId(home.id), [commit])
+    return redo ? (decodeWire(Uint8Array.from(redo)) as readonly Op[]) : undefined
+  }
+
+  async #fields(key: string, partition: Partition, fields: readonly string[]): Promise<readonly (Buffer | null)[]> {
+    const [values] = await this.#link.call({ script: 'read', domain: this.#domainOf(partition), keys: [key], args: () => fields })
+    return values as readonly (Buffer | null)[]
+  }
+
+  async find(what: readonly (Id | { readonly alias: string })[]): Promise<readonly (Found | undefined)[]> {
+    this.#requireOpen()
+    const found: (Found | undefined)[] = new Array(what.length).fill(undefined)
+    const ask = async (domain: Partition, at: readonly number[]): Promise<void> => {
+      const keys = at.map((i) => this.#keyOf(what[i]!))
+      const replies = await this.#link.call({ script: 'read', domain, keys, args: () => ['@', '!'] })
+      at.forEach((i, n) => {
+        found[i] = foundOf(what[i]!, replies[n] as readonly (Buffer | null)[])
+      })
+    }
+    const groups = byDomain(what.keys(), (i) => this.#domainOf(partitionOfTarget(what[i]!)))
+    await Promise.all([...groups].flatMap(([domain, at]) => chunks(at).map((part) => ask(domain, part))))
+    return found
+  }
+
+  #keyOf(what: Id | { readonly alias: string }): string {
+    return typeof what === 'string' ? this.keys.object(what) : this.keys.alias(what.alias)
+  }
+
+  async *objects(of: { readonly classId?: ClassId }): AsyncGenerator<readonly Ref[], void, void> {
+    this.#requireOpen()
+    yield* this.#listing.objects(of.classId)
+  }
+
+  async *aliases(
+    of: { readonly prefix?: string } | { readonly ref: Ref },
+  ): AsyncGenerator<readonly (readonly [string, Ref])[], void, void> {
+    this.#requireOpen()
+    if ('ref' in of) yield* this.#listing.aliasesOf(of.ref.id)
+    else yield* this.#listing.aliases(of.prefix ?? '')
+  }
+
+  async define(table: Table): Promise<void> {
+    this.#requireOpen()
+    await this.#tables.define(table)
+  }
+
+  async table(id: TableId): Promise<Table | undefined> {
+    this.#requireOpen()
+    const known = await this.#tables.table(id)
+    return known && structuredCopy(known.table)
+  }
+
+  async drop(table: TableId): Promise<void> {
+    this.#requireOpen()
+    await this.#tables.drop(table)
+  }
+
+  async rows(table: TableId, keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
+    this.#requireOpen()
+    return this.#tables.rows(table, keys)
+  }
+
+  async *scan(range: Range, signal?: AbortSignal): AsyncGenerator<readonly StoredRow[], void, void> {
+    this.#requireOpen()
+    yield* this.#tables.scan(range, signal)
+  }
+
+  async pieces(of: TableId | Piece, atLeast: number): Promise<readonly Piece[]> {
+    this.#requireOpen()
+    return this.#tables.pieces(of, atLeast)
+  }
+
+  async locate(what: readonly (Ref | Piece)[]): Promise<readonly (readonly Location[])[]> {
+    this.#requireOpen()
+    const refs = what.filter((one): one is Ref => 'id' in one)
+    const sizes = await this.#sizes(refs)
+    return Promise.all(what.map(async (one) => this.#placesOf(one, 'id' in one ? sizes.get(one.id) : await this.#tables.bytesOf(one))))
+  }
+
+  #placesOf(what: Ref | Piece, bytes: number | undefined): readonly Location[] {
+    if (bytes === undefined) return []
+    return this.#locations.of(partitionOfId('id' in what ? what.id : tableOf(what)), bytes)
+  }
+
+  async #sizes(refs: readonly Ref[]): Promise<ReadonlyMap<Id, number>> {
+    const sizes = new Map<Id, number>()
+    const ask = async (domain: Partition, part: readonly Ref[]): Promise<void> => {
+      const keys = part.map(({ id }) => this.keys.object(id))
+      const replies: readonly Reply[] = await this.#link.call({ script: 'sizes', domain, keys, args: () => [] })
+      part.forEach(({ id }, i) => {
+        if (Number(replies[i]) > 0) sizes.set(id, Number(replies[i]))
+      })
+    }
+    const groups = byDomain(refs, ({ id }) => this.#domainOf(partitionOfId(id)))
+    await Promise.all([...groups].flatMap(([domain, part]) => chunks(part).map((some) => ask(domain, some))))
+    return sizes
+  }
+
+  #domainOf(partition: Partition): Partition {
+    return this.#isCluster ? partition : WHOLE
+  }
+
+  #domainOfGroup({ ops }: Group): Partition {
+    const domain = ops.length === 0 ? WHOLE : this.#domainOf(partitionOf(ops[0]!))
+    if (this.#isCluster)
+      for (const op of ops)
+        if (partitionOf(op) !== domain)
+          throw new InsituError(`A group lies in domains ${domain} and ${partitionOf(op)}: it must lie in one.`, { code: 'ERR_INTERNAL' })
+    return domain
+  }
+
+  #requireOpen(): void {
+    if (!this.#opening) throw new UnavailableError(`${this.url} is closed.`, { code: 'ERR_CLOSED' })
+  }
+}
+
+/** Objects, aliases and tables each lie somewhere; marks and redo where their home lies. */
+function partitionOf(op: Op): Partition {
+  switch (op.do) {
+    case 'put':
+    case 'remove':
+    case 'check':
+      return partitionOfId(op.ref.id)
+    case 'name':
+      return partitionOfAlias(op.alias)
+    case 'row':
+    case 'add':
+      return partitionOfId(op.table)
+    case 'mark':
+    case 'forget':
+    case 'stage':
+      return partitionOfId(op.home.id)
+    case 'reserve':
+    case 'settle':
+      return partitionOfTarget('ref' in op.target ? op.target.ref.id : op.target)
+  }
+}
+
+const partitionOfTarget = (what: Id | { readonly alias: string }): Partition =>
+  typeof what === 'string' ? partitionOfId(what) : partitionOfAlias(what.alias)
+
+function foundOf(what: Id | { readonly alias: string }, [meta, intent]: readonly (Buffer | null)[]): Found | undefined {
+  const met = intent ? { intent: intentOf(intent) } : {}
+  if (typeof what !== 'string') return meta || intent ? { ref: meta ? refOf(meta) : null, ...met } : undefined
+  return meta ? { ref: refFrom(what, meta), ...met } : undefined
+}
+
+const refFrom = (id: Id, meta: Buffer): Ref => refOf(Buffer.from(`${id} ${metaOf(meta).classId}`))
+
+/** A definition that the caller may change without changing ours. */
+const structuredCopy = (table: Table): Table => ({ ...structuredClone({ ...table, owner: null }), owner: table.owner })
+
+function chunks<T>(items: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(items.length / KEYS_MAX) }, (_, i) => items.slice(i * KEYS_MAX, (i + 1) * KEYS_MAX))
+}

@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs'
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
+import { UnsupportedError } from '../../src/errors.js'
+import type { RedisConfig, RedisTls } from './redis-config.js'
+
+export type Client = Redis | Cluster
+
+/** Replies that come late are as good as none, but a busy server may take its time. */
+const COMMAND_TIMEOUT_MS = 20_000
+const CONNECT_TIMEOUT_MS = 2_000
+const RECONNECT_MS_MAX = 500
+
+export type Argument = string | Buffer | number
+
+/** The loaded driver with its client. */
+export interface Driver {
+  readonly client: Client
+  /** Replies hold bytes, never text. A list, since there may be more arguments than a call of JavaScript takes. */
+  send(command: string, args: Argument[]): Promise<unknown>
+}
+
+/** Loaded here and only now: who stays on files never loads a driver. */
+export async function makeDriver(config: RedisConfig): Promise<Driver> {
+  const ioredis = await loaded()
+  const client = clientOf(ioredis, config)
+  return {
+    client,
+    async send(name, args) {
+      return client.sendCommand(new ioredis.Command(name, args, { replyEncoding: null }))
+    },
+  }
+}
+
+type Ioredis = Pick<typeof import('ioredis'), 'Redis' | 'Cluster' | 'Command'>
+
+async function loaded(): Promise<Ioredis> {
+  try {
+    return await import('ioredis')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause
+    throw new UnsupportedError('The redis backend needs its driver: npm install ioredis', { code: 'ERR_NO_DRIVER', cause })
+  }
+}
+
+/** An unconnected client. The backend repeats calls itself, on its own clock: the driver must not, and must not queue. */
+function clientOf({ Redis, Cluster }: Ioredis, config: RedisConfig): Client {
+  const { kind, nodes } = config
+  if (kind === 'single')
+    return new Redis({ ...nodes[0]!, ...commonOptions(config), db: config.db, retryStrategy: reconnectMs, enableOfflineQueue: false })
+  return new Cluster([...nodes], {
+    redisOptions: commonOptions(config),
+    lazyConnect: true,
+    enableOfflineQueue: true,
+    // A call that was cut off may have been executed, so that whoever sends it again must say so: we do, the driver does not.
+    retryDelayOnFailover: 0,
+    slotsRefreshInterval: 5000,
+    slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
+    clusterRetryStrategy: reconnectMs,
+    dnsLookup: (address, done) => done(null, address),
+  })
+}
+
+function commonOptions({ username, password, tls }: RedisConfig): CommonOptions {
+  return {
+    lazyConnect: true,
+    protocol: 2, // replies of raw commands have one shape in it
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectionName: 'insitu',
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(tls && { tls: tlsOptions(tls) }),
+  }
+}
+
+type CommonOptions = Omit<RedisOptions, 'replyMapping' | 'host' | 'port' | 'path'>
+
+const reconnectMs = (times: number): number => Math.min(20 * 2 ** Math.min(times, 10), RECONNECT_MS_MAX)
+
+function tlsOptions({ caFile, certFile, keyFile, servername }: RedisTls): NonNullable<RedisOptions['tls']> {
+  return {
+    ...(caFile !== undefined && { ca: readFileSync(caFile) }),
+    ...(certFile !== undefined && { cert: readFileSync(certFile) }),
+    ...(keyFile !== undefined && { key: readFileSync(keyFile) }),
+    ...(servername !== undefined && { servername }),
+  }
+}

@@ -1,0 +1,104 @@
+import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
+import { UnsupportedError, ValidationError } from '../../src/errors.js'
+
+export interface RedisConfig {
+  /** Without secrets. */
+  readonly url: string
+  readonly kind: 'single' | 'cluster'
+  /** One for a single server; for a Cluster any of its nodes, as many as there are to try. */
+  readonly nodes: readonly { readonly host: string; readonly port: number }[]
+  readonly tls: RedisTls | undefined
+  readonly username: string | undefined
+  readonly password: string | undefined
+  readonly db: number
+  readonly namespace: string
+  /** How long a server that does not answer is waited for. */
+  readonly patienceMs: number
+}
+
+export interface RedisTls {
+  readonly caFile: string | undefined
+  readonly certFile: string | undefined
+  readonly keyFile: string | undefined
+  readonly servername: string | undefined
+}
+
+const NAMESPACE_BY_DEFAULT = 'insitu'
+const PATIENCE_MS = 10_000
+const OPTIONS = ['namespace', 'patienceMs', 'caFile', 'certFile', 'keyFile', 'servername']
+const URL_FORM = /^(rediss?)(\+cluster)?:\/\/(?:([^@/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/s
+
+/**
+ * `redis://[user:password@]host[:port][/db][?namespace=NAME]`, `rediss://` with TLS, `redis+cluster://host:port,host:port` and
+ * `rediss+cluster://`. Environment: INSITU_REDIS_USERNAME and INSITU_REDIS_PASSWORD where the url has none.
+ */
+export function configOf(url: string): RedisConfig {
+  const [, scheme, cluster, secrets = '', hosts = '', path = '', query = ''] = URL_FORM.exec(url) ?? refuse(url, 'it is no redis url')
+  const options = new URLSearchParams(query)
+  for (const key of options.keys()) if (!OPTIONS.includes(key)) refuse(url, `it knows no option ${key}; there are ${OPTIONS.join(', ')}`)
+  const kind = cluster ? 'cluster' : 'single'
+  const nodes = hosts.split(',').map((host) => nodeOf(url, host))
+  if (kind === 'single' && nodes.length > 1) refuse(url, 'several hosts are a Cluster: redis+cluster://')
+  if (kind === 'cluster' && path !== '' && path !== '0') refuse(url, 'a Cluster has no numbered databases')
+  const clean = url.replace(/\/\/[^@/?]*@/, '//')
+  return {
+    url: clean,
+    kind,
+    nodes,
+    tls: scheme === 'rediss' ? tlsOf(options) : undefined,
+    ...secretsOf(clean, secrets),
+    db: numberOf(url, 'db', path || '0'),
+    namespace: namespaceOf(url, options.get('namespace') ?? NAMESPACE_BY_DEFAULT),
+    patienceMs: numberOf(url, 'patienceMs', options.get('patienceMs') ?? String(PATIENCE_MS)),
+  }
+}
+
+function nodeOf(url: string, text: string): { host: string; port: number } {
+  const [, v6, host, port = '6379'] =
+    /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? refuse(url, 'hosts are written HOST or HOST:PORT')
+  return { host: v6 ?? (host || '127.0.0.1'), port: Number(port) }
+}
+
+function tlsOf(options: URLSearchParams): RedisTls {
+  const of = (name: string): string | undefined => options.get(name) ?? undefined
+  return { caFile: of('caFile'), certFile: of('certFile'), keyFile: of('keyFile'), servername: of('servername') }
+}
+
+type Secrets = Pick<RedisConfig, 'username' | 'password'>
+
+/** The url that a store is known by has no secrets, so that workers, who open it again, get them past it. */
+function secretsOf(url: string, text: string): Secrets {
+  const slot = `insitu redis ${url}`
+  if (text === '') return kept(slot) ?? { username: process.env.INSITU_REDIS_USERNAME, password: process.env.INSITU_REDIS_PASSWORD }
+  const [name = '', ...rest] = text.split(':')
+  const secrets = {
+    username: decodeURIComponent(name) || undefined,
+    password: rest.length > 0 ? decodeURIComponent(rest.join(':')) : undefined,
+  }
+  setEnvironmentData(slot, JSON.stringify(secrets))
+  return secrets
+}
+
+function kept(slot: string): Secrets | undefined {
+  const text = getEnvironmentData(slot)
+  if (typeof text !== 'string') return undefined
+  const { username, password } = JSON.parse(text) as { username?: string; password?: string }
+  return { username, password }
+}
+
+function namespaceOf(url: string, name: string): string {
+  if (/^[\w.-]{1,64}$/.test(name)) return name
+  return refuse(url, 'a namespace is 1 to 64 letters, digits, dots, dashes or underscores')
+}
+
+function numberOf(url: string, what: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  return refuse(url, `${what} is a number, not ${text}`)
+}
+
+function refuse(url: string, why: string): never {
+  const shown = url.replace(/\/\/[^@/]*@/, '//***@')
+  const details = { url: shown }
+  if (URL_FORM.test(url)) throw new UnsupportedError(`The redis backend cannot open ${shown}: ${why}.`, details)
+  throw new ValidationError(`The redis backend cannot open ${shown}: ${why}.`, { code: 'ERR_STORE_URL', ...details })
+}

@@ -1,0 +1,112 @@
+/** What Redis and ioredis say, as errors of insitu that name the fix. Nothing here repeats arguments of a command: they are data. */
+import { CorruptError, InsituError, UnavailableError, UnsupportedError } from '../../src/errors.js'
+
+/** What may be done about a failed call. */
+export type Failure =
+  /** It was not executed and may be by and by. */
+  | 'again'
+  /** It may have been executed. */
+  | 'unknown'
+  | 'no script'
+  | 'final'
+
+/** Replies that say: not now. Nothing was executed. */
+const NOT_NOW = /^(?:LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY|ASK|MOVED)\b/
+/** What ioredis says of calls that it never sent, or that it was told to send elsewhere too often. */
+const NEVER_SENT =
+  /enableOfflineQueue|Too many Cluster redirections|Failed to refresh slots cache|None of startup nodes|Cluster isn't ready/
+
+export function failureOf(error: unknown): Failure {
+  const { message, name, code } = error as Error & { readonly code?: unknown }
+  if (name === 'ReplyError') {
+    if (message.startsWith('NOSCRIPT')) return 'no script'
+    return NOT_NOW.test(message) ? 'again' : 'final'
+  }
+  if (error instanceof InsituError) return 'final'
+  if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || NEVER_SENT.test(message)) return 'again'
+  return 'unknown'
+}
+
+interface Known {
+  readonly pattern: RegExp
+  readonly make: (url: string, cause: unknown) => InsituError
+}
+
+const unavailable =
+  (code: string, text: string) =>
+  (url: string, cause: unknown): InsituError =>
+    new UnavailableError(`${url}: ${text}`, { code, cause: bare(cause) })
+
+const unsupported =
+  (text: string) =>
+  (url: string, cause: unknown): InsituError =>
+    new UnsupportedError(`${url}: ${text}`, { cause: bare(cause) })
+
+const KNOWN: readonly Known[] = [
+  {
+    pattern: /^OOM\b/,
+    make: unavailable(
+      'ERR_STORE_FULL',
+      "the server's memory is full (maxmemory) and nothing was written; free some, or raise it: CONFIG SET maxmemory",
+    ),
+  },
+  {
+    pattern: /^MISCONF\b/,
+    make: unavailable('ERR_STORE_FLUSH', 'the server cannot write to its disk and takes no writes until it can; look at its log'),
+  },
+  {
+    pattern: /^READONLY\b/,
+    make: unavailable('ERR_STORE_READ_ONLY', 'the server is a read-only replica; give the url of its master'),
+  },
+  {
+    pattern: /^NOREPLICAS\b/,
+    make: unavailable('ERR_NOT_REPLICATED', 'fewer replicas are connected than min-replicas-to-write asks for'),
+  },
+  {
+    pattern: /^(?:WRONGPASS|NOAUTH)\b|invalid password|invalid username-password|without any password configured/,
+    make: unavailable(
+      'ERR_STORE_ACCESS',
+      'the server refuses the user or password; give them in the url or in INSITU_REDIS_USERNAME and INSITU_REDIS_PASSWORD',
+    ),
+  },
+  {
+    pattern: /^NOPERM\b|ACL failure in script|can't run this command/,
+    make: unavailable('ERR_STORE_ACCESS', 'the user may not do what the backend needs; docs/backends/redis.md lists the rules of its ACL'),
+  },
+  { pattern: /^MOVED\b/, make: unsupported('this server belongs to a Cluster; write redis+cluster:// instead of redis://') },
+  {
+    pattern: /cluster support disabled/,
+    make: unsupported('this server belongs to no Cluster; write redis:// instead of redis+cluster://'),
+  },
+  {
+    pattern: /^WRONGTYPE\b/,
+    make: (url, cause) =>
+      new CorruptError(`${url}: a key of the namespace holds something else; was it written by another program?`, { cause: bare(cause) }),
+  },
+  {
+    pattern: /Protocol error|unexpected byte/i,
+    make: unavailable(
+      'ERR_UNAVAILABLE',
+      'what answers there does not speak the protocol of Redis; is the port right, and TLS (rediss://) on where it should be?',
+    ),
+  },
+]
+
+/** An error for the caller. */
+export function namedError(url: string, cause: unknown): InsituError {
+  if (cause instanceof InsituError) return cause
+  const { message, name } = cause as Error
+  const known = KNOWN.find(({ pattern }) => pattern.test(message))
+  if (known) return known.make(url, cause)
+  if (name === 'ReplyError')
+    return new InsituError(`${url}: the server refused a script: ${message}`, { code: 'ERR_INTERNAL', cause: bare(cause) })
+  return new UnavailableError(`${url}: the server cannot be reached (${message}); is it running there?`, { cause: bare(cause) })
+}
+
+/** ioredis hangs the whole command, data and passwords included, on its errors. */
+export function bare(cause: unknown): Error {
+  const { message, name } = cause as Error
+  const error = new Error(message)
+  error.name = name
+  return error
+}

@@ -1,0 +1,100 @@
+/**
+ * Where things lie. Keys are spread over PARTITIONS hash tags, and what must commit together shares one: so a tag is a domain in a Cluster,
+ * and a slot always holds whole tags. A single server has the same keys, all in one domain, so that data can move between the two.
+ */
+import type { CommitId, Id, TableId } from '../../src/ids.js'
+
+/** Part of the format: changing it needs a new FORMAT. */
+export const PARTITIONS = 4096
+/** Width of a window of receipts. Small hashes take a quarter of the memory of large ones. */
+const RECEIPTS_WINDOW_MS = 10_000
+/** Hexadecimal digits at the end of an id that say its partition. */
+const TAIL = 3
+
+export type Partition = number
+
+/** Uuids end in random digits: no hash is needed. */
+export const partitionOfId = (id: string): Partition => Number.parseInt(id.slice(-TAIL), 16)
+
+/** FNV-1a over code units. */
+export function partitionOfAlias(alias: string): Partition {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < alias.length; i++) hash = Math.imul(hash ^ alias.charCodeAt(i), 0x01000193)
+  return (hash >>> 0) % PARTITIONS
+}
+
+/** The keys of one namespace. */
+export class RedisKeys {
+  constructor(readonly namespace: string) {}
+
+  /** Says that the namespace is in use, by which format, and since when. */
+  get format(): string {
+    return this.#at(0, 'format')
+  }
+
+  sequence(partition: Partition): string {
+    return this.#at(partition, 'seq')
+  }
+
+  object(id: Id): string {
+    return this.#at(partitionOfId(id), `o:${id}`)
+  }
+
+  /** Names that an object has or once had. */
+  hints(id: Id): string {
+    return this.#at(partitionOfId(id), `n:${id}`)
+  }
+
+  alias(alias: string): string {
+    return this.#at(partitionOfAlias(alias), `a:${alias}`)
+  }
+
+  marks(home: Id): string {
+    return this.#at(partitionOfId(home), `m:${home}`)
+  }
+
+  staged(home: Id): string {
+    return this.#at(partitionOfId(home), `s:${home}`)
+  }
+
+  /** Definition, index, rows, counters. */
+  table(id: TableId): readonly [definition: string, index: string, rows: string, counters: string] {
+    const of = (what: string): string => this.#at(partitionOfId(id), `t:${id}:${what}`)
+    return [of('def'), of('keys'), of('rows'), of('sums')]
+  }
+
+  /** A commit id says when it was made, so that nobody has to look for its receipt. */
+  receipts(partition: Partition, commit: CommitId): string {
+    const madeMs = Number.parseInt(commit.slice(0, 8) + commit.slice(9, 13), 16)
+    return this.#at(partition, `x:${Math.floor(madeMs / RECEIPTS_WINDOW_MS).toString(36)}`)
+  }
+
+  /** A pattern for SCAN that finds all objects. */
+  get anyObject(): string {
+    return `${escaped(this.namespace)}:{*}:o:*`
+  }
+
+  anyAlias(prefix: string): string {
+    return `${escaped(this.namespace)}:{*}:a:${escaped(prefix)}*`
+  }
+
+  get anything(): string {
+    return `${escaped(this.namespace)}:{*}:*`
+  }
+
+  /** The id in the key of an object. */
+  idOf(key: string): Id {
+    return key.slice(key.lastIndexOf(':') + 1) as Id
+  }
+
+  aliasOf(key: string): string {
+    return key.slice(key.indexOf('}:a:', this.namespace.length) + 4)
+  }
+
+  #at(partition: Partition, rest: string): string {
+    return `${this.namespace}:{${partition}}:${rest}`
+  }
+}
+
+/** Text as itself inside a pattern of SCAN. */
+const escaped = (text: string): string => text.replace(/[\\*?[\]]/g, '\\$&')

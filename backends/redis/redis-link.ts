@@ -1,0 +1,193 @@
+/** Calls of scripts: repeated while that is harmless and there is patience, each told how far the store had come. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Cluster, Redis } from 'ioredis'
+import { InsituError, StateLostError, UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
+import { type Argument, type Client, type Driver, makeDriver } from './redis-client.js'
+import type { RedisConfig } from './redis-config.js'
+import { bare, type Failure, failureOf, namedError } from './redis-errors.js'
+import type { Partition, RedisKeys } from './redis-keys.js'
+import { loadScripts, type Script, type ScriptName } from './scripts.js'
+
+export type Reply = Buffer | number | null | readonly Reply[]
+export type { Argument }
+
+export interface Call {
+  readonly script: ScriptName
+  /** The domain whose sequence guards the call; all keys lie in it. */
+  readonly domain: Partition
+  readonly keys: readonly string[]
+  /** `isAgain`: a copy of the call may be under way. */
+  readonly args: (isAgain: boolean) => readonly Argument[]
+  /** Whether it matters if it was executed. */
+  readonly isWrite?: boolean
+}
+
+const PAUSE_MS_MIN = 10
+const PAUSE_MS_MAX = 300
+const OPEN_MS = 2_000
+
+export class RedisLink {
+  readonly #scripts = loadScripts()
+  /** The highest sequence that each domain has shown. */
+  readonly #sequences = new Map<Partition, number>()
+  #driver: Driver | undefined
+  #lastError: Error | undefined
+  #lost: StateLostError | undefined
+
+  constructor(
+    readonly config: RedisConfig,
+    readonly keys: RedisKeys,
+  ) {}
+
+  get client(): Client {
+    return this.#open.client
+  }
+
+  get #open(): Driver {
+    if (!this.#driver) throw new UnavailableError(`${this.config.url} is closed.`, { code: 'ERR_CLOSED' })
+    return this.#driver
+  }
+
+  async open(signal?: AbortSignal): Promise<void> {
+    if (this.#driver) return
+    const driver = await makeDriver(this.config)
+    const { client } = driver
+    const note = (error: Error & { readonly lastNodeError?: Error }): void => void (this.#lastError = error.lastNodeError ?? error)
+    client.on('error', note)
+    client.on('node error', note)
+    try {
+      await connected(client, signal)
+      this.#driver = driver
+    } catch (error) {
+      client.disconnect()
+      signal?.throwIfAborted()
+      throw namedError(this.config.url, (error as { lastNodeError?: Error }).lastNodeError ?? this.#lastError ?? error)
+    }
+  }
+
+  close(): void {
+    const driver = this.#driver
+    this.#driver = undefined
+    this.#lost = undefined
+    this.#sequences.clear()
+    driver?.client.disconnect()
+  }
+
+  /** The script's reply without the sequence. */
+  async call(call: Call): Promise<readonly Reply[]> {
+    const endMs = Date.now() + this.config.patienceMs
+    let isAgain = false
+    for (let nth = 0; ; nth++) {
+      if (this.#lost) throw this.#lost
+      try {
+        return await this.#once(call, isAgain)
+      } catch (error) {
+        const failure = this.#failureOf(error)
+        if (failure === 'final') throw namedError(this.config.url, error)
+        isAgain ||= failure === 'unknown'
+        if (Date.now() > endMs) throw this.#givenUp(error, isAgain && call.isWrite === true)
+      }
+      await delay(Math.min(PAUSE_MS_MIN * 2 ** nth, PAUSE_MS_MAX))
+    }
+  }
+
+  /** Plain commands, repeated like scripts. */
+  async command<T>(send: (client: Client) => Promise<T>): Promise<T> {
+    const endMs = Date.now() + this.config.patienceMs
+    for (let nth = 0; ; nth++) {
+      try {
+        return await send(this.client)
+      } catch (error) {
+        if (this.#failureOf(error) === 'final') throw namedError(this.config.url, error)
+        if (Date.now() > endMs) throw this.#givenUp(error, false)
+      }
+      await delay(Math.min(PAUSE_MS_MIN * 2 ** nth, PAUSE_MS_MAX))
+    }
+  }
+
+  /** The servers that take writes. */
+  masters(): readonly Redis[] {
+    const { client } = this
+    return isCluster(client) ? client.nodes('master') : [client]
+  }
+
+  async #once({ script, domain, keys, args }: Call, isAgain: boolean): Promise<readonly Reply[]> {
+    const guarded = [this.keys.sequence(domain), ...keys]
+    const rest = [this.#sequences.get(domain) ?? 0, ...args(isAgain)]
+    const reply = (await this.#evaluate(this.#scripts[script], guarded, rest)) as readonly Reply[]
+    const [sequence, ...results] = reply
+    if (sequence instanceof Buffer) {
+      if (sequence.toString() === 'lost') throw this.#stateLost(domain, Number(results[0]))
+      return reply
+    }
+    if (Number(sequence) > (this.#sequences.get(domain) ?? 0)) this.#sequences.set(domain, Number(sequence))
+    return results
+  }
+
+  async #evaluate({ sha, text }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+    const driver = this.#open
+    try {
+      return await driver.send('evalsha', [sha, keys.length, ...keys, ...args])
+    } catch (error) {
+      // A server forgets scripts when it is restarted or told to; EVAL makes it remember.
+      if (failureOf(error) !== 'no script') throw error
+      return driver.send('eval', [text, keys.length, ...keys, ...args])
+    }
+  }
+
+  /** In a Cluster a master that stops being one says so, and another has its slots by and by. */
+  #failureOf(error: unknown): Failure {
+    const client = this.#driver?.client
+    const failure = failureOf(error)
+    if (!client || !isCluster(client) || error instanceof InsituError) return failure
+    if (failure !== 'no script') client.refreshSlotsCache()
+    return (error as Error).message.startsWith('READONLY') ? 'again' : failure
+  }
+
+  #stateLost(domain: Partition, found: number): StateLostError {
+    this.#lost = new StateLostError(
+      `${this.config.url}: the store went back in time: changes that it had acknowledged are gone. Restore it, or accept its state by opening it again.`,
+      { domain, expected: this.#sequences.get(domain), found },
+    )
+    return this.#lost
+  }
+
+  #givenUp(error: unknown, isUnknown: boolean): Error {
+    const { url, patienceMs } = this.config
+    if (!isUnknown)
+      return new UnavailableError(`${url} did not answer within ${patienceMs} ms: ${(error as Error).message}`, {
+        retryable: true,
+        cause: bare(error),
+      })
+    return new UnknownOutcomeError(`${url} did not answer within ${patienceMs} ms; it is not known whether the group was committed`, {
+      retryable: true,
+      cause: bare(error),
+    })
+  }
+}
+
+export const isCluster = (client: Client): client is Cluster => client.isCluster
+
+/** A server that has just been started may need a moment; one that refuses the password will do so again. */
+async function connected(client: Client, signal?: AbortSignal): Promise<void> {
+  const endMs = Date.now() + OPEN_MS
+  let refused: Error | undefined
+  const note = (error: Error): void => {
+    if (failureOf(error) === 'final') refused = error
+  }
+  client.on('error', note)
+  for (;;) {
+    signal?.throwIfAborted()
+    try {
+      if (client.status === 'wait' || client.status === 'end') await client.connect()
+      else if (client.status !== 'ready') await delay(PAUSE_MS_MIN)
+      if (client.status === 'ready') return void client.off('error', note)
+    } catch (error) {
+      const cause = refused ?? (error as { lastNodeError?: Error }).lastNodeError ?? error
+      if (failureOf(cause) === 'final' || Date.now() > endMs) throw cause
+      await delay(PAUSE_MS_MIN * 5)
+    }
+    if (refused) throw refused
+    if (Date.now() > endMs) throw new Error(`not connected after ${OPEN_MS} ms`)
+  }
+}

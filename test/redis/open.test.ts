@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import { createBackend } from '../../backends/redis/index.js'
+import { StateLostError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import { put, send, thing } from '../conformance/contract-kit.js'
+import { freePorts } from '../servers/free-ports.js'
+import { RedisCluster, RedisServer, whyNoRedis } from '../servers/redis.js'
+import { notRun } from '../tools/not-run.js'
+import { backendAt, failureOf, freshNamespace, openAt } from './kit.js'
+
+const PASSWORD = 'open sesame/@:'
+
+describe('redis: opening', function () {
+  this.timeout(30_000)
+  const servers: { stop(): Promise<void> }[] = []
+  const started = async <S extends { stop(): Promise<void> }>(server: Promise<S>): Promise<S> => {
+    servers.push(await server)
+    return server
+  }
+  before(function () {
+    this.timeout(300_000)
+    const why = whyNoRedis()
+    if (why !== undefined) notRun(this, why)
+  })
+  afterEach(async () => {
+    await Promise.all(servers.splice(0).map((server) => server.stop()))
+  })
+
+  it('a server that is not there is named within three seconds', async () => {
+    const [port] = await freePorts(1)
+    for (const scheme of ['redis', 'redis+cluster']) {
+      const start = Date.now()
+      const error = await failureOf(() => createBackend(`${scheme}://127.0.0.1:${port}`).open())
+      assert.ok(error instanceof UnavailableError, inspect(error))
+      assert.match(error.message, new RegExp(`127.0.0.1:${port}`))
+      assert.ok(Date.now() - start < 3000, `${scheme} took ${Date.now() - start} ms`)
+    }
+  })
+
+  it('user and password are passed on, and a wrong one is named without being shown', async () => {
+    const server = await started(RedisServer.start())
+    await server.cli('ACL', 'SETUSER', 'insitu', 'on', `>${PASSWORD}`, 'allkeys', 'allchannels', '+@all')
+    await server.cli('CONFIG', 'SET', 'requirepass', 'another')
+    const at = (secrets: string): string => `redis://${secrets}127.0.0.1:${server.port}?namespace=${freshNamespace()}`
+    const good = createBackend(at(`insitu:${encodeURIComponent(PASSWORD)}@`))
+    await good.open()
+    await send(good, put(thing(), { v: 1 }))
+    assert.ok(!good.url.includes('insitu:') && !good.url.includes('sesame'), good.url)
+    await good.close()
+    for (const secrets of ['', 'insitu:wrong-secret@', ':wrong-secret@']) {
+      const error = await failureOf(() => createBackend(at(secrets)).open())
+      assert.ok(error instanceof UnavailableError, inspect(error))
+      assert.equal(error.code, 'ERR_STORE_ACCESS', error.message)
+      assert.ok(!inspect(error, { depth: 9, showHidden: true }).includes('wrong-secret'))
+    }
+  })
+
+  it('a user who may do what the page lists can do everything, and one who may not is told', async () => {
+    const server = await started(RedisServer.start())
+    const namespace = freshNamespace()
+    await server.cli('ACL', 'SETUSER', 'narrow', 'on', '>secret', `~${namespace}:*`, ...ACL_COMMANDS)
+    const url = `redis://narrow:secret@127.0.0.1:${server.port}?namespace=${namespace}`
+    const backend = createBackend(url)
+    await backend.open()
+    const ref = thing()
+    await send(backend, put(ref, { v: 1 }))
+    assert.equal((await backend.read([ref]))[0]!.cells.get('v'), 1)
+    await backend.locate([ref])
+    for await (const page of backend.objects({})) assert.deepEqual(page, [ref])
+    await backend.close()
+    const open = createBackend(url)
+    await open.open()
+    await server.cli('ACL', 'SETUSER', 'narrow', '-hset', '-zrem')
+    const error = await failureOf(() => createBackend(url).open())
+    assert.equal(error.code, 'ERR_STORE_ACCESS', inspect(error))
+    assert.deepEqual(error.commands, ['HSET', 'ZREM'])
+    assert.equal((await failureOf(() => send(open, put(thing(), { v: 1 })))).code, 'ERR_STORE_ACCESS')
+    await open.close()
+  })
+
+  it('TLS is spoken to a server that asks for it, with the certificate checked', async function () {
+    const folder = await mkdtemp(join(tmpdir(), 'insitu-tls-'))
+    try {
+      const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+      const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost', '-days', '2']
+      const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, ...subject])
+      if (made.status !== 0) notRun(this, 'there is no openssl to make a certificate with')
+      const [port] = await freePorts(1)
+      const tls = [
+        '--tls-port',
+        `${port}`,
+        '--tls-cert-file',
+        cert,
+        '--tls-key-file',
+        key,
+        '--tls-ca-cert-file',
+        cert,
+        '--tls-auth-clients',
+        'no',
+      ]
+      await started(RedisServer.start(tls))
+      const url = `rediss://127.0.0.1:${port}?namespace=${freshNamespace()}`
+      const backend = createBackend(`${url}&caFile=${encodeURIComponent(cert)}`)
+      await backend.open()
+      await send(backend, put(thing(), { v: 1 }))
+      await backend.close()
+      const error = await failureOf(() => createBackend(url).open())
+      assert.ok(error instanceof UnavailableError, inspect(error))
+      assert.match(error.message, /self-signed certificate|unable to verify/)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  })
+
+  it('a namespace sees nothing of another one', async () => {
+    const server = await started(RedisServer.start())
+    const [a, b] = [await openAt(server), await openAt(server)]
+    const ref = thing()
+    await send(a, put(ref, { v: 1 }))
+    assert.deepEqual(await b.read([ref]), [undefined])
+    for await (const page of b.objects({})) assert.fail(`it lists ${page.length} objects`)
+    await Promise.all([a.close(), b.close()])
+  })
+
+  it('a server that evicts keys is refused, with the setting that mends it', async () => {
+    const server = await started(RedisServer.start(['--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru']))
+    const error = await failureOf(() => backendAt(server).open())
+    assert.ok(error instanceof UnsupportedError)
+    assert.match(error.message, /maxmemory-policy noeviction/)
+  })
+
+  it('a read-only replica is refused, naming its master', async () => {
+    const master = await started(RedisServer.start())
+    const replica = await started(RedisServer.start(['--replicaof', '127.0.0.1', `${master.port}`]))
+    const error = await failureOf(() => backendAt(replica).open())
+    assert.equal(error.code, 'ERR_STORE_READ_ONLY', inspect(error))
+    assert.match(error.message, new RegExp(`127.0.0.1:${master.port}`))
+  })
+
+  it('a cluster url for a single server is refused, and the reverse', async () => {
+    const server = await started(RedisServer.start())
+    const single = await failureOf(() => backendAt({ url: server.url.replace('redis:', 'redis+cluster:') }).open())
+    assert.ok(single instanceof UnsupportedError, inspect(single))
+    assert.match(single.message, /redis:\/\//)
+    const cluster = await started(RedisCluster.start())
+    const error = await failureOf(() => backendAt(cluster.servers[0]!).open())
+    assert.ok(error instanceof UnsupportedError, inspect(error))
+    assert.match(error.message, /redis\+cluster:\/\//)
+  })
+
+  it('another format in the namespace is refused', async () => {
+    const server = await started(RedisServer.start())
+    const namespace = freshNamespace()
+    await server.cli('SET', `${namespace}:{0}:format`, 'insitu redis 99')
+    const error = await failureOf(() => backendAt(server, { namespace }).open())
+    assert.equal(error.code, 'ERR_FORMAT_VERSION')
+  })
+
+  it('what does not speak the protocol is named', async () => {
+    const { createServer } = await import('node:http')
+    const web = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
+    await new Promise((resolve) => web.once('listening', resolve))
+    const { port } = web.address() as { port: number }
+    const error = await failureOf(() => createBackend(`redis://127.0.0.1:${port}`).open())
+    assert.ok(error instanceof UnavailableError, inspect(error))
+    web.closeAllConnections()
+    web.close()
+  })
+
+  it('a url that says something impossible is refused before anything is opened', () => {
+    for (const [url, kind] of [
+      ['redis://h?colour=red', UnsupportedError],
+      ['redis://a,b', UnsupportedError],
+      ['redis+cluster://a/3', UnsupportedError],
+      ['redis://h/x', UnsupportedError],
+      ['redis://h?namespace=a:b', UnsupportedError],
+      ['redis:h', ValidationError],
+    ] as const)
+      assert.throws(
+        () => createBackend(url),
+        (error) => error instanceof kind,
+        url,
+      )
+  })
+
+  it('the levels of acknowledgement are those of the server', async () => {
+    const without = await started(RedisServer.start(['--appendonly', 'no']))
+    const always = await started(RedisServer.start(['--appendfsync', 'always']))
+    const acks = async (server: RedisServer): Promise<readonly string[]> => {
+      const backend = await openAt(server)
+      await send(backend, put(thing(), { v: 1 }))
+      for (const ack of backend.capabilities.acks) await backend.flush(ack)
+      await backend.close()
+      return backend.capabilities.acks
+    }
+    assert.deepEqual(await acks(without), ['committed'])
+    assert.deepEqual(await acks(always), ['committed', 'durable'])
+    const copy = await started(RedisServer.start(['--replicaof', '127.0.0.1', `${always.port}`]))
+    await always.hasReplica()
+    assert.deepEqual(await acks(always), ['committed', 'durable', 'replicated:1'])
+    const backend = await openAt(always)
+    await send(backend, put(thing(), { v: 1 }))
+    copy.signal('SIGSTOP')
+    const slow = await openAt(always, { patienceMs: '300' })
+    await send(slow, put(thing(), { v: 1 }))
+    const error = await failureOf(() => slow.flush('replicated:1'))
+    assert.equal(error.code, 'ERR_NOT_REPLICATED', inspect(error))
+    copy.signal('SIGCONT')
+    await backend.flush('replicated:1')
+    await Promise.all([backend.close(), slow.close()])
+  })
+
+  it('a store that lost what it had acknowledged says so at its next use, and for good', async () => {
+    const server = await started(RedisServer.start(['--appendonly', 'no']))
+    const backend = await openAt(server)
+    const ref = thing()
+    await send(backend, put(ref, { v: 1 }))
+    await server.kill()
+    await server.start()
+    for (const use of [() => backend.read([ref]), () => send(backend, put(thing(), { v: 2 })), () => backend.find([ref.id])])
+      assert.ok((await failureOf(use)) instanceof StateLostError)
+    await backend.close()
+    await backend.open()
+    assert.deepEqual(await backend.read([ref]), [undefined], 'opening again accepts the state')
+    await backend.close()
+  })
+})
+
+/** As docs/backends/redis.md lists them. */
+const ACL_COMMANDS =
+  '+ping +info +config|get +client|setname +select +eval +evalsha +get +set +setnx +incr +pexpire +exists +unlink +hget +hmget +hgetall +hset +hsetnx +hdel +hexists +sadd +smembers +zadd +zrem +zscore +zcard +zrange +zrangebylex +zrevrangebylex +zlexcount +memory|usage +scan +wait'.split(
+    ' ',
+  )

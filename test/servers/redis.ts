@@ -1,0 +1,163 @@
+/** Redis servers for tests: processes of ours on this machine's loopback, each in a folder of its own, gone at the end. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { freePorts } from './free-ports.js'
+import { installed } from './install.js'
+
+const run = promisify(execFile)
+
+let missing: { readonly why: string | undefined } | undefined
+
+/** Why no server can be started here; `undefined` when one can. Installs it first where that is possible. */
+export function whyNoRedis(): string | undefined {
+  missing ??= { why: installed('redis-server', ['redis-server', 'redis-tools']) }
+  return missing.why
+}
+
+const START_MS = 10_000
+
+/** Processes that would outlive a test run that is interrupted. */
+const alive = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of alive) child.kill('SIGKILL')
+})
+
+export class RedisServer {
+  #child: ChildProcess | undefined
+
+  private constructor(
+    readonly port: number,
+    readonly folder: string,
+    readonly options: readonly string[],
+  ) {}
+
+  /** `options` as on the command line of redis-server; its log of writes is on unless they say otherwise. */
+  static async start(options: readonly string[] = [], port?: number): Promise<RedisServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'insitu-redis-'))
+    const server = new RedisServer(port ?? (await freePorts(1))[0]!, folder, options)
+    await server.start()
+    return server
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  /** Starts it again, on what it left. */
+  async start(): Promise<void> {
+    const { port, folder, options } = this
+    const own = [
+      '--port',
+      `${port}`,
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      folder,
+      '--appendonly',
+      'yes',
+      '--save',
+      '',
+      '--repl-diskless-sync-delay',
+      '0',
+    ]
+    const child = spawn('redis-server', [...own, ...options], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = child
+    alive.add(child)
+    child.once('exit', () => alive.delete(child))
+    await answers(child, () => this.cli('PING'))
+  }
+
+  /** SIGKILL: like a crash of the server, not of the machine. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const gone = once(child, 'exit')
+    child.kill('SIGKILL')
+    await gone
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal)
+  }
+
+  async stop(): Promise<void> {
+    this.signal('SIGCONT')
+    await this.kill()
+    await rm(this.folder, { recursive: true, force: true })
+  }
+
+  /** Waits until a copy of this one has caught up. */
+  async hasReplica(): Promise<void> {
+    while (!(await this.cli('INFO', 'replication')).includes('state=online')) await delay(20)
+  }
+
+  /** What redis-cli prints, `args` being its own. */
+  async cli(...args: readonly string[]): Promise<string> {
+    const { stdout } = await run('redis-cli', ['-e', '-p', `${this.port}`, ...args], { maxBuffer: 2 ** 26 })
+    return stdout.trimEnd()
+  }
+
+  /** `redis-cli --cluster COMMAND`, by this node. */
+  async cluster(command: string, ...args: readonly string[]): Promise<string> {
+    const { stdout } = await run('redis-cli', ['--cluster', command, `127.0.0.1:${this.port}`, ...args], { maxBuffer: 2 ** 26 })
+    return stdout
+  }
+}
+
+async function answers(child: ChildProcess, ping: () => Promise<string>): Promise<void> {
+  let log = ''
+  for (const stream of [child.stdout!, child.stderr!])
+    stream.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-2000)))
+  for (const endMs = Date.now() + START_MS; ; await delay(20)) {
+    const said = await ping().catch(() => '')
+    // One that asks for a password, or speaks TLS only, is up as well.
+    if (/PONG|NOAUTH/.test(said) || /Ready to accept connections/.test(log)) return
+    if (child.exitCode !== null) throw new Error(`redis-server ended at once:\n${log}`)
+    if (Date.now() > endMs) throw new Error(`redis-server does not answer:\n${log}`)
+  }
+}
+
+/** A Cluster of three masters, each with as many replicas as asked for. */
+export class RedisCluster {
+  private constructor(readonly servers: readonly RedisServer[]) {}
+
+  static async start(replicas = 0, options: readonly string[] = []): Promise<RedisCluster> {
+    const ports = await freePorts(3 * (1 + replicas))
+    const own = ['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf', '--cluster-node-timeout', '2000']
+    const servers = await Promise.all(ports.map((port) => RedisServer.start([...own, ...options], port)))
+    const cluster = new RedisCluster(servers)
+    const addresses = ports.map((port) => `127.0.0.1:${port}`)
+    await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', `${replicas}`, '--cluster-yes'])
+    await cluster.#settled(replicas)
+    return cluster
+  }
+
+  get url(): string {
+    return `redis+cluster://${this.servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.stop()))
+  }
+
+  /** A replica that has not finished its first copy cannot take over. */
+  async #settled(replicas: number): Promise<void> {
+    for (const endMs = Date.now() + START_MS * 2; ; await delay(50)) {
+      const infos = await Promise.all(this.servers.map((server) => server.cli('CLUSTER', 'INFO')))
+      const links = await Promise.all(this.servers.map((server) => server.cli('INFO', 'replication')))
+      const copies = links.filter((text) => text.includes('role:slave'))
+      const areLinked = copies.length === 3 * replicas && copies.every((text) => text.includes('master_link_status:up'))
+      if (infos.every((text) => text.includes('cluster_state:ok')) && areLinked) return
+      if (Date.now() > endMs) throw new Error('the Cluster does not settle')
+    }
+  }
+}
