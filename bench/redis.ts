@@ -76,7 +76,9 @@ const together = (batch: readonly RedisItem[]): Promise<unknown> =>
 
 const atOnce = (batch: readonly RedisItem[]): Promise<unknown> => Promise.all(batch.map((item) => item.makePersistent()))
 
-const checked = (texts: readonly (string | undefined)[]): void => texts.forEach((text, n) => mustEqual(text, textOf(n), `text ${n}`))
+function checked(texts: readonly (string | undefined)[]): void {
+  for (const [n, text] of texts.entries()) mustEqual(text, textOf(n), `text ${n}`)
+}
 
 const make =
   (field: Field, how: (batch: readonly RedisItem[]) => Promise<unknown>): Sample =>
