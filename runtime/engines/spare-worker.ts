@@ -15,7 +15,6 @@ let spare: { thread: Worker; isReady: boolean } | undefined
 export function prepareWorker(): void {
   if (spare) return
   const made = { thread: newThread(), isReady: false }
-  made.thread.unref()
   made.thread.on('message', (message: FromWorker) => {
     if (message.do === 'ready') made.isReady = true
   })
@@ -23,6 +22,7 @@ export function prepareWorker(): void {
   made.thread.on('error', forget)
   made.thread.on('exit', forget)
   spare = made
+  made.thread.unref() // last: to listen to a thread keeps the process alive for it
   function forget(): void {
     if (spare === made) spare = undefined
   }

@@ -217,6 +217,17 @@ describe('programs with tasks', function () {
     expect(code).to.equal(130)
   })
 
+  it('a program that has tasks and calls none ends', async () => {
+    const app = `
+      import { main, task } from 'INSITU'
+      export const never = task(() => 1)
+      main(import.meta, () => console.log('idle'))`
+    const began = performance.now()
+    const { code, stdout } = await run({ 'app.mjs': app })
+    expect([code, stdout]).to.deep.equal([0, 'idle\n'])
+    expect(performance.now() - began).to.be.lessThan(15_000)
+  })
+
   it('a program whose workers cannot start says why, and ends', async () => {
     const env = { INSITU_STORAGE: 'memory:', INSITU_WORKER_HEAP_MB: '2' }
     const { code, stderr } = await node([join(root, 'dist/examples/quick-start/app.js')], { env })
