@@ -2,6 +2,7 @@ import { chmodSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, readS
 import { dirname, join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { CorruptError, UnavailableError } from '../../src/errors.js'
+import { DATABASES } from './databases.js'
 import { requireRoomForNew } from './disk-room.js'
 
 export type Records = Database<Uint8Array, Uint8Array>
@@ -11,24 +12,6 @@ type Root = RootDatabase<Uint8Array, Uint8Array> & {
   sync(done: (error?: Error) => void): void
   readonly env: { stat(): { readonly pageSize: number }; info(): { readonly lastPageNumber: number; readonly lastTxnId: number } }
 }
-
-/** Names of the databases in the file. */
-export const DATABASES = {
-  /** The format, the owner, tables being dropped. */
-  meta: 'meta',
-  objects: 'objects',
-  names: 'names',
-  namesByObject: 'names-by-object',
-  objectsByClass: 'objects-by-class',
-  classes: 'classes',
-  tables: 'tables',
-  rows: 'rows',
-  /** Removed rows by time. */
-  graves: 'graves',
-  marks: 'marks',
-  staged: 'staged',
-  receipts: 'receipts',
-} as const
 
 export type Environment = { readonly root: Root } & { readonly [name in keyof typeof DATABASES]: Records }
 

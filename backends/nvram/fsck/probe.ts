@@ -1,6 +1,6 @@
 /** Reads a whole file by LMDB: a process of its own, which a damaged map may end. `node probe.js FOLDER` */
 import { type Database, open } from 'lmdb'
-import { DATABASES } from '../environment.js'
+import { DATABASES } from '../databases.js'
 
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
 const root = open<Uint8Array, Uint8Array>(process.argv[2]!, { ...BINARY, noSubdir: false, readOnly: true, maxDbs: 24 })

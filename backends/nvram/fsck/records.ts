@@ -6,14 +6,12 @@ import { decodeKey } from '../../../src/dict/row-key.js'
 import { UnsupportedError } from '../../../src/errors.js'
 import { type Id, readUuid, type TableId } from '../../../src/ids.js'
 import { type AliasRecord, decodeCells, type RowRecord } from '../../memory/space.js'
-import type { DATABASES } from '../environment.js'
+import type { DatabaseName } from '../databases.js'
 import { aliasKey, aliasOf, keyInTable, markKey, rowInGrave, tableIn } from '../keys.js'
 import { rowName } from '../nvram-space.js'
 import { FORMAT_KEY, OWNER_KEY } from '../owner.js'
 import { damaged, FORMAT, type OpenObject, openObject, openReceipt, openRow, openValue } from '../record.js'
 import { DROP_PREFIX } from '../table-drop.js'
-
-export type DatabaseName = keyof typeof DATABASES
 
 const ID_BYTES = 16
 const idAt = (key: Uint8Array, at = 0): string => (key.length >= at + ID_BYTES ? readUuid(key, at) : `key ${hex(key)}`)

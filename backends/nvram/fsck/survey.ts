@@ -1,24 +1,12 @@
 import type { Cell, Ref, Table } from '../../../src/backend.js'
 import { UnsupportedError } from '../../../src/errors.js'
 import { type ClassId, type Id, readUuid, type TableId } from '../../../src/ids.js'
-import { DATABASES } from '../environment.js'
+import { DATABASES, type DatabaseName } from '../databases.js'
 import { aliasOf, aliasOfObject, classNumberOf, objectOf, tableIn } from '../keys.js'
 import { DROP_PREFIX } from '../table-drop.js'
 import type { OnFinding } from './finding.js'
 import type { OnDamage, PageFile, Tree } from './page-file.js'
-import {
-  checkRecord,
-  type DatabaseName,
-  nameOf,
-  refsOf,
-  soundAlias,
-  soundClass,
-  soundObject,
-  soundRow,
-  soundTable,
-  tablesIn,
-  valuesOf,
-} from './records.js'
+import { checkRecord, nameOf, refsOf, soundAlias, soundClass, soundObject, soundRow, soundTable, tablesIn, valuesOf } from './records.js'
 
 /** Classes and tables first: what follows is checked against them. */
 const ORDER: readonly DatabaseName[] = [

@@ -1,0 +1,19 @@
+/** Names of the databases in the file. */
+export const DATABASES = {
+  /** The format, the owner, tables being dropped. */
+  meta: 'meta',
+  objects: 'objects',
+  names: 'names',
+  namesByObject: 'names-by-object',
+  objectsByClass: 'objects-by-class',
+  classes: 'classes',
+  tables: 'tables',
+  rows: 'rows',
+  /** Removed rows by time. */
+  graves: 'graves',
+  marks: 'marks',
+  staged: 'staged',
+  receipts: 'receipts',
+} as const
+
+export type DatabaseName = keyof typeof DATABASES
