@@ -11,7 +11,7 @@ import { compiledTests, root } from './test-files.js'
  */
 
 /** Past this the run is ended and counts as failed: a hanging test must not hang the machine that runs it. */
-const LIMIT_MS = 15 * 60_000
+const LIMIT_MS = 24 * 60_000
 /** How long open handles may keep a process after its last test, before it is ended and named a failure. */
 const LINGER_MS = 10_000
 
