@@ -137,7 +137,9 @@ export class RedisBackend implements Backend {
     this.#opening = undefined
     await opening?.catch(() => {})
     await this.#sender.idle()
-    if (!this.#opening) this.#link.close()
+    if (this.#opening) return
+    this.#acknowledgement.close()
+    this.#link.close()
   }
 
   domain(op: Op): Domain {
