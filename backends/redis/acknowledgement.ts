@@ -14,6 +14,8 @@ const WAIT_MS = 1000
 export class Acknowledgement {
   #acks: readonly Ack[] = ['committed']
   #needsAofWait = false
+  readonly #turns = new Map<Ack, { now?: Promise<void>; next?: Promise<void> }>()
+  readonly #sides = new Map<Redis, Redis>()
 
   constructor(
     readonly link: RedisLink,
@@ -30,16 +32,56 @@ export class Acknowledgement {
     if (ack === 'committed') return
     // With `appendfsync always` a server answers only when its disk has the write.
     if (ack === 'durable' && !this.#needsAofWait) return
+    await this.#shared(ack)
+  }
+
+  close(): void {
+    for (const side of this.#sides.values()) side.disconnect()
+    this.#sides.clear()
+  }
+
+  /** Who comes while a wait is under way shares the next one, which begins after all that it committed. */
+  #shared(ack: Ack): Promise<void> {
+    const turn = this.#turns.get(ack) ?? {}
+    this.#turns.set(ack, turn)
+    if (turn.next) return turn.next
+    const begin = (): Promise<void> => {
+      delete turn.next
+      const now = this.#everywhere(ack).finally(() => {
+        if (turn.now === now) delete turn.now
+      })
+      turn.now = now
+      return now
+    }
+    if (!turn.now) return begin()
+    turn.next = turn.now.then(begin, begin)
+    return turn.next
+  }
+
+  async #everywhere(ack: Ack): Promise<void> {
     const copies = ack === 'durable' ? 0 : Number(ack.slice('replicated:'.length))
     await Promise.all(this.link.masters().map((server) => this.#waitAt(server, copies, ack)))
+  }
+
+  /** A wait holds up all that comes behind it on its connection, so that it has one of its own. */
+  #sideOf(server: Redis): Redis {
+    const known = this.#sides.get(server)
+    if (known && known.status !== 'end') return known
+    const side = server.duplicate()
+    side.on('error', () => {}) // what is asked of it fails by itself
+    this.#sides.set(server, side)
+    return side
   }
 
   async #waitAt(server: Redis, copies: number, ack: Ack): Promise<void> {
     const endMs = Date.now() + this.link.config.patienceMs
     for (;;) {
-      // WAIT is about writes of its own connection only, which may be a new one: a write of no matter makes it stand for all before.
-      await this.link.command(() => server.set(this.#keyAt(server), '', 'PX', WAIT_MS))
-      const reached = await this.link.command(() => (copies === 0 ? waitForDisk(server) : server.wait(copies, WAIT_MS)))
+      // WAIT is about writes of its own connection: one of no matter stands for all that the server took before.
+      const reached = await this.link.command(async () => {
+        const side = this.#sideOf(server)
+        await side.set(this.#keyAt(server), '', 'PX', WAIT_MS)
+        return copies === 0 ? waitForDisk(side) : side.wait(copies, WAIT_MS)
+      })
       if (reached >= Math.max(1, copies)) return
       if (Date.now() > endMs)
         throw new UnavailableError(`${this.link.config.url}: ${ack} was not reached: ${reached} of ${copies} replicas have it`, {

@@ -1,7 +1,9 @@
 import type {
   Ack,
+  Aggregates,
   Backend,
   Capabilities,
+  Cell,
   Found,
   Group,
   Key,
@@ -46,6 +48,7 @@ const WHOLE: Partition = 0
 export class RedisBackend implements Backend {
   readonly url: string
   readonly keys: RedisKeys
+  readonly aggregates: Aggregates
   readonly #link: RedisLink
   readonly #sender: GroupSender
   readonly #reader: ObjectReader
@@ -68,6 +71,7 @@ export class RedisBackend implements Backend {
     this.#tables = new TableReader(this.#link, this.keys, domainOf)
     this.#listing = new Listing(this.#link, this.keys, domainOf)
     this.#locations = new Locations(this.#link)
+    this.aggregates = { aggregate: (range, by, ops) => this.#aggregate(range, by, ops) }
     this.#acknowledgement = new Acknowledgement(this.#link, this.keys)
   }
 
@@ -133,7 +137,9 @@ export class RedisBackend implements Backend {
     this.#opening = undefined
     await opening?.catch(() => {})
     await this.#sender.idle()
-    if (!this.#opening) this.#link.close()
+    if (this.#opening) return
+    this.#acknowledgement.close()
+    this.#link.close()
   }
 
   domain(op: Op): Domain {
@@ -263,6 +269,11 @@ export class RedisBackend implements Backend {
   async pieces(of: TableId | Piece, atLeast: number): Promise<readonly Piece[]> {
     this.#requireOpen()
     return this.#tables.pieces(of, atLeast)
+  }
+
+  async #aggregate(...[range, by, ops]: Parameters<Aggregates['aggregate']>): Promise<readonly (readonly Cell[])[]> {
+    this.#requireOpen()
+    return this.#tables.aggregate(range, by, ops)
   }
 
   async locate(what: readonly (Ref | Piece)[]): Promise<readonly (readonly Location[])[]> {

@@ -118,7 +118,7 @@ export class RedisLink {
     const [sequence, ...results] = reply
     if (sequence instanceof Buffer) {
       if (sequence.toString() === 'lost') throw this.#stateLost(domain, Number(results[0]))
-      return reply
+      return reply // what the script says of the table that it was asked about
     }
     if (Number(sequence) > (this.#sequences.get(domain) ?? 0)) this.#sequences.set(domain, Number(sequence))
     return results

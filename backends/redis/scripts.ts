@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 /** Beside the sources: the compiler copies no .lua files. */
 const FOLDER = new URL('../../../backends/redis/lua/', import.meta.url)
 
-export type ScriptName = 'commit' | 'read' | 'sizes' | 'define' | 'drop' | 'rows' | 'page' | 'pieces' | 'probe'
+export type ScriptName = 'commit' | 'read' | 'sizes' | 'define' | 'drop' | 'rows' | 'page' | 'pieces' | 'probe' | 'aggregate'
 
 export interface Script {
   readonly name: ScriptName
@@ -14,12 +14,14 @@ export interface Script {
 
 const read = (name: string): string => readFileSync(new URL(`${name}.lua`, FOLDER), 'utf8')
 
+const WITH_TEXT: readonly ScriptName[] = ['commit', 'aggregate']
+
 function script(name: ScriptName): Script {
-  const text = ['guard', ...(name === 'commit' ? ['text'] : []), name].map(read).join('\n')
+  const text = ['guard', ...(WITH_TEXT.includes(name) ? ['text'] : []), name].map(read).join('\n')
   return { name, text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
-const NAMES: readonly ScriptName[] = ['commit', 'read', 'sizes', 'define', 'drop', 'rows', 'page', 'pieces', 'probe']
+const NAMES: readonly ScriptName[] = ['commit', 'read', 'sizes', 'define', 'drop', 'rows', 'page', 'pieces', 'probe', 'aggregate']
 
 /** All scripts, each with what it needs in front. */
 export function loadScripts(): Readonly<Record<ScriptName, Script>> {

@@ -1,10 +1,11 @@
-import type { Key, Piece, Range, StoredRow, Table } from '../../src/backend.js'
+import type { Aggregates, Cell, Key, Piece, Range, StoredRow, Table } from '../../src/backend.js'
 import { prefixBounds } from '../../src/dict/row-key.js'
-import { NotFoundError } from '../../src/errors.js'
+import { NotFoundError, UnsupportedError } from '../../src/errors.js'
 import type { TableId } from '../../src/ids.js'
 import { type Bounds, behind } from '../memory/row-pages.js'
 import { requireSameColumns } from '../memory/same-columns.js'
 import { piecesAt } from '../memory/split.js'
+import { Aggregation } from './aggregation.js'
 import { type Partition, partitionOfId, type RedisKeys } from './redis-keys.js'
 import type { Argument, RedisLink, Reply } from './redis-link.js'
 import { decodeRow, jsonOfTable, type KnownTable, keyOfRow, knownTable, tagOf } from './redis-rows.js'
@@ -13,6 +14,8 @@ import type { ScriptName } from './scripts.js'
 /** A page holds up the server for well below a millisecond. */
 const PAGE_ROWS = 512
 const PAGE_BYTES = 512 * 1024
+/** Looking into a row takes the script some microseconds. */
+const AGGREGATE_ROWS = 500
 
 interface Page {
   readonly rows: readonly StoredRow[]
@@ -105,6 +108,20 @@ export class TableReader {
     return piecesAt(tableOf(of), bounds, cuts)
   }
 
+  /** In pages like a scan, so that no number of rows holds up the server. */
+  async aggregate(range: Range, by: readonly string[], ops: Parameters<Aggregates['aggregate']>[2]): Promise<readonly (readonly Cell[])[]> {
+    const table = await this.#required(tableOf(range.in))
+    const aggregation = new Aggregation(table, range, by, ops)
+    const { to, ...bounds } = prefixBounds(table.table, range)
+    for (let from: Uint8Array | undefined = bounds.from; from; ) {
+      const args = [buffer(from), buffer(to), AGGREGATE_ROWS, aggregation.json]
+      const [last, ...groups]: readonly Reply[] = await this.#of(table, 'aggregate', args)
+      for (const group of groups) aggregation.add(...(group as readonly [readonly Buffer[], readonly (Buffer | null)[]]))
+      from = (last as Buffer).length > 0 ? behind({ from, to }, last as Buffer, false).from : undefined
+    }
+    return aggregation.rows()
+  }
+
   /** How much a piece holds; `undefined` when its table is gone. */
   async bytesOf(piece: Piece): Promise<number | undefined> {
     try {
@@ -144,7 +161,9 @@ export class TableReader {
   async #of(table: KnownTable, script: ScriptName, args: readonly Argument[]): Promise<readonly Reply[]> {
     const { id } = table.table
     const replies = await this.#call(script, id, [table.tag, ...args])
-    if (!(replies[0] instanceof Buffer && replies[0].toString() === 'table')) return replies
+    const refusal = replies[0] instanceof Buffer && replies.length === 1 ? replies[0].toString() : ''
+    if (refusal === 'unsupported') throw new UnsupportedError(`Table ${id} holds values that Redis cannot compute with.`)
+    if (refusal !== 'table') return replies
     this.#known.delete(id)
     throw new NotFoundError(`There is no table ${id}.`, { table: id })
   }

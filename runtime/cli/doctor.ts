@@ -135,10 +135,16 @@ async function space(path: string): Promise<Finding> {
     : { what: 'disk space', health: 'ok', found }
 }
 
-const servers = (): readonly Finding[] =>
-  ['redis', 'cassandra'].map((what) => ({
-    what,
-    health: 'optional',
-    found: 'this version of insitu has no such backend yet',
-    fix: 'use nvram:FOLDER',
-  }))
+const servers = (): readonly Finding[] => [
+  redisDriver(),
+  { what: 'cassandra', health: 'optional', found: 'this version of insitu has no such backend yet', fix: 'use nvram:FOLDER' },
+]
+
+function redisDriver(): Finding {
+  try {
+    createRequire(import.meta.url).resolve('ioredis')
+    return { what: 'redis', health: 'ok', found: 'its driver, ioredis, is there' }
+  } catch {
+    return { what: 'redis', health: 'optional', found: 'its driver is not installed', fix: 'npm install ioredis' }
+  }
+}

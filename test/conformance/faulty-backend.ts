@@ -1,4 +1,4 @@
-import type { Group, Location, Piece, Range, Receipt, Ref, StoredRow } from '../../src/backend.js'
+import type { Aggregates, Backend, Group, Location, Piece, Range, Receipt, Ref, StoredRow } from '../../src/backend.js'
 import { UnavailableError } from '../../src/errors.js'
 import type { Host } from '../../src/ids.js'
 import { ForwardingBackend } from './forwarding-backend.js'
@@ -24,6 +24,21 @@ interface CommitFault {
 export class FaultyBackend extends ForwardingBackend {
   #commits: CommitFault | undefined
   #scanRows = Number.POSITIVE_INFINITY
+
+  constructor(inner: Backend) {
+    super(inner)
+    if (inner.aggregates) Object.assign(this, { aggregates: this.#failing(inner.aggregates) })
+  }
+
+  /** What a store computes over rows fails where a scan of them would. */
+  #failing(inner: Aggregates): Aggregates {
+    return {
+      aggregate: async (...args) => {
+        if (Number.isFinite(this.#scanRows)) throw new UnavailableError('the connection broke in the middle of a scan')
+        return inner.aggregate(...args)
+      },
+    }
+  }
 
   failCommits(fault: CommitFault): void {
     this.#commits = fault

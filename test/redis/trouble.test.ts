@@ -67,20 +67,22 @@ describe('redis: trouble', function () {
   })
 
   it('a connection that is cut in the middle loses and doubles nothing', async () => {
-    const table = await tableOn(backend)
-    const cut = setInterval(() => void server.cli('CLIENT', 'KILL', 'TYPE', 'normal').catch(() => {}), 40)
+    const patient = await openAt(server, { patienceMs: '40000' })
+    const table = await tableOn(patient)
+    const cut = setInterval(() => void server.cli('CLIENT', 'KILL', 'TYPE', 'normal').catch(() => {}), 100)
     let done = 0
     try {
       const lane = async (): Promise<void> => {
-        for (let i = 0; i < 40; i++, done++) await send(backend, { do: 'add', table: table.id, key: ['p', 1n], column: 2, by: 1n })
+        for (let i = 0; i < 40; i++, done++) await send(patient, { do: 'add', table: table.id, key: ['p', 1n], column: 2, by: 1n })
       }
       await Promise.all(Array.from({ length: 20 }, lane))
     } finally {
       clearInterval(cut)
     }
     await delay(100)
-    assert.equal((await backend.rows(table.id, [['p', 1n]]))[0]!.values[2], BigInt(done))
+    assert.equal((await patient.rows(table.id, [['p', 1n]]))[0]!.values[2], BigInt(done))
     assert.equal(done, 800)
+    await patient.close()
   })
 
   it('full memory is named, leaves nothing of the group, and reading goes on', async () => {

@@ -1,0 +1,81 @@
+import { expect } from 'chai'
+import { netstringOf, netstrings, partsOf } from '../../backends/redis/netstrings.js'
+import { decodeCell, encodeCell, fieldOf, nameOf } from '../../backends/redis/redis-cells.js'
+import { configOf } from '../../backends/redis/redis-config.js'
+import { PARTITIONS, partitionOfAlias, partitionOfId, RedisKeys } from '../../backends/redis/redis-keys.js'
+import { slotOf } from '../../backends/redis/slot.js'
+import { type Cell, Packed, Ref } from '../../src/backend.js'
+import { type ClassId, type CommitId, newCommitId, newId } from '../../src/ids.js'
+
+const bytesOf = (form: string | Buffer): Buffer => Buffer.from(form)
+
+describe('redis: forms', () => {
+  it('every cell comes back as it was, readable where JSON has it', () => {
+    const ref = new Ref(newId(), 'a#B' as ClassId)
+    const cells: Cell[] = [
+      null,
+      true,
+      0,
+      -0,
+      0.1,
+      Number.NaN,
+      -Infinity,
+      2n ** 80n,
+      -5n,
+      '',
+      '{"$int":"1"}',
+      'é\ud800',
+      new Date(7),
+      new Date(Number.NaN),
+    ]
+    for (const cell of [...cells, ref, new Ref(ref.id, ref.classId, 'redis://other'), [1, [2n, [null, ref]]] as Cell])
+      expect(decodeCell(bytesOf(encodeCell(cell)))).to.deep.equal(cell)
+    for (const cell of [Uint8Array.of(0, 255), new Uint8Array(0), new Packed(Uint8Array.of(1, 2))])
+      expect(decodeCell(bytesOf(encodeCell(cell)))).to.deep.equal(cell)
+    expect(Object.is(decodeCell(bytesOf(encodeCell(-0))), -0)).to.equal(true)
+    expect([encodeCell('text'), encodeCell(1.5), encodeCell(null)]).to.deep.equal(['"text"', '1.5', 'null'])
+  })
+
+  it('any name is a field of its own', () => {
+    const names = ['', '@', '#', '!', '.', '~', 'é', '\ud800', '__proto__', '~"x"']
+    expect(names.map(fieldOf).map(nameOf)).to.deep.equal(names)
+    expect(new Set([...names.map(fieldOf), '@', '#', '!', '!r']).size).to.equal(names.length + 4)
+  })
+
+  it('lists of bytes come apart where they were joined', () => {
+    const parts = ['', 'a:b', '12:', 'é']
+    expect(partsOf(netstrings(parts)).map(String)).to.deep.equal(parts)
+    expect(netstringOf(parts)).to.equal(netstrings(parts).toString())
+    expect(() => partsOf(Buffer.from('5:abc'))).to.throw(/damaged/)
+  })
+
+  it('partitions are even, and slots are those of Redis', () => {
+    const counts = new Array<number>(PARTITIONS).fill(0)
+    for (let i = 0; i < PARTITIONS * 20; i++) counts[i % 2 ? partitionOfId(newId()) : partitionOfAlias(`alias ${i}`)]!++
+    expect(Math.max(...counts)).to.be.lessThan(60)
+    expect(Math.min(...counts)).to.be.greaterThan(0)
+    expect([0, 7, 123, 2048, 4095].map(slotOf)).to.deep.equal([13907, 1716, 5970, 14894, 14918])
+  })
+
+  it('a receipt has one key for ever, and windows hold those of ten seconds', () => {
+    const keys = new RedisKeys('n')
+    const commit = newCommitId()
+    expect(keys.receipts(1, commit)).to.equal(keys.receipts(1, commit))
+    expect(keys.receipts(1, commit)).to.match(/^n:\{1\}:x:\w+$/)
+    expect(keys.receipts(1, '01900000-0000-7000-8000-000000000000' as CommitId)).not.to.equal(keys.receipts(1, commit))
+  })
+
+  it('a url is read with its secrets, and shown without', () => {
+    const config = configOf('rediss+cluster://me:p%40ss@a:1,[::1]:2,c?namespace=shop')
+    expect(config).to.deep.include({ kind: 'cluster', username: 'me', password: 'p@ss', namespace: 'shop', db: 0 })
+    expect(config.url).to.equal('rediss+cluster://a:1,[::1]:2,c?namespace=shop')
+    expect(config.nodes).to.deep.equal([
+      { host: 'a', port: 1 },
+      { host: '::1', port: 2 },
+      { host: 'c', port: 6379 },
+    ])
+    expect(configOf('redis://h/3').db).to.equal(3)
+    // Who opens the shown url in this process, or in a worker of it, has the secrets.
+    expect(configOf(config.url).password).to.equal('p@ss')
+  })
+})
