@@ -79,14 +79,15 @@ const NO_PAGE = 0xffff_ffff_ffff_ffffn
 function requireSound(path: string): void {
   const file = openSync(path, 'r')
   try {
-    const { size } = fstatSync(file)
-    if (size === 0) return requireRoomForNew(dirname(path))
+    if (fstatSync(file).size === 0) return requireRoomForNew(dirname(path))
     const first = readMeta(file, 0)
     const pageBytes = first?.readUInt32LE(META.pageBytesAt) ?? 0
     if (!first || pageBytes < 512 || first.readUInt32LE(META.magicAt) !== MAGIC) throw corruptFile(path, 'it is no LMDB file')
     const second = readMeta(file, pageBytes)
     if (!second || second.readUInt32LE(META.magicAt) !== MAGIC) throw corruptFile(path, 'its second page is damaged')
     const newest = first.readBigUInt64LE(META.txnAt) >= second.readBigUInt64LE(META.txnAt) ? first : second
+    // Asked after the pages were read, which others may write just now: they make the file longer before they say so.
+    const { size } = fstatSync(file)
     for (const at of META.rootsAt) {
       const page = newest.readBigUInt64LE(at)
       if (page !== NO_PAGE && (page + 1n) * BigInt(pageBytes) > BigInt(size)) throw corruptFile(path, 'it was cut short')
