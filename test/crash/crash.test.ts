@@ -33,14 +33,14 @@ describe('crash', () => {
     })
   })
 
-  it('a hundred kills of tellers that move money between two stores make and lose none', async function () {
+  it('kills of tellers that move money between two stores make and lose none', async function () {
     this.timeout(400_000)
     const lines: string[] = []
     await inTemporaryFolder(async (folder) => {
-      const totals = await crash({ url: `nvram:${folder}`, kills: 100, seed: 100, kinds: ['bank'], onLife: (line) => lines.push(line) })
+      const totals = await crash({ url: `nvram:${folder}`, kills: 15, seed: 100, kinds: ['bank'], onLife: (line) => lines.push(line) })
       const { kills, lost, torn, doubled } = totals
-      assert.deepEqual({ kills, lost, torn, doubled }, { kills: 100, lost: 0, torn: 0, doubled: 0 }, lines.join('\n'))
-      assert.ok(totals.acknowledged > 100, `only ${totals.acknowledged} transfers were acknowledged: nothing was tested`)
+      assert.deepEqual({ kills, lost, torn, doubled }, { kills: 15, lost: 0, torn: 0, doubled: 0 }, lines.join('\n'))
+      assert.ok(totals.acknowledged > 15, `only ${totals.acknowledged} transfers were acknowledged: nothing was tested`)
     })
   })
 
