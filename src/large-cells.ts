@@ -91,9 +91,17 @@ export class LargeCells {
   #remember(ops: readonly Op[], written: readonly (readonly [Id, Map<string, Manifest>])[]): void {
     for (const op of ops) {
       if (op.do === 'remove') this.#known.delete(op.ref.id)
-      else if (op.do === 'put') for (const name of [...op.set.keys(), ...(op.unset ?? [])]) this.#known.get(op.ref.id)?.delete(name)
+      else if (op.do === 'put') this.#forget(op)
     }
     for (const [id, manifests] of written) for (const [name, manifest] of manifests) this.#know(id, name, manifest)
+  }
+
+  /** An object without large cells is not kept: while any is known, every unit of work is looked through. */
+  #forget({ ref, set, unset = [] }: PutOp): void {
+    const known = this.#known.get(ref.id)
+    if (!known) return
+    for (const name of [...set.keys(), ...unset]) known.delete(name)
+    if (known.size === 0) this.#known.delete(ref.id)
   }
 
   #know(id: Id, name: string, manifest: Manifest): void {

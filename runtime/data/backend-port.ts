@@ -3,8 +3,8 @@
  * store goes to the one committer of the process, which batches the groups of all workers.
  */
 import type { MessagePort } from 'node:worker_threads'
-import { type Backend, type Group, Ref } from '../../src/backend.js'
-import { decodeValue } from '../../src/codec/values.js'
+import { type Backend, type Group, Packed, Ref } from '../../src/backend.js'
+import { type DecodeContext, decodeValue, type EncodeContext, type NestedClass } from '../../src/codec/values.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
 import { UnavailableError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
@@ -39,13 +39,24 @@ interface Answer {
   readonly error?: Uint8Array
 }
 
-/** Errors of a store name what they are about by reference; there are no objects below the contract. */
-const refsOnly = {
-  refOf: (value: object) => (value instanceof Ref ? value : undefined),
-  collectionOf: () => undefined,
-  classOf: () => undefined,
+/** An intent that stood in a group's way holds cells: whoever resolves it needs them as they are. */
+const packed: NestedClass = {
+  name: 'Packed',
+  fields: (value) => new Map([['bytes', (value as Packed).bytes]]),
+  rebuild: (fields) => new Packed(fields.get('bytes') as Uint8Array),
 }
-const asRefs = { resolve: (ref: Ref) => ref, collection: () => undefined, nested: () => undefined }
+
+/** Errors of a store name what they are about by reference; there are no objects below the contract. */
+const refsOnly: EncodeContext = {
+  refOf: (value) => (value instanceof Ref ? value : undefined),
+  collectionOf: () => undefined,
+  classOf: (value) => (value instanceof Packed ? packed : undefined),
+}
+const asRefs: DecodeContext = {
+  resolve: (ref) => ref,
+  collection: () => undefined,
+  nested: (name) => (name === packed.name ? packed : undefined),
+}
 
 /** A backend that answers on a port. */
 export interface ServedBackend {
