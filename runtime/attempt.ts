@@ -7,7 +7,7 @@ import { type ClassId, type Id, newCommitId } from '../src/ids.js'
 import { OUTCOME_BYTES_MAX } from '../src/limits.js'
 import type { Store } from '../src/store.js'
 import { runIn } from '../src/unit/context.js'
-import { Transaction } from '../src/unit/transaction.js'
+import { type Collected, Transaction } from '../src/unit/transaction.js'
 import { isPromiseLike, settled } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
 import type { Carried } from './engines/messages.js'
@@ -101,11 +101,11 @@ function finish(unit: Transaction, call: Call, args: readonly unknown[], result:
     for (const ref of objectsIn(arg)) (isWriting(directionAt(call, i)) ? writable : readOnly).add(ref.id)
   })
   for (const id of writable) readOnly.delete(id)
-  const { ops } = unit.collect({ readOnly })
+  const collected = unit.collect({ readOnly })
   // References to what the body newly stored are only known once it is part of the unit.
   const outcome: Outcome = { result: carry(result, `the result of ${call.name}`), ...writtenValues(call, args) }
-  if (ops.length === 0) return { outcome }
-  const committing = commitWithMark(unit, call, { ...outcome, changed: changedBy(ops) }, readOnly, homeOf(call))
+  if (collected.ops.length === 0) return { outcome }
+  const committing = commitWithMark(unit, call, outcome, collected)
   committing.catch(() => unit.rollback())
   return { committing }
 }
@@ -131,12 +131,13 @@ const COMPARED_BYTES_MAX = 1 << 20
 const sameValue = (before: { readonly b: Uint8Array }, after: Carried): boolean =>
   typeof after === 'object' && after !== null && (after.k !== 'v' || Buffer.compare(before.b, after.b) === 0)
 
-async function commitWithMark(unit: Transaction, call: Call, made: Outcome, readOnly: ReadonlySet<Id>, home: Ref): Promise<Outcome> {
+async function commitWithMark(unit: Transaction, call: Call, made: Outcome, collected: Collected): Promise<Outcome> {
   const commit = newCommitId()
-  const outcome: Outcome = { ...made, home: [home.id, home.classId] }
+  const home = homeOf(call)
+  const outcome: Outcome = { ...made, changed: changedBy(collected.ops), home: [home.id, home.classId] }
   const encoded = encodeWire(outcome)
   const mark: Mark = { key: call.key, attempt: commit, state: 'committed', outcome: encoded.length <= OUTCOME_BYTES_MAX ? encoded : null }
-  const receipt = await unit.commit({ readOnly, mark, home, commit })
+  const receipt = await unit.commit({ collected, mark, home, commit })
   if (receipt && !receipt.applied) {
     // An earlier attempt committed and died before it could report: its outcome stands.
     const standing = receipt.mark?.outcome
