@@ -54,7 +54,7 @@ function requireRoom(root: Environment['root'], folder: string): void {
 
 async function finish(folder: string, config: NvramConfig): Promise<void> {
   chmodSync(join(folder, 'data.mdb'), 0o600)
-  const copy = openEnvironment(folder)
+  const copy = await openEnvironment(folder)
   try {
     disown(copy, config)
   } finally {

@@ -2,7 +2,7 @@ import type { Group, Receipt } from '../../src/backend.js'
 import { UnavailableError } from '../../src/errors.js'
 import { applyGroup } from '../memory/apply-group.js'
 import { type DiskRoom, storeFull } from './disk-room.js'
-import { type Environment, WRITE_FLAGS } from './environment.js'
+import type { Environment } from './environment.js'
 import type { NvramSpace } from './nvram-space.js'
 import type { Sweeper } from './sweeper.js'
 
@@ -134,10 +134,10 @@ export class Committer {
     const { writes, bytes } = space
     let committed = false
     try {
-      env.root.transactionSync(() => {
+      env.transactions.write(() => {
         change()
         if (space.writes !== writes) room.require(space.writes - writes, space.bytes - bytes)
-      }, WRITE_FLAGS)
+      })
       committed = true
       if (space.writes !== writes) this.#written++
     } finally {

@@ -2,8 +2,9 @@ import { chmodSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, readS
 import { dirname, join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { CorruptError, UnavailableError } from '../../src/errors.js'
-import { DATABASES } from './databases.js'
+import { DATABASES, type DatabaseName } from './databases.js'
 import { requireRoomForNew } from './disk-room.js'
+import { openLocked, Transactions } from './lock-file.js'
 
 export type Records = Database<Uint8Array, Uint8Array>
 /** What lmdb-js has and leaves out of its types. */
@@ -13,7 +14,10 @@ type Root = RootDatabase<Uint8Array, Uint8Array> & {
   readonly env: { stat(): { readonly pageSize: number }; info(): { readonly lastPageNumber: number; readonly lastTxnId: number } }
 }
 
-export type Environment = { readonly root: Root } & { readonly [name in keyof typeof DATABASES]: Records }
+/** The file and its databases. All that is written goes through `transactions`. */
+export type Environment = { readonly root: Root; readonly transactions: Transactions } & {
+  readonly [name in keyof typeof DATABASES]: Records
+}
 
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
 /** Ours and lmdb's two, with room for those of a later format. */
@@ -36,18 +40,23 @@ const DATABASES_MAX = 24
 export const WRITE_FLAGS = 0x40000 | 2 | 1
 
 /** Opens the file, or makes it. Errors: CorruptError, UnavailableError. */
-export function openEnvironment(folder: string): Environment {
+export async function openEnvironment(folder: string): Promise<Environment> {
   makeFolder(folder)
   requireSound(join(folder, 'data.mdb'))
-  const root = openRoot(folder)
-  const databases = Object.entries(DATABASES).map(([name, stored]) => [name, root.openDB({ name: stored, ...BINARY })])
-  return { root, ...Object.fromEntries(databases) }
+  const root = await openRoot(folder)
+  const transactions = new Transactions(root, folder, WRITE_FLAGS)
+  const databases: Record<string, Records> = {}
+  transactions.write(() => {
+    for (const [name, stored] of Object.entries(DATABASES)) databases[name] = root.openDB({ name: stored, ...BINARY })
+  })
+  return { root, transactions, ...(databases as Record<DatabaseName, Records>) }
 }
 
-function openRoot(folder: string): Root {
+async function openRoot(folder: string): Promise<Root> {
+  // noSubdir is said, since lmdb-js takes a folder with a dot in its name for a file.
+  const options = { ...BINARY, noSubdir: false, overlappingSync: false, maxDbs: DATABASES_MAX }
   try {
-    // noSubdir is said, since lmdb-js takes a folder with a dot in its name for a file.
-    return open<Uint8Array, Uint8Array>(folder, { ...BINARY, noSubdir: false, overlappingSync: false, maxDbs: DATABASES_MAX }) as Root
+    return await openLocked(() => open<Uint8Array, Uint8Array>(folder, options) as Root)
   } catch (cause) {
     const message = messageOf(cause)
     if (/MDB_(?:INVALID|CORRUPTED|PAGE_NOTFOUND|PANIC)/.test(message)) throw corruptFile(folder, message, cause)
@@ -55,18 +64,29 @@ function openRoot(folder: string): Root {
   }
 }
 
-/** The files are made before lmdb does, which would let the group read them. */
+/**
+ * The files are made before lmdb does, which would let the group read them. One that is there is not opened: when a process closes
+ * a file, it loses all the locks it has on it, those of its other threads as well.
+ */
 function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     for (const name of ['data.mdb', 'lock.mdb']) {
       const path = join(folder, name)
       if (existsSync(path)) continue
-      closeSync(openSync(path, 'a', 0o600))
-      chmodSync(path, 0o600)
+      makeFile(path)
     }
   } catch (cause) {
     throw new UnavailableError(`The folder ${folder} cannot be used: ${messageOf(cause)}.`, { folder, cause })
+  }
+}
+
+function makeFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'ax', 0o600))
+    chmodSync(path, 0o600)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 

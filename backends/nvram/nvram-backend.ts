@@ -3,7 +3,6 @@ import type {
   Ack,
   Backend,
   Capabilities,
-  Cell,
   Found,
   Group,
   Key,
@@ -19,9 +18,9 @@ import type {
   Upkeep,
   Watcher,
 } from '../../src/backend.js'
-import { Packed, Ref } from '../../src/backend.js'
+import { Ref } from '../../src/backend.js'
 import { decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
-import { UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import { UnavailableError, UnsupportedError } from '../../src/errors.js'
 import type { ClassId, CommitId, Domain, Id, TableId } from '../../src/ids.js'
 import { requireTable } from '../memory/apply-group.js'
 import { type Bounds, behind, PAGE_ROWS, type RowPage, rowPages } from '../memory/row-pages.js'
@@ -29,6 +28,7 @@ import { requireSameColumns } from '../memory/same-columns.js'
 import { isVisible, storedOf, storedRowOf } from '../memory/space.js'
 import { cutPositions, piecesAt } from '../memory/split.js'
 import { backUp } from './backup.js'
+import { requireCellRoom } from './cell-limit.js'
 import { Committer, storeError } from './committer.js'
 import { DiskRoom } from './disk-room.js'
 import { type Environment, openEnvironment, type Records } from './environment.js'
@@ -77,6 +77,7 @@ export class NvramBackend implements Backend {
   readonly #config: NvramConfig
   #parts: Parts | undefined
   #turnMs = 0
+  #opening: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
   constructor(config: NvramConfig) {
@@ -87,8 +88,11 @@ export class NvramBackend implements Backend {
   async open(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted()
     await this.#closing
-    if (this.#parts) return
-    const env = openEnvironment(this.#config.folder)
+    if (!this.#parts) await (this.#opening ??= this.#openOnce(signal).finally(() => (this.#opening = undefined)))
+  }
+
+  async #openOnce(signal?: AbortSignal): Promise<void> {
+    const env = await openEnvironment(this.#config.folder)
     try {
       this.#parts = this.#partsOn(env)
       for (const _part of finishDrops(dropping(this.#parts))) signal?.throwIfAborted()
@@ -102,6 +106,7 @@ export class NvramBackend implements Backend {
   }
 
   async close(): Promise<void> {
+    await this.#opening?.catch(() => {})
     const parts = this.#parts
     this.#parts = undefined
     if (parts) this.#closing = release(parts).finally(() => (this.#closing = undefined))
@@ -118,7 +123,7 @@ export class NvramBackend implements Backend {
 
   async commit(group: Group): Promise<Receipt> {
     const { committer } = this.#open()
-    for (const op of group.ops) requireRoom(op, this.capabilities.cellBytesMax)
+    for (const op of group.ops) requireCellRoom(op, this.capabilities.cellBytesMax)
     return committer.commit(group)
   }
 
@@ -280,10 +285,10 @@ export class NvramBackend implements Backend {
     return this.#parts
   }
 
-  /** To read the last commit of any process: lmdb-js would go on with the state that it met first in this turn of the event loop. */
+  /** To read the last commit of any process. */
   #fresh(): Parts {
     const parts = this.#open()
-    parts.env.root.resetReadTxn()
+    parts.env.transactions.refresh()
     return parts
   }
 
@@ -374,22 +379,3 @@ function pieceBytes(rows: Records, space: NvramSpace, piece: Piece): number | un
   }
   return sampled < 64 ? bytes : Math.round((bytes / sampled) * rows.getKeysCount(range))
 }
-
-function requireRoom(op: Op, bytesMax: number): void {
-  if (op.do === 'put')
-    for (const [name, cell] of op.set)
-      if (sizeOf(cell) > bytesMax) throw tooLarge(`Cell ${JSON.stringify(name)} of object ${op.ref.id}`, bytesMax)
-  if (op.do === 'row')
-    for (const value of op.set ?? []) if (sizeOf(value) > bytesMax) throw tooLarge(`A value of table ${op.table}`, bytesMax)
-}
-
-function sizeOf(cell: Cell | undefined): number {
-  if (typeof cell === 'string' || cell instanceof Uint8Array) return cell.length
-  return cell instanceof Packed ? cell.bytes.length : 0
-}
-
-const tooLarge = (what: string, bytesMax: number): ValidationError =>
-  new ValidationError(`${what} is larger than ${bytesMax} bytes: split it, or use a StorageArray.`, {
-    code: 'ERR_CELL_TOO_LARGE',
-    bytesMax,
-  })

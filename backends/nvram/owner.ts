@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { v7 } from 'uuid'
 import { NotOwnerError, UnsupportedError } from '../../src/errors.js'
 import type { DiskRoom } from './disk-room.js'
-import { type Environment, WRITE_FLAGS } from './environment.js'
+import type { Environment } from './environment.js'
 import type { NvramConfig } from './nvram-config.js'
 import { FORMAT, openValue, sealValue } from './record.js'
 
@@ -28,7 +28,7 @@ const STORE_FILE = 'store.json'
 /** Makes a new file ours; refuses one of another format, another machine, or one that is a copy. */
 export function claim(environment: Environment, config: NvramConfig, room: DiskRoom): void {
   const path = realpathSync(config.folder)
-  environment.root.transactionSync(() => {
+  environment.transactions.write(() => {
     requireFormat(environment, path)
     const found = ownerOf(environment, path)
     const owner = found?.backup ? undefined : found
@@ -36,7 +36,7 @@ export function claim(environment: Environment, config: NvramConfig, room: DiskR
     if (owner?.path === path) return
     room.require(2, 0)
     adopt(environment, { store: owner?.store ?? v7(), machine: config.machine, host: config.host, path })
-  }, WRITE_FLAGS)
+  })
 }
 
 /**
@@ -45,9 +45,9 @@ export function claim(environment: Environment, config: NvramConfig, room: DiskR
  */
 export function disown(environment: Environment, config: NvramConfig): void {
   const owner = { store: v7(), machine: config.machine, host: config.host, path: config.folder, backup: true }
-  environment.root.transactionSync(() => {
+  environment.transactions.write(() => {
     environment.meta.putSync(OWNER_KEY, sealValue(OWNER_KEY, owner))
-  }, WRITE_FLAGS)
+  })
 }
 
 /** Text, not a record: what a later format's records look like is not ours to know. */

@@ -37,10 +37,10 @@ describe('crash', () => {
     this.timeout(400_000)
     const lines: string[] = []
     await inTemporaryFolder(async (folder) => {
-      const totals = await crash({ url: `nvram:${folder}`, kills: 15, seed: 100, kinds: ['bank'], onLife: (line) => lines.push(line) })
+      const totals = await crash({ url: `nvram:${folder}`, kills: 100, seed: 100, kinds: ['bank'], onLife: (line) => lines.push(line) })
       const { kills, lost, torn, doubled } = totals
-      assert.deepEqual({ kills, lost, torn, doubled }, { kills: 15, lost: 0, torn: 0, doubled: 0 }, lines.join('\n'))
-      assert.ok(totals.acknowledged > 15, `only ${totals.acknowledged} transfers were acknowledged: nothing was tested`)
+      assert.deepEqual({ kills, lost, torn, doubled }, { kills: 100, lost: 0, torn: 0, doubled: 0 }, lines.join('\n'))
+      assert.ok(totals.acknowledged > 100, `only ${totals.acknowledged} transfers were acknowledged: nothing was tested`)
     })
   })
 

@@ -40,4 +40,9 @@ const backend = createBackend(url)
 await backend.open()
 if (what === 'count') await count(backend, rest)
 if (what === 'forever') await forever(backend)
+while (what === 'reopen') {
+  await backend.close()
+  await backend.open()
+  process.stdout.write('open\n')
+}
 await backend.close()

@@ -260,7 +260,7 @@ describe('nvram: whose file it is', () => {
 
 /** Changes the file behind the backend's back. */
 async function changed(folder: string, change: (env: Environment) => void): Promise<void> {
-  const env = openEnvironment(folder)
+  const env = await openEnvironment(folder)
   change(env)
   await env.root.close()
 }
@@ -325,7 +325,7 @@ describe('nvram: damage', () => {
       const folder = newFolder()
       await on(folder, async (backend) => {
         const items = await fill(backend)
-        const env = openEnvironment(folder)
+        const env = await openEnvironment(folder)
         await eachByte(env[database] as Records, async (at) => {
           const error = await failure(CorruptError, () => read(backend, items))
           expect(error.message, at).to.include(named(items))
@@ -365,7 +365,7 @@ describe('nvram: damage', () => {
     const [bad, good] = [newThing(), newThing()]
     await on(folder, async (backend) => {
       const stamp = (await send(backend, putOp(bad, { v: 1 }))).stamps.get(bad.id)!
-      const env = openEnvironment(folder)
+      const env = await openEnvironment(folder)
       env.objects.putSync(idKey(bad.id), Buffer.alloc(80))
       await env.root.close()
       const ends = await Promise.allSettled([
@@ -407,7 +407,7 @@ describe('nvram: keeping', () => {
       const write = (values: [bigint, undefined, undefined] | null, at: bigint): Promise<unknown> =>
         backend.commit(groupOf([rowOp(table, ['p', 1n], values)], undefined, at))
       await write(null, late)
-      const env = openEnvironment(folder)
+      const env = await openEnvironment(folder)
       const counts = (): number[] =>
         [env.receipts, env.graves, env.rows].map((records) => [...records.getKeys({ start: Uint8Array.of(0) })].length)
       const sweep = (afterMs: number): void => {
@@ -439,7 +439,7 @@ describe('nvram: keeping', () => {
       const table = await newTable(backend)
       await send(backend, rowOp(table, ['p', 1n], null))
       await send(backend, rowOp(table, ['p', 1n], [1n, undefined, undefined]))
-      const env = openEnvironment(folder)
+      const env = await openEnvironment(folder)
       let nowMs = Date.now()
       const sweeper = new Sweeper(env, new NvramSpace(env), () => nowMs)
       nowMs += 3 * RECEIPTS_KEPT_MS

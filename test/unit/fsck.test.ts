@@ -119,7 +119,7 @@ describe('nvram: fsck', () => {
   /** Changes a copy behind the backend's back. */
   async function changed(change: (env: Environment) => void): Promise<string> {
     const folder = copyOf(sound)
-    const env = openEnvironment(folder)
+    const env = await openEnvironment(folder)
     change(env)
     await env.root.close()
     return folder
@@ -185,7 +185,7 @@ describe('nvram: fsck', () => {
     const folder = copyOf(sound)
     // The copy belongs to the first: it takes the place of one that is gone.
     const [gone] = items.things.slice(30)
-    const env = openEnvironment(folder)
+    const env = await openEnvironment(folder)
     env.root.transactionSync(() => {
       for (const key of [...env.objectsByClass.getKeys({ start: Buffer.of(0) })])
         if (Buffer.from(key).includes(Buffer.from(idKey(gone!.id)))) env.objectsByClass.removeSync(key)

@@ -8,7 +8,7 @@ import { ValidationError } from '../../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../../src/ids.js'
 import { readUuid } from '../../../src/ids.js'
 import type { DatabaseName } from '../databases.js'
-import { type Environment, openEnvironment, type Records, WRITE_FLAGS } from '../environment.js'
+import { type Environment, openEnvironment, type Records } from '../environment.js'
 import { aliasOf, classByName, classByNumber, classObjectKey, idKey, objectAliasKey, tableIn } from '../keys.js'
 import type { NvramConfig } from '../nvram-config.js'
 import { disown, FORMAT_KEY } from '../owner.js'
@@ -29,7 +29,7 @@ export type Salvaged = Partial<Record<DatabaseName, number>>
 
 export async function salvage(survey: Survey, config: NvramConfig): Promise<Salvaged> {
   requireNew(config.folder)
-  const env = openEnvironment(config.folder)
+  const env = await openEnvironment(config.folder)
   try {
     return new Salvage(survey, env).run(config)
   } finally {
@@ -170,8 +170,8 @@ class Salvage {
   #flush(): void {
     const batch = this.#waiting
     this.#waiting = []
-    this.#env.root.transactionSync(() => {
+    this.#env.transactions.write(() => {
       for (const write of batch) write()
-    }, WRITE_FLAGS)
+    })
   }
 }

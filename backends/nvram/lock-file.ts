@@ -1,0 +1,145 @@
+/**
+ * LMDB keeps beside the data a file (`lock.mdb`) with what its processes share: the write lock, the readers, and the number of the
+ * newest transaction, from which readers and writers know the state they start from. The LMDB in lmdb-js lets every process that opens
+ * the store write that number, without the lock, as it read it a moment before. If another commits in that moment, the number goes
+ * back: readers miss the last commits, and the next writer starts from an old state and overwrites them, although they were
+ * acknowledged (LMDB ITS#9496; at best it notices and says `mdb_page_touch error`).
+ *
+ * So whoever begins to read or to write compares that number with the data's own, and sets it right under the write lock.
+ */
+import { type BigIntStats, closeSync, existsSync, fstatSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RootDatabase } from 'lmdb'
+import { UnavailableError } from '../../src/errors.js'
+
+export interface Lockable extends Pick<RootDatabase, 'transactionSync' | 'getWriteTxnId' | 'resetReadTxn' | 'close'> {
+  readonly env: { info(): { readonly lastTxnId: number } }
+}
+
+/** Where the number stands in the lock file, after LMDB's mark and the format; 64 bits in the machine's order. */
+const NEWEST_AT = 8
+const NEWEST_BYTES = 8
+/** A commit that another process is in the middle of looks like a number that went back, for as long as it takes to write it. */
+const LOOKS = 3
+
+/** The transactions of one open store, each of which starts from the newest state. */
+export class Transactions {
+  readonly #root: Lockable
+  readonly #flags: number
+  readonly #path: string
+  readonly #newest = new BigUint64Array(1)
+  #file: number | undefined
+
+  /** `flags` of `transactionSync`. */
+  constructor(root: Lockable, folder: string, flags: number) {
+    this.#root = root
+    this.#flags = flags
+    this.#path = join(folder, 'lock.mdb')
+    this.#file = this.#find()
+  }
+
+  /** Runs `change` in a write transaction, which is rolled back when it throws. */
+  write(change: () => void): void {
+    for (let isCurrent = false; !isCurrent; ) {
+      this.#root.transactionSync(() => {
+        isCurrent = this.#isCurrent()
+        if (isCurrent) change()
+      }, this.#flags)
+    }
+  }
+
+  /** Reads from now on see the last commit of any process: lmdb-js would go on with the state it met first in this turn. */
+  refresh(): void {
+    if (!this.#knowsNewest()) this.write(() => {})
+    this.#root.resetReadTxn()
+  }
+
+  /** Asked under the write lock, when nobody is between writing a state and saying so. Writes nothing but what is wrong. */
+  #isCurrent(): boolean {
+    const newest = this.#root.env.info().lastTxnId
+    if (this.#root.getWriteTxnId() === newest + 1) return true
+    this.#mend(newest)
+    return false
+  }
+
+  #knowsNewest(): boolean {
+    if (this.#file === undefined) return false
+    for (let look = 0; look < LOOKS; look++) {
+      readSync(this.#file, this.#newest, 0, NEWEST_BYTES, NEWEST_AT)
+      if (Number(this.#newest[0]) >= this.#root.env.info().lastTxnId) return true
+    }
+    return false
+  }
+
+  #mend(newest: number): void {
+    this.#newest[0] = BigInt(newest)
+    if (process.platform === 'win32') return this.#mendByName()
+    this.#file = this.#isOurs(this.#file) ? this.#file : this.#find()
+    if (this.#file === undefined)
+      throw new UnavailableError(`The lock file ${this.#path} is not the one that this process opened: restart it.`, { path: this.#path })
+    writeSync(this.#file, this.#newest, 0, NEWEST_BYTES, NEWEST_AT)
+  }
+
+  /** Where locks belong to a descriptor, not to the process, and descriptors of libraries are not to be had. */
+  #mendByName(): void {
+    const file = openSync(this.#path, 'r+')
+    writeSync(file, this.#newest, 0, NEWEST_BYTES, NEWEST_AT)
+    closeSync(file)
+  }
+
+  /**
+   * The descriptor under which LMDB itself has the lock file open. Not one of our own: in POSIX a process that closes any descriptor of
+   * a file loses all its locks on it, and another process would then take the store for one that nobody uses.
+   */
+  #find(): number | undefined {
+    const folder = ['/proc/self/fd', '/dev/fd'].find((one) => existsSync(one))
+    return folder === undefined
+      ? undefined
+      : readdirSync(folder)
+          .map(Number)
+          .find((file) => this.#isOurs(file))
+  }
+
+  #isOurs(file: number | undefined): file is number {
+    if (file === undefined) return false
+    try {
+      const [found, wanted] = [fstatSync(file, { bigint: true }), statSync(this.#path, { bigint: true })]
+      return isSame(found, wanted)
+    } catch {
+      return false
+    }
+  }
+}
+
+const isSame = (a: BigIntStats, b: BigIntStats): boolean => a.ino === b.ino && a.dev === b.dev
+
+/** How long processes that come and go at the same time keep each other from opening. */
+const TRIES_MS = 5000
+const PAUSE_MS_MAX = 20
+
+/** Opens, again when another process was just making the lock file or taking it away; throws what the last try threw. */
+export async function openLocked<Root extends Lockable>(open: () => Root): Promise<Root> {
+  const endMs = performance.now() + TRIES_MS
+  for (;;) {
+    let root: Root | undefined
+    try {
+      root = open()
+      // The first to take the lock is the first to hear that it is gone.
+      root.transactionSync(() => {})
+      return root
+    } catch (error) {
+      await root?.close()
+      if (!isHalfMade(error) || performance.now() > endMs) throw error
+      await sleep(1 + Math.random() * PAUSE_MS_MAX)
+    }
+  }
+}
+
+const EINVAL = 22
+
+/** What lmdb says about a lock file without its mark, or with locks that were never made or were just taken away. */
+function isHalfMade(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return /setup locks|MDB_LOCK_FAILURE/i.test(error.message) || ('code' in error && error.code === EINVAL)
+}
