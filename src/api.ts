@@ -83,7 +83,7 @@ export async function update<T extends StorageObject>(o: T, fn: (o: T) => void |
     await unit.save(state)
     return o
   }
-  const turn = state.turn.then(() => updateNow(o, fn))
+  const turn = (state.turn ?? Promise.resolve()).then(() => updateNow(o, fn))
   state.turn = turn.catch(() => {})
   return turn
 }

@@ -135,6 +135,7 @@ export class Committer {
     let committed = false
     try {
       env.transactions.write(() => {
+        space.began()
         change()
         if (space.writes !== writes) room.require(space.writes - writes, space.bytes - bytes)
       })

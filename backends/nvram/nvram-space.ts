@@ -49,14 +49,24 @@ export class NvramSpace implements Space {
   readonly #classNumbers = new Map<ClassId, number>()
   /** Numbered in the running transaction; forgotten when that is rolled back. */
   readonly #newClasses: ClassId[] = []
+  /** Of the running write transaction: objects looked up, and the last key there is. */
+  #lookups: number | undefined
+  #last: Uint8Array | undefined
   readonly #tables = new Map<TableId, { readonly sealed: Buffer; readonly table: Table }>()
 
   constructor(env: Environment) {
     this.#env = env
   }
 
-  /** To be called when a transaction has ended. */
+  /** To be called when a write transaction begins: what is read until its end is what it writes upon. */
+  began(): void {
+    this.#lookups = 0
+  }
+
+  /** To be called when a write transaction has ended. */
   ended(committed: boolean): void {
+    this.#last = undefined
+    this.#lookups = undefined
     if (!committed) for (const name of this.#newClasses) this.#forgetClass(name)
     this.#newClasses.length = 0
   }
@@ -74,10 +84,26 @@ export class NvramSpace implements Space {
 
   object(id: Id): ObjectRecord | undefined {
     const key = idKey(id)
+    if (this.#isBeyond(key)) return undefined
     const open = this.#open(id, key)
     if (!open) return undefined
     const body = copied(open.body)
     return recordOf(open, this.#refOf(id, open), body)
+  }
+
+  /**
+   * Whether a key comes after all objects in the file. Ids rise with time, so that most new ones do, and a comparison of bytes spares
+   * looking for what is not there; finding the last key costs as much as three lookups.
+   */
+  #isBeyond(key: Uint8Array): boolean {
+    if (this.#lookups === undefined || this.#lookups++ < LOOKUPS_BEFORE) return false
+    this.#last ??= this.#lastKey()
+    return Buffer.compare(key, this.#last) > 0
+  }
+
+  #lastKey(): Uint8Array {
+    const [last] = this.#env.objects.getKeys({ reverse: true, limit: 1 })
+    return last ? copied(last) : NOTHING
   }
 
   /** For readers: `use` must be done with the body before it reads anything else of the store. */
@@ -109,11 +135,16 @@ export class NvramSpace implements Space {
     const numberBefore = before?.stamp ? before.classNumber : undefined
     const number = record && this.#numberOf(record.ref.classId)
     const numberNow = record?.stamp ? number : undefined
-    if (record) this.put(this.#env.objects, key, sealObject(key, record, number!))
+    if (record) this.#putObject(key, sealObject(key, record, number!))
     else this.remove(this.#env.objects, key)
     if (numberBefore === numberNow) return
     if (numberBefore !== undefined) this.remove(this.#env.objectsByClass, classObjectKey(numberBefore, id))
     if (numberNow !== undefined) this.put(this.#env.objectsByClass, classObjectKey(numberNow, id), PRESENT)
+  }
+
+  #putObject(key: Uint8Array, sealed: Uint8Array): void {
+    this.put(this.#env.objects, key, sealed)
+    if (this.#last && Buffer.compare(key, this.#last) > 0) this.#last = key
   }
 
   alias(alias: string): AliasRecord | undefined {
@@ -258,6 +289,7 @@ export class NvramSpace implements Space {
 }
 
 const NOTHING = new Uint8Array(0)
+const LOOKUPS_BEFORE = 4
 
 /** Valid until the next get. Above 16 MiB lmdb-js gives a view of the mapped file, which is no Buffer. */
 function get(records: Records, key: Uint8Array): Buffer | undefined {

@@ -21,7 +21,18 @@ export type { CollectionCell, DecodeContext, EncodeContext, NestedClass } from '
 
 /** The cells of an object's fields. What cannot be stored is a ValidationError whose `path` says where it is. */
 export const encodeFields = (fields: ReadonlyMap<string, unknown>, context: EncodeContext): Map<string, Cell> =>
-  withStackGuard('store', () => encodeAll(fields, context))
+  nativeCells(fields) ?? withStackGuard('store', () => encodeAll(fields, context))
+
+/** The cells of fields that all have native ones, as those of most objects. */
+function nativeCells(fields: ReadonlyMap<string, unknown>): Map<string, Cell> | undefined {
+  const cells = new Map<string, Cell>()
+  for (const [name, value] of fields) {
+    const cell = nativeCell(value)
+    if (cell === undefined) return undefined
+    cells.set(name, cell)
+  }
+  return cells
+}
 
 function encodeAll(fields: ReadonlyMap<string, unknown>, context: EncodeContext): Map<string, Cell> {
   const met = new Met()

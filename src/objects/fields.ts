@@ -5,7 +5,15 @@ import { type TransientFields, transientOf } from '../codec/class-statics.js'
 import { UnsupportedError, ValidationError } from '../errors.js'
 import { type ClassSettings, construct, recordOf, settingsOf } from './class-settings.js'
 import { guardOf } from './handle.js'
-import { noteDrift, requireDeclaredTypes, type StoredFields, underPresentNames, underStoredNames } from './schema-drift.js'
+import {
+  isAsStored,
+  noteDrift,
+  noteNone,
+  requireDeclaredTypes,
+  type StoredFields,
+  underPresentNames,
+  underStoredNames,
+} from './schema-drift.js'
 import { constructOver, type StorageObject } from './storage-object.js'
 
 interface ClassInfo {
@@ -103,8 +111,18 @@ export function fill(instance: StorageObject, ctor: Constructor, stored: StoredF
   const fields = underPresentNames(ctor, stored)
   if (hasRestore(ctor)) restoreInto(instance, ctor, Object.fromEntries(fields.values))
   else assignFields(instance, ctor, fields)
-  noteDrift(instance, ctor, stored, ownFields(instance))
+  if (hasRestore(ctor) || !isAsStored(ctor, stored, shownNames(instance, ctor))) noteDrift(instance, ctor, stored, ownFields(instance))
+  else noteNone(instance)
 }
+
+function shownNames(instance: StorageObject, ctor: Constructor): string[] {
+  const { transient } = infoOf(ctor)
+  return Object.keys(instance).filter((name) => !transient.has(name))
+}
+
+/** An instance whose fields are about to come; `undefined` for classes with `restore`, which make their own of them. */
+export const constructEmpty = (ctor: Constructor): StorageObject | undefined =>
+  hasRestore(ctor) ? undefined : (construct(ctor) as StorageObject)
 
 function restoreInto(instance: StorageObject, ctor: Constructor, fields: Record<string, unknown>): void {
   const { restore } = settingsOf(ctor) as Required<ClassSettings>

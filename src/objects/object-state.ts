@@ -19,7 +19,7 @@ export class ObjectState {
   /** Set while a group that holds this object is under way: planning waits for it. */
   busy: Promise<unknown> | undefined
   /** The last of the `update` calls on this instance, which take turns. */
-  turn: Promise<unknown> = Promise.resolve()
+  turn: Promise<unknown> | undefined
 
   constructor(readonly instance: StorageObject) {}
 

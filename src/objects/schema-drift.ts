@@ -68,9 +68,12 @@ function withNames({ values, deleted }: StoredFields, renames: ReadonlyMap<strin
   return { values: new Map([...values].map(([name, value]) => [present(name), value])), deleted: deleted.map(present) }
 }
 
+/** That an instance just filled has the fields that are stored, and no others. */
+export const noteNone = (instance: StorageObject): void => void drifts.delete(instance)
+
 /** Remembers how an instance just filled and its stored fields differ. */
 export function noteDrift(instance: StorageObject, ctor: Constructor, stored: StoredFields, own: ReadonlyMap<string, unknown>): void {
-  if (isAsStored(ctor, stored, own)) return void drifts.delete(instance)
+  if (isAsStored(ctor, stored, [...own.keys()])) return noteNone(instance)
   const renamed = namesKept(instance, ctor, stored)
   const storedAs = (name: string): string => renamed.get(name) ?? name
   const isStored = (name: string): boolean => stored.values.has(name) || stored.deleted.includes(name)
@@ -82,9 +85,9 @@ export function noteDrift(instance: StorageObject, ctor: Constructor, stored: St
 }
 
 /** By far the most common case, decided without a look at values. */
-function isAsStored(ctor: Constructor, { values, deleted }: StoredFields, own: ReadonlyMap<string, unknown>): boolean {
-  if (own.size !== values.size || deleted.length > 0 || renamesOf(ctor).size > 0) return false
-  for (const name of own.keys()) if (!values.has(name)) return false
+export function isAsStored(ctor: Constructor, { values, deleted }: StoredFields, own: readonly string[]): boolean {
+  if (own.length !== values.size || deleted.length > 0 || renamesOf(ctor).size > 0) return false
+  for (const name of own) if (!values.has(name)) return false
   return true
 }
 

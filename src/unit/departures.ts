@@ -1,8 +1,9 @@
 import type { Op, Receipt, Table } from '../backend.js'
 import { timeOf, type Unit } from '../commit/index.js'
 import { UnknownOutcomeError } from '../errors.js'
-import type { CommitId } from '../ids.js'
+import type { CommitId, Domain } from '../ids.js'
 import type { Store } from '../store.js'
+import { Joint, type JointRoute, jointDomain } from './joint.js'
 
 /** A unit on its way, and what follows from its end. */
 export interface Departure {
@@ -19,13 +20,34 @@ export class Departures {
   readonly #store: Store
   readonly #units = new Map<Departure, Unit>()
 
+  readonly #joints = new Map<Domain, Joint>()
+  readonly #route: JointRoute
+
   constructor(store: Store) {
     this.#store = store
+    this.#route = {
+      store,
+      left: (joint) => {
+        for (const [domain, open] of this.#joints) if (open === joint) this.#joints.delete(domain)
+      },
+      depart: (departure) => this.depart(departure),
+      unsure: (departure, unit) => this.#units.set(departure, unit),
+    }
   }
 
   /** Whether there is anything for `settle` to do. */
   get areUnsure(): boolean {
     return this.#units.size > 0
+  }
+
+  /** Lets a unit leave together with others of this turn, if it may; `undefined` when it must depart alone. */
+  join(departure: Departure): Joint | undefined {
+    const domain = jointDomain(departure, this.#store)
+    if (domain === undefined) return undefined
+    let joint = this.#joints.get(domain)
+    if (!joint || joint.isFull) this.#joints.set(domain, (joint = new Joint(this.#route)))
+    joint.add(departure)
+    return joint
   }
 
   /** Sends a unit and does what follows from its end. After an UnknownOutcomeError nothing has followed yet. */

@@ -1,8 +1,16 @@
 /** What a group must hold so that some objects, and all that they newly reach, are stored as they are now. Pure: no I/O, changes no state. */
 import { type Cell, type Cells, type ColumnSpec, type Op, Packed, Ref, type Stamp, type Stored, type Table } from '../backend.js'
 import { classOf } from '../classes/class-registry.js'
-import { nestedClassesOf } from '../codec/nested-classes.js'
-import { collectionsIn, type EncodeContext, encodeFields, type Fingerprint, fingerprint } from '../codec/values.js'
+import { type NestedClasses, nestedClassesOf } from '../codec/nested-classes.js'
+import {
+  type CollectionCell,
+  collectionsIn,
+  type EncodeContext,
+  encodeFields,
+  type Fingerprint,
+  fingerprint,
+  type NestedClass,
+} from '../codec/values.js'
 import { dictSchemaOf, isDict, type StorageDict, volatileRowOps } from '../dict/storage-dict.js'
 import { newId, newTableId, type TableId } from '../ids.js'
 import { assertRebuildable, constructorOfInstance, defaultFieldsOf, storedFields } from '../objects/fields.js'
@@ -31,12 +39,28 @@ export interface TablePlan {
 }
 
 export class Plan {
-  constructor(readonly store: Store) {}
-
   readonly objects: ObjectPlan[] = []
   readonly tables: TablePlan[] = []
   /** Groups under way that this plan builds on: plan again once they have settled. */
   readonly waits: Promise<unknown>[] = []
+  readonly #queue: ObjectState[]
+  #seen: Set<ObjectState> | undefined
+
+  constructor(
+    readonly store: Store,
+    roots: readonly ObjectState[],
+  ) {
+    this.#queue = roots.length < 2 ? [...roots] : [...new Set(roots)]
+    for (let i = 0; i < this.#queue.length; i++) planObject(this, this.#queue[i]!)
+  }
+
+  /** Plans a volatile object that another reaches. */
+  reach(state: ObjectState): void {
+    this.#seen ??= new Set(this.#queue)
+    if (this.#seen.has(state)) return
+    this.#seen.add(state)
+    this.#queue.push(state)
+  }
 
   get changed(): readonly ObjectPlan[] {
     return this.objects.filter((o) => o.expect === 'absent' || o.set.size > 0 || o.unset.length > 0)
@@ -48,41 +72,46 @@ export class Plan {
 }
 
 /** Plans `roots` and every volatile object that they reach. */
-export function planOf(roots: Iterable<ObjectState>, store: Store): Plan {
-  const plan = new Plan(store)
-  const queue = [...new Set(roots)]
-  const seen = new Set(queue)
-  const reach = (state: ObjectState): void => {
-    if (!seen.has(state)) {
-      seen.add(state)
-      queue.push(state)
-    }
-  }
-  for (let state = queue.shift(); state; state = queue.shift()) planObject(plan, state, reach)
-  return plan
-}
+export const planOf = (roots: readonly ObjectState[], store: Store): Plan => new Plan(store, roots)
 
-function planObject(plan: Plan, state: ObjectState, reach: (s: ObjectState) => void): void {
+function planObject(plan: Plan, state: ObjectState): void {
   if (state.busy) plan.waits.push(state.busy)
   const { instance } = state
   const ctor = constructorOfInstance(instance)
   assertRebuildable(ctor)
   const ref = refOf(state)
-  const nested = nestedClassesOf(ctor)
-  const context: EncodeContext = {
-    refOf: (value) => {
-      if (!isStorageObject(value)) return undefined
-      const other = stateOf(value)
-      if (!other.ref) reach(other)
-      return refFrom(plan.store, other)
-    },
-    collectionOf: (value) => (isDict(value) ? dictCell(plan, value, ref, reach) : undefined),
-    classOf: nested.classOf,
-  }
-  const cells = encodeFields(storedFields(instance), context)
+  const cells = encodeFields(storedFields(instance), new Holder(plan, ref, nestedClassesOf(ctor)))
   for (const name of state.stamp ? state.base.keys() : defaultFieldsOf(ctor))
     if (!cells.has(name) && !Object.hasOwn(instance, name)) cells.set(name, DELETED)
-  plan.objects.push({ state, ref, ...difference(state.base, cells), expect: state.stamp ?? 'absent' })
+  plan.objects.push(objectPlan(state, ref, cells))
+}
+
+/** The object whose fields are encoded. */
+class Holder implements EncodeContext {
+  readonly #plan: Plan
+  readonly #ref: Ref
+  readonly #nested: NestedClasses
+
+  constructor(plan: Plan, ref: Ref, nested: NestedClasses) {
+    this.#plan = plan
+    this.#ref = ref
+    this.#nested = nested
+  }
+
+  refOf(value: object): Ref | undefined {
+    if (!isStorageObject(value)) return undefined
+    const other = stateOf(value)
+    if (!other.ref) this.#plan.reach(other)
+    return refFrom(this.#plan.store, other)
+  }
+
+  collectionOf(value: object): CollectionCell | undefined {
+    return isDict(value) ? dictCell(this.#plan, value, this.#ref) : undefined
+  }
+
+  classOf(value: object): NestedClass | undefined {
+    return this.#nested.classOf(value)
+  }
 }
 
 /** The reference to an object as another object of `store` holds it: with the store that it lies in, where that is another. */
@@ -101,19 +130,17 @@ export function refOf(state: ObjectState): Ref {
   return state.provisional
 }
 
-function difference(
-  base: ReadonlyMap<string, Fingerprint>,
-  cells: Cells,
-): { set: ReadonlyMap<string, Cell>; unset: readonly string[]; prints: ReadonlyMap<string, Fingerprint> } {
-  const set = new Map<string, Cell>()
+/** What of an object's cells the store does not have yet. */
+function objectPlan(state: ObjectState, ref: Ref, cells: Cells): ObjectPlan {
+  const { base, stamp } = state
   const prints = new Map<string, Fingerprint>()
-  for (const [name, cell] of cells) {
-    const print = fingerprint(cell)
-    prints.set(name, print)
-    if (!base.has(name) || base.get(name) !== print) set.set(name, cell)
-  }
-  const unset = base.size === 0 ? [] : [...base.keys()].filter((name) => !cells.has(name))
-  return { set, unset, prints }
+  for (const [name, cell] of cells) prints.set(name, fingerprint(cell))
+  if (base.size === 0) return { state, ref, set: cells, unset: [], expect: stamp ?? 'absent', prints }
+  const set = new Map<string, Cell>()
+  for (const [name, print] of prints) if (base.get(name) !== print || !base.has(name)) set.set(name, cells.get(name)!)
+  const unset: string[] = []
+  for (const name of base.keys()) if (!prints.has(name)) unset.push(name)
+  return { state, ref, set, unset, expect: stamp ?? 'absent', prints }
 }
 
 /** How a collection stands in a field: its table, its owner (the object whose field first held it), its columns. */
@@ -133,18 +160,13 @@ export function ownTables({ ref, cells }: Stored): TableId[] {
   return listed.filter((cell) => cell.owner.id === ref.id).map((cell) => cell.table as TableId)
 }
 
-function dictCell(
-  plan: Plan,
-  dict: StorageDict<any, any>,
-  holder: Ref,
-  reach: (s: ObjectState) => void,
-): DictCell & { readonly [property: string]: unknown } {
-  const table = tableOf(dict) ?? plannedTable(plan, dict, holder, reach)
+function dictCell(plan: Plan, dict: StorageDict<any, any>, holder: Ref): DictCell & { readonly [property: string]: unknown } {
+  const table = tableOf(dict) ?? plannedTable(plan, dict, holder)
   const { id, owner, keys, partition, values, writes } = table
   return { kind: 'dict', table: id, owner, keys, partition, values, writes }
 }
 
-function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref, reach: (s: ObjectState) => void): Table {
+function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref): Table {
   const planned = plan.tables.find((t) => t.dict === dict)
   if (planned) return planned.table
   const table: Table = { id: newTableId(), owner, ...dictSchemaOf(dict) }
@@ -153,7 +175,7 @@ function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref, reach
   volatileRowOps(dict, table, {
     refOf: (value) => {
       const state = stateOf(value as StorageObject)
-      if (!state.ref) reach(state)
+      if (!state.ref) plan.reach(state)
       return refFrom(plan.store, state)
     },
     resolve: () => undefined,

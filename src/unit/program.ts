@@ -3,13 +3,14 @@ import { classOf, constructorOf } from '../classes/class-registry.js'
 import { fingerprint, refsIn } from '../codec/values.js'
 import { isDict, type StorageDict } from '../dict/storage-dict.js'
 import { AliasTakenError, ConflictError, NotFoundError, WrongClassError } from '../errors.js'
-import type { CommitId, Id } from '../ids.js'
+import type { Id } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import type { StorageObject } from '../objects/storage-object.js'
 import { stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
-import { Departures } from './departures.js'
+import { type Departure, Departures } from './departures.js'
+import { Orphans } from './orphans.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { type ObjectPlan, ownTables, type Plan, planOf } from './persist-plan.js'
 import { bindComingTable, bindTable, tableMade, tableOf, unbindOwned, unbindTable } from './table-binding.js'
@@ -239,7 +240,7 @@ export class Program extends UnitOfWork {
     const rows = this.buffered.size === 0 ? NO_ROWS : this.#takeRowsOf(plan)
     const ops = [...plan.ops(), ...extra(plan.objects[0]!.ref), ...rows.ops]
     if (ops.length === 0) return
-    const work = this.#departures.depart({
+    await this.#leave(plan, {
       tables: plan.tables.map(({ table }) => table),
       ops: withOwnerChecks(this.store.backend, ops, rows.tables),
       landed: (receipt, atMicros) => {
@@ -249,19 +250,28 @@ export class Program extends UnitOfWork {
       },
       failed: (commit) => {
         rows.failed()
-        for (const { state, expect } of plan.objects) if (commit && expect === 'absent') this.#orphans.set(state, commit)
-        this.#mayHaveOrphans ||= commit !== undefined
+        for (const { state, expect } of plan.objects) if (commit && expect === 'absent') this.#orphans.note(state, commit)
         for (const { dict, table } of plan.tables) this.#unbind(dict, table)
       },
     })
-    for (const { state } of plan.objects) state.busy = work
-    try {
-      await work
-    } finally {
-      for (const { state } of plan.objects) state.busy = undefined
-    }
-    const reached = this.store.reached()
+  }
+
+  async #leave(plan: Plan, departure: Departure): Promise<void> {
+    const joint = this.#departures.join(departure)
+    const isStored = joint ? await this.#underWay(plan, joint.sent) : false
+    if (!isStored) await this.#underWay(plan, this.#departures.depart(departure))
+    const reached = isStored ? joint!.reached : this.store.reached()
     if (reached) await reached
+  }
+
+  /** Until then, whoever plans these objects waits. */
+  async #underWay<T>({ objects }: Plan, work: Promise<T>): Promise<T> {
+    for (const { state } of objects) state.busy = work
+    try {
+      return await work
+    } finally {
+      for (const { state } of objects) state.busy = undefined
+    }
   }
 
   #takeRowsOf(plan: Plan): TakenRows {
@@ -269,10 +279,7 @@ export class Program extends UnitOfWork {
     return takeRows([...this.buffered.values()].filter((r) => owners.has(r.table.owner.id)))
   }
 
-  /** New objects whose unit failed, which may have left them in the store, out of everybody's reach. */
-  readonly #orphans = new WeakMap<ObjectState, CommitId>()
-
-  #mayHaveOrphans = false
+  readonly #orphans = new Orphans(this.store)
 
   #planOf(roots: readonly ObjectState[]): Plan {
     return planOf(this.buffered.size === 0 ? roots : this.#withReached(roots), this.store)
@@ -280,21 +287,12 @@ export class Program extends UnitOfWork {
 
   /** Whether nothing that a plan builds on is still on its way. Nothing may be waited for between this and the departure. */
   #isReady(plan: Plan): boolean {
-    return plan.waits.length === 0 && !(this.#mayHaveOrphans && plan.objects.some(({ state }) => this.#orphans.has(state)))
+    return plan.waits.length === 0 && !(this.#orphans.mayBe && plan.objects.some(({ state }) => this.#orphans.has(state)))
   }
 
   async #getReady(plan: Plan): Promise<void> {
     await Promise.allSettled(plan.waits)
-    for (const { state, ref } of plan.objects) await this.#removeOrphan(state, ref)
-  }
-
-  /** An object keeps its coming id from one try to the next, since rows may hold it: so what an earlier try left there goes first. */
-  async #removeOrphan(state: ObjectState, ref: Ref): Promise<void> {
-    const commit = this.#orphans.get(state)
-    if (commit === undefined) return
-    const [left] = await this.store.read([ref])
-    if (left?.stamp.commit === commit) await this.store.commit([{ do: 'remove', ref, expect: left.stamp }])
-    this.#orphans.delete(state)
+    for (const { state, ref } of plan.objects) await this.#orphans.remove(state, ref)
   }
 
   #withReached(roots: readonly ObjectState[]): ObjectState[] {

@@ -6,7 +6,7 @@ import type { StorageDict } from '../dict/storage-dict.js'
 import { bindDict, boundTable, isDict, unbindDict } from '../dict/storage-dict.js'
 import { UnavailableError } from '../errors.js'
 import type { Id } from '../ids.js'
-import { isStorageObject, stateOf } from '../objects/storage-object.js'
+import { isStorageObject, type StorageObject, stateOf } from '../objects/storage-object.js'
 import { unitIfOpen } from './context.js'
 import { refFrom } from './persist-plan.js'
 import type { UnitOfWork } from './unit-of-work.js'
@@ -102,4 +102,10 @@ class TableBinding implements DictBinding {
     const current = unitIfOpen()
     return current?.isTransaction ? current.unitOn(this.unit.store) : this.unit
   }
+}
+
+/** The dict that the constructor made in a field. */
+export function madeDict(instance: StorageObject, path: string): StorageDict<any, any> | undefined {
+  const made = Object.hasOwn(instance, path) ? (instance as unknown as Record<string, unknown>)[path] : undefined
+  return isDict(made) ? made : undefined
 }

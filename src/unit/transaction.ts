@@ -195,9 +195,10 @@ export class Transaction extends UnitOfWork {
       ...[...this.#names].filter(([, n]) => n.expect !== null || n.to !== null).map(([alias, n]): Op => ({ do: 'name', alias, ...n })),
       ...rows.flatMap((r) => r.overlay.toOps(r.table)),
     ]
-    if (check && ops.length > 0)
-      for (const { state, ref } of plan.objects)
-        if (state.stamp && !changed.some((c) => c.state === state)) ops.push({ do: 'check', ref, expect: state.stamp })
+    if (check && ops.length > 0) {
+      const written = new Set(changed.map(({ state }) => state))
+      for (const { state, ref } of plan.objects) if (state.stamp && !written.has(state)) ops.push({ do: 'check', ref, expect: state.stamp })
+    }
     return { plan, ops }
   }
 

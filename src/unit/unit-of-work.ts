@@ -3,19 +3,19 @@ import { type Location, Ref, type Stored, type Table } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { classOf, constructorOf, findConstructor } from '../classes/class-registry.js'
 import { nestedClassesOf } from '../codec/nested-classes.js'
-import { type DecodeContext, decodeFields, fingerprint, refsIn } from '../codec/values.js'
+import { type DecodeContext, decodeFields, type Fingerprint, fingerprint, refsIn } from '../codec/values.js'
 import { Overlay } from '../dict/overlay.js'
-import { dictFromSchema, dictSchemaOf, isDict, type StorageDict } from '../dict/storage-dict.js'
+import { dictFromSchema, dictSchemaOf, type StorageDict } from '../dict/storage-dict.js'
 import { NotFoundError, UnsavedChangesError, UnsupportedError, ValidationError, WrongClassError } from '../errors.js'
 import type { ClassId, Id, TableId } from '../ids.js'
-import { constructHandle, constructorOfInstance, fill, guardAgain } from '../objects/fields.js'
+import { constructEmpty, constructHandle, constructorOfInstance, fill, guardAgain } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, newHandle, type PersistOptions, StorageObject, stateOf } from '../objects/storage-object.js'
 import { storeNotOpen } from '../open-stores.js'
 import { checkAlias, type Store } from '../store.js'
 import { IdentityMap } from './identity-map.js'
 import { type DictCell, isDeleted, planOf } from './persist-plan.js'
-import { bindTable, tableOf } from './table-binding.js'
+import { bindTable, madeDict, tableOf } from './table-binding.js'
 import { assertId, assertSameColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
 
 /** Buffered rows of one table. */
@@ -222,10 +222,27 @@ export abstract class UnitOfWork {
 
   /** An object as the store has it now meets what is in memory: unsaved changes win, else the store. */
   protected arrive(stored: Stored): StorageObject {
-    const instance = this.instanceOf(stored.ref)
+    const instance = this.instances.get(stored.ref.id) ?? this.#make(stored) ?? this.instanceOf(stored.ref)
     const state = stateOf(instance)
     const fresh = state.loaded && state.stamp?.commit === stored.stamp.commit && state.stamp.revision === stored.stamp.revision
     if (!fresh && !(state.loaded && (state.busy || this.isDirty(state)))) this.take(state, stored)
+    return instance
+  }
+
+  /** A new instance with its fields at once, which costs less than a handle that is filled; `undefined` when only that will do. */
+  #make(stored: Stored): StorageObject | undefined {
+    const ctor = stored.ref.store === undefined ? findConstructor(stored.ref.classId) : undefined
+    const instance = ctor && constructEmpty(ctor)
+    if (!instance) return undefined
+    const state = stateOf(instance)
+    this.adopt(state, stored.ref)
+    try {
+      this.#fill(state, ctor, stored)
+    } catch (error) {
+      guardAgain(instance, ctor)
+      state.loaded = false
+      throw error
+    }
     return instance
   }
 
@@ -245,22 +262,28 @@ export abstract class UnitOfWork {
 
   /** Fills an instance with a stored state. */
   take(state: ObjectState, stored: Stored): void {
-    const { instance } = state
-    const ctor = state.loaded ? constructorOfInstance(instance) : constructorOf(stored.ref.classId)
-    if (!state.loaded) constructHandle(instance, ctor)
+    if (state.loaded) return this.#fill(state, constructorOfInstance(state.instance), stored)
+    const ctor = constructorOf(stored.ref.classId)
+    constructHandle(state.instance, ctor)
     try {
-      fill(
-        instance,
-        ctor,
-        this.#decode(ctor, stored, (cell, path) => this.#collection(state, cell, path)),
-      )
+      this.#fill(state, ctor, stored)
     } catch (error) {
-      if (!state.loaded) guardAgain(instance, ctor)
+      guardAgain(state.instance, ctor)
       throw error
     }
+  }
+
+  #fill(state: ObjectState, ctor: Constructor, stored: Stored): void {
+    fill(
+      state.instance,
+      ctor,
+      this.#decode(ctor, stored, (cell, path) => this.#collection(state, cell, path)),
+    )
     state.loaded = true
     state.stamp = stored.stamp
-    state.base = new Map([...stored.cells].map(([name, cell]) => [name, fingerprint(cell)]))
+    const base = new Map<string, Fingerprint>()
+    for (const [name, cell] of stored.cells) base.set(name, fingerprint(cell))
+    state.base = base
     this.onTaken(state)
   }
 
@@ -290,7 +313,8 @@ export abstract class UnitOfWork {
     stored: Stored,
     collection: (cell: DictCell, path: string) => StorageDict<any, any>,
   ): { values: ReadonlyMap<string, unknown>; deleted: readonly string[] } {
-    const deleted = [...stored.cells].filter(([, cell]) => isDeleted(cell)).map(([name]) => name)
+    const deleted: string[] = []
+    for (const [name, cell] of stored.cells) if (isDeleted(cell)) deleted.push(name)
     const cells = deleted.length === 0 ? stored.cells : new Map([...stored.cells].filter(([, cell]) => !isDeleted(cell)))
     const nested = nestedClassesOf(ctor)
     const context: DecodeContext = {
@@ -372,9 +396,3 @@ export abstract class UnitOfWork {
 
 /** Stands in a reference to be read by its id alone. */
 const CLASS_UNKNOWN = '' as ClassId
-
-/** The dict that the constructor made in a field. */
-function madeDict(instance: StorageObject, path: string): StorageDict<any, any> | undefined {
-  const made = Object.hasOwn(instance, path) ? (instance as unknown as Record<string, unknown>)[path] : undefined
-  return isDict(made) ? made : undefined
-}

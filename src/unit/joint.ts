@@ -1,0 +1,87 @@
+import type { Op } from '../backend.js'
+import { soleDomain, timeOf, type Unit } from '../commit/index.js'
+import { UnavailableError, UnknownOutcomeError } from '../errors.js'
+import type { Domain } from '../ids.js'
+import { opBytes } from '../large-cells.js'
+import type { Store } from '../store.js'
+import type { Departure } from './departures.js'
+
+/** Objects that leave together at most; a store writes no faster with more. */
+const OPS_MAX = 1024
+const BYTES_MAX = 1024 * 1024
+
+/**
+ * Units of one domain that were asked for in the same turn, on their way as one: one group, one receipt, one wait for all. What is
+ * all of it or nothing alone is so together; and when the store refuses them together, each goes alone, so that only the one at fault
+ * fails.
+ */
+export class Joint {
+  readonly #route: JointRoute
+  readonly #members: Departure[] = []
+  #ops: Op[] = []
+  #bytes = 0
+  /** Whether all are stored; false when each must go alone. Rejects when the store does not answer. */
+  readonly sent: Promise<boolean>
+  /** After `sent`: resolves when what was stored has the level that the store waits for. */
+  reached: Promise<void> | undefined
+
+  constructor(route: JointRoute) {
+    this.#route = route
+    this.sent = Promise.resolve().then(() => this.#leave())
+  }
+
+  get isFull(): boolean {
+    return this.#ops.length >= OPS_MAX || this.#bytes >= BYTES_MAX
+  }
+
+  add(departure: Departure): void {
+    this.#members.push(departure)
+    for (const op of departure.ops) {
+      this.#ops.push(op)
+      this.#bytes += opBytes(op)
+    }
+  }
+
+  async #leave(): Promise<boolean> {
+    this.#route.left(this)
+    const [only, ...others] = this.#members
+    if (others.length > 0) return this.#send()
+    await this.#route.depart(only!)
+    this.reached = this.#route.store.reached()
+    return true
+  }
+
+  async #send(): Promise<boolean> {
+    const { store } = this.#route
+    let unit: Unit | undefined
+    try {
+      unit = store.unitNow(this.#ops) ?? (await store.unitOf(this.#ops))
+      const receipt = await store.send(unit)
+      for (const one of this.#members) one.landed(receipt, timeOf(unit))
+    } catch (error) {
+      if (error instanceof UnknownOutcomeError && unit) for (const one of this.#members) this.#route.unsure(one, unit)
+      else if (error instanceof UnavailableError) for (const one of this.#members) one.failed(unit?.commit)
+      else return false
+      throw error
+    }
+    this.reached = store.reached()
+    return true
+  }
+}
+
+/** What a joint needs of those who send. */
+export interface JointRoute {
+  readonly store: Store
+  /** Nothing more may be added. */
+  left(joint: Joint): void
+  depart(departure: Departure): Promise<void>
+  /** Nobody can say whether it was committed. */
+  unsure(departure: Departure, unit: Unit): void
+}
+
+/** Where ops that may leave together lie: objects alone, all of one domain. */
+export function jointDomain({ tables, ops }: Departure, store: Store): Domain | undefined {
+  if (tables.length > 0) return undefined
+  for (const op of ops) if (op.do !== 'put') return undefined
+  return soleDomain(store.backend, ops)
+}
