@@ -16,6 +16,7 @@ export type { ClassId, CommitId, Domain, Host, Id, TableId } from '../src/ids.js
 export { field, transient } from '../src/objects/decorators.js'
 export { type GetOptions, type PersistOptions, type Restorable, StorageObject } from '../src/objects/storage-object.js'
 export { Store, type StoreOptions } from '../src/store.js'
+export { type ConsumeOptions, StorageStream } from '../src/streams/storage-stream.js'
 export { watch } from '../src/watch.js'
 export { type ConnectOptions, connect } from './connect.js'
 export { main } from './main.js'

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Location } from './backend.js'
 import { ConflictError, NotFoundError, UnsavedChangesError } from './errors.js'
-import type { Id } from './ids.js'
+import { type Id, newCommitId } from './ids.js'
 import { type StorageObject, stateOf } from './objects/storage-object.js'
 import { currentUnit, runIn } from './unit/context.js'
 import { Program } from './unit/program.js'
@@ -47,8 +47,10 @@ export interface TransactOptions {
 export async function transact<T>(fn: () => T | PromiseLike<T>, options: TransactOptions = {}): Promise<T> {
   const unit = await currentUnit()
   if (unit.isTransaction) return fn()
+  const producer = newCommitId()
   for (let attempt = 0; ; attempt++) {
     const tx = new Transaction(unit.store)
+    tx.appends.producer = producer
     try {
       const result = await runIn(tx, fn)
       const receipt = await tx.commit({ check: options.check ?? false })

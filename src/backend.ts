@@ -277,18 +277,45 @@ export interface Found {
   readonly intent?: Intent
 }
 
-/** Append-only streams with consumer groups; appends are numbered by producer, so that a retried one appends nothing twice. */
+/** What a consumer of a stream asks for. */
+export interface StreamRead {
+  /** Each group gets every item of the stream, in one of its consumers. */
+  readonly group: string
+  readonly consumer: string
+  /** Items given at once. */
+  readonly max: number
+  /** How long items are kept from the other consumers of the group when they are neither acknowledged nor released. */
+  readonly leaseMs: number
+}
+
+export type StreamItem = readonly [id: string, item: Uint8Array]
+
+/**
+ * Append-only streams below an object, which must stand. Nothing here is part of a group: what is appended is visible at once. Errors:
+ * NotFoundError when the object is gone; UnavailableError, UnknownOutcomeError (appending the same again is harmless).
+ */
 export interface Streams {
+  /**
+   * Appends items that their producer has numbered `from`, `from` + 1, …, together and in order. Those below the highest number that it
+   * has appended are there already and are left out, so a producer sends in order; it may skip numbers. Errors: ValidationError
+   * (`ERR_STREAM_ENDED`).
+   */
   append(stream: Ref, producer: string, from: number, items: readonly Uint8Array[]): Promise<void>
-  read(
-    stream: Ref,
-    group: string,
-    consumer: string,
-    max: number,
-    signal: AbortSignal,
-  ): Promise<readonly (readonly [id: string, item: Uint8Array])[]>
+  /**
+   * The group's next items, oldest first, those whose lease is over before others. Waits for one; empty once the stream has ended and
+   * the group has acknowledged everything. Aborting rejects with the signal's reason, and hands out nothing.
+   */
+  read(stream: Ref, read: StreamRead, signal?: AbortSignal): Promise<readonly StreamItem[]>
+  /** They are done with. Unknown ids are ignored. */
   ack(stream: Ref, group: string, ids: readonly string[]): Promise<void>
+  /** Gives back what a consumer has not worked on: another read of the group gets it at once. */
+  release(stream: Ref, group: string, ids: readonly string[]): Promise<void>
+  /** Nothing can be appended any more. Idempotent. */
   end(stream: Ref): Promise<void>
+  /** Pages of all items there are, of whatever group: for who looks for references in them. */
+  items(stream: Ref): AsyncIterable<readonly Uint8Array[]>
+  /** Removes items and groups; the object may be gone. Idempotent. */
+  drop(stream: Ref): Promise<void>
 }
 
 /** Further copies on named hosts. */

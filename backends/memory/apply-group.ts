@@ -61,6 +61,7 @@ class Plan {
   readonly #space: Space
   readonly #commit: CommitId
   readonly #atMicros: bigint
+  readonly #tables = new Map<TableId, Table>()
 
   constructor(space: Space, group: Group) {
     this.#space = space
@@ -117,8 +118,15 @@ class Plan {
     this.writes.push(() => this.#space.setAlias(op.alias, op.to ? { to: op.to } : undefined))
   }
 
+  /** Looked up once a group: its ops change no table. */
+  #table(id: TableId): Table {
+    let table = this.#tables.get(id)
+    if (!table) this.#tables.set(id, (table = requireTable(this.#space, id)))
+    return table
+  }
+
   #row(op: Do<'row'>): void {
-    const table = requireTable(this.#space, op.table)
+    const table = this.#table(op.table)
     const key = encodeKey(table, op.key)
     const values = op.set && encodeValues(table, op.set)
     if (op.expect === undefined) return void this.writes.push(() => this.#writeRow(table, key, this.#atMicros, values, false))
@@ -137,7 +145,7 @@ class Plan {
   }
 
   #add(op: Do<'add'>): void {
-    const table = requireTable(this.#space, op.table)
+    const table = this.#table(op.table)
     if (!isCounter(table, op.column))
       throw new ValidationError(`Column ${op.column} of table ${op.table} is no counter.`, { table: op.table, column: op.column })
     const key = encodeKey(table, op.key)

@@ -15,6 +15,7 @@ import type {
   Receipt,
   Stored,
   StoredRow,
+  Streams,
   Table,
   Target,
   Upkeep,
@@ -25,6 +26,7 @@ import { InsituError, UnavailableError, UnsupportedError } from '../../src/error
 import { type ClassId, type CommitId, type Domain, type Host, type Id, madeAtMs, type TableId } from '../../src/ids.js'
 import { applyGroup, requireTable } from './apply-group.js'
 import { copyOf, keyOfText, type MemorySpace, OrderedRows, RECEIPTS_KEPT_MS, textOfKey } from './memory-space.js'
+import { memoryStreams } from './memory-streams.js'
 import { type Bounds, behind, PAGE_ROWS, type RowPage, rowPages } from './row-pages.js'
 import { requireSameColumns } from './same-columns.js'
 import { isVisible, storedOf, storedRowOf } from './space.js'
@@ -55,6 +57,7 @@ export class MemoryBackend implements Backend {
     marksBefore: (beforeMs) => this.#marksBefore(beforeMs),
     intents: () => this.#intents(),
   }
+  readonly streams: Streams
   readonly #spaces: MemoryData
   #closed = false
 
@@ -63,6 +66,14 @@ export class MemoryBackend implements Backend {
     data: MemoryData,
   ) {
     this.#spaces = data
+    const open = (id: Id): MemorySpace => {
+      this.#requireOpen()
+      return this.#at(id)
+    }
+    this.streams = memoryStreams(
+      (id) => open(id).streams,
+      (id) => open(id).object(id)?.stamp != null,
+    )
   }
 
   async open(signal?: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Mark, Op, Table } from '../../src/backend.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
 import type { CommitId, Id, TableId } from '../../src/ids.js'
+import { StreamData } from './memory-streams.js'
 import type { AliasRecord, ObjectRecord, RowRecord, Space } from './space.js'
 
 /** As long as on the other backends. */
@@ -38,6 +39,7 @@ export const keyOfText = (text: string): Uint8Array => Uint8Array.from(Buffer.fr
 export class MemorySpace implements Space {
   readonly objects = new Map<Id, ObjectRecord>()
   readonly aliases = new Map<string, AliasRecord>()
+  readonly streams = new StreamData()
   readonly tables = new Map<TableId, { readonly table: Table; readonly rows: OrderedRows }>()
   readonly #marks = new Map<string, Mark>()
   readonly #staged = new Map<string, Uint8Array>()

@@ -14,6 +14,8 @@ export const DATABASES = {
   marks: 'marks',
   staged: 'staged',
   receipts: 'receipts',
+  /** Heads, producers, items and groups of streams. */
+  streams: 'streams',
 } as const
 
 export type DatabaseName = keyof typeof DATABASES

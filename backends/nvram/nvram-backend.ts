@@ -14,6 +14,7 @@ import type {
   Receipt,
   Stored,
   StoredRow,
+  Streams,
   Table,
   Upkeep,
   Watcher,
@@ -35,6 +36,7 @@ import { type Environment, openEnvironment, type Records } from './environment.j
 import { afterPrefix, aliasKey, aliasOf, aliasOfObject, classNumberOf, classPrefix, idKey, keyInTable, objectOf, rowKey } from './keys.js'
 import type { NvramConfig } from './nvram-config.js'
 import { NvramSpace, rowName } from './nvram-space.js'
+import { nvramStreams } from './nvram-streams.js'
 import { claim } from './owner.js'
 import { openRow } from './record.js'
 import { RECEIPTS_KEPT_MS, Sweeper } from './sweeper.js'
@@ -112,6 +114,8 @@ export class NvramBackend implements Backend {
     if (parts) this.#closing = release(parts).finally(() => (this.#closing = undefined))
     await this.#closing
   }
+
+  readonly streams: Streams = nvramStreams(() => dropping(this.#fresh()))
 
   readonly watcher: Watcher = {
     watch: (refs, signal) => watchObjects(refs, signal, () => this.#fresh()),

@@ -52,6 +52,7 @@ export class NvramSpace implements Space {
   /** Of the running write transaction: objects looked up, and the last key there is. */
   #lookups: number | undefined
   #last: Uint8Array | undefined
+  #lastRow: { readonly table: TableId; readonly key: Uint8Array; readonly whole: Uint8Array } | undefined
   readonly #tables = new Map<TableId, { readonly sealed: Buffer; readonly table: Table }>()
 
   constructor(env: Environment) {
@@ -181,7 +182,7 @@ export class NvramSpace implements Space {
   }
 
   row(table: Table, key: Uint8Array): RowRecord | undefined {
-    const whole = rowKey(table.id, key)
+    const whole = this.#rowKey(table.id, key)
     const bytes = get(this.#env.rows, whole)
     if (!bytes) return undefined
     const record = openRow(whole, bytes, () => rowName(table.id, key))
@@ -189,9 +190,18 @@ export class NvramSpace implements Space {
   }
 
   setRow(table: Table, key: Uint8Array, record: RowRecord): void {
-    const whole = rowKey(table.id, key)
+    const whole = this.#rowKey(table.id, key)
     this.put(this.#env.rows, whole, sealRow(whole, record))
     if (record.values === null && record.sums.size === 0) this.put(this.#env.graves, graveKey(Date.now(), whole), PRESENT)
+  }
+
+  /** A row is looked at and then written, in this order, under one and the same key. */
+  #rowKey(table: TableId, key: Uint8Array): Uint8Array {
+    const last = this.#lastRow
+    if (last?.key === key && last.table === table) return last.whole
+    const whole = rowKey(table, key)
+    this.#lastRow = { table, key, whole }
+    return whole
   }
 
   mark(home: Id, key: string): Mark | undefined {
@@ -208,6 +218,14 @@ export class NvramSpace implements Space {
 
   setStaged(home: Id, commit: CommitId, redo: readonly Op[] | null): void {
     this.#setValue(this.#env.staged, stagedKey(home, commit), redo ?? undefined)
+  }
+
+  streamRecord(key: Uint8Array, stream: Id): unknown {
+    return this.#value(this.#env.streams, key, () => `A record of stream ${stream}`)
+  }
+
+  setStreamRecord(key: Uint8Array, value: object | number): void {
+    this.#setValue(this.#env.streams, key, value)
   }
 
   /** The number of a class, if any object of it was ever stored. */

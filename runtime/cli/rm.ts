@@ -3,6 +3,7 @@ import type { Backend, Op, Ref } from '../../src/backend.js'
 import { isInsituError, NotFoundError } from '../../src/errors.js'
 import { newCommitId, type TableId } from '../../src/ids.js'
 import { chunksIn } from '../../src/large-cells.js'
+import { STREAM_CLASS } from '../../src/unit/belongings.js'
 import { dictsOf, fieldsOf } from './classless.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
 import { EXIT } from './exit-codes.js'
@@ -43,6 +44,7 @@ async function remove(backend: Backend, what: string): Promise<string> {
   await backend.commit({ commit: newCommitId(), atMicros: BigInt(Date.now()) * 1000n, ops: removal(stored.ref, names) })
   for (const ref of chunks) await backend.commit({ commit: newCommitId(), atMicros: 0n, ops: [{ do: 'remove', ref, expect: 'present' }] })
   for (const [, { table, owner }] of dictsOf(fieldsOf(stored.cells))) if (owner === stored.ref.id) await backend.drop(table as TableId)
+  if (stored.ref.classId === STREAM_CLASS) await backend.streams?.drop(stored.ref)
   return stored.ref.id
 }
 

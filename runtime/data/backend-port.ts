@@ -3,16 +3,19 @@
  * store goes to the one committer of the process, which batches the groups of all workers.
  */
 import type { MessagePort } from 'node:worker_threads'
-import { type Backend, type Group, Packed, Ref } from '../../src/backend.js'
+import { type Backend, type Group, Packed, Ref, type StreamItem, type Streams } from '../../src/backend.js'
 import { type DecodeContext, decodeValue, type EncodeContext, type NestedClass } from '../../src/codec/values.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
 import { UnavailableError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
+import { noStreams } from '../../src/streams/no-streams.js'
 import { Bundle } from './bundle.js'
 import { encodeAnyError } from './error-carrier.js'
 import { tight } from './tight.js'
 
+type StreamMethod = 'append' | 'read' | 'ack' | 'release' | 'end' | 'drop'
 type Method =
+  | `streams.${StreamMethod}`
   | 'commit'
   | 'flush'
   | 'read'
@@ -121,7 +124,12 @@ async function answer(backend: Backend, scans: Map<number, AsyncIterator<unknown
     scans.set(n, pages[Symbol.asyncIterator]())
     return n
   }
-  return (backend[method] as (...a: unknown[]) => Promise<unknown>)(...list)
+  const [, ofStreams] = method.split('.') as [string, StreamMethod?]
+  if (ofStreams) {
+    if (!backend.streams) throw noStreams(backend.url)
+    return (backend.streams[ofStreams] as (...a: unknown[]) => Promise<unknown>)(...list)
+  }
+  return (backend[method as 'read'] as (...a: unknown[]) => Promise<unknown>)(...list)
 }
 
 /** A Backend whose calls travel through `port`; `local` answers reads itself when given. */
@@ -195,8 +203,45 @@ export function remoteBackend(port: MessagePort, about: Pick<Backend, 'url' | 'c
     scan: (range) => pages('scan', range),
     pieces: (of, atLeast) => ask('pieces', of, atLeast),
     locate: (what) => ask('locate', what),
+    streams: farStreams(ask),
   }
   return local ? nearReads(local, far) : far
+}
+
+/** Streams of the store; a store without them says so by itself. Reading waits there, and once given up it gives back what it gets. */
+const farStreams = (ask: (method: Method, ...args: unknown[]) => Promise<any>): Streams => ({
+  append: (stream, producer, from, items) => ask('streams.append', stream, producer, from, items),
+  read: async (stream, read, signal) => {
+    signal?.throwIfAborted()
+    const given = ask('streams.read', stream, read) as Promise<readonly StreamItem[]>
+    if (!signal) return given
+    return unlessAborted(given, signal, ([...items]) =>
+      ask(
+        'streams.release',
+        stream,
+        read.group,
+        items.map(([id]) => id),
+      ),
+    )
+  },
+  ack: (stream, group, ids) => ask('streams.ack', stream, group, ids),
+  release: (stream, group, ids) => ask('streams.release', stream, group, ids),
+  end: (stream) => ask('streams.end', stream),
+  drop: (stream) => ask('streams.drop', stream),
+  items: () => {
+    throw new TypeError('only whoever has the store open looks at all items')
+  },
+})
+
+function unlessAborted<T>(given: Promise<T>, signal: AbortSignal, giveBack: (late: T) => Promise<unknown>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void => {
+      reject(signal.reason as Error)
+      given.then(giveBack).catch(() => {})
+    }
+    signal.addEventListener('abort', aborted, { once: true })
+    given.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
+  })
 }
 
 /** Reads from the nearby backend, changes through the far one. */
@@ -224,4 +269,5 @@ const nearReads = (local: Backend, far: Backend): Backend => ({
   scan: (range, signal) => local.scan(range, signal),
   pieces: (of, atLeast) => local.pieces(of, atLeast),
   locate: (what) => local.locate(what),
+  ...(local.streams && { streams: far.streams! }),
 })

@@ -30,6 +30,7 @@ import { send } from '../commit/send.js'
 import { ConflictError, InsituError } from '../errors.js'
 import { type CommitId, isIdText, madeAtMs, newCommitId, type TableId } from '../ids.js'
 import { CHUNK_CLASS, chunksIn } from '../large-cells.js'
+import { STREAM_CLASS } from '../unit/belongings.js'
 import { ORIGIN_CLASS, versionOf } from '../unit/versions.js'
 import { ownTableIds } from './edges.js'
 import { type Garbage, type GarbageKind, GC_OLDER_THAN_MS, type GcOptions, type GcReport } from './gc-options.js'
@@ -173,11 +174,13 @@ class Collector {
   }
 
   async #dropTables(gone: readonly Stored[]): Promise<void> {
-    for (const stored of gone)
+    for (const stored of gone) {
+      if (stored.ref.classId === STREAM_CLASS && !this.#dryRun) await this.backend.streams?.drop(stored.ref)
       for (const table of await ownTableIds(this.backend, stored)) {
         if (!this.#dryRun) await this.backend.drop(table)
         this.#found({ kind: 'table', name: table })
       }
+    }
   }
 
   async aliases(reach: Reach): Promise<void> {

@@ -4,6 +4,7 @@ import { collectionsIn, refsIn } from '../codec/values.js'
 import { NotFoundError } from '../errors.js'
 import type { Id, TableId } from '../ids.js'
 import { isChunked, LargeCells } from '../large-cells.js'
+import { STREAM_CLASS } from '../unit/belongings.js'
 import type { DictCell } from '../unit/persist-plan.js'
 
 export type Edge = (ref: Ref) => void
@@ -14,7 +15,13 @@ export async function edgesOf(backend: Backend, stored: Stored, edge: Edge): Pro
   if (!cells) return
   for (const ref of refsIn(cells)) edge(ref)
   for (const table of ownDicts(stored.ref.id, cells)) if (holdsRefs(table)) await rowEdges(backend, table.table as TableId, edge)
+  if (stored.ref.classId === STREAM_CLASS && backend.streams)
+    for await (const page of backend.streams.items(stored.ref)) for (const item of page) itemEdges(item, edge)
   for (const op of stored.intent?.redo ?? []) redoEdges(op, edge)
+}
+
+function itemEdges(item: Uint8Array, edge: Edge): void {
+  for (const ref of refsIn(new Map([['item', new Packed(item)]]))) edge(ref)
 }
 
 /** The tables that an object owns. */

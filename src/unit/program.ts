@@ -9,10 +9,11 @@ import type { ObjectState } from '../objects/object-state.js'
 import type { StorageObject } from '../objects/storage-object.js'
 import { stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
+import { dropBelongings } from './belongings.js'
 import { type Departure, Departures } from './departures.js'
 import { Orphans } from './orphans.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { type ObjectPlan, ownTables, type Plan, planOf } from './persist-plan.js'
+import { type ObjectPlan, type Plan, planOf } from './persist-plan.js'
 import { bindComingTable, bindTable, tableMade, tableOf, unbindOwned, unbindTable } from './table-binding.js'
 import { NO_ROWS, type TakenRows, takeRows } from './taken-rows.js'
 import { nameOf, notFound } from './unit-errors.js'
@@ -142,7 +143,7 @@ export class Program extends UnitOfWork {
     const [stored] = await this.store.read([ref])
     if (stored) {
       await this.#remove(ref)
-      for (const table of ownTables(stored)) await this.store.backend.drop(table)
+      await dropBelongings(this.store.backend, stored)
     }
     await this.store.reached()
     unbindOwned(state.instance, ref.id)

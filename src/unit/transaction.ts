@@ -1,14 +1,15 @@
-import type { Op, Receipt, Ref, Table } from '../backend.js'
+import type { Op, Receipt, Ref, Stored, Table } from '../backend.js'
 import type { Unit } from '../commit/index.js'
 import { isDict } from '../dict/storage-dict.js'
 import { AliasTakenError, ConflictError, NotFoundError, UnsupportedError, WrongDirectionError } from '../errors.js'
-import type { Id, TableId } from '../ids.js'
+import type { Id } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, type StorageObject, stateOf } from '../objects/storage-object.js'
 import { checkAlias, type Store, type UnitOptions } from '../store.js'
+import { dropBelongings } from './belongings.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { ownTables, type Plan, planOf } from './persist-plan.js'
+import { type Plan, planOf } from './persist-plan.js'
 import { bindComingTable, tableMade, tableOf, unbindOwned } from './table-binding.js'
 import { nameOf, notFound } from './unit-errors.js'
 import { type TableRows, UnitOfWork } from './unit-of-work.js'
@@ -36,8 +37,8 @@ export class Transaction extends UnitOfWork {
   readonly #loaded = new Set<ObjectState>()
   readonly #created = new Set<ObjectState>()
   readonly #removed = new Map<Id, ObjectState>()
-  /** Tables of what was removed: dropped after the commit. */
-  readonly #dropped: TableId[] = []
+  /** What was removed: what belongs to it goes after the commit. */
+  readonly #dropped: Stored[] = []
   readonly #names = new Map<string, { readonly expect: Ref | null; readonly to: Ref | null }>()
   /** Instances of the main program that were saved inside. */
   readonly #enlisted = new Set<ObjectState>()
@@ -46,6 +47,10 @@ export class Transaction extends UnitOfWork {
     super(store)
     this.#family = family
     family.set(store, this)
+  }
+
+  override isNew(object: StorageObject): boolean {
+    return this.#created.has(stateOf(object))
   }
 
   override unitOn(store: Store): Transaction {
@@ -143,7 +148,7 @@ export class Transaction extends UnitOfWork {
     for (const rows of this.bufferedOf(state)) this.buffered.delete(rows.table.id)
     if (!this.#created.delete(state)) {
       const [stored] = await this.store.read([ref])
-      if (stored) this.#dropped.push(...ownTables(stored))
+      if (stored) this.#dropped.push(stored)
       this.#removed.set(ref.id, state)
     }
     this.#loaded.delete(state)
@@ -211,7 +216,7 @@ export class Transaction extends UnitOfWork {
     const receipt = await this.store.send(this.store.joined(units))
     if (!receipt.applied) return receipt
     for (const { part, plan } of parts) part.#committed(plan, receipt)
-    for (const { part } of parts) for (const table of part.#dropped) await part.store.backend.drop(table)
+    for (const { part } of parts) for (const gone of part.#dropped) await dropBelongings(part.store.backend, gone)
     return receipt
   }
 

@@ -2,8 +2,7 @@
 import { type Location, Ref, type Stored, type Table } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { classOf, constructorOf, findConstructor } from '../classes/class-registry.js'
-import { nestedClassesOf } from '../codec/nested-classes.js'
-import { type DecodeContext, decodeFields, type Fingerprint, fingerprint, refsIn } from '../codec/values.js'
+import { type Fingerprint, fingerprint, refsIn } from '../codec/values.js'
 import { Overlay } from '../dict/overlay.js'
 import { dictFromSchema, dictSchemaOf, type StorageDict } from '../dict/storage-dict.js'
 import { NotFoundError, UnsavedChangesError, UnsupportedError, ValidationError, WrongClassError } from '../errors.js'
@@ -13,8 +12,10 @@ import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, newHandle, type PersistOptions, StorageObject, stateOf } from '../objects/storage-object.js'
 import { storeNotOpen } from '../open-stores.js'
 import { checkAlias, type Store } from '../store.js'
+import { Appends } from './appends.js'
+import { decodeStored } from './decode-stored.js'
 import { IdentityMap } from './identity-map.js'
-import { type DictCell, isDeleted, planOf } from './persist-plan.js'
+import { type DictCell, planOf } from './persist-plan.js'
 import { bindTable, madeDict, tableOf } from './table-binding.js'
 import { assertId, assertSameColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
 
@@ -38,6 +39,14 @@ export abstract class UnitOfWork {
   protected readonly buffered = new Map<TableId, TableRows>()
 
   constructor(readonly store: Store) {}
+
+  /** What it appends to streams. */
+  readonly appends = new Appends()
+
+  /** Whether an object comes into being only when this unit commits. */
+  isNew(_object: StorageObject): boolean {
+    return false
+  }
 
   abstract makePersistent(
     state: ObjectState,
@@ -277,7 +286,12 @@ export abstract class UnitOfWork {
     fill(
       state.instance,
       ctor,
-      this.#decode(ctor, stored, (cell, path) => this.#collection(state, cell, path)),
+      decodeStored(
+        ctor,
+        stored,
+        (ref) => this.instanceOf(ref),
+        (cell, path) => this.#collection(state, cell, path),
+      ),
     )
     state.loaded = true
     state.stamp = stored.stamp
@@ -303,26 +317,13 @@ export abstract class UnitOfWork {
       sources.set(dict, { id: id as TableId, ...schema })
       return dict
     }
-    fill(instance, ctor, this.#decode(ctor, stored, collection))
+    fill(
+      instance,
+      ctor,
+      decodeStored(ctor, stored, (ref) => this.instanceOf(ref), collection),
+    )
     state.loaded = true
     return { state, sources }
-  }
-
-  #decode(
-    ctor: Constructor,
-    stored: Stored,
-    collection: (cell: DictCell, path: string) => StorageDict<any, any>,
-  ): { values: ReadonlyMap<string, unknown>; deleted: readonly string[] } {
-    const deleted: string[] = []
-    for (const [name, cell] of stored.cells) if (isDeleted(cell)) deleted.push(name)
-    const cells = deleted.length === 0 ? stored.cells : new Map([...stored.cells].filter(([, cell]) => !isDeleted(cell)))
-    const nested = nestedClassesOf(ctor)
-    const context: DecodeContext = {
-      resolve: (ref) => this.instanceOf(ref),
-      collection: (cell, path) => collection(cell as unknown as DictCell, path),
-      nested: nested.nested,
-    }
-    return { values: decodeFields(cells, context), deleted }
   }
 
   /** The dict of a field: the one the constructor made, or one made from the stored columns. */

@@ -9,8 +9,9 @@ import type { ClassId, Id } from '../ids.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type StorageObject, stateOf } from '../objects/storage-object.js'
 import type { Store } from '../store.js'
+import { dropBelongings } from './belongings.js'
 import type { IdentityMap } from './identity-map.js'
-import { ownTables, type Plan } from './persist-plan.js'
+import type { Plan } from './persist-plan.js'
 import { nameOf, notFound } from './unit-errors.js'
 import type { Detached, UnitOfWork } from './unit-of-work.js'
 
@@ -187,7 +188,7 @@ export class Versions {
   }
 
   async #dropCollections(objects: readonly Stored[]): Promise<void> {
-    for (const one of objects) for (const table of ownTables(one)) await this.#host.store.backend.drop(table)
+    for (const one of objects) await dropBelongings(this.#host.store.backend, one)
   }
 
   /** The version's instance is the original's from now on, beside one that the program may have. */

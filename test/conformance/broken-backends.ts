@@ -1,5 +1,5 @@
 /** Backends that break one law each. The suite must catch every one of them; conformance.test.ts says by which case. */
-import type { Backend, Found, Group, Key, Op, Piece, Range, Receipt, Ref, Stored, StoredRow, Table } from '../../src/backend.js'
+import type { Backend, Found, Group, Key, Op, Piece, Range, Receipt, Ref, Stored, StoredRow, Streams, Table } from '../../src/backend.js'
 import { ConflictError } from '../../src/errors.js'
 import { type Id, newCommitId, type TableId } from '../../src/ids.js'
 import { ForwardingBackend } from './forwarding-backend.js'
@@ -275,8 +275,37 @@ class PromisesEverything extends ForwardingBackend {
   }
 }
 
+/** Streams of an inner backend, some of whose members a subclass replaces. */
+abstract class WithStreams extends ForwardingBackend {
+  constructor(inner: Backend) {
+    super(inner)
+    Object.assign(this, { streams: { ...inner.streams!, ...this.broken(inner.streams!) } })
+  }
+  protected abstract broken(inner: Streams): Partial<Streams>
+}
+
+let appends = 0
+class AppendsAgain extends WithStreams {
+  protected override broken(inner: Streams): Partial<Streams> {
+    return { append: (stream, producer, _from, items) => inner.append(stream, `${producer} ${appends++}`, 0, items) }
+  }
+}
+
+class SharesNoItems extends WithStreams {
+  protected override broken(inner: Streams): Partial<Streams> {
+    return { read: (stream, read, signal) => inner.read(stream, { ...read, group: `${read.group} ${read.consumer}` }, signal) }
+  }
+}
+
+class NeverDeliversAgain extends WithStreams {
+  protected override broken(inner: Streams): Partial<Streams> {
+    return { read: (stream, read, signal) => inner.read(stream, { ...read, leaseMs: 1e9 }, signal) }
+  }
+}
+
 export const brokenBackends = {
   AnswersInStoreOrder,
+  AppendsAgain,
   AppliesHalf,
   ComparesRevisionsOnly,
   DropsIntents,
@@ -294,6 +323,7 @@ export const brokenBackends = {
   LosesAdds,
   LosesEveryTenthCommit,
   LosesLastPut,
+  NeverDeliversAgain,
   OverwritesAliases,
   OverwritesMarks,
   PiecesOverlap,
@@ -301,5 +331,6 @@ export const brokenBackends = {
   ReadsStale,
   ScansUnordered,
   SharesBuffers,
+  SharesNoItems,
   TakesAnySchema,
 } as const

@@ -8,6 +8,7 @@ import { contractRows } from './contract-rows.js'
 import { dict } from './dict.js'
 import { objects } from './objects.js'
 import { storageInterface } from './storage-interface.js'
+import { streamCases } from './streams.js'
 import { taskCases } from './tasks.js'
 import { units } from './units.js'
 import { values } from './values.js'
@@ -26,6 +27,7 @@ export const conformanceCases: readonly Case[] = [
   ...concurrency,
   ...dict,
   ...taskCases,
+  ...streamCases,
   ...storageInterface,
   ...badInput,
 ]

@@ -1,7 +1,7 @@
 /** The tasks of the suite. A module of its own, so that worker threads can import it. */
 import { closeSync, openSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { CONCURRENT, IN, INOUT, OUT, task } from '../../runtime/index.js'
+import { CONCURRENT, IN, INOUT, OUT, type StorageStream, task } from '../../runtime/index.js'
 import { UnavailableError } from '../../src/errors.js'
 import { Counter, type Counts, type Grid, Item, type Person, type Tally, type Texts, type Totals } from './model.js'
 
@@ -206,3 +206,23 @@ export const changeIn = task((o: Counter) => {
 const hidden = task(() => 'never')
 /** Calls a task that no worker could find. */
 export const callHidden = (): PromiseLike<string> => hidden()
+
+// ---- streams
+
+/** Fails in the middle when it runs for the first time, which `marker` tells. */
+export const appendSquares = task(
+  async (stream: StorageStream<unknown>, count: number, marker: string) => {
+    for (let i = 0; i < count; i++) {
+      await stream.append(i * i)
+      if (i === 2 && isFirst(marker)) throw new UnavailableError('in the middle of it')
+    }
+    return count
+  },
+  { onFailure: 'RETRY' },
+)
+
+export const consumeAll = task(async (stream: StorageStream<unknown>, group: string) => {
+  const got: unknown[] = []
+  for await (const item of stream.consume({ group })) got.push(item)
+  return got
+})

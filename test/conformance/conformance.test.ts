@@ -51,6 +51,7 @@ for (const [name, factory] of Object.entries(subjects)) {
 /** Which cases catch which broken backend. */
 const catches: Record<keyof typeof brokenBackends, readonly string[]> = {
   AnswersInStoreOrder: ['B1', 'B8', 'B11', 'B13'],
+  AppendsAgain: ['I164', 'I169'],
   AppliesHalf: ['B8', 'B12', 'B50'],
   ComparesRevisionsOnly: ['B7'],
   DropsIntents: ['B16', 'B17'],
@@ -68,6 +69,7 @@ const catches: Record<keyof typeof brokenBackends, readonly string[]> = {
   LosesAdds: ['B46'],
   LosesEveryTenthCommit: ['B21', 'B22', 'B24'],
   LosesLastPut: ['B8'],
+  NeverDeliversAgain: ['I163'],
   OverwritesAliases: ['B13'],
   OverwritesMarks: ['B14'],
   PiecesOverlap: ['B49'],
@@ -75,6 +77,7 @@ const catches: Record<keyof typeof brokenBackends, readonly string[]> = {
   ReadsStale: ['B16', 'B17', 'B22', 'B23'],
   ScansUnordered: ['B47', 'B48', 'B51'],
   SharesBuffers: ['B23'],
+  SharesNoItems: ['C43', 'I162'],
   TakesAnySchema: ['B40'],
 }
 

@@ -13,6 +13,7 @@ import type {
   Ref,
   Stored,
   StoredRow,
+  Streams,
 } from '../../src/backend.js'
 import { decodeKey, encodeKey } from '../../src/dict/row-key.js'
 import { CorruptError } from '../../src/errors.js'
@@ -27,8 +28,9 @@ import { back, into } from './scramble.js'
 export class ScrambledBackend extends ForwardingBackend {
   constructor(inner: Backend) {
     super(inner)
-    // Streams, copies and aggregates would need the same treatment; a wrapper without them is a backend without them.
-    for (const member of ['streams', 'replicas', 'watcher', 'views', 'aggregates', 'upkeep']) Reflect.deleteProperty(this, member)
+    if (inner.streams) Object.assign(this, { streams: scrambledStreams(inner.streams) })
+    // Copies and aggregates would need the same treatment; a wrapper without them is a backend without them.
+    for (const member of ['replicas', 'watcher', 'views', 'aggregates', 'upkeep']) Reflect.deleteProperty(this, member)
   }
 
   override domain(op: Op): Domain {
@@ -119,3 +121,18 @@ async function readable<T>(work: () => Promise<T>): Promise<T> {
     throw error
   }
 }
+
+const scrambledStreams = (inner: Streams): Streams => ({
+  append: (stream, producer, from, items) => inner.append(stream, into.text(producer), from, items.map(into.bytes)),
+  read: async (stream, { group, consumer, ...read }, signal) => {
+    const given = await inner.read(stream, { ...read, group: into.text(group), consumer: into.text(consumer) }, signal)
+    return given.map(([id, item]) => [into.text(id), back.bytes(item)] as const)
+  },
+  ack: (stream, group, ids) => inner.ack(stream, into.text(group), ids.map(back.text)),
+  release: (stream, group, ids) => inner.release(stream, into.text(group), ids.map(back.text)),
+  end: (stream) => inner.end(stream),
+  async *items(stream) {
+    for await (const page of inner.items(stream)) yield page.map(back.bytes)
+  },
+  drop: (stream) => inner.drop(stream),
+})

@@ -12,7 +12,8 @@ import { newThing, putOp, send, stored } from './backend-spec.js'
 
 const CHILD = fileURLToPath(new URL('./backend-nvram-child.js', import.meta.url))
 
-describe('nvram: the lock file', () => {
+describe('nvram: the lock file', function () {
+  this.timeout(20_000)
   let folder: string
   let backend: Backend
   const refs: Ref[] = []

@@ -112,6 +112,8 @@ export function checkRecord(database: DatabaseName, key: Buffer, value: Buffer):
       return require(key.length === 2 * ID_BYTES && Array.isArray(openValue(key, value, what)), what)
     case 'receipts':
       return require(key.length === ID_BYTES && openReceipt(key, value, what) !== undefined, what)
+    case 'streams':
+      return require(key.length > ID_BYTES && openValue(key, value, what) !== undefined, what)
     case 'meta':
       return checkEntryOfFile(key, value, what)
     case 'objectsByClass':

@@ -20,7 +20,7 @@ import { quiet, reasonOf, type Survey } from './survey.js'
 const BATCH = 2000
 const PRESENT = Uint8Array.of(1)
 /** Indexes and classes are made anew, traces of removed rows are of use for an hour only. */
-const COPIED: readonly DatabaseName[] = ['objects', 'names', 'tables', 'rows', 'marks', 'staged', 'receipts']
+const COPIED: readonly DatabaseName[] = ['objects', 'names', 'tables', 'rows', 'marks', 'staged', 'receipts', 'streams']
 
 /** In this order: an object needs its class, a row its table. */
 const STRAYS: readonly (readonly DatabaseName[])[] = [['classes'], ['objects', 'tables', 'names'], ['rows']]

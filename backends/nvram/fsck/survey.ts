@@ -22,7 +22,11 @@ const ORDER: readonly DatabaseName[] = [
   'marks',
   'staged',
   'receipts',
+  'streams',
 ]
+
+/** A file that was last opened by an earlier version has none. */
+const LATER: DatabaseName = 'streams'
 
 /** What a file holds, as far as it can be read. Ids, not contents: a store may be larger than memory. */
 export class Survey {
@@ -45,7 +49,7 @@ export class Survey {
   ) {
     this.#trees = new Map(file.trees(file.newest, this.onDamage))
     for (const [name, stored] of Object.entries(DATABASES))
-      if (!this.#trees.has(stored)) onFinding({ kind: 'page', what: `Database ${name}`, how: 'it is missing' })
+      if (!this.#trees.has(stored) && name !== LATER) onFinding({ kind: 'page', what: `Database ${name}`, how: 'it is missing' })
   }
 
   readonly onDamage: OnDamage = (page, tree, how) => this.onFinding({ kind: 'page', what: `Page ${page} (${tree})`, how })

@@ -1,0 +1,25 @@
+import type { Ref, Stored } from '../backend.js'
+import type { Constructor } from '../classes/class-locator.js'
+import { nestedClassesOf } from '../codec/nested-classes.js'
+import { decodeFields } from '../codec/values.js'
+import type { StorageDict } from '../dict/storage-dict.js'
+import type { StoredFields } from '../objects/fields.js'
+import type { StorageObject } from '../objects/storage-object.js'
+import { type DictCell, isDeleted } from './persist-plan.js'
+
+/** The fields of a stored object, and those of its class that it has no longer. */
+export function decodeStored(
+  ctor: Constructor,
+  stored: Stored,
+  resolve: (ref: Ref) => StorageObject,
+  collection: (cell: DictCell, path: string) => StorageDict<any, any>,
+): StoredFields {
+  const deleted: string[] = []
+  for (const [name, cell] of stored.cells) if (isDeleted(cell)) deleted.push(name)
+  const cells = deleted.length === 0 ? stored.cells : new Map([...stored.cells].filter(([, cell]) => !isDeleted(cell)))
+  const { nested } = nestedClassesOf(ctor)
+  return {
+    values: decodeFields(cells, { resolve, collection: (cell, path) => collection(cell as unknown as DictCell, path), nested }),
+    deleted,
+  }
+}

@@ -1,0 +1,293 @@
+import assert from 'node:assert/strict'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { getByID, StorageStream, transact } from '../../runtime/index.js'
+import type { Ref, StreamRead } from '../../src/backend.js'
+import { NotFoundError, ValidationError, WrongClassError } from '../../src/errors.js'
+import { stateOf } from '../../src/objects/storage-object.js'
+import { type Case, type CaseContext, law, type Needs } from './case.js'
+import { appendSquares, consumeAll } from './conformance-tasks.js'
+import { refused, thrown } from './expect.js'
+import { Item } from './model.js'
+
+const streams: Needs = (backend) => (backend.streams ? undefined : 'it has no streams')
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
+
+async function taken<T>(items: AsyncIterable<T>, count = Number.POSITIVE_INFINITY): Promise<T[]> {
+  const got: T[] = []
+  if (count === 0) return got
+  for await (const item of items) {
+    got.push(item)
+    if (got.length === count) break
+  }
+  return got
+}
+
+const made = (ctx: CaseContext, name = 'stream'): Promise<StorageStream<unknown>> =>
+  new StorageStream<unknown>().makePersistent(ctx.alias(name))
+
+/** As another program has it. */
+const elsewhere = <T>(ctx: CaseContext, body: (stream: StorageStream<unknown>) => Promise<T>, name = 'stream'): Promise<T> =>
+  ctx.other(async () => body((await StorageStream.getByAlias(ctx.alias(name))) as StorageStream<unknown>))
+
+const READ: StreamRead = { group: 'g', consumer: 'c', max: 100, leaseMs: 60_000 }
+const refOf = (stream: StorageStream<unknown>): Ref => stateOf(stream).ref!
+const bytes = (...texts: string[]): Uint8Array[] => texts.map((text) => Uint8Array.from(Buffer.from(text)))
+const textsOf = (items: readonly (readonly [string, Uint8Array])[]): string[] => items.map(([, item]) => Buffer.from(item).toString())
+
+/** Streams: appended items, consumers in groups, the end. */
+export const streamCases: readonly Case[] = [
+  law(
+    'H78',
+    'a hundred items and the end: a consumer gets them in order and stops, whoever starts first',
+    async (ctx) => {
+      const stream = await made(ctx)
+      const early = elsewhere(ctx, (its) => taken(its.consume({ group: 'early' })))
+      await sleep(20)
+      for (const i of upTo(50)) await stream.append(i)
+      await stream.append(...upTo(50).map((i) => 50 + i))
+      await stream.end()
+      assert.deepEqual(await early, upTo(100))
+      assert.deepEqual(await elsewhere(ctx, (its) => taken(its.consume({ group: 'late' }))), upTo(100))
+      assert.deepEqual(await taken(stream), upTo(100))
+    },
+    streams,
+  ),
+
+  law(
+    'H79',
+    'what is no stream cannot be read as one, and a stream that has ended takes nothing more',
+    async (ctx) => {
+      await new Item().makePersistent(ctx.alias('item'))
+      await refused(WrongClassError, () => StorageStream.getByAlias(ctx.alias('item')))
+      const stream = await made(ctx)
+      await stream.append('a')
+      await stream.end()
+      await stream.end()
+      const error = await refused(ValidationError, () => stream.append('b'))
+      assert.equal(error.code, 'ERR_STREAM_ENDED')
+      assert.deepEqual(await taken(stream), ['a'])
+    },
+    streams,
+  ),
+
+  law(
+    'C43',
+    'objects published by two producers are read once each by the consumers of a group, and a stream of an alias is one stream',
+    async (ctx) => {
+      const stream = await made(ctx)
+      const publish = async (of: StorageStream<unknown>, from: number): Promise<void> => {
+        for (const i of upTo(10)) await of.append(await Object.assign(new Item(), { text: `item ${from + i}` }).makePersistent())
+      }
+      const texts = async (its: StorageStream<unknown>): Promise<string[]> => {
+        const got: string[] = []
+        for await (const item of its.consume({ group: 'g', batch: 3 })) got.push((await (item as Item).load()).text)
+        return got
+      }
+      const consumers = [elsewhere(ctx, texts), elsewhere(ctx, texts)]
+      await Promise.all([publish(stream, 0), elsewhere(ctx, (its) => publish(its, 10))])
+      await stream.end()
+      const got = (await Promise.all(consumers)).flat()
+      assert.deepEqual(
+        got.sort(),
+        upTo(20)
+          .map((i) => `item ${i}`)
+          .sort(),
+      )
+    },
+    streams,
+  ),
+
+  law(
+    'I160',
+    'items of every kind come back as they went in',
+    async (ctx) => {
+      const stream = await made(ctx)
+      const items = [
+        null,
+        undefined,
+        true,
+        1.5,
+        -0,
+        2n ** 80n,
+        'text',
+        Uint8Array.of(1, 2),
+        new Float64Array([1, 2]),
+        new Date(5),
+        new Map([['a', [1]]]),
+        { deep: { er: [new Set([1])] } },
+      ]
+      await stream.append(...items)
+      await stream.end()
+      assert.deepEqual(await elsewhere(ctx, (its) => taken(its)), items)
+    },
+    streams,
+  ),
+
+  law(
+    'I161',
+    'each group gets every item, from the first, whenever it begins',
+    async (ctx) => {
+      const stream = await made(ctx)
+      await stream.append('a', 'b')
+      assert.deepEqual(await taken(stream.consume({ group: 'one' }), 2), ['a', 'b'])
+      await stream.append('c')
+      assert.deepEqual(await taken(stream.consume({ group: 'one' }), 1), ['c'])
+      assert.deepEqual(await taken(stream.consume({ group: 'two' }), 3), ['a', 'b', 'c'])
+    },
+    streams,
+  ),
+
+  law(
+    'I162',
+    'a loop that is left has consumed what it was given, and gives back the rest at once',
+    async (ctx) => {
+      const stream = await made(ctx)
+      await stream.append(...upTo(10))
+      assert.deepEqual(await taken(stream, 4), [0, 1, 2, 3])
+      assert.deepEqual(await elsewhere(ctx, (its) => taken(its, 6)), [4, 5, 6, 7, 8, 9])
+    },
+    streams,
+  ),
+
+  law(
+    'I163',
+    'what a consumer had fetched when it died goes to another of its group when its lease is over',
+    async (ctx) => {
+      const stream = await made(ctx)
+      await stream.append('a', 'b', 'c')
+      await stream.end()
+      const { streams: store } = ctx.store.backend
+      const dead = await store!.read(refOf(stream), { ...READ, consumer: 'dead', max: 2, leaseMs: 300 })
+      assert.equal(dead.length, 2)
+      await store!.ack(refOf(stream), 'g', [dead[0]![0]])
+      const begun = performance.now()
+      const got = await elsewhere(ctx, (its) => taken(its.consume({ group: 'g' })))
+      assert.deepEqual(got, ['c', 'b'])
+      assert.ok(performance.now() - begun > 150, 'before its lease was over')
+    },
+    streams,
+  ),
+
+  law(
+    'I164',
+    'the same items of a producer again are appended once',
+    async (ctx) => {
+      const stream = await made(ctx)
+      const { streams: store } = ctx.store.backend
+      const ref = refOf(stream)
+      await store!.append(ref, 'p', 0, bytes('a', 'b'))
+      await store!.append(ref, 'p', 0, bytes('a', 'b'))
+      await store!.append(ref, 'p', 1, bytes('b', 'c'))
+      await store!.append(ref, 'q', 0, bytes('d'))
+      await store!.append(ref, 'p', 7, bytes('e'))
+      assert.deepEqual(textsOf(await store!.read(ref, READ)), ['a', 'b', 'c', 'd', 'e'])
+      await store!.end(ref)
+      await store!.append(ref, 'p', 7, bytes('e'))
+    },
+    streams,
+  ),
+
+  law(
+    'I165',
+    'a read that waits can be given up, and takes nothing then',
+    async (ctx) => {
+      const stream = await made(ctx)
+      const { streams: store } = ctx.store.backend
+      const stop = new AbortController()
+      const waiting = store!.read(refOf(stream), READ, stop.signal)
+      await sleep(30)
+      stop.abort(new RangeError('enough'))
+      assert.ok((await thrown(() => waiting)) instanceof RangeError)
+      await stream.append('a')
+      assert.equal((await store!.read(refOf(stream), { ...READ, consumer: 'other' })).length, 1)
+      assert.ok((await thrown(() => taken(stream.consume({ group: 'h', signal: stop.signal })))) instanceof RangeError)
+    },
+    streams,
+  ),
+
+  law(
+    'I166',
+    'a volatile object, a function or a stream that is volatile is refused, and nothing is appended',
+    async (ctx) => {
+      await refused(ValidationError, () => new StorageStream<unknown>().append(1))
+      const stream = await made(ctx)
+      for (const item of [new Item(), () => 1, { deep: [Symbol('s')] }]) await refused(ValidationError, () => stream.append('a', item))
+      const error = await refused(ValidationError, () => transact(async () => stream.append(await new Item().makePersistent())))
+      assert.equal(error.code, 'ERR_STREAM_ITEM')
+      await refused(ValidationError, () => taken(stream.consume({ batch: 0 })))
+      await stream.append('b')
+      assert.deepEqual(await taken(stream, 1), ['b'])
+    },
+    streams,
+  ),
+
+  law(
+    'I167',
+    'a deleted stream is gone with its items, for readers that wait as well',
+    async (ctx) => {
+      const stream = await made(ctx)
+      await stream.append('a')
+      const ref = refOf(stream)
+      const { streams: store } = ctx.store.backend
+      await taken(stream, 1)
+      const waiting = elsewhere(ctx, (its) => taken(its))
+      await sleep(30)
+      await stream.deletePersistent()
+      await refused(NotFoundError, () => waiting)
+      await refused(NotFoundError, () => store!.append(ref, 'p', 0, bytes('x')))
+      await refused(NotFoundError, () => store!.read(ref, READ))
+      await store!.drop(ref)
+      const again = await stream.makePersistent()
+      await again.append('b')
+      assert.deepEqual(await taken(again, 1), ['b'])
+    },
+    streams,
+  ),
+
+  law(
+    'I168',
+    'many appends at once of one program arrive in the order of the calls',
+    async (ctx) => {
+      const stream = await made(ctx)
+      await Promise.all(upTo(50).map((i) => stream.append(i)))
+      await stream.end()
+      assert.deepEqual(await taken(stream), upTo(50))
+    },
+    streams,
+  ),
+
+  law(
+    'I169',
+    'tasks append and consume; one that runs again appends nothing twice',
+    async (ctx) => {
+      const stream = await made(ctx)
+      assert.equal(await appendSquares(stream, 5, join(await mkdtemp(join(tmpdir(), 'insitu-once-')), 'once')), 5)
+      await stream.end()
+      assert.deepEqual(await consumeAll(stream, 'tasks'), [0, 1, 4, 9, 16])
+      assert.deepEqual(await taken(stream), [0, 1, 4, 9, 16])
+    },
+    streams,
+  ),
+
+  law(
+    'I170',
+    'a stream in a field is stored with its object, and found through it',
+    async (ctx) => {
+      const holder = new Item() as Item & { feed?: StorageStream<unknown> }
+      holder.feed = new StorageStream<unknown>()
+      await holder.makePersistent(ctx.alias('holder'))
+      await holder.feed.append('a')
+      const got = await ctx.other(async () => {
+        const its = (await Item.getByAlias(ctx.alias('holder'))) as typeof holder
+        return taken(its.feed!, 1)
+      })
+      assert.deepEqual(got, ['a'])
+      assert.ok((await getByID(holder.feed.getID()!)) instanceof StorageStream)
+    },
+    streams,
+  ),
+]
