@@ -16,6 +16,7 @@ import type {
   Ref,
   Stored,
   StoredRow,
+  Streams,
   Table,
 } from '../../src/backend.js'
 import { decodeWire } from '../../src/codec/wire.js'
@@ -31,6 +32,7 @@ import { ObjectReader } from './object-reader.js'
 import type { RedisConfig } from './redis-config.js'
 import { type Partition, partitionOfAlias, partitionOfId, RedisKeys } from './redis-keys.js'
 import { RedisLink, type Reply } from './redis-link.js'
+import { RedisStreams } from './redis-streams.js'
 import { acksOf, factsOf, requireUsable } from './server-facts.js'
 import { TableReader, tableOf } from './table-reader.js'
 
@@ -49,6 +51,7 @@ export class RedisBackend implements Backend {
   readonly url: string
   readonly keys: RedisKeys
   readonly aggregates: Aggregates
+  readonly streams: Streams
   readonly #link: RedisLink
   readonly #sender: GroupSender
   readonly #reader: ObjectReader
@@ -71,6 +74,7 @@ export class RedisBackend implements Backend {
     this.#tables = new TableReader(this.#link, this.keys, domainOf)
     this.#listing = new Listing(this.#link, this.keys, domainOf)
     this.#locations = new Locations(this.#link)
+    this.streams = new RedisStreams(this.#link, this.keys, domainOf)
     this.aggregates = { aggregate: (range, by, ops) => this.#aggregate(range, by, ops) }
     this.#acknowledgement = new Acknowledgement(this.#link, this.keys)
   }

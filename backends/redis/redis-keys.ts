@@ -57,6 +57,12 @@ export class RedisKeys {
     return this.#at(partitionOfId(home), `s:${home}`)
   }
 
+  /** Entries, and how far producers have got. */
+  stream(id: Id): readonly [entries: string, state: string] {
+    const partition = partitionOfId(id)
+    return [this.#at(partition, `q:${id}`), this.#at(partition, `p:${id}`)]
+  }
+
   /** Definition, index, rows, counters. */
   table(id: TableId): readonly [definition: string, index: string, rows: string, counters: string] {
     const of = (what: string): string => this.#at(partitionOfId(id), `t:${id}:${what}`)

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 /** Beside the sources: the compiler copies no .lua files. */
 const FOLDER = new URL('../../../backends/redis/lua/', import.meta.url)
 
-export type ScriptName = 'commit' | 'read' | 'sizes' | 'define' | 'drop' | 'rows' | 'page' | 'pieces' | 'probe' | 'aggregate'
+export type ScriptName = 'commit' | 'read' | 'sizes' | 'define' | 'drop' | 'rows' | 'page' | 'pieces' | 'probe' | 'aggregate' | 'stream'
 
 export interface Script {
   readonly name: ScriptName
@@ -21,7 +21,7 @@ function script(name: ScriptName): Script {
   return { name, text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
-const NAMES: readonly ScriptName[] = ['commit', 'read', 'sizes', 'define', 'drop', 'rows', 'page', 'pieces', 'probe', 'aggregate']
+const NAMES: readonly ScriptName[] = ['commit', 'read', 'sizes', 'define', 'drop', 'rows', 'page', 'pieces', 'probe', 'aggregate', 'stream']
 
 /** All scripts, each with what it needs in front. */
 export function loadScripts(): Readonly<Record<ScriptName, Script>> {

@@ -1,0 +1,89 @@
+-- Appends to a stream, hands out its items, and takes them back: a Redis stream with its consumer groups.
+--
+-- KEYS[1]  sequence of the domain
+-- KEYS[2]  hash of the object that the stream belongs to
+-- KEYS[3]  the stream; field i of an entry is the item
+-- KEYS[4]  hash: 'end' once it has ended, and under 'p:' and its name the number after the last that a producer has appended
+-- ARGV[1]  highest sequence known to the client
+-- ARGV[2]  what to do
+--   'append'   ARGV[3] producer, [4] number of the first item, [5..] items
+--   'read'     ARGV[3] group, [4] consumer, [5] how many at most, [6] their lease in milliseconds
+--   'ack'      ARGV[3] group, [4..] ids
+--   'release'  ARGV[3] group, [4..] ids
+--   'end'
+-- Returns the sequence, and for 'read' each id followed by its item; or 'gone' (there is no such object), 'ended', 'over'.
+--
+-- How long an entry may still be kept stands in its idle time: one that was handed out is as old as LAPSED less its lease, so that all
+-- groups look for the same age, whatever lease each consumer asked for.
+
+local LAPSED = 100000000000
+local call, what = redis.call, ARGV[2]
+if call('HEXISTS', KEYS[2], '@') == 0 then return { 'gone' } end
+
+if what == 'append' then
+  local field, from = 'p:' .. ARGV[3], tonumber(ARGV[4])
+  local had, count = tonumber(call('HGET', KEYS[4], field) or '0'), #ARGV - 4
+  if had >= from + count then return { seq } end
+  if call('HEXISTS', KEYS[4], 'end') == 1 then return { 'ended' } end
+  for i = math.max(0, had - from) + 1, count do call('XADD', KEYS[3], '*', 'i', ARGV[4 + i]) end
+  call('HSET', KEYS[4], field, from + count)
+  return { call('INCR', KEYS[1]) }
+end
+
+if what == 'end' then
+  call('HSET', KEYS[4], 'end', '1')
+  return { call('INCR', KEYS[1]) }
+end
+
+local group = ARGV[3]
+
+local function ids()
+  local list = {}
+  for i = 4, #ARGV do list[#list + 1] = ARGV[i] end
+  return list
+end
+
+if what == 'ack' then
+  if call('EXISTS', KEYS[3]) == 1 then call('XACK', KEYS[3], group, unpack(ids())) end
+  return { seq }
+end
+
+-- Only entries that are pending already; whose they are does not change.
+local function setIdle(list, consumer, idle)
+  if #list == 0 then return end
+  local words = { 'XCLAIM', KEYS[3], group, consumer, 0 }
+  for _, id in ipairs(list) do words[#words + 1] = id end
+  for _, word in ipairs({ 'IDLE', idle, 'JUSTID' }) do words[#words + 1] = word end
+  redis.pcall(unpack(words))
+end
+
+if what == 'release' then
+  setIdle(ids(), 'released', LAPSED)
+  return { seq }
+end
+
+local consumer, max, lease = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+redis.pcall('XGROUP', 'CREATE', KEYS[3], group, '0', 'MKSTREAM')
+local results, taken = { seq }, {}
+
+local function take(entries)
+  for _, entry in ipairs(entries) do
+    if entry and entry[2] then
+      taken[#taken + 1] = entry[1]
+      results[#results + 1] = entry[1]
+      results[#results + 1] = entry[2][2]
+    end
+  end
+end
+
+take(call('XAUTOCLAIM', KEYS[3], group, consumer, LAPSED, '0', 'COUNT', max)[2])
+if #taken < max then
+  local fresh = call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', max - #taken, 'STREAMS', KEYS[3], '>')
+  if fresh and fresh[1] then take(fresh[1][2]) end
+end
+if #taken > 0 then
+  setIdle(taken, consumer, LAPSED - lease)
+  return results
+end
+if call('HEXISTS', KEYS[4], 'end') == 1 and call('XPENDING', KEYS[3], group)[1] == 0 then return { 'over' } end
+return results
