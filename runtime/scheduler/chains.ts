@@ -7,6 +7,7 @@
  * write comes, so they have no write-after-read by construction.
  */
 import { Access, Kind, NONE, Status } from './constants.js'
+import { noteInput } from './outlook.js'
 import { grant } from './ready.js'
 import type { RuntimeState } from './state.js'
 
@@ -116,8 +117,10 @@ function grantNext(state: RuntimeState, g: number): void {
 }
 
 function grantAccess(state: RuntimeState, a: number): void {
-  state.accesses.grant(a)
-  grant(state, state.accesses.task(a))
+  const { accesses } = state
+  accesses.grant(a)
+  noteInput(state, accesses.task(a), accesses.datum(a))
+  grant(state, accesses.task(a))
 }
 
 /**

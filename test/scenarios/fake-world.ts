@@ -282,6 +282,8 @@ export class World {
         for (const [i, task] of command.tasks.entries())
           this.asked.push({ worker: command.worker, attempt: { task, attempt: command.attempts[i]! } })
         return
+      case 'FetchData':
+        return this.fail('data are fetched ahead, which this world cannot')
       case 'ReleaseData':
         for (const d of command.data) this.release(d)
         return

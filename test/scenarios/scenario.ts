@@ -183,6 +183,8 @@ export class Scenario {
         return [`w${command.worker} starts ${names(command.tasks)}`]
       case 'RecallTasks':
         return [`w${command.worker} ${command.abort ? 'stops' : 'gives back'} ${names(command.tasks)}`]
+      case 'FetchData':
+        return [`h${command.host} fetches ${command.data.map((d, i) => `${this.data[d]} for ${names([command.tasks[i]!])}`).join(', ')}`]
       case 'ReleaseData':
         return [`release ${command.data.map((d) => this.data[d]).join(' ')}`]
       case 'ReplaceWorkers':
