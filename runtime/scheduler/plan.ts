@@ -124,6 +124,7 @@ function consider(state: RuntimeState, task: number, start: (task: number, worke
 
 const freeWorker = (host: Host): Worker | undefined => host.workers.find((worker) => worker.freeSlots > 0)
 
+/** Whether something that it lacks there can be fetched before it starts. */
 function waitsForData(state: RuntimeState, task: number, host: Host): boolean {
   if (!state.fetchesAhead) return false
   const { accesses, fetches, tasks } = state
@@ -185,8 +186,9 @@ function choose(state: RuntimeState, task: number): Choice {
     const there = missing === 0 ? now : now + bytesAhead / linkBytesPerMs
     const runMs = runUs(state, task, host) / 1000
     // Where data are fetched when a task starts, the fetch takes its slot's time.
-    const startMs = host.timeline.earliest(need.units, state.fetchesAhead ? there : now, runMs)
-    const endMs = startMs + runMs + (state.fetchesAhead ? 0 : there - now)
+    const isAhead = missing > 0 && waitsForData(state, task, host)
+    const startMs = host.timeline.earliest(need.units, isAhead ? there : now, runMs)
+    const endMs = startMs + runMs + (isAhead ? 0 : there - now)
     const score = endMs + (MOVE_WEIGHT * fresh) / linkBytesPerMs
     keepBetter(state, host, { score, startMs, runMs, missing })
   }
