@@ -2,7 +2,7 @@
 import { type Location, Ref, type Stored, type Table } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { classOf, constructorOf, findConstructor } from '../classes/class-registry.js'
-import { nestedClassesOf } from '../codec/nested-classes.js'
+import { gainsSoFar, nestedClassesOf } from '../codec/nested-classes.js'
 import { type DecodeContext, decodeFields, type Fingerprint, fingerprint, refsIn } from '../codec/values.js'
 import { Overlay } from '../dict/overlay.js'
 import { dictFromSchema, dictSchemaOf, type StorageDict } from '../dict/storage-dict.js'
@@ -14,7 +14,7 @@ import { type GetOptions, newHandle, type PersistOptions, StorageObject, stateOf
 import { storeNotOpen } from '../open-stores.js'
 import { checkAlias, type Store } from '../store.js'
 import { IdentityMap } from './identity-map.js'
-import { type DictCell, isDeleted, planOf } from './persist-plan.js'
+import { cellsNow, type DictCell, isDeleted, planOf } from './persist-plan.js'
 import { bindTable, madeDict, tableOf } from './table-binding.js'
 import { assertId, assertSameColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
 
@@ -274,6 +274,7 @@ export abstract class UnitOfWork {
   }
 
   #fill(state: ObjectState, ctor: Constructor, stored: Stored): void {
+    const gains = gainsSoFar()
     fill(
       state.instance,
       ctor,
@@ -284,7 +285,13 @@ export abstract class UnitOfWork {
     const base = new Map<string, Fingerprint>()
     for (const [name, cell] of stored.cells) base.set(name, fingerprint(cell))
     state.base = base
+    if (gainsSoFar() !== gains) this.#countAsStored(state, base)
     this.onTaken(state)
+  }
+
+  /** A nested class has gained a field: its values as they came back, with the new defaults, count as what is stored. */
+  #countAsStored(state: ObjectState, base: Map<string, Fingerprint>): void {
+    for (const [name, cell] of cellsNow(state, this.store)) if (base.has(name)) base.set(name, fingerprint(cell))
   }
 
   protected onTaken(_state: ObjectState): void {}
