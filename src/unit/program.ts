@@ -341,6 +341,17 @@ export class Program extends UnitOfWork {
     rows.reached.clear()
   }
 
+  async saveRowsOf(table: Table): Promise<void> {
+    await this.#settled()
+    // The table is made together with its owner, which may be on its way.
+    const owner = this.instances.get(table.owner.id)
+    if (owner) await stateOf(owner).busy
+    const rows = this.buffered.get(table.id)
+    if (rows === undefined || rows.overlay.count === 0) return
+    await this.#sendRows(rows)
+    await this.store.reached()
+  }
+
   /** Sends all buffered rows of all tables. */
   async saveRows(): Promise<void> {
     await this.#settled()

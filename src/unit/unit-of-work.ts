@@ -48,6 +48,8 @@ export abstract class UnitOfWork {
   abstract deletePersistent(state: ObjectState, deep: boolean): Promise<void>
   abstract addAlias(state: ObjectState, alias: string): Promise<void>
   abstract removeAlias(state: ObjectState, alias: string): Promise<void>
+  /** Stores the buffered rows of one table, and nothing else. */
+  abstract saveRowsOf(table: Table): Promise<void>
   /** Called after each buffered row. */
   abstract rowsChanged(rows: TableRows): void
 
