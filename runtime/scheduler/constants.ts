@@ -10,7 +10,7 @@ export const Access = {
   WRITE: 1,
   /** Writes together with other CONCURRENT tasks; the store orders their effects. */
   CONCURRENT: 2,
-  /** Writes in any order, one at a time. At present: one at a time in the order of submission. */
+  /** Writes one at a time, in any order: whoever lacks nothing else goes first, of several the one that was submitted first. */
   COMMUTATIVE: 3,
   /** The last access: a WRITE on kept data, a READ on renamed data (which go once nobody reads or holds them). */
   DELETE: 4,

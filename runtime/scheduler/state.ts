@@ -60,6 +60,8 @@ export class RuntimeState {
   readonly furtherCauses = new Map<number, Set<number>>()
   /** Data to look at for release when the step ends. */
   readonly idleData: number[] = []
+  /** By COMMUTATIVE group: tasks that lacked nothing but their turn, in the order in which they came to that. */
+  readonly seekers = new Map<number, { readonly tasks: number[]; next: number }>()
   now: Millis = 0
   steps = 0
   /** Index into EVENT_NAMES of what is being applied. */

@@ -1,4 +1,4 @@
-import { join, modeOf } from './chains.js'
+import { askForTurn, join, modeOf } from './chains.js'
 import { Access, Kind, NONE, Policy, Reason, Status, writes } from './constants.js'
 import type { TasksSubmitted } from './events.js'
 import { becomeReady } from './ready.js'
@@ -84,6 +84,7 @@ function begin(state: RuntimeState, task: number): void {
   if (stopped !== NONE) cancel(state, task, stopped, Reason.RUN_STOPPED)
   else if (cause !== NONE) cancel(state, task, cause, Reason.PREDECESSOR)
   else if (tasks.missing[task] === 0) becomeReady(state, task)
+  else if (tasks.missing[task] === 1) askForTurn(state, task)
 }
 
 function checkWrittenOnce(state: RuntimeState, task: number, d: number): void {
