@@ -1,14 +1,17 @@
 /** `npm run bench -- NAME [--json] [--samples N] [--count N] [--mb N]`: benchmarks, each beside its rivals, in one run. */
 import { parseArgs } from 'node:util'
+import { codec } from './codec.js'
 import { file } from './file.js'
+import { growth } from './growth.js'
 import { Bench, type Benchmark, type Options } from './harness.js'
+import { memory } from './memory.js'
 import { redis } from './redis.js'
 import { scheduler } from './scheduler.js'
 import { start } from './start.js'
 import { tasks } from './tasks.js'
 import { wordcount } from './wordcount.js'
 
-const BENCHMARKS: readonly Benchmark[] = [tasks, file, wordcount, start, scheduler, redis]
+const BENCHMARKS: readonly Benchmark[] = [tasks, file, codec, growth, memory, wordcount, start, scheduler, redis]
 
 const USAGE = `usage: npm run bench -- NAME [--json] [--samples N] [--count N] [--mb N]
 

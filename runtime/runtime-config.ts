@@ -1,5 +1,5 @@
 /** Settings of the runtime that come from the environment. */
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 
 /** `INSITU_RUNTIME=off`: task calls run in place, in order. */
 export const runtimeIsOff = (): boolean => process.env['INSITU_RUNTIME'] === 'off'
@@ -14,6 +14,17 @@ export function workersWanted(): number {
 export function workerHeapMb(): number | undefined {
   const asked = Number(process.env['INSITU_WORKER_HEAP_MB'])
   return asked > 0 ? asked : undefined
+}
+
+/** Memory that tasks may say they need of this host, in megabytes: `INSITU_MEMORY_MB`, else what the machine has. */
+export function hostMemoryMb(): number {
+  const asked = Number(process.env['INSITU_MEMORY_MB'])
+  return asked > 0 ? asked : Math.floor(totalmem() / 2 ** 20)
+}
+
+/** What tasks may ask this host for: `INSITU_LABELS`, separated by commas. */
+export function hostLabels(): readonly string[] {
+  return (process.env['INSITU_LABELS'] ?? '').split(',').filter((label) => label !== '')
 }
 
 /** Calls that `submitReady` lets be pending: `INSITU_PENDING_MAX`. */

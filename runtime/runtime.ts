@@ -22,6 +22,7 @@ import type { TaskGraph } from './observe/run-record.js'
 import { workersWanted } from './runtime-config.js'
 import type { Command } from './scheduler/commands.js'
 import { explain as explainTask } from './scheduler/explain.js'
+import { assertPlaceable } from './tasks/needs.js'
 import { type Future, type FutureSource, TaskFuture } from './tasks/future.js'
 import type { TaskDefinition } from './tasks/task.js'
 
@@ -96,11 +97,13 @@ export class Runtime implements TaskRunner, RunOfRecords {
   #enter(definition: TaskDefinition, program: Program, args: readonly unknown[]): TaskRecord {
     if (this.#stuck) throw this.#stuck
     if (this.#closed) throw runEnded(definition.name)
+    const { needs } = definition.options
+    if (needs) assertPlaceable(definition.name, needs, [this.#dispatch.offer])
     const record = this.#capture.take(this.#kindOf(definition, program), args)
     this.#records.add(record)
     this.#loop.soon(this.#pending.count === 0)
     this.#pending.begin()
-    this.#dispatch.startWorkers(this.#pending.count)
+    this.#dispatch.startWorkers(Math.max(this.#pending.count, needs?.units ?? 1))
     return record
   }
 

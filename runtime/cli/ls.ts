@@ -14,7 +14,7 @@ export const lsCommand = (): Command =>
     .description('list what is stored: alias, class, id')
     .option('--class <name>', 'only objects of this class: its whole id, or its name alone')
     .option('--prefix <text>', 'only aliases that begin with this')
-    .option('--all', 'objects without an alias as well')
+    .option('--all', 'objects without an alias as well; not those that insitu makes for itself, such as parts of large fields')
     .addHelpText(
       'after',
       '\nExamples:\n  $ insitu ls\n  $ insitu ls --class Words --json\n  $ insitu ls --storage nvram:./data --prefix run-',
@@ -46,5 +46,8 @@ async function* listed(backend: Backend, { prefix, all }: LsOptions): AsyncGener
   for await (const page of backend.objects({})) for (const ref of page) if (!named.has(ref.id)) yield [null, ref]
 }
 
+/** Parts of large fields, origins of versions and homes of marks belong to other objects: they are shown to who asks for their class. */
+const isInternal = (ref: Ref): boolean => ref.classId.startsWith('insitu#')
+
 const ofClass = (ref: Ref, name: string | undefined): boolean =>
-  name === undefined || ref.classId === name || ref.classId.endsWith(`#${name}`)
+  (name === undefined && !isInternal(ref)) || ref.classId === name || ref.classId.endsWith(`#${name}`)

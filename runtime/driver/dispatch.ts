@@ -5,6 +5,8 @@ import type { Carried, Report } from '../engines/messages.js'
 import { columnOf } from '../engines/report-box.js'
 import type { RecallTasks, ReplaceWorkers, StartTasks } from '../scheduler/commands.js'
 import { NONE, Status } from '../scheduler/constants.js'
+import { hostLabels, hostMemoryMb } from '../runtime-config.js'
+import type { NamedOffer } from '../tasks/needs.js'
 import { taskDefinition } from '../tasks/task.js'
 import { Deadlines, type Stopper } from './deadlines.js'
 import type { Effects } from './effects.js'
@@ -40,6 +42,8 @@ export class Dispatch implements Stopper {
   /** Threads in a row that ended before they were ready. */
   #stillborn = 0
   #bytesSent = 0
+  /** What this host has for tasks with needs. */
+  readonly offer: NamedOffer
 
   constructor(
     readonly run: RunParts,
@@ -47,6 +51,7 @@ export class Dispatch implements Stopper {
     /** No worker can be started. */
     readonly onStuck: (why: Error) => void,
   ) {
+    this.offer = { name: 'this host', slots: workers, memoryMb: hostMemoryMb(), labels: new Set(hostLabels()) }
     this.engine = new LocalEngine(run.runId, {
       onReady: (worker) => this.#tell(() => this.#onReady(worker)),
       onReport: (worker, report) => this.#tell(() => this.#onReport(worker, report)),
@@ -66,7 +71,7 @@ export class Dispatch implements Stopper {
     return this.#bytesSent
   }
 
-  /** Starts as many workers as there are calls pending: a program that awaits one task after the other gets along with one. */
+  /** Starts as many workers as there are calls pending, or units needed by one: a program that awaits one task after the other gets along with one. */
   startWorkers(pending: number): void {
     while (this.#started < Math.min(pending, this.workers)) this.engine.start(this.#started++)
   }
@@ -163,7 +168,8 @@ export class Dispatch implements Stopper {
 
   #onReady(worker: number): void {
     this.#stillborn = 0
-    this.run.loop.note({ on: 'WorkersJoined', workers: [{ worker, slots: 1, host: 0 }] })
+    const { memoryMb, labels } = this.offer
+    this.run.loop.note({ on: 'WorkersJoined', workers: [{ worker, slots: 1, host: 0, memoryMb, labels: [...labels] }] })
   }
 
   /** A message is a round of events of its own: what it tells is acted upon at once. */

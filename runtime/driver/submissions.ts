@@ -1,5 +1,7 @@
+import { ANY_HOST, type Need } from '../scheduler/needs.js'
 import { Access, Flag, Kind, Policy } from '../scheduler/constants.js'
 import type { DataDeclared, RuntimeEvent } from '../scheduler/events.js'
+import { neededBy, type TaskNeeds } from '../tasks/needs.js'
 import type { TaskDefinition } from '../tasks/task.js'
 import { IntList } from './int-list.js'
 
@@ -16,7 +18,11 @@ export class Submissions {
   readonly #policy = new IntList()
   readonly #priority = new IntList()
   readonly #flags = new IntList()
+  readonly #need = new IntList()
   readonly #accesses = new IntList()
+  /** Kinds of needs that were told to the scheduler, and those that are still to be. */
+  readonly #kinds = new Map<string, number>()
+  #newKinds: Need[] = []
 
   /** The number of the next task. */
   get next(): number {
@@ -59,14 +65,30 @@ export class Submissions {
     this.#policy.push(Policy[definition.policy])
     this.#priority.push(definition.options.priority ?? 0)
     this.#flags.push(definition.options.timeoutMs === undefined ? 0 : Flag.ALONE)
+    this.#need.push(definition.options.needs === undefined ? 0 : this.#kindOf(definition.options.needs))
     this.#count++
     return datum
+  }
+
+  #kindOf(needs: TaskNeeds): number {
+    const need = neededBy(needs)
+    if (need === ANY_HOST) return 0
+    const key = JSON.stringify([need.units, need.memoryMb, [...need.labels].sort()])
+    let kind = this.#kinds.get(key)
+    if (kind === undefined) {
+      this.#kinds.set(key, (kind = this.#kinds.size + 1))
+      this.#newKinds.push(need)
+    }
+    return kind
   }
 
   /** As events, in order; none are left afterwards. */
   take(): readonly RuntimeEvent[] {
     const events: RuntimeEvent[] = this.#declared
     this.#declared = []
+    if (this.#newKinds.length > 0)
+      events.push({ on: 'NeedsDeclared', first: this.#kinds.size + 1 - this.#newKinds.length, needs: this.#newKinds })
+    this.#newKinds = []
     if (this.#count > 0) {
       events.push({
         on: 'TasksSubmitted',
@@ -76,6 +98,7 @@ export class Submissions {
         policy: this.#policy.take(),
         priority: this.#priority.take(),
         flags: this.#flags.take(),
+        need: this.#need.take(),
         accesses: this.#accesses.take(),
       })
       this.#first += this.#count

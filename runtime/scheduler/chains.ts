@@ -7,6 +7,7 @@
  * write comes, so they have no write-after-read by construction.
  */
 import { Access, Kind, NONE, Status } from './constants.js'
+import { noteInput } from './outlook.js'
 import { grant } from './ready.js'
 import type { RuntimeState } from './state.js'
 
@@ -24,11 +25,18 @@ export function join(state: RuntimeState, a: number): boolean {
   let g = data.tail[d]!
   if (g === NONE || mode === Access.WRITE || groups.mode(g) !== mode) g = addGroup(state, d, mode)
   accesses.setGroup(a, g)
-  const free = data.head[d] === g && (mode !== Access.COMMUTATIVE || groups.pending(g) === 0)
+  const free = data.head[d] === g && (mode !== Access.COMMUTATIVE || groups.turn(g) === NONE)
   groups.addPending(g, 1)
-  if (free) accesses.grant(a)
+  if (free) take(state, a)
   else enlist(state, g, a)
   return free
+}
+
+function take(state: RuntimeState, a: number): void {
+  const { accesses, groups } = state
+  accesses.grant(a)
+  const g = accesses.group(a)
+  if (groups.mode(g) === Access.COMMUTATIVE) groups.setTurn(g, a)
 }
 
 function addGroup(state: RuntimeState, d: number, mode: number): number {
@@ -47,6 +55,7 @@ function enlist(state: RuntimeState, g: number, a: number): void {
   if (last === NONE) groups.setFirst(g, a)
   else accesses.setNextOfGroup(last, a)
   groups.setLast(g, a)
+  accesses.setListed(a, true)
 }
 
 /** A task has settled: its accesses leave their groups, which may open the next ones. */
@@ -70,7 +79,10 @@ function leave(state: RuntimeState, a: number): void {
     accesses.leaveToGroup(a)
     return
   }
-  accesses.give(a)
+  if (g !== NONE && groups.turn(g) === a) groups.setTurn(g, NONE)
+  // One that had its turn before those in front of it still stands in the list, and goes when the list comes to it.
+  if (g !== NONE && accesses.isListed(a)) accesses.leaveToGroup(a)
+  else accesses.give(a)
   if (g === NONE) return
   if (groups.addPending(g, -1) === 0) advance(state, groups.datum(g))
   else if (groups.mode(g) === Access.COMMUTATIVE) grantNext(state, g)
@@ -83,6 +95,7 @@ function advance(state: RuntimeState, d: number): void {
   do {
     const next = groups.next(g)
     unlist(state, g) // all that may be left in it are rows of settled tasks
+    state.seekers.delete(g)
     groups.give(g)
     g = next
   } while (g !== NONE && groups.pending(g) === 0)
@@ -97,27 +110,83 @@ function open(state: RuntimeState, g: number): void {
   for (let a = unlist(state, g); a !== NONE; a = unlist(state, g)) grantAccess(state, a)
 }
 
-/** Takes the first listed member that is still pending; frees rows of those that settled while they waited. */
+/** Takes the first listed member that is still pending; frees rows of those that settled while they stood in the list. */
 function unlist(state: RuntimeState, g: number): number {
   const { accesses, groups } = state
   for (let a = groups.first(g); a !== NONE; a = groups.first(g)) {
     const next = accesses.nextOfGroup(a)
     groups.setFirst(g, next)
     if (next === NONE) groups.setLast(g, NONE)
-    if (accesses.task(a) !== NONE) return a
-    accesses.give(a)
+    if (accesses.task(a) === NONE) accesses.give(a)
+    else {
+      accesses.setListed(a, false)
+      if (!accesses.isGranted(a)) return a
+    }
   }
   return NONE
 }
 
+/** The next turn: the first that lacked nothing else when it asked, or else the first in the list. */
 function grantNext(state: RuntimeState, g: number): void {
-  const a = unlist(state, g)
+  const seeker = nextSeeker(state, g)
+  const a = seeker === NONE ? unlist(state, g) : seeker
   if (a !== NONE) grantAccess(state, a)
 }
 
+function nextSeeker(state: RuntimeState, g: number): number {
+  const { accesses, seekers, tasks } = state
+  const waiting = seekers.get(g)
+  while (waiting !== undefined && waiting.next < waiting.tasks.length) {
+    const task = waiting.tasks[waiting.next++]!
+    const a = ungranted(state, task)
+    if (tasks.status[task] === Status.WAITING && tasks.missing[task] === 1 && a !== NONE && accesses.group(a) === g) return a
+  }
+  return NONE
+}
+
+function ungranted({ accesses, tasks }: RuntimeState, task: number): number {
+  let a = tasks.access[task]!
+  while (a !== NONE && accesses.isGranted(a)) a = accesses.nextOfTask(a)
+  return a
+}
+
+/**
+ * A task lacks only its turn in a COMMUTATIVE group. If whoever has the turn still waits for something else it passes it on: the
+ * order in the group is free, and a turn that is only held is time lost. Turns go to nobody but those who start at once, or else in
+ * the order of submission; so no two tasks of several groups can each hold what the other lacks.
+ */
+export function askForTurn(state: RuntimeState, task: number): void {
+  const { accesses, data, groups, seekers, tasks } = state
+  const a = ungranted(state, task)
+  const g = a === NONE ? NONE : accesses.group(a)
+  if (g === NONE || groups.mode(g) !== Access.COMMUTATIVE) return
+  const holder = data.head[groups.datum(g)] === g ? groups.turn(g) : NONE
+  if (holder === NONE || tasks.status[accesses.task(holder)] !== Status.WAITING) {
+    const waiting = seekers.get(g)
+    if (waiting) waiting.tasks.push(task)
+    else seekers.set(g, { tasks: [task], next: 0 })
+    return
+  }
+  giveBack(state, g, holder)
+  grantAccess(state, a)
+}
+
+/** The holder stands first again, or where it still stands. */
+function giveBack({ accesses, groups, tasks }: RuntimeState, g: number, holder: number): void {
+  accesses.takeBack(holder)
+  tasks.missing[accesses.task(holder)]!++
+  if (accesses.isListed(holder)) return
+  accesses.setNextOfGroup(holder, groups.first(g))
+  accesses.setListed(holder, true)
+  if (groups.first(g) === NONE) groups.setLast(g, holder)
+  groups.setFirst(g, holder)
+}
+
 function grantAccess(state: RuntimeState, a: number): void {
-  state.accesses.grant(a)
-  grant(state, state.accesses.task(a))
+  const { accesses } = state
+  take(state, a)
+  noteInput(state, accesses.task(a), accesses.datum(a))
+  grant(state, accesses.task(a))
 }
 
 /**
@@ -137,6 +206,7 @@ export function cutBehind(state: RuntimeState, g: number, onMember: (task: numbe
       const task = accesses.task(a)
       if (tasks.status[task] === Status.WAITING) onMember(task)
     }
+    state.seekers.delete(behind)
     groups.give(behind)
     behind = next
   }

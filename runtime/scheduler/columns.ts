@@ -11,8 +11,15 @@ export function grownInt32(old: Int32Array, length: number, fill = 0): Int32Arra
   return column
 }
 
-export function grownUint32(old: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
-  const column = new Uint32Array(length)
+export function grownInt16(old: Int16Array, length: number, fill = 0): Int16Array<ArrayBuffer> {
+  const column = new Int16Array(length)
+  column.set(old)
+  if (fill !== 0) column.fill(fill, old.length)
+  return column
+}
+
+export function grownFloat32(old: Float32Array, length: number): Float32Array<ArrayBuffer> {
+  const column = new Float32Array(length)
   column.set(old)
   return column
 }

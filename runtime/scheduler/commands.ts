@@ -1,10 +1,10 @@
 import { type Reason, Status } from './constants.js'
-import type { DatumIndex, Millis, TaskIndex, WorkerIndex } from './events.js'
+import type { DatumIndex, HostIndex, Millis, TaskIndex, WorkerIndex } from './events.js'
 
 /** What the driver has to do, in this order. Every command ends in an event. */
 export type Commands = readonly Command[]
 
-export type Command = TasksSettled | StartTasks | RecallTasks | ReleaseData | ReplaceWorkers | WakeAt
+export type Command = TasksSettled | StartTasks | RecallTasks | FetchData | ReleaseData | ReplaceWorkers | WakeAt
 
 export type TasksSettled = SettledWell<'done'> | SettledWell<'ignored'> | SettledBadly<'failed'> | SettledBadly<'cancelled'>
 
@@ -40,6 +40,18 @@ export interface RecallTasks {
   readonly abort: boolean
 }
 
+/**
+ * Tasks that read these data are going to run on this host: it should get its own copies, in this order. Each ends in LocationsLearned,
+ * if there is a copy, and FetchesEnded. Sent only if the state was made with `fetchesAhead`.
+ */
+export interface FetchData {
+  readonly do: 'FetchData'
+  readonly host: HostIndex
+  readonly data: DatumIndex[]
+  /** The task that each is for: of two data, the one for the ready task is the more urgent. */
+  readonly tasks: TaskIndex[]
+}
+
 /** Renamed data that no pending task and no handle will read again. Their indices may be declared anew. */
 export interface ReleaseData {
   readonly do: 'ReleaseData'
@@ -66,6 +78,7 @@ export class Outbox {
   private readonly starts: (StartTasks | undefined)[] = []
   private started: WorkerIndex[] = []
   private recalls: RecallTasks[] = []
+  private fetches: FetchData[] = []
   private released: DatumIndex[] = []
   private replaced: WorkerIndex[] = []
   private wakeAt: Millis | undefined
@@ -103,6 +116,16 @@ export class Outbox {
     batch.attempts.push(attempt)
   }
 
+  fetch(host: HostIndex, datum: DatumIndex, task: TaskIndex): void {
+    let batch = this.fetches.find((f) => f.host === host)
+    if (batch === undefined) {
+      batch = { do: 'FetchData', host, data: [], tasks: [] }
+      this.fetches.push(batch)
+    }
+    batch.data.push(datum)
+    batch.tasks.push(task)
+  }
+
   release(datum: DatumIndex): void {
     this.released.push(datum)
   }
@@ -123,6 +146,10 @@ export class Outbox {
     if (this.recalls.length > 0) {
       commands.push(...this.recalls)
       this.recalls = []
+    }
+    if (this.fetches.length > 0) {
+      commands.push(...this.fetches)
+      this.fetches = []
     }
     if (this.released.length > 0) {
       commands.push({ do: 'ReleaseData', data: this.released })

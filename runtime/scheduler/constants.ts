@@ -10,7 +10,7 @@ export const Access = {
   WRITE: 1,
   /** Writes together with other CONCURRENT tasks; the store orders their effects. */
   CONCURRENT: 2,
-  /** Writes in any order, one at a time. At present: one at a time in the order of submission. */
+  /** Writes one at a time, in any order: whoever lacks nothing else goes first, of several the one that was submitted first. */
   COMMUTATIVE: 3,
   /** The last access: a WRITE on kept data, a READ on renamed data (which go once nobody reads or holds them). */
   DELETE: 4,
@@ -65,7 +65,18 @@ export const REASON_NAMES = [
 ] as const
 
 /** Why a task was placed where it was. */
-export const Why = { NONE: 0, ONLY_HOST: 1, PINNED: 2, DATA: 3, FREE_SLOT: 4, FASTER: 5, SPREAD: 6, HELP: 7, NO_WORKERS: 8 } as const
+export const Why = {
+  NONE: 0,
+  ONLY_HOST: 1,
+  PINNED: 2,
+  DATA: 3,
+  FREE_SLOT: 4,
+  FASTER: 5,
+  SPREAD: 6,
+  HELP: 7,
+  NO_WORKERS: 8,
+  NO_FIT: 9,
+} as const
 export type Why = (typeof Why)[keyof typeof Why]
 
 /** Further attempts after an error of the body. */
@@ -80,6 +91,11 @@ export const FEED_AHEAD_US = 2000
 export const FEED_TASKS_MAX = 512
 /** A worker that reported nothing for this long gives its queue back if another has nothing to do. */
 export const RECALL_AFTER_MS = 10
+
+/** Data that a host is told to fetch ahead and has not got yet: enough to keep its link busy, few enough that what is urgent is not last. */
+export const FETCHES_MAX = 16
+/** `at` of a ready task that stands in the pool and not in a queue. */
+export const IN_POOL = -2
 
 export const PRIORITY_MIN = -16
 export const PRIORITY_MAX = 15

@@ -1,6 +1,7 @@
 /** What the driver says of data: that they exist, who holds them, where they lie. */
 import { Kind, NONE } from './constants.js'
 import type { DataDeclared, DataHeld, DataReleased, LocationsLearned } from './events.js'
+import { noteCopy } from './fetches.js'
 import { hostAt, type RuntimeState } from './state.js'
 
 export function onDataDeclared(state: RuntimeState, event: DataDeclared): void {
@@ -33,8 +34,9 @@ export function onLocationsLearned(state: RuntimeState, event: LocationsLearned)
   for (let i = 0; i < event.data.length; i++) {
     const d = event.data[i]!
     if (!state.data.isKnown(d)) continue // released while the news was under way
-    hostAt(state, event.hosts[i]!)
+    const host = hostAt(state, event.hosts[i]!)
     setLocation(state, d, event.hosts[i]!, event.bytes[i]!)
+    noteCopy(state, d, host)
   }
 }
 
@@ -67,6 +69,7 @@ export function releaseIdleData(state: RuntimeState): void {
     data.kind[d] = Kind.VOID
     state.outbox.release(d)
     forgetLocations(state, d)
+    state.fetches.forget(d)
   }
 }
 

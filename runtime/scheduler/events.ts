@@ -1,4 +1,5 @@
 import type { Kind } from './constants.js'
+import type { Need } from './needs.js'
 
 /** Dense index given by the driver: the first submitted task is 0. */
 export type TaskIndex = number
@@ -19,10 +20,12 @@ export type RuntimeEvent =
   | WorkersJoined
   | WorkersLost
   | SlotsChanged
+  | NeedsDeclared
   | DataDeclared
   | DataHeld
   | DataReleased
   | LocationsLearned
+  | FetchesEnded
   | TasksSubmitted
   | TasksRan
   | InputsArrived
@@ -38,7 +41,24 @@ export type RuntimeEvent =
 /** A worker runs `slots` tasks at a time and takes what it was given in order. An index may join again after it was lost. */
 export interface WorkersJoined {
   readonly on: 'WorkersJoined'
-  readonly workers: readonly { readonly worker: WorkerIndex; readonly slots: number; readonly host: HostIndex }[]
+  readonly workers: readonly JoiningWorker[]
+}
+
+export interface JoiningWorker {
+  readonly worker: WorkerIndex
+  readonly slots: number
+  readonly host: HostIndex
+  /** Of its host, for tasks at a time; the largest that a worker of the host names counts. Left out: as much as is asked for. */
+  readonly memoryMb?: number
+  /** Of its host: what there is, such as `gpu`. */
+  readonly labels?: readonly string[]
+}
+
+/** What tasks may need of their host; kinds [first, first + needs.length). Kind 0 is there from the beginning: one unit. */
+export interface NeedsDeclared {
+  readonly on: 'NeedsDeclared'
+  readonly first: number
+  readonly needs: readonly Need[]
 }
 
 export interface WorkersLost {
@@ -80,6 +100,13 @@ export interface LocationsLearned {
   readonly bytes: Numbers
 }
 
+/** FetchData ended: the data are there (LocationsLearned said so before), or they do not come and tasks fetch them when they start. */
+export interface FetchesEnded {
+  readonly on: 'FetchesEnded'
+  readonly host: HostIndex
+  readonly data: Ints
+}
+
 /** Tasks [first, first + count), columns by position. A column left out stands for its default. */
 export interface TasksSubmitted {
   readonly on: 'TasksSubmitted'
@@ -96,6 +123,10 @@ export interface TasksSubmitted {
   readonly promises?: Ints
   /** The only host that may run it, or NONE; default NONE. */
   readonly host?: Ints
+  /** A kind of NeedsDeclared; default 0. */
+  readonly need?: Ints
+  /** How long each body is expected to run, if that is known beforehand; NONE = as was learned of its function. */
+  readonly microseconds?: Numbers
   /** Flat triples [task, datum, access], in the order of tasks. One task may name a datum several times. */
   readonly accesses: Ints
 }
@@ -190,6 +221,8 @@ export const EVENT_NAMES = [
   'FailuresSeen',
   'TimePassed',
   'TasksRan',
+  'NeedsDeclared',
+  'FetchesEnded',
 ] as const
 
 export const EVENT_CODES = Object.fromEntries(EVENT_NAMES.map((name, i) => [name, i])) as Record<RuntimeEvent['on'], number>

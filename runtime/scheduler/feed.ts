@@ -3,34 +3,51 @@
  * and known to be short is dealt out ahead of need, so that a worker never waits for a message between two short tasks.
  */
 import { FEED_AHEAD_US, NONE, Status } from './constants.js'
-import { expectedUs, taskToHelpWith } from './placement.js'
+import { expectedUs } from './expected.js'
+import { taskToHelpWith } from './placement.js'
+import { plan } from './plan.js'
 import { pinnedQueueOf, QUEUE_ANYWHERE, queueOf } from './ready-queues.js'
 import { isOverdue } from './recall.js'
-import { type RuntimeState, setStatus } from './state.js'
+import { leaveReady, type RuntimeState, setStatus } from './state.js'
 import type { Host, Worker } from './workers.js'
 
 export function feed(state: RuntimeState): void {
   if (state.counts[Status.READY] === 0) return
+  if (state.pool.length > 0) {
+    const first = state.pool.first()
+    for (const host of state.livingHosts) fillSlots(state, host, false, first)
+    plan(state, (task, worker, host) => assign(state, task, worker, host))
+  }
   for (const host of state.livingHosts) fillSlots(state, host, false)
   if (state.hosts.length > 1) for (const host of state.livingHosts) fillSlots(state, host, true)
   for (const host of state.livingHosts) feedAhead(state, host)
 }
 
-/** One task to each free slot, in turns. With `helps`, from other hosts: what would start sooner here than there. */
-function fillSlots(state: RuntimeState, host: Host, helps: boolean): void {
+/**
+ * One task to each free slot, in turns. With `helps`, from other hosts: what would start sooner here than there. With `rival`, only
+ * what goes before that task of the pool: by priority, then by submission, so that neither kind waits for ever behind the other.
+ */
+function fillSlots(state: RuntimeState, host: Host, helps: boolean, rival: number = NONE): void {
   for (let dealt = true; dealt; ) {
     dealt = false
     for (const worker of host.workers) {
       if (worker.freeSlots <= 0) continue
+      if (host.wide > 0 && host.freeUnits <= 0) return
       const task = helps ? taskToHelpWith(state, host) : nextFor(state, host)
-      if (task === NONE) return
+      if (task === NONE || (rival !== NONE && !goesBefore(state, task, rival))) return
       assign(state, task, worker, host)
       dealt = true
     }
   }
 }
 
+function goesBefore(state: RuntimeState, task: number, rival: number): boolean {
+  const { level } = state.tasks
+  return level[task]! > level[rival]! || (level[task] === level[rival] && task < rival)
+}
+
 function feedAhead(state: RuntimeState, host: Host): void {
+  if (host.wide > 0) return // what is queued behind a wide task would take the units of the next one
   let workersLeft = host.workers.length
   for (const worker of host.workers) {
     const queued = queuedFor(state, host)
@@ -67,9 +84,11 @@ function nextFor(state: RuntimeState, host: Host): number {
 function assign(state: RuntimeState, task: number, worker: Worker, host: Host): void {
   const { tasks } = state
   const charge = expectedUs(state, task, host)
-  state.queues.remove(tasks, task)
+  leaveReady(state, task)
   setStatus(state, task, Status.ASSIGNED)
   tasks.charge[task] = charge
+  tasks.since[task] = state.now
+  if (tasks.need[task] !== 0) host.occupy(state.needs[tasks.need[task]!]!, 1)
   if (worker.assigned === 0) worker.heardAt = state.now
   worker.append(tasks, task)
   host.assigned++

@@ -1,4 +1,14 @@
-export type { Command, Commands, RecallTasks, ReleaseData, ReplaceWorkers, StartTasks, TasksSettled, WakeAt } from './commands.js'
+export type {
+  Command,
+  Commands,
+  FetchData,
+  RecallTasks,
+  ReleaseData,
+  ReplaceWorkers,
+  StartTasks,
+  TasksSettled,
+  WakeAt,
+} from './commands.js'
 export {
   Access,
   CONFLICTS_MAX,
@@ -21,6 +31,7 @@ export { dump } from './dump.js'
 export type * from './events.js'
 export { explain, type Names } from './explain.js'
 export { checkInvariants } from './invariants.js'
+export { ANY_HOST, misfit, type Need, type Offer } from './needs.js'
 export { type Choice, decide } from './placement.js'
 export { createState, type RuntimeState, type SchedulerOptions } from './state.js'
 export { type SchedulerStats, statsOf } from './stats.js'

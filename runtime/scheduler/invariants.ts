@@ -11,9 +11,9 @@ export function checkInvariants(state: RuntimeState): void {
   const found = scanAccesses(state)
   checkChains(state, found)
   checkTasks(state, found)
-  const ready = checkQueues(state)
+  const ready = checkQueues(state) + checkPool(state)
   const assigned = checkWorkers(state)
-  law(state, ready === state.counts[Status.READY], NONE, 'each ready task stands in exactly one queue')
+  law(state, ready === state.counts[Status.READY], NONE, 'each ready task stands in exactly one queue, or in the pool')
   law(state, assigned === state.counts[Status.ASSIGNED], NONE, 'each assigned task stands in the list of exactly one living worker')
   checkHosts(state)
   checkFed(state)
@@ -141,6 +141,21 @@ function checkQueues(state: RuntimeState): number {
   return ready
 }
 
+function checkPool(state: RuntimeState): number {
+  const seen = new Set<number>()
+  for (const task of state.pool) {
+    law(
+      state,
+      state.tasks.status[task] === Status.READY && !seen.has(task),
+      task,
+      'what stands in the pool is ready, and stands there once',
+    )
+    seen.add(task)
+  }
+  law(state, seen.size === state.pool.length, NONE, 'the pool counts its tasks')
+  return seen.size
+}
+
 function checkQueue(state: RuntimeState, queue: number, belongs: (task: number) => boolean): number {
   const { queues, tasks } = state
   let length = 0
@@ -205,15 +220,31 @@ function checkHosts(state: RuntimeState): void {
       `host ${index}: its workers live there`,
     )
     law(state, host.slots === sum((w) => w.slots) && host.assigned === sum((w) => w.assigned), NONE, `host ${index}: sums of its workers`)
+    checkRoom(state, index)
     law(state, host.assignedUs === us[index], NONE, `host ${index}: its load is the sum of its tasks`)
     law(state, workers.length > 0 === state.livingHosts.includes(host), NONE, `host ${index}: living hosts are those with workers`)
   }
 }
 
+/** What is taken of a host is what its running tasks need, and no more than there is. */
+function checkRoom(state: RuntimeState, index: number): void {
+  const { hosts, needs, tasks, workers } = state
+  let wide = 0
+  let memory = 0
+  for (let t = 0; t < tasks.count; t++) {
+    if (tasks.status[t] !== Status.ASSIGNED || tasks.charge[t] === 0 || workers[tasks.at[t]!]!.host !== index) continue
+    wide += needs[tasks.need[t]!]!.units - 1
+    memory += needs[tasks.need[t]!]!.memoryMb
+  }
+  const host = hosts[index]!
+  law(state, host.wide === wide && host.memoryTakenMb === memory, NONE, `host ${index}: what is taken is what its tasks need`)
+  law(state, memory <= host.memoryMb, NONE, `host ${index}: no more memory is given than there is`)
+}
+
 /** No slot stays free on a host that has tasks for it. */
 function checkFed(state: RuntimeState): void {
   for (const host of state.livingHosts) {
-    if (!host.workers.some((w) => w.freeSlots > 0)) continue
+    if (!host.workers.some((w) => w.freeSlots > 0) || host.freeUnits <= 0) continue
     for (const queue of [QUEUE_ANYWHERE, queueOf(host.index), pinnedQueueOf(host.index)]) {
       law(state, state.queues.length[queue] === 0, state.queues.first(queue), 'no ready task waits beside a free slot of its host')
     }

@@ -3,10 +3,10 @@ import { LOSSES_MAX, NONE, Reason } from './constants.js'
 import type { SlotsChanged, WorkersJoined, WorkersLost } from './events.js'
 import { again, unassign } from './reports.js'
 import { hostAt, type RuntimeState, workerAt } from './state.js'
-import { Worker } from './workers.js'
+import { type Host, Worker } from './workers.js'
 
 export function onWorkersJoined(state: RuntimeState, event: WorkersJoined): void {
-  for (const { worker: index, slots, host: hostIndex } of event.workers) {
+  for (const { worker: index, slots, host: hostIndex, memoryMb, labels = [] } of event.workers) {
     if (workerAt(state, index).alive) throw new RangeError(`worker ${index} joins twice`)
     const worker = new Worker(index)
     const host = hostAt(state, hostIndex)
@@ -14,8 +14,14 @@ export function onWorkersJoined(state: RuntimeState, event: WorkersJoined): void
     state.workers[index] = worker
     host.workers.push(worker)
     host.slots += slots
+    describe(host, memoryMb, labels)
   }
   listLivingHosts(state)
+}
+
+function describe(host: Host, memoryMb: number | undefined, labels: readonly string[]): void {
+  if (memoryMb !== undefined) host.memoryMb = Number.isFinite(host.memoryMb) ? Math.max(host.memoryMb, memoryMb) : memoryMb
+  if (labels.some((label) => !host.labels.has(label))) host.labels = new Set([...host.labels, ...labels])
 }
 
 export function onWorkersLost(state: RuntimeState, event: WorkersLost): void {
@@ -41,6 +47,7 @@ function lose(state: RuntimeState, worker: Worker, orphans: number[]): void {
   worker.alive = false
   host.workers.splice(host.workers.indexOf(worker), 1)
   host.slots -= worker.slots
+  if (host.workers.length === 0) state.fetches.forgetHost(host)
   state.outbox.replace(worker.index)
 }
 
@@ -48,9 +55,11 @@ export function onSlotsChanged(state: RuntimeState, event: SlotsChanged): void {
   const worker = state.workers[event.worker]
   if (!worker?.alive) return
   state.hosts[worker.host]!.slots += event.slots - worker.slots
+  state.isPlanDue = true
   worker.slots = event.slots
 }
 
 function listLivingHosts(state: RuntimeState): void {
   state.livingHosts = state.hosts.filter((h) => h.workers.length > 0)
+  state.isPlanDue = true
 }

@@ -2,14 +2,14 @@
  * Where a ready task goes. Estimated start = wait for a free slot + bytes that would have to move ÷ link speed; where that ties, the
  * host where the function was learned to be faster; then the one with more free slots. `decide` only reads; `place` applies it.
  */
-import { FEED_AHEAD_US, Flag, NONE, Why } from './constants.js'
+import { NONE, Why } from './constants.js'
+import { differ, isLong, knownUs } from './expected.js'
 import { pinnedQueueOf, QUEUE_ANYWHERE, queueOf } from './ready-queues.js'
 import { hostAt, type RuntimeState } from './state.js'
 import type { Host } from './workers.js'
 
 /** Estimates closer than this are a tie: they are not known better. */
 const TIE_US = 1
-const FASTER_BY = 1.25
 
 export interface Choice {
   readonly host: Host
@@ -21,6 +21,8 @@ export interface Choice {
 
 export function place(state: RuntimeState, task: number): void {
   const { tasks, livingHosts, hosts } = state
+  tasks.moves[task] = 0
+  if (isWorthAThought(state, task)) return joinPool(state, task)
   const pinned = tasks.pinned[task]!
   if (pinned !== NONE) return placePinned(state, task, hostAt(state, pinned))
   if (livingHosts.length === 0) return enqueue(state, task, QUEUE_ANYWHERE, Why.NO_WORKERS, 0)
@@ -28,6 +30,18 @@ export function place(state: RuntimeState, task: number): void {
   if (hosts.length === 1) return enqueue(state, task, queueOf(hosts[0]!.index), Why.ONLY_HOST, 0)
   const choice = decide(state, task)
   enqueue(state, task, queueOf(choice.host.index), choice.why, choice.moveBytes)
+}
+
+/** Needs beyond one unit, or long enough that the best start is worth more than a quick one. */
+const isWorthAThought = (state: RuntimeState, task: number): boolean =>
+  state.tasks.need[task] !== 0 || (state.tasks.pinned[task] === NONE && isLong(state, task))
+
+function joinPool(state: RuntimeState, task: number): void {
+  const { tasks } = state
+  if (tasks.rank[task]! <= 0) tasks.rank[task] = Math.max(0, knownUs(state, task))
+  tasks.why[task] = state.livingHosts.length === 0 ? Why.NO_WORKERS : Why.NONE
+  state.pool.add(task)
+  state.isPlanDue = true
 }
 
 function placePinned(state: RuntimeState, task: number, host: Host): void {
@@ -61,9 +75,6 @@ function compare(a: Host, b: Host): number {
   if (differ(a.runUs, b.runUs)) return a.runUs - b.runUs
   return b.free - a.free
 }
-
-/** Durations that are known on both hosts and are not about the same. */
-const differ = (a: number, b: number): boolean => a >= 0 && b >= 0 && Math.max(a, b) > FASTER_BY * Math.min(a, b)
 
 /** What spoke for `best` against the second best. */
 function whyNot(second: Host | undefined, best: Host): Why {
@@ -128,18 +139,3 @@ function busiestBut(state: RuntimeState, host: Host): Host | undefined {
 }
 
 const pressure = (state: RuntimeState, host: Host): number => state.queues.length[queueOf(host.index)]! / Math.max(host.slots, 1)
-
-/** What the task is expected to take on this host. A function never seen, a suspect and a loner fill a slot. */
-export function expectedUs(state: RuntimeState, task: number, host: Host): number {
-  const { tasks } = state
-  if (tasks.losses[task]! > 0 || (tasks.flags[task]! & Flag.ALONE) !== 0) return FEED_AHEAD_US
-  const fn = tasks.fn[task]!
-  const here = host.learned.of(fn)
-  const us = here >= 0 ? here : learnedElsewhere(state, fn)
-  return us < 0 ? FEED_AHEAD_US : Math.max(1, Math.ceil(us))
-}
-
-function learnedElsewhere(state: RuntimeState, fn: number): number {
-  for (const host of state.hosts) if (host.learned.of(fn) >= 0) return host.learned.of(fn)
-  return NONE
-}

@@ -47,6 +47,7 @@ export class AccessPool extends Rows {
     rows[at + 4] = datum
     rows[at + 5] = mode
     rows[at + 6] = 0
+    rows[at + 7] = 0
     return a
   }
 
@@ -105,6 +106,19 @@ export class AccessPool extends Rows {
   grant(a: number): void {
     this.rows[(a << SHIFT) + 6] = 1
   }
+
+  /** Whether it stands in its group's list. */
+  isListed(a: number): boolean {
+    return this.rows[(a << SHIFT) + 7] === 1
+  }
+
+  setListed(a: number, listed: boolean): void {
+    this.rows[(a << SHIFT) + 7] = listed ? 1 : 0
+  }
+
+  takeBack(a: number): void {
+    this.rows[(a << SHIFT) + 6] = 0
+  }
 }
 
 /** One row for each run of accesses of one datum that need not wait for one another. */
@@ -119,6 +133,7 @@ export class GroupPool extends Rows {
     rows[at + 3] = NONE
     rows[at + 4] = NONE
     rows[at + 5] = mode
+    rows[at + 6] = NONE
     return g
   }
 
@@ -170,6 +185,15 @@ export class GroupPool extends Rows {
 
   mode(g: number): number {
     return this.rows[(g << SHIFT) + 5]!
+  }
+
+  /** COMMUTATIVE: the member that has its turn, or NONE. */
+  turn(g: number): number {
+    return this.rows[(g << SHIFT) + 6]!
+  }
+
+  setTurn(g: number, a: number): void {
+    this.rows[(g << SHIFT) + 6] = a
   }
 }
 

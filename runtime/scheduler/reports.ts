@@ -5,6 +5,7 @@ import { becomeReady } from './ready.js'
 import { cancel, failForGood, settleWell } from './settle.js'
 import { illegal, type RuntimeState } from './state.js'
 import { Mark } from './task-table.js'
+import type { Host } from './workers.js'
 
 /** A worker that reports ends of tasks gets on with its queue. */
 const heard = (state: RuntimeState, worker: number): void => {
@@ -25,9 +26,17 @@ function isCurrent(state: RuntimeState, worker: number, task: number, attempt: n
 export function unassign(state: RuntimeState, task: number): void {
   const worker = state.workers[state.tasks.at[task]!]!
   const host = state.hosts[worker.host]!
+  if (state.tasks.charge[task] !== 0) release(state, host, task)
   worker.remove(state.tasks, task)
   host.assigned--
   host.assignedUs -= state.tasks.charge[task]!
+}
+
+/** Its body is over, or will not begin: others may have its place. */
+function release(state: RuntimeState, host: Host, task: number): void {
+  state.isPlanDue = true
+  const need = state.tasks.need[task]!
+  if (need !== 0) host.occupy(state.needs[need]!, -1)
 }
 
 export function onTasksRan(state: RuntimeState, event: TasksRan): void {
@@ -38,7 +47,9 @@ export function onTasksRan(state: RuntimeState, event: TasksRan): void {
     if (!isCurrent(state, index, task, attempts[i]!)) continue
     learn(state, index, task, microseconds[i]!)
     const worker = state.workers[index]!
-    state.hosts[worker.host]!.assignedUs -= state.tasks.charge[task]!
+    const host = state.hosts[worker.host]!
+    host.assignedUs -= state.tasks.charge[task]!
+    if (state.tasks.charge[task] !== 0) release(state, host, task)
     worker.uncharge(state.tasks, task)
   }
 }
@@ -56,7 +67,10 @@ export function onTasksFinished(state: RuntimeState, event: TasksFinished): void
 }
 
 function learn(state: RuntimeState, worker: number, task: number, microseconds: number): void {
-  state.hosts[state.workers[worker]!.host]!.learned.learn(state.tasks.fn[task]!, microseconds)
+  const fn = state.tasks.fn[task]!
+  state.hosts[state.workers[worker]!.host]!.learned.learn(fn, microseconds)
+  if (state.learned.of(fn) < 0) state.ranks.isStale = true
+  state.learned.learn(fn, microseconds)
 }
 
 export function onTasksFailed(state: RuntimeState, event: TasksFailed): void {

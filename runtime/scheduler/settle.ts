@@ -4,7 +4,7 @@ import { cutBehind, leaveAll } from './chains.js'
 import { Access, isSettled, Kind, NONE, Policy, Reason as R, type Reason, Status, writes } from './constants.js'
 import { ANY_MODE } from './data-table.js'
 import { recallOne } from './recall.js'
-import { firstPending, type RuntimeState, setStatus } from './state.js'
+import { firstPending, leaveReady, type RuntimeState, setStatus } from './state.js'
 import { Mark } from './task-table.js'
 
 export function settleWell(state: RuntimeState, task: number, status: typeof Status.DONE | typeof Status.IGNORED): void {
@@ -37,7 +37,7 @@ function doom(
   reason: Reason,
 ): void {
   const { tasks } = state
-  if (tasks.status[task] === Status.READY) state.queues.remove(tasks, task)
+  if (tasks.status[task] === Status.READY) leaveReady(state, task)
   setStatus(state, task, status)
   tasks.cause[task] = cause
   tasks.reason[task] = reason

@@ -1,7 +1,11 @@
 import { Outbox } from './commands.js'
-import { isSettled, NONE, STATUS_NAMES, Status } from './constants.js'
+import { IN_POOL, isSettled, NONE, STATUS_NAMES, Status } from './constants.js'
 import { DataTable } from './data-table.js'
 import type { Millis } from './events.js'
+import { Durations } from './durations.js'
+import { Fetches } from './fetches.js'
+import { ANY_HOST, type Need } from './needs.js'
+import { Pool } from './pool.js'
 import { AccessPool, GroupPool, LocationPool } from './pools.js'
 import { ReadyQueues } from './ready-queues.js'
 import { IllegalTransition, Story } from './story.js'
@@ -11,6 +15,8 @@ import { Host, Worker } from './workers.js'
 export interface SchedulerOptions {
   /** Speed of the link between hosts; 125 = 1 Gbit/s. */
   readonly linkBytesPerUs?: number
+  /** Whether the driver can bring data to a host before a task starts there (FetchData). Else tasks fetch when they start. Default false. */
+  readonly fetchesAhead?: boolean
 }
 
 /** Everything the scheduler knows. Owned and changed by `step` alone; readers use `view`, `explain`, `statsOf` and `dump`. */
@@ -21,6 +27,18 @@ export class RuntimeState {
   readonly groups = new GroupPool()
   readonly locations = new LocationPool()
   readonly queues = new ReadyQueues()
+  readonly pool = new Pool(this.tasks)
+  readonly fetches = new Fetches()
+  /** What tasks may need of a host, by index. */
+  readonly needs: Need[] = [ANY_HOST]
+  /** Of all hosts together. */
+  readonly learned = new Durations()
+  /** Tasks submitted since ranks were worked out; or durations were learned since that change them. */
+  readonly ranks = { unranked: 0, isStale: false }
+  /** Something changed that planning stands on. */
+  isPlanDue = false
+  /** Pairs of a waiting task and an input of it that was made in this step. */
+  readonly outlook: number[] = []
   readonly workers: (Worker | undefined)[] = []
   readonly hosts: Host[] = []
   /** Hosts with a living worker, by index. */
@@ -28,6 +46,7 @@ export class RuntimeState {
   readonly story = new Story()
   readonly outbox = new Outbox()
   readonly linkBytesPerUs: number
+  readonly fetchesAhead: boolean
   /** Tasks by status. */
   readonly counts = new Int32Array(STATUS_NAMES.length)
   readonly totals = { stale: 0, moved: 0, bytesMoved: 0, ranWhereDataIs: 0, lost: 0, retried: 0, conflicts: 0, recalled: 0 }
@@ -41,6 +60,8 @@ export class RuntimeState {
   readonly furtherCauses = new Map<number, Set<number>>()
   /** Data to look at for release when the step ends. */
   readonly idleData: number[] = []
+  /** By COMMUTATIVE group: tasks that lacked nothing but their turn, in the order in which they came to that. */
+  readonly seekers = new Map<number, { readonly tasks: number[]; next: number }>()
   now: Millis = 0
   steps = 0
   /** Index into EVENT_NAMES of what is being applied. */
@@ -48,6 +69,7 @@ export class RuntimeState {
 
   constructor(options: SchedulerOptions = {}) {
     this.linkBytesPerUs = options.linkBytesPerUs ?? 125
+    this.fetchesAhead = options.fetchesAhead ?? false
   }
 }
 
@@ -75,6 +97,12 @@ export function setStatus(state: RuntimeState, task: number, to: Status): void {
   state.counts[from]!--
   state.counts[to]!++
   state.story.record(task, from, to, state.event, state.steps, state.now)
+}
+
+/** Takes a ready task out of where it waits. */
+export function leaveReady(state: RuntimeState, task: number): void {
+  if (state.tasks.at[task] === IN_POOL) state.pool.drop(task)
+  else state.queues.remove(state.tasks, task)
 }
 
 export function illegal(state: RuntimeState, task: number, what: string): IllegalTransition {

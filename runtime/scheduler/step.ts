@@ -2,9 +2,11 @@ import type { Commands } from './commands.js'
 import { isSettled, NONE, Reason, Status } from './constants.js'
 import { onDataDeclared, onDataHeld, onDataReleased, onLocationsLearned, releaseIdleData } from './data-events.js'
 import type { RuntimeEvent, RuntimeEvents, TasksCancelled } from './events.js'
-import { EVENT_CODES, type FailuresSeen, type InputsArrived, type InputsFailed, type Millis } from './events.js'
+import { EVENT_CODES, type FailuresSeen, type InputsArrived, type InputsFailed, type Millis, type NeedsDeclared } from './events.js'
 import { feed } from './feed.js'
+import { issueFetches, onFetchesEnded } from './fetches.js'
 import { onSlotsChanged, onWorkersJoined, onWorkersLost } from './membership.js'
+import { lookOut } from './outlook.js'
 import { grant } from './ready.js'
 import { recallFromSlow } from './recall.js'
 import { onTasksConflicted, onTasksFailed, onTasksFinished, onTasksRan, onTasksReturned } from './reports.js'
@@ -26,7 +28,9 @@ export function step(state: RuntimeState, events: RuntimeEvents, now: Millis): C
     apply(state, event)
   }
   state.event = 0
+  lookOut(state)
   feed(state)
+  issueFetches(state)
   recallFromSlow(state)
   releaseIdleData(state)
   return state.outbox.take()
@@ -40,6 +44,10 @@ function apply(state: RuntimeState, event: RuntimeEvent): void {
       return onWorkersLost(state, event)
     case 'SlotsChanged':
       return onSlotsChanged(state, event)
+    case 'NeedsDeclared':
+      return onNeedsDeclared(state, event)
+    case 'FetchesEnded':
+      return onFetchesEnded(state, event)
     case 'DataDeclared':
       return onDataDeclared(state, event)
     case 'DataHeld':
@@ -73,6 +81,11 @@ function apply(state: RuntimeState, event: RuntimeEvent): void {
     default:
       return event satisfies never
   }
+}
+
+function onNeedsDeclared(state: RuntimeState, { first, needs }: NeedsDeclared): void {
+  if (first !== state.needs.length) throw new RangeError(`needs ${first} are declared where ${state.needs.length} come next`)
+  state.needs.push(...needs)
 }
 
 function onInputsArrived(state: RuntimeState, event: InputsArrived): void {

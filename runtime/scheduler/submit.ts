@@ -1,4 +1,4 @@
-import { join, modeOf } from './chains.js'
+import { askForTurn, join, modeOf } from './chains.js'
 import { Access, Kind, NONE, Policy, Reason, Status, writes } from './constants.js'
 import type { TasksSubmitted } from './events.js'
 import { becomeReady } from './ready.js'
@@ -12,6 +12,7 @@ export function onTasksSubmitted(state: RuntimeState, event: TasksSubmitted): vo
   if (first !== tasks.count) throw illegal(state, first, `submitted where ${tasks.count} comes next`)
   tasks.reserve(first + count)
   tasks.count = first + count
+  state.ranks.unranked += count
   let at = 0
   for (let i = 0; i < count; i++) {
     fillRow(state, first + i, event, i)
@@ -32,6 +33,10 @@ function fillRow(state: RuntimeState, task: number, event: TasksSubmitted, i: nu
   tasks.promises[task] = promises
   tasks.missing[task] = promises
   tasks.pinned[task] = event.host?.[i] ?? NONE
+  tasks.expect[task] = event.microseconds?.[i] ?? NONE
+  tasks.need[task] = event.need?.[i] ?? 0
+  if (state.needs[tasks.need[task]!] === undefined)
+    throw illegal(state, task, `has needs of kind ${tasks.need[task]}, which was not declared`)
 }
 
 /** Reads the task's triples from `at`; gives the place behind them. A datum named twice becomes one access that allows both. */
@@ -79,6 +84,7 @@ function begin(state: RuntimeState, task: number): void {
   if (stopped !== NONE) cancel(state, task, stopped, Reason.RUN_STOPPED)
   else if (cause !== NONE) cancel(state, task, cause, Reason.PREDECESSOR)
   else if (tasks.missing[task] === 0) becomeReady(state, task)
+  else if (tasks.missing[task] === 1) askForTurn(state, task)
 }
 
 function checkWrittenOnce(state: RuntimeState, task: number, d: number): void {

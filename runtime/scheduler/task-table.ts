@@ -1,4 +1,4 @@
-import { grownFloat64, grownInt32, grownUint8, grownUint32, nextCapacity } from './columns.js'
+import { grownFloat32, grownFloat64, grownInt16, grownInt32, grownUint8, nextCapacity } from './columns.js'
 import { NONE } from './constants.js'
 
 /** Bits of `marks`. */
@@ -31,7 +31,19 @@ export class TaskTable {
   cause = new Int32Array(0)
   attempt = new Int32Array(0)
   /** Expected microseconds, as counted when it was assigned. */
-  charge = new Uint32Array(0)
+  charge = new Float64Array(0)
+  /** When it was assigned. */
+  since = new Float64Array(0)
+  /** Microseconds that the submitter expects, or NONE. */
+  expect = new Float32Array(0)
+  /** Expected microseconds from its beginning to the end of the longest chain behind it. */
+  rank = new Float32Array(0)
+  /** What it needs of its host: an index of `state.needs`. */
+  need = new Int16Array(0)
+  /** Ready: data that its host lacks for it, by the last plan. */
+  lacks = new Int32Array(0)
+  /** The host where it is going to run as far as can be told, or NONE. */
+  bound = new Int16Array(0)
   policy = new Uint8Array(0)
   flags = new Uint8Array(0)
   marks = new Uint8Array(0)
@@ -57,7 +69,13 @@ export class TaskTable {
     this.fn = grownInt32(this.fn, n)
     this.pinned = grownInt32(this.pinned, n, NONE)
     this.cause = grownInt32(this.cause, n, NONE)
-    this.charge = grownUint32(this.charge, n)
+    this.charge = grownFloat64(this.charge, n)
+    this.since = grownFloat64(this.since, n)
+    this.expect = grownFloat32(this.expect, n)
+    this.rank = grownFloat32(this.rank, n)
+    this.need = grownInt16(this.need, n)
+    this.lacks = grownInt32(this.lacks, n)
+    this.bound = grownInt16(this.bound, n, NONE)
     this.attempt = grownInt32(this.attempt, n)
     this.growBytes(n)
     this.moves = grownFloat64(this.moves, n)
@@ -77,4 +95,4 @@ export class TaskTable {
   }
 }
 
-export const BYTES_PER_TASK = 10 * 4 + 4 + 10 + 8
+export const BYTES_PER_TASK = 11 * 4 + 8 + 8 + 4 + 4 + 2 + 2 + 10 + 8

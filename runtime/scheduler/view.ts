@@ -1,4 +1,4 @@
-import { type Access, isSettled, NONE, type Reason, Status, type Why } from './constants.js'
+import { type Access, IN_POOL, isSettled, NONE, type Reason, Status, type Why } from './constants.js'
 import { QUEUE_ANYWHERE } from './ready-queues.js'
 import type { RuntimeState } from './state.js'
 import { Mark } from './task-table.js'
@@ -57,7 +57,7 @@ export function view(state: RuntimeState, task: number): TaskView {
   }
 }
 
-const queuedAt = (queue: number): number | 'any' => (queue === QUEUE_ANYWHERE ? 'any' : (queue - 1) >> 1)
+const queuedAt = (queue: number): number | 'any' => (queue === QUEUE_ANYWHERE || queue === IN_POOL ? 'any' : (queue - 1) >> 1)
 
 function assignedView(state: RuntimeState, task: number): AssignedView {
   const { tasks } = state

@@ -1,6 +1,9 @@
 import { FEED_AHEAD_US, FEED_TASKS_MAX, NONE } from './constants.js'
 import { Durations } from './durations.js'
+import type { Want } from './fetches.js'
+import type { Need } from './needs.js'
 import type { TaskTable } from './task-table.js'
+import { Timeline } from './timeline.js'
 
 /** Workers and hosts are few: objects, where the tasks are columns. */
 export class Worker {
@@ -72,6 +75,21 @@ export class Host {
   slots = 0
   assigned = 0
   assignedUs = 0
+  /** Units that its tasks take beside the slot that each runs in. */
+  wide = 0
+  /** Memory for tasks, and what running ones have taken of it. */
+  memoryMb = Number.POSITIVE_INFINITY
+  memoryTakenMb = 0
+  labels: ReadonlySet<string> = new Set()
+  /** Data on their way here, and their bytes; bytes on their way from here. */
+  fetching = 0
+  fetchingBytes = 0
+  sendingBytes = 0
+  /** What it should get next, for ready tasks and for tasks that still wait. */
+  readonly wants: Want[] = []
+  readonly later: Want[] = []
+  /** Ready tasks that are meant to start here, by each datum that they still lack. */
+  readonly awaiting = new Map<number, number[]>()
   readonly learned = new Durations()
   /** Scratch of placement: what is estimated of the task that is being placed. */
   localBytes = 0
@@ -80,6 +98,28 @@ export class Host {
   waitUs = 0
   runUs = 0
   free = 0
+  /** Scratch of planning: when its units are free, what its links have still to do, and what a task's data are to it. */
+  readonly timeline = new Timeline()
+  incomingBytes = 0
+  outgoingBytes = 0
+  onTheWay = 0
+  asked = 0
 
   constructor(readonly index: number) {}
+
+  get freeUnits(): number {
+    let free = -this.wide
+    for (const worker of this.workers) free += Math.max(0, worker.freeSlots)
+    return free
+  }
+
+  get freeMemoryMb(): number {
+    return this.memoryMb - this.memoryTakenMb
+  }
+
+  /** A task with needs begins (1) or is over (-1). */
+  occupy({ units, memoryMb }: Need, by: 1 | -1): void {
+    this.wide += by * (units - 1)
+    this.memoryTakenMb += by * memoryMb
+  }
 }

@@ -4,6 +4,7 @@ import { callRuntime } from '../current-runtime.js'
 import { type CallSite, callSite } from './call-site.js'
 import { DIRECTIONS, type Direction } from './directions.js'
 import type { Future } from './future.js'
+import { neededBy, type TaskNeeds } from './needs.js'
 
 declare const why: unique symbol
 
@@ -28,6 +29,8 @@ export interface CallOptions {
   priority?: number
   timeoutMs?: number
   signal?: AbortSignal
+  /** What it needs of its host; a call that no host of the run can take is refused with a CannotPlaceError. */
+  needs?: TaskNeeds
 }
 
 export interface TaskOptions<A extends readonly unknown[]> extends CallOptions {
@@ -103,6 +106,7 @@ function define(
   for (const d of [...(args as readonly (Direction | undefined)[]), target])
     if (d !== undefined && !DIRECTIONS.includes(d))
       throw new ValidationError(`unknown direction ${String(d)}: use one of ${DIRECTIONS.join(', ')}`, { code: 'ERR_UNKNOWN_DIRECTION' })
+  if (rest.needs) neededBy(rest.needs)
   const definition: TaskDefinition = {
     index: definitions.length,
     body,
@@ -170,5 +174,6 @@ task.method = ((options: TaskOptions<readonly any[]> = {}) =>
 task.configure = (<F extends TaskFn<any, any>>(fn: F, options: CallOptions): F => {
   const known = definitionOf.get(fn)
   if (!known) throw new ValidationError('task.configure() takes a function made by task()')
+  if (options.needs) neededBy(options.needs)
   return makeCall<any, any>({ ...known, options: { ...known.options, ...options } }) as F
 }) as typeof task.configure

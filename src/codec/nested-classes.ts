@@ -115,7 +115,10 @@ function restorable(ctor: AnyClass): NestedClass {
     fields: (value) => keptFields(toKeep(value), transient),
     rebuild: (fields) => {
       const restored = ctor.restore!(Object.fromEntries(fields))
-      if (restored instanceof ctor) return restored
+      if (restored instanceof ctor) {
+        noteGain(toKeep(restored), fields, transient)
+        return restored
+      }
       throw new TypeError(`static restore of class ${ctor.name} must return a ${ctor.name}.`)
     },
   }
@@ -134,7 +137,7 @@ function constructible(ctor: AnyClass): NestedClass {
   const nested = {
     name: nameOf(ctor),
     fields: (value: object) => keptFields(value, transient),
-    rebuild: (fields: ReadonlyMap<string, unknown>, into: object = create()) => filled(into, fields),
+    rebuild: (fields: ReadonlyMap<string, unknown>, into: object = create()) => filled(noteGain(into, fields, transient), fields),
   }
   // Probed when an instance is first to be stored, not when the class is first heard of: most named classes also refer to others.
   let probed: string | undefined | null = null
@@ -172,6 +175,20 @@ const hasHiddenState = (value: object): boolean =>
   types.isWeakMap(value) ||
   types.isWeakSet(value) ||
   types.isBoxedPrimitive(value)
+
+let gains = 0
+
+/** Values brought back in this thread so far whose class had gained a field since they were stored. */
+export const gainsSoFar = (): number => gains
+
+function noteGain(into: object, fields: ReadonlyMap<string, unknown>, transient: TransientFields): object {
+  for (const name of Object.keys(into)) {
+    if (fields.has(name) || transient.has(name)) continue
+    gains++
+    break
+  }
+  return into
+}
 
 function keptFields(from: object, transient: TransientFields): Map<string, unknown> {
   const fields = new Map<string, unknown>()

@@ -22,6 +22,8 @@ export interface DictBinding extends References {
   scan(range: Range, signal?: AbortSignal): AsyncIterable<readonly StoredRow[]>
   /** After each buffered write: marks the owner dirty, sends a full buffer. */
   changed(): void
+  /** Sends the buffered writes; in a task or transaction they go with its commit. */
+  save(): Promise<void>
   /** Throws when the dict cannot be used now (closed store, deleted owner). */
   assertUsable(): void
   /** The part of the table that scans of this dict cover; all of it when left out. */
@@ -58,6 +60,10 @@ export class PieceBinding implements DictBinding {
 
   changed(): void {
     this.whole.changed()
+  }
+
+  save(): Promise<void> {
+    return this.whole.save()
   }
 
   assertUsable(): void {

@@ -137,6 +137,17 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
     state.remove(state.schema.keyCells(key, state.refs))
   }
 
+  /**
+   * Stores what was written to this collection, and nothing else of its owner; resolves once the store has it, as `save` of an object
+   * does. In a task or transaction the rows go with its commit. @throws ValidationError while the collection is volatile
+   */
+  async save(): Promise<void> {
+    const { binding } = this.#usable()
+    if (!binding)
+      throw new ValidationError('this collection is volatile: make its owner persistent before save()', { code: 'ERR_NOT_PERSISTENT' })
+    await binding.save()
+  }
+
   /** Removes all rows, as buffered writes of this unit of work. */
   async clear(): Promise<void> {
     const state = this.#usable()

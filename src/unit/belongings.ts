@@ -1,5 +1,7 @@
-import type { Backend, Stored } from '../backend.js'
+import type { Backend, Op, Ref, Stored } from '../backend.js'
+import { AliasTakenError, ConflictError } from '../errors.js'
 import type { ClassId } from '../ids.js'
+import type { Store } from '../store.js'
 import { ownTables } from './persist-plan.js'
 
 /** Of `StorageStream`: its items lie beside the object. */
@@ -9,4 +11,19 @@ export const STREAM_CLASS = 'insitu/StorageStream' as ClassId
 export async function dropBelongings(backend: Backend, gone: Stored): Promise<void> {
   for (const table of ownTables(gone)) await backend.drop(table)
   if (gone.ref.classId === STREAM_CLASS) await backend.streams?.drop(gone.ref)
+}
+
+/** Removes an object together with all names that it has. */
+export async function removeWithNames(store: Store, ref: Ref): Promise<void> {
+  const names: Op[] = []
+  for await (const page of store.backend.aliases({ ref }))
+    for (const [alias] of page) names.push({ do: 'name', alias, expect: ref, to: null })
+  try {
+    await store.commit([{ do: 'remove', ref, expect: 'present' }, ...names])
+  } catch (error) {
+    // Somebody else was faster, or moved a name: what is left to remove is found by looking again.
+    if (!(error instanceof ConflictError || error instanceof AliasTakenError)) throw error
+    const [still] = await store.read([ref])
+    if (still) await removeWithNames(store, ref)
+  }
 }

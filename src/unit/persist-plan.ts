@@ -86,6 +86,12 @@ function planObject(plan: Plan, state: ObjectState): void {
   plan.objects.push(objectPlan(state, ref, cells))
 }
 
+/** The fields of an object as they would be stored now. */
+export function cellsNow(state: ObjectState, store: Store): Cells {
+  const ctor = constructorOfInstance(state.instance)
+  return encodeFields(storedFields(state.instance), new Holder(planOf([], store), refOf(state), nestedClassesOf(ctor)))
+}
+
 /** The object whose fields are encoded. */
 class Holder implements EncodeContext {
   readonly #plan: Plan

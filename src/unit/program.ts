@@ -9,7 +9,7 @@ import type { ObjectState } from '../objects/object-state.js'
 import type { StorageObject } from '../objects/storage-object.js'
 import { stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
-import { dropBelongings } from './belongings.js'
+import { dropBelongings, removeWithNames } from './belongings.js'
 import { type Departure, Departures } from './departures.js'
 import { Orphans } from './orphans.js'
 import { withOwnerChecks } from './owner-checks.js'
@@ -142,7 +142,7 @@ export class Program extends UnitOfWork {
     if (!ref) return
     const [stored] = await this.store.read([ref])
     if (stored) {
-      await this.#remove(ref)
+      await removeWithNames(this.store, ref)
       await dropBelongings(this.store.backend, stored)
     }
     await this.store.reached()
@@ -151,20 +151,6 @@ export class Program extends UnitOfWork {
     this.instances.delete(ref.id)
     state.becomeVolatile()
     if (deep && stored) await this.#deleteReached(refsIn(stored.cells))
-  }
-
-  async #remove(ref: Ref): Promise<void> {
-    const names: Op[] = []
-    for await (const page of this.store.backend.aliases({ ref }))
-      for (const [alias] of page) names.push({ do: 'name', alias, expect: ref, to: null })
-    try {
-      await this.store.commit([{ do: 'remove', ref, expect: 'present' }, ...names])
-    } catch (error) {
-      // Somebody else was faster, or moved a name: what is left to remove is found by looking again.
-      if (!(error instanceof ConflictError || error instanceof AliasTakenError)) throw error
-      const [still] = await this.store.read([ref])
-      if (still) await this.#remove(ref)
-    }
   }
 
   /** Deletes what nothing else refers to and no alias names. Looks at every object of the store: slow, and said so in the docs. */
@@ -340,6 +326,17 @@ export class Program extends UnitOfWork {
       failed: taken.failed,
     })
     rows.reached.clear()
+  }
+
+  async saveRowsOf(table: Table): Promise<void> {
+    await this.#settled()
+    // The table is made together with its owner, which may be on its way.
+    const owner = this.instances.get(table.owner.id)
+    if (owner) await stateOf(owner).busy
+    const rows = this.buffered.get(table.id)
+    if (rows === undefined || rows.overlay.count === 0) return
+    await this.#sendRows(rows)
+    await this.store.reached()
   }
 
   /** Sends all buffered rows of all tables. */

@@ -83,6 +83,10 @@ class TableBinding implements DictBinding {
     writer.rowsChanged(writer.rowsOf(this.stored))
   }
 
+  save(): Promise<void> {
+    return this.#writer().saveRowsOf(this.stored)
+  }
+
   refOf(value: object): Ref {
     if (!isStorageObject(value)) throw new UnavailableError('a reference column holds StorageObjects')
     const state = stateOf(value)

@@ -169,6 +169,9 @@ export class Transaction extends UnitOfWork {
 
   rowsChanged(_rows: TableRows): void {}
 
+  /** Rows go with the commit at the end. */
+  async saveRowsOf(_table: Table): Promise<void> {}
+
   /** Everything that changed in all stores, as ops; empty when nothing did. */
   collect(options: CommitOptions = {}): Collected {
     const parts: Collected['parts'][number][] = []

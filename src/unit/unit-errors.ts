@@ -10,6 +10,9 @@ export const noVersionsHere = (): Error =>
     code: 'ERR_NO_VERSIONS',
   })
 
+export const noReplicas = (url: string): Error =>
+  new UnsupportedError(`${url} keeps no further copies: read the object where it is`, { code: 'ERR_NO_REPLICAS' })
+
 export function notFound(id: string, url: string): Error {
   return new NotFoundError(`no object has the id ${id} in ${url}`, { id })
 }

@@ -1,11 +1,12 @@
 /** What a task, a transaction, or the main program between two saves, has read and changed of one store. */
 import { type Location, Ref, type Stored, type Table } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
-import { classOf, constructorOf, findConstructor } from '../classes/class-registry.js'
+import { constructorOf, findConstructor } from '../classes/class-registry.js'
+import { gainsSoFar } from '../codec/nested-classes.js'
 import { type Fingerprint, fingerprint, refsIn } from '../codec/values.js'
 import { Overlay } from '../dict/overlay.js'
 import { dictFromSchema, dictSchemaOf, type StorageDict } from '../dict/storage-dict.js'
-import { NotFoundError, UnsavedChangesError, UnsupportedError, ValidationError, WrongClassError } from '../errors.js'
+import { NotFoundError, UnsavedChangesError, ValidationError } from '../errors.js'
 import type { ClassId, Id, TableId } from '../ids.js'
 import { constructEmpty, constructHandle, constructorOfInstance, fill, guardAgain } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
@@ -13,11 +14,12 @@ import { type GetOptions, newHandle, type PersistOptions, StorageObject, stateOf
 import { storeNotOpen } from '../open-stores.js'
 import { checkAlias, type Store } from '../store.js'
 import { Appends } from './appends.js'
+import { assertClass } from './assert-class.js'
 import { decodeStored } from './decode-stored.js'
 import { IdentityMap } from './identity-map.js'
-import { type DictCell, planOf } from './persist-plan.js'
+import { cellsNow, type DictCell, planOf } from './persist-plan.js'
 import { bindTable, madeDict, tableOf } from './table-binding.js'
-import { assertId, assertSameColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
+import { assertId, assertSameColumns, nameOf, noReplicas, notFound, noVersionsHere } from './unit-errors.js'
 
 /** Buffered rows of one table. */
 export interface TableRows {
@@ -57,6 +59,8 @@ export abstract class UnitOfWork {
   abstract deletePersistent(state: ObjectState, deep: boolean): Promise<void>
   abstract addAlias(state: ObjectState, alias: string): Promise<void>
   abstract removeAlias(state: ObjectState, alias: string): Promise<void>
+  /** Stores the buffered rows of one table, and nothing else. */
+  abstract saveRowsOf(table: Table): Promise<void>
   /** Called after each buffered row. */
   abstract rowsChanged(rows: TableRows): void
 
@@ -76,7 +80,7 @@ export abstract class UnitOfWork {
     checkAlias(alias)
     const ref = await this.resolveAlias(alias)
     if (!ref) throw new NotFoundError(`no object has the alias ${alias} in ${this.store.url}`, { alias })
-    this.#assertClass(ctor, ref, `alias ${alias}`)
+    assertClass(ctor, ref, `alias ${alias}`)
     const [instance] = await this.fetch([ref], options)
     if (!instance) throw new NotFoundError(`the object of alias ${alias} was deleted from ${this.store.url}`, { alias, id: ref.id })
     return instance
@@ -86,8 +90,8 @@ export abstract class UnitOfWork {
     assertId(id)
     const [ref] = await this.#refsToRead([id])
     if (!ref) throw notFound(id, this.store.url)
-    if (ref.classId !== CLASS_UNKNOWN) this.#assertClass(ctor, ref, `id ${id}`)
-    const [instance] = await this.fetch([ref], options, (found) => this.#assertClass(ctor, found, `id ${id}`))
+    if (ref.classId !== CLASS_UNKNOWN) assertClass(ctor, ref, `id ${id}`)
+    const [instance] = await this.fetch([ref], options, (found) => assertClass(ctor, found, `id ${id}`))
     if (!instance) throw notFound(id, this.store.url)
     return instance
   }
@@ -189,10 +193,7 @@ export abstract class UnitOfWork {
 
   newReplica(state: ObjectState, host: string | undefined): Promise<void> {
     const { replicas, url } = this.store.backend
-    if (!replicas || host === undefined)
-      return Promise.reject(
-        new UnsupportedError(`${url} keeps no further copies: read the object where it is`, { code: 'ERR_NO_REPLICAS' }),
-      )
+    if (!replicas || host === undefined) return Promise.reject(noReplicas(url))
     return replicas.copy(this.persistentRef(state, 'newReplica'), host as never)
   }
 
@@ -283,6 +284,7 @@ export abstract class UnitOfWork {
   }
 
   #fill(state: ObjectState, ctor: Constructor, stored: Stored): void {
+    const gains = gainsSoFar()
     fill(
       state.instance,
       ctor,
@@ -298,7 +300,13 @@ export abstract class UnitOfWork {
     const base = new Map<string, Fingerprint>()
     for (const [name, cell] of stored.cells) base.set(name, fingerprint(cell))
     state.base = base
+    if (gainsSoFar() !== gains) this.#countAsStored(state, base)
     this.onTaken(state)
+  }
+
+  /** A nested class has gained a field: its values as they came back, with the new defaults, count as what is stored. */
+  #countAsStored(state: ObjectState, base: Map<string, Fingerprint>): void {
+    for (const [name, cell] of cellsNow(state, this.store)) if (base.has(name)) base.set(name, fingerprint(cell))
   }
 
   protected onTaken(_state: ObjectState): void {}
@@ -341,16 +349,6 @@ export abstract class UnitOfWork {
     assertSameColumns(dictSchemaOf(made), schema, `${constructorOfInstance(state.instance).name}.${path}`)
     bindTable(made, table, this)
     return made
-  }
-
-  #assertClass(ctor: Constructor, ref: Ref, what: string): void {
-    if (ctor === StorageObject || classOf(ctor).id === ref.classId) return
-    const actual = constructorOf(ref.classId)
-    if (actual === ctor || actual.prototype instanceof ctor) return
-    throw new WrongClassError(`${what} is a ${ref.classId}, not a ${ctor.name}: get it as its own class`, {
-      expected: classOf(ctor).id,
-      found: ref.classId,
-    })
   }
 
   // ---- what is common to all writers

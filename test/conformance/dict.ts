@@ -390,6 +390,33 @@ export const dict: readonly Case[] = [
     ])
   }),
 
+  law('I60', 'a collection saves its own rows, and nothing else of its owner', async (ctx) => {
+    const o = new Counts()
+    await refused(ValidationError, () => o.counts.save())
+    await o.makePersistent()
+    const other = await persistent({ z: 1 })
+    o.counts.set({ word: 'a' }, { n: 1 })
+    other.counts.set({ word: 'z' }, { n: 2 })
+    Object.assign(o, { note: 'unsaved' })
+    await o.counts.save()
+    await o.counts.save()
+    assert.deepEqual(await countsOf(ctx, o), [['a', 1n]])
+    assert.deepEqual(await countsOf(ctx, other), [['z', 1n]])
+    const noteElsewhere = (): Promise<unknown> => ctx.other(async () => Reflect.get(await Counts.getByID(o.getID()!), 'note'))
+    assert.equal(await noteElsewhere(), undefined)
+    await o.save()
+    assert.equal(await noteElsewhere(), 'unsaved')
+    await assert.rejects(
+      transact(async () => {
+        o.counts.set({ word: 'a' }, { n: 5 })
+        await o.counts.save()
+        throw new RangeError('rolled back')
+      }),
+      RangeError,
+    )
+    assert.deepEqual(await countsOf(ctx, o), [['a', 1n]], 'in a transaction rows go with its commit')
+  }),
+
   law('I61', 'a range gives a partition in order, bounded, limited and in either direction, stored and unsaved rows alike', async () => {
     const o = await journal()
     const notes = async (...args: Parameters<typeof o.rows.range>): Promise<string[]> =>

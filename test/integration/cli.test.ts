@@ -2,7 +2,12 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { connect, StorageObject } from '../../runtime/index.js'
 import { assertOk, type Ended, insitu, type ProcessOptions, wordcount } from './processes.js'
+
+class Note extends StorageObject {
+  text = ''
+}
 
 const jsonLines = ({ stdout }: Ended): Record<string, unknown>[] =>
   stdout
@@ -55,6 +60,20 @@ describe('command line', function () {
     expect(jsonLines(await insitu(['ls', '--all', '--class', 'Block', '--json'], on))).to.have.lengthOf(2)
     const plain = assertOk(await insitu(['ls'], on))
     expect(plain.stdout.split('\n')[0]?.split('\t')).to.have.lengthOf(3)
+  })
+
+  it('ls --all leaves out what insitu makes for itself, unless its class is asked for', async () => {
+    const own = { ...on, storage: `nvram:${join(folder, 'versions')}` }
+    const store = await connect(own.storage)
+    await store.run(async () => {
+      const note = await new Note().makePersistent('note')
+      await note.newVersion()
+    })
+    await store.close()
+    const classes = async (...args: string[]): Promise<unknown[]> =>
+      jsonLines(assertOk(await insitu(['ls', '--json', ...args], own))).map((line) => String(line['class']).split('#')[1])
+    expect(await classes('--all')).to.deep.equal(['Note', 'Note'])
+    expect(await classes('--all', '--class', 'insitu#origin')).to.deep.equal(['origin'])
   })
 
   it('--storage stands before or after the command, and wins over the environment', async () => {

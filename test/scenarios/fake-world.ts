@@ -16,7 +16,7 @@ import {
   Reason,
 } from '../../runtime/scheduler/index.js'
 import { isKept, isWrite, mayOverlap, mustBeOver, usesOf, writersBefore } from './oracle.js'
-import { HOSTS, type Program, type Run } from './random-program.js'
+import { HOSTS, LABEL, MEMORY_MB, NEEDS, type Program, type Run } from './random-program.js'
 
 export type Step = typeof realStep
 type Outcome = 'done' | 'ignored' | 'failed' | 'cancelled'
@@ -30,7 +30,7 @@ const WORKERS = 3
 const hostOf = (worker: number): number => worker % HOSTS
 
 export class World {
-  readonly state: RuntimeState = createState()
+  readonly state: RuntimeState = createState({ fetchesAhead: true })
   private readonly program: Program
   private readonly choices: number[]
   private readonly alive = new Set<number>()
@@ -40,6 +40,7 @@ export class World {
   /** Reports that come too late or again. */
   private readonly ghosts: RuntimeEvent[] = []
   private readonly asked: { worker: number; attempt: Attempt }[] = []
+  private fetching: { readonly host: number; readonly datum: number }[] = []
   private readonly attempts: number[] = []
   private readonly outcomes: (Outcome | undefined)[] = []
   /** Committed writers of each datum. */
@@ -68,6 +69,7 @@ export class World {
 
   /** Throws at the first broken promise. */
   run(): void {
+    this.events.push({ on: 'NeedsDeclared', first: 1, needs: NEEDS.slice(1) })
     this.events.push({ on: 'DataDeclared', first: 0, count: this.program.kept, kind: Kind.KEPT })
     while (this.choices.length > 0) {
       for (let actions = this.choose(3); actions >= 0; actions--) this.actRandomly()
@@ -112,6 +114,7 @@ export class World {
       () => this.changeSlots(),
       () => this.learnLocation(),
       () => this.letGo(),
+      () => this.answerFetch(this.choose(4) > 0),
     ]
     this.clock += this.choose(7)
     this.pick(actions)!()
@@ -136,6 +139,8 @@ export class World {
       policy: tasks.map((t) => t.policy),
       promises: tasks.map((t) => t.promises),
       host: tasks.map((t) => t.host),
+      need: tasks.map((t) => t.need),
+      microseconds: tasks.map((t) => t.us),
       accesses: tasks.flatMap((t, i) => t.accesses.flatMap((a) => [first + i, a.datum, a.access])),
     })
     tasks.forEach((t, i) => {
@@ -169,7 +174,11 @@ export class World {
     this.alive.add(worker)
     this.lost.delete(worker)
     this.running.set(worker, [])
-    this.events.push({ on: 'WorkersJoined', workers: [{ worker, slots: 1 + this.choose(2), host: hostOf(worker) }] })
+    this.events.push({ on: 'WorkersJoined', workers: [{ worker, slots: 1 + this.choose(2), ...this.describe(hostOf(worker)) }] })
+  }
+
+  private describe(host: number): { host: number; memoryMb: number; labels: string[] } {
+    return { host, memoryMb: MEMORY_MB, labels: host === 1 ? [LABEL] : [] }
   }
 
   private lose(worker: number | undefined): void {
@@ -258,6 +267,23 @@ export class World {
     this.events.push({ on: 'LocationsLearned', data: [datum], hosts: [this.choose(HOSTS)], bytes: [this.choose(5) * 100_000] })
   }
 
+  private beginFetch(host: number, datum: number): void {
+    const isUp = [...this.alive].some((worker) => hostOf(worker) === host)
+    this.ensure(isUp, `datum ${datum} is fetched to host ${host}, which is lost`)
+    this.ensure(!this.released.has(datum), `datum ${datum} is fetched after it was released`)
+    this.fetching.push({ host, datum })
+  }
+
+  /** It comes, or it cannot be had. */
+  private answerFetch(comes: boolean): void {
+    const fetch = this.pick(this.fetching)
+    if (fetch === undefined) return
+    this.fetching.splice(this.fetching.indexOf(fetch), 1)
+    const { host, datum } = fetch
+    if (comes) this.events.push({ on: 'LocationsLearned', data: [datum], hosts: [host], bytes: [this.state.data.bytes[datum]!] })
+    this.events.push({ on: 'FetchesEnded', host, data: [datum] })
+  }
+
   // ---- one step, and what came of it
 
   private turn(): void {
@@ -281,6 +307,9 @@ export class World {
       case 'RecallTasks':
         for (const [i, task] of command.tasks.entries())
           this.asked.push({ worker: command.worker, attempt: { task, attempt: command.attempts[i]! } })
+        return
+      case 'FetchData':
+        for (const datum of command.data) this.beginFetch(command.host, datum)
         return
       case 'ReleaseData':
         for (const d of command.data) this.release(d)
@@ -306,6 +335,7 @@ export class World {
     this.ensure(attempt.attempt === (this.attempts[task] ?? 0) + 1, `task ${task}: attempts count up`)
     const { host } = this.program.tasks[task]!
     this.ensure(host < 0 || host === hostOf(worker), `task ${task} runs where it may not`)
+    this.checkNeeds(task, worker)
     this.ensure(this.poisonedBy(task).length === 0, `task ${task} starts behind a failure`)
     for (const t of mustBeOver(this.program, task)) this.ensure(this.outcomes[t] !== undefined, `task ${task} starts before ${t} is over`)
     this.checkAlone(task)
@@ -313,6 +343,14 @@ export class World {
     const running = this.running.get(worker)!
     running.push(attempt)
     this.ensure(running.length <= FEED_TASKS_MAX, 'a worker has too much')
+  }
+
+  private checkNeeds(task: number, worker: number): void {
+    const need = NEEDS[this.program.tasks[task]!.need]!
+    this.ensure(need.labels.length === 0 || hostOf(worker) === 1, `task ${task} runs where its label is not`)
+    const beside = [...this.running].filter(([w]) => hostOf(w) === hostOf(worker)).flatMap(([, r]) => r)
+    const memory = beside.reduce((sum, other) => sum + NEEDS[this.program.tasks[other.task]!.need]!.memoryMb, need.memoryMb)
+    this.ensure(memory <= MEMORY_MB, `task ${task} starts where there is no memory for it`)
   }
 
   private isRunning(task: number): boolean {
@@ -415,6 +453,7 @@ export class World {
       if (left === 0) this.fail('not everything settles')
       this.clock += this.wantsTime ? 10 : 1
       while (this.asked.length > 0) this.answerRecall(true)
+      while (this.fetching.length > 0) this.answerFetch(true)
       for (const worker of this.alive) this.report(worker)
       this.turn()
     }

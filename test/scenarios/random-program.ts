@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { Access, Policy } from '../../runtime/scheduler/index.js'
+import { Access, type Need, Policy } from '../../runtime/scheduler/index.js'
 
 /** How an attempt of a task ends; when the list is used up, attempts succeed. */
 export type Ending = 'ok' | 'fail' | 'fatal' | 'conflict'
@@ -12,6 +12,10 @@ export interface ProgramTask {
   readonly fn: number
   /** NONE or a host. */
   readonly host: number
+  /** A kind of NEEDS. */
+  readonly need: number
+  /** What the submitter expects, or NONE. */
+  readonly us: number
   readonly endings: readonly Ending[]
 }
 
@@ -28,6 +32,15 @@ export interface Run {
 }
 
 export const HOSTS = 2
+export const MEMORY_MB = 100
+/** Host 1 alone is labelled. */
+export const LABEL = 'gpu'
+export const NEEDS: readonly Need[] = [
+  { units: 1, memoryMb: 0, labels: [] },
+  { units: 2, memoryMb: 0, labels: [] },
+  { units: 1, memoryMb: 60, labels: [] },
+  { units: 1, memoryMb: 0, labels: [LABEL] },
+]
 
 const rawAccess = fc.record({
   pick: fc.nat(99),
@@ -52,6 +65,8 @@ const rawTask = fc.record({
   priority: fc.constantFrom(0, 0, 5, -40),
   fn: fc.nat(2),
   pin: fc.integer({ min: 0, max: 9 }),
+  need: fc.constantFrom(0, 0, 0, 0, 1, 2, 3),
+  us: fc.constantFrom(-1, -1, 100, 5000, 50_000),
   endings: fc.array(fc.constantFrom<Ending>('ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'fail', 'fatal', 'conflict', 'conflict'), {
     maxLength: 4,
   }),
@@ -69,7 +84,7 @@ function toProgram(kept: number, raw: readonly RawTask[]): Program {
     })
     if (r.result) accesses.push({ datum: kept + t, access: Access.WRITE })
     if (r.result) made.push(kept + t)
-    return { ...r, accesses, policy: r.stops === 0 ? Policy.FAIL : r.policy, host: r.pin < HOSTS ? r.pin : -1 }
+    return { ...r, accesses, policy: r.stops === 0 ? Policy.FAIL : r.policy, host: r.pin < HOSTS && r.need !== 3 ? r.pin : -1 }
   })
   return { kept, tasks }
 }

@@ -3,9 +3,10 @@
  * sent, so that "nothing else was sent" holds in every line.
  */
 import { expect } from 'chai'
-import type { Command, Commands, RuntimeEvent, SchedulerOptions } from '../../runtime/scheduler/index.js'
+import type { Command, Commands, Need, RuntimeEvent, SchedulerOptions } from '../../runtime/scheduler/index.js'
 import {
   Access,
+  ANY_HOST,
   checkInvariants,
   createState,
   explain,
@@ -29,6 +30,10 @@ export interface TaskSpec {
   readonly promises?: number
   readonly host?: string
   readonly alone?: boolean
+  /** Expected milliseconds. */
+  readonly ms?: number
+  /** A kind of `needs`. */
+  readonly need?: number
 }
 
 const MODES = {
@@ -69,6 +74,12 @@ export class Scenario {
     return this.step({ on: 'WorkersLost', workers: workers.map(indexOf) })
   }
 
+  /** Kinds of needs, from 1. */
+  needs(...needs: Partial<Need>[]): this {
+    const first = this.state.needs.length
+    return this.step({ on: 'NeedsDeclared', first, needs: needs.map((need) => ({ ...ANY_HOST, ...need })) })
+  }
+
   kept(names: string, holds = 0): this {
     return this.declare(Kind.KEPT, words(names), holds)
   }
@@ -102,6 +113,8 @@ export class Scenario {
       priority: all.map((s) => s.priority ?? 0),
       policy: all.map((s) => Policy[s.policy ?? 'CANCEL_SUCCESSORS']),
       promises: all.map((s) => s.promises ?? 0),
+      microseconds: all.map((s) => (s.ms === undefined ? NONE : s.ms * 1000)),
+      need: all.map((s) => s.need ?? 0),
       host: all.map((s) => (s.host === undefined ? NONE : indexOf(s.host))),
       accesses: all.flatMap((s, i) => this.accesses(first + i, s)),
     })
@@ -110,6 +123,16 @@ export class Scenario {
   private accesses(task: number, spec: TaskSpec): number[] {
     const modes = Object.entries(MODES) as [keyof typeof MODES, number][]
     return modes.flatMap(([key, access]) => words(spec[key]).flatMap((name) => [task, this.datum(name), access]))
+  }
+
+  /** The data that a host was told to fetch are there. */
+  fetched(host: string, ...data: [name: string, bytes: number][]): this {
+    const index = indexOf(host)
+    const arrived = data.map(([name]) => this.datum(name))
+    return this.step(
+      { on: 'LocationsLearned', data: arrived, hosts: data.map(() => index), bytes: data.map(([, bytes]) => bytes) },
+      { on: 'FetchesEnded', host: index, data: arrived },
+    )
   }
 
   /** `finish('w0', 't1 t2', 50)`: each took 50 µs. */
@@ -183,6 +206,8 @@ export class Scenario {
         return [`w${command.worker} starts ${names(command.tasks)}`]
       case 'RecallTasks':
         return [`w${command.worker} ${command.abort ? 'stops' : 'gives back'} ${names(command.tasks)}`]
+      case 'FetchData':
+        return [`h${command.host} fetches ${command.data.map((d, i) => `${this.data[d]} for ${names([command.tasks[i]!])}`).join(', ')}`]
       case 'ReleaseData':
         return [`release ${command.data.map((d) => this.data[d]).join(' ')}`]
       case 'ReplaceWorkers':

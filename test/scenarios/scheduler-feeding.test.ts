@@ -75,7 +75,7 @@ describe('scheduler: feeding workers', () => {
     s.conflict('w0', 'b').sent()
     s.ran('w0', 'after', 5000).sent('w0 starts b')
     s.lose('w0').sent('replace w0')
-    s.join('w0 h0').sent('w0 starts after')
+    s.join('w0 h0').sent('w0 starts b')
   })
 
   it('nothing more is queued behind a task that turned out long', () => {

@@ -76,6 +76,49 @@ describe('scheduler: order', () => {
       .sent('done: c3', 'w0 starts r')
   })
 
+  it('COMMUTATIVE tasks take their turns in the order in which they can start', () => {
+    const s = new Scenario().join('w0 h0 4').kept('sum slow')
+    s.submit({
+      part: { writes: 'slow' },
+      waits: { commutative: 'sum', reads: 'slow' },
+      first: { commutative: 'sum' },
+      second: { commutative: 'sum' },
+      after: { reads: 'sum' },
+    }).sent('w0 starts part first')
+    s.finish('w0', 'first').sent('done: first', 'w0 starts second')
+    s.finish('w0', 'part').sent('done: part')
+    s.finish('w0', 'second').sent('done: second', 'w0 starts waits')
+    s.finish('w0', 'waits').sent('done: waits', 'w0 starts after')
+  })
+
+  it('tasks of several COMMUTATIVE groups cannot hold what the other lacks', () => {
+    const s = new Scenario().join('w0 h0 4').kept('a b x y')
+    s.submit({
+      holdX: { writes: 'x' },
+      holdY: { writes: 'y' },
+      one: { commutative: 'a b', reads: 'x' },
+      two: { commutative: 'b a', reads: 'y' },
+      onlyB: { commutative: 'b' },
+    }).sent('w0 starts holdX holdY onlyB')
+    s.finish('w0', 'holdY').sent('done: holdY')
+    s.finish('w0', 'onlyB').sent('done: onlyB')
+    s.finish('w0', 'holdX').sent('done: holdX', 'w0 starts one')
+    s.finish('w0', 'one').sent('done: one', 'w0 starts two')
+  })
+
+  it('a COMMUTATIVE task that is cancelled passes its turn on', () => {
+    const s = new Scenario().join('w0 h0 2').kept('sum slow')
+    s.submit({
+      part: { writes: 'slow' },
+      waits: { commutative: 'sum', reads: 'slow' },
+      busy: { commutative: 'sum' },
+      next: { commutative: 'sum' },
+    })
+    s.sent('w0 starts part busy')
+    s.fail('w0', 'part', false).sent('failed: part by part, its body failed', 'cancelled: waits by part, a predecessor did not succeed')
+    s.finish('w0', 'busy').sent('done: busy', 'w0 starts next')
+  })
+
   it('DELETE of kept data waits for readers; of renamed data it is a read', () => {
     oneHost()
       .kept('x')

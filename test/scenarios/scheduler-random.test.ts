@@ -64,6 +64,12 @@ const broken: Record<string, () => Step> = {
       events.map((e) => (e.on === 'DataDeclared' ? { ...e, holds: 0 } : e)),
       now,
     ),
+  'forgets what tasks need': () => (state, events, now) =>
+    step(
+      state,
+      events.map((e) => (e.on === 'TasksSubmitted' ? { ...e, need: [] } : e)),
+      now,
+    ),
   'forgets pinned hosts': () => (state, events, now) =>
     step(
       state,
@@ -104,7 +110,7 @@ describe('scheduler: random programs in a random world', () => {
           log.push({ events, now, commands: JSON.stringify(commands) })
           return commands
         }).run()
-        const again = createState()
+        const again = createState({ fetchesAhead: true })
         for (const { events, now, commands } of log) expect(JSON.stringify(step(again, events, now))).to.equal(commands)
       }),
       { numRuns: 30 },

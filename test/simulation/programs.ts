@@ -7,7 +7,7 @@ import type { State } from './truth.js'
 import type { Client } from './world.js'
 
 /** A unit being put together: what it saw, and what it will do. */
-class Draft {
+export class Draft {
   readonly seen = new Map<string, State>()
   readonly #ops = new Map<Backend, Op[]>()
   home?: NonNullable<Unit['home']>

@@ -1,24 +1,67 @@
+/**
+ * `npm run simulate -- [--seeds N] [--seed S] [--json]`: whole runs on a simulated cluster, and canaries, of which each must be caught.
+ * `--schedules N`: schedules of the commit protocol alone. The last line on stdout says how it went, as JSON.
+ */
 import { parseArgs } from 'node:util'
 import { runSchedules } from './commit-model.js'
+import { missedCanaries, simulate } from './simulate.js'
 
 const { values } = parseArgs({
   options: {
-    schedules: { type: 'string', default: '10000' },
+    seeds: { type: 'string', default: '50' },
+    schedules: { type: 'string' },
     seed: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
   },
 })
 
-const start = performance.now()
-const counts = await runSchedules({ seeds: Number(values.schedules), from: Number(values.seed) })
-const seconds = (performance.now() - start) / 1000
+/** Runs in which the slowest canary is caught some six times over. */
+const CANARY_SEEDS = 400
 
-if (values.json) console.log(JSON.stringify({ ...counts, seconds }))
-else {
-  console.log(
-    `${counts.schedules} schedules, ${counts.events} events, ${counts.commits} commits, ${counts.crashes} crashes, ${seconds.toFixed(1)} s`,
-  )
-  console.log(`longest schedule: ${counts.longest} events; violations: ${counts.violations.length}`)
-  for (const { seed, what } of counts.violations.slice(0, 20)) console.log(`seed ${seed}: ${what.join('\n  ')}`)
+interface Violation {
+  readonly seed: number
+  readonly what: readonly string[]
 }
-process.exitCode = counts.violations.length > 0 ? 1 : 0
+
+function tell(violations: readonly Violation[], of: string): void {
+  for (const { seed, what } of violations.slice(0, 20))
+    console.log(values.json ? JSON.stringify({ seed, what }) : `seed ${seed} of ${of}: ${what.join('\n  ')}`)
+}
+
+function close(line: Record<string, string | number>, isWell: boolean): void {
+  console.log(JSON.stringify(line))
+  process.exitCode = isWell ? 0 : 1
+}
+
+function wholeNumber(name: string, text: string): number {
+  const n = Number(text)
+  if (Number.isInteger(n) && n > 0) return n
+  console.error(`--${name} takes a whole number above 0, not ${text}`)
+  process.exit(2)
+}
+
+async function runs(seeds: number, from: number): Promise<void> {
+  const start = performance.now()
+  const { steps, tasks, losses, moves, violations } = await simulate({ seeds, from })
+  tell(violations, 'the runs')
+  const missed = await missedCanaries(CANARY_SEEDS)
+  const seconds = Number(((performance.now() - start) / 1000).toFixed(1))
+  if (!values.json) {
+    console.log(`${seeds} runs: ${tasks} tasks, ${steps} events, ${losses} losses, ${moves} moves of values; ${seconds} s`)
+    for (const name of missed) console.log(`not caught: ${name}`)
+  }
+  const canary = missed.length === 0 ? 'caught' : `missed: ${missed.join(', ')}`
+  close({ seeds, violations: violations.length, canary, tasks, losses, moves, seconds }, violations.length + missed.length === 0)
+}
+
+async function schedules(count: number, from: number): Promise<void> {
+  const start = performance.now()
+  const { violations, events, commits, crashes, longest } = await runSchedules({ seeds: count, from })
+  tell(violations, 'the schedules')
+  const seconds = Number(((performance.now() - start) / 1000).toFixed(1))
+  close({ schedules: count, violations: violations.length, events, commits, crashes, longest, seconds }, violations.length === 0)
+}
+
+const from = wholeNumber('seed', values.seed)
+if (values.schedules !== undefined) await schedules(wholeNumber('schedules', values.schedules), from)
+else await runs(wholeNumber('seeds', values.seeds), from)

@@ -31,13 +31,14 @@ export class World {
   constructor(
     seed: number,
     readonly protocol: Protocol,
+    accounts?: number,
   ) {
     this.random = new Random(seed)
     this.network = new Network(this.random, 2 * LEASE_MS)
     this.truth = new Truth(() => this.network.step)
     const domains = 1 + this.random.below(3)
     this.stores = Array.from({ length: STORES }, () => this.#newStore(domains, protocol.receipts ?? true))
-    this.accounts = Array.from({ length: 2 + this.random.below(3) }, () => this.newRef())
+    this.accounts = Array.from({ length: accounts ?? 2 + this.random.below(3) }, () => this.newRef())
     this.names = Array.from({ length: 2 }, (_, i) => this.#placed(`name${i}`))
     this.owner = this.newRef()
     this.table = this.#placed(this.#newId()) as TableId

@@ -34,6 +34,10 @@ export class FakeStore implements DictBinding {
     return this.buffered
   }
 
+  async save(): Promise<void> {
+    this.commit()
+  }
+
   changed(): void {
     this.asked.changed++
   }

@@ -51,6 +51,73 @@ describe('a class that changed since its objects were stored', () => {
     expect((await store.run(() => transact(() => After.getByID(o.getID()!)))).list).to.deep.equal([])
   })
 
+  it('a nested class that gained a field dirties nothing, and its values are stored whole once they change', async () => {
+    const { typeName } = versions('Outer')
+    class OldPoint {
+      static typeName = 'Point'
+      x = 1
+    }
+    class Point {
+      static typeName = 'Point'
+      x = 0
+      made = Math.random()
+      tags: string[] = []
+    }
+    class Before extends StorageObject {
+      static typeName = typeName
+      static fields = { at: () => OldPoint, all: () => OldPoint }
+      at = new OldPoint()
+      all = [new OldPoint(), new OldPoint()]
+      other = 'x'
+    }
+    class After extends StorageObject {
+      static typeName = typeName
+      static fields = { at: () => Point, all: () => Point }
+      at = new Point()
+      all: Point[] = []
+      other = ''
+    }
+    const o = await reopened(new Before(), After)
+    expect([o.at.x, o.at.tags, o.all.length]).to.deep.equal([1, [], 2])
+    await clean(o) // throws for an object with unsaved changes
+    o.other = 'y'
+    await o.save()
+    await clean(o)
+    o.all[1]!.tags.push('new')
+    await o.save()
+    const again = await store.run(() => transact(async () => (await After.getByID(o.getID()!)) as After))
+    expect([again.other, again.all[1]!.tags, again.all[1]!.made]).to.deep.equal(['y', ['new'], o.all[1]!.made])
+    expect(again.at.made).not.to.equal(o.at.made, 'what was never changed is not stored with its new field')
+  })
+
+  it('so does one with `restore` and `store`', async () => {
+    const { typeName } = versions('Restores')
+    class OldRange {
+      static typeName = 'Range'
+      static restore = (f: Record<string, unknown>): OldRange => Object.assign(new OldRange(), f)
+      from = 1
+    }
+    class Range {
+      static typeName = 'Range'
+      static restore = (f: Record<string, unknown>): Range => Object.assign(new Range(), { to: 9, ...f })
+      from = 0
+      to = 0
+    }
+    class Before extends StorageObject {
+      static typeName = typeName
+      static fields = { range: () => OldRange }
+      range = new OldRange()
+    }
+    class After extends StorageObject {
+      static typeName = typeName
+      static fields = { range: () => Range }
+      range = new Range()
+    }
+    const o = await reopened(new Before(), After)
+    expect(o.range).to.deep.include({ from: 1, to: 9 })
+    await clean(o)
+  })
+
   it('a field that the class no longer makes comes back; one made transient stays in the store, unseen', async () => {
     const { typeName } = versions('Loses')
     class Before extends StorageObject {

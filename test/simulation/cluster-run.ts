@@ -1,0 +1,502 @@
+/**
+ * One run of a program on a simulated cluster: the scheduler's own step, the commit protocol over stores of several domains, and the
+ * moves of values between hosts, on one virtual clock. Hosts and workers die, freeze and are declared lost too early; messages are
+ * late, doubled and overtake one another; calls of stores fail. After every step the laws of the scheduler are checked, after every
+ * decision those of the stores; at the end all must have settled, and everything must be as if the program had run in order, once.
+ *
+ * A long file, since what can happen to a run, and what must hold then, is read together.
+ */
+import type { Ref } from '../../src/backend.js'
+import {
+  Access,
+  type Command,
+  checkInvariants,
+  createState,
+  dump,
+  Kind,
+  Policy,
+  type RuntimeEvent,
+  type RuntimeState,
+  step as realStep,
+} from '../../runtime/scheduler/index.js'
+import { UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
+import { findName, increment, readObjects } from './programs.js'
+import { type Protocol, realProtocol } from './protocol.js'
+import { Random } from './random.js'
+import { randomProgram, type RunProgram, type RunTask, START, valuesInOrder, writes } from './run-program.js'
+import { type Ended, type Held, keyOf, RunHost, RunWorker, type Start } from './run-worker.js'
+import { Client, LEASE_MS, World } from './world.js'
+
+/** What may be wrong with a run, for canaries; the real one has nothing of it. */
+export interface Variant {
+  readonly step?: (state: RuntimeState, events: readonly RuntimeEvent[], now: number) => readonly Command[]
+  readonly protocol?: Protocol
+  /** False: tasks commit without a mark. */
+  readonly marks?: boolean
+  /** False: nobody says which values went with a host. */
+  readonly tellsLosses?: boolean
+  /** False: the end of a fetch is not told. */
+  readonly endsFetches?: boolean
+}
+
+/** A task that was with three lost workers fails, so there are at most two losses in a run. */
+const LOSSES = 2
+const LOSS = 0.004
+/** Steps of the network in which things go wrong; and in which all must have settled after that. */
+const TROUBLE_STEPS = 1500
+const STEPS_MAX = 40_000
+
+interface About {
+  readonly worker: number
+  readonly tasks: number[]
+  readonly attempts: number[]
+}
+
+type Outcome = 'done' | 'ignored' | 'failed' | 'cancelled'
+
+export class ClusterRun {
+  readonly world: World
+  readonly program: RunProgram
+  readonly hosts: RunHost[] = []
+  readonly #workers: RunWorker[] = []
+  readonly #state: RuntimeState = createState({ linkBytesPerUs: 100, fetchesAhead: true })
+  readonly #step: NonNullable<Variant['step']>
+  readonly #driver: Client
+  readonly #random: Random
+  readonly #expected: readonly number[]
+  readonly #outcomes: (Outcome | undefined)[] = []
+  /** Values that came with reports. */
+  readonly #values = new Map<number, number>()
+  /** What hosts call the values that they keep. */
+  readonly #names = new Map<number, string>()
+  #executions = 0
+  readonly #released = new Set<number>()
+  /** Tasks that failed because a value they read was lost. */
+  readonly #lostInput = new Set<number>()
+  /** Tasks with an attempt that was given up and may still go on. */
+  readonly #frozen = new Set<number>()
+  #events: RuntimeEvent[] = []
+  #submitted = 0
+  #losses = LOSSES
+  #isOver = false
+  #ending: Promise<void> | undefined
+  #strangers = 3
+  moves = 0
+  lost = 0
+
+  constructor(
+    readonly seed: number,
+    readonly variant: Variant = {},
+  ) {
+    this.#random = new Random(seed ^ 0x5bd1e995)
+    this.program = randomProgram(this.#random)
+    this.world = new World(seed, variant.protocol ?? realProtocol, this.program.own + this.program.contended)
+    this.#expected = valuesInOrder(this.program)
+    this.#step = variant.step ?? realStep
+    this.#driver = new Client(this.world, 'driver')
+    for (let h = 0; h < 2 + this.#random.below(2); h++) this.hosts.push(new RunHost(this, h))
+    for (let w = 0; w < this.hosts.length + this.#random.below(3); w++) this.#startWorker(w)
+    this.#events.push({ on: 'NeedsDeclared', first: 1, needs: [{ units: 2, memoryMb: 0, labels: [] }] })
+    this.#events.push({ on: 'DataDeclared', first: 0, count: this.world.accounts.length, kind: Kind.KEPT })
+    this.#submit()
+    this.#settleSoon()
+    this.#strange()
+  }
+
+  get over(): boolean {
+    return this.#isOver || this.violations.length > 0
+  }
+
+  get violations(): readonly string[] {
+    return this.world.truth.violations
+  }
+
+  get steps(): number {
+    return this.world.network.step
+  }
+
+  datumOf = (task: number): number => this.world.accounts.length + task
+
+  /** Own accounts first, then the contended one. */
+  accountsOf({ own, contended }: RunTask): readonly Ref[] {
+    const all = own.map(({ account }) => this.world.accounts[account]!)
+    return contended === undefined ? all : [...all, this.world.accounts[this.program.own + contended]!]
+  }
+
+  homeOf = (task: RunTask): Ref => this.accountsOf(task)[0]!
+
+  /** A message on its way; whoever sent or awaits it may die meanwhile. */
+  async hop(caller: Client['caller']): Promise<void> {
+    const isSlow = !this.world.network.calm && this.#random.chance(0.05)
+    await this.world.network.sleep(caller, 1 + this.#random.below(isSlow ? 400 : 8))
+  }
+
+  onMoved(name: string, to: RunHost): void {
+    this.moves++
+    if (to.moved.has(name)) this.#fault(`value ${name} moved to host ${to.index} twice`)
+    to.moved.add(name)
+  }
+
+  // ---- one event of the world
+
+  next(): void {
+    const { network } = this.world
+    if (network.step > TROUBLE_STEPS) network.calm = true
+    if (network.step > STEPS_MAX) return this.#fault(`hangs:\n${dump(this.#state)}`)
+    if (!network.calm && this.#losses > 0 && this.#random.chance(LOSS * network.harshness)) this.#lose()
+    if (this.#allSettled && !this.#ending) this.#ending = this.#end()
+    if (!network.next() && !this.#ending) this.#fault(`nothing can happen any more:\n${dump(this.#state)}`)
+  }
+
+  get #allSettled(): boolean {
+    return this.#submitted === this.program.tasks.length && this.program.tasks.every((_, t) => this.#outcomes[t] !== undefined)
+  }
+
+  #fault(what: string): void {
+    this.world.truth.fault(what)
+  }
+
+  // ---- what the program does
+
+  /** Some tasks at a time, so that later ones meet those that run already. */
+  #submit(): void {
+    const first = this.#submitted
+    const tasks = this.program.tasks.slice(first, first + 1 + this.#random.below(8))
+    if (tasks.length === 0) return
+    this.#submitted += tasks.length
+    this.#events.push({ on: 'DataDeclared', first: this.datumOf(first), count: tasks.length, kind: Kind.RENAMED, holds: 1 })
+    this.#events.push({
+      on: 'TasksSubmitted',
+      first,
+      count: tasks.length,
+      fn: tasks.map(({ ms }) => ms % 4),
+      policy: tasks.map(({ failures, isIgnored }) => (isIgnored ? Policy.IGNORE : failures > 0 ? Policy.RETRY : Policy.CANCEL_SUCCESSORS)),
+      microseconds: tasks.map(({ isTold, ms }) => (isTold ? ms * 1000 : -1)),
+      need: tasks.map(({ units }) => units - 1),
+      accesses: tasks.flatMap((task, i) => this.#accessesOf(first + i, task)),
+    })
+    void this.hop(this.#driver.caller).then(() => {
+      if (this.#submitted < this.program.tasks.length) this.#submit()
+      else this.#letGo()
+      this.#turn()
+    })
+  }
+
+  #accessesOf(t: number, { reads, own, contended }: RunTask): number[] {
+    const accesses: [number, number][] = reads.map((read) => [this.datumOf(read), Access.READ])
+    for (const { account, isWritten } of own) accesses.push([account, isWritten ? Access.WRITE : Access.READ])
+    if (contended !== undefined) accesses.push([this.program.own + contended, Access.COMMUTATIVE])
+    accesses.push([this.datumOf(t), Access.WRITE])
+    return accesses.flatMap(([datum, access]) => [t, datum, access])
+  }
+
+  /** Results that the program does not keep go once no task needs them. */
+  #letGo(): void {
+    const data = this.program.tasks.flatMap(({ isKept }, t) => (isKept ? [] : [this.datumOf(t)]))
+    if (data.length > 0) this.#events.push({ on: 'DataReleased', data })
+  }
+
+  /** Programs beside the run: they write what tasks write too, and read what tasks are about to write. */
+  #strange(): void {
+    if (this.#strangers-- <= 0) return
+    const client = new Client(this.world, 'stranger')
+    const contended = this.world.accounts.slice(this.program.own)
+    const look = (): Promise<unknown> => readObjects(client, this.world.accounts).catch(unlessUnreachable)
+    void increment(client, contended)
+      .then(look)
+      .then(
+        () => this.#strange(),
+        (error: Error) => this.#fault(`a stranger broke: ${error.stack}`),
+      )
+  }
+
+  // ---- the driver
+
+  #settleSoon(): void {
+    void this.hop(this.#driver.caller).then(() => this.#turn())
+  }
+
+  #turn(): void {
+    const events = this.#events
+    this.#events = []
+    const commands = this.#step(this.#state, events, this.world.network.nowMs)
+    try {
+      checkInvariants(this.#state)
+    } catch (error) {
+      this.#fault((error as Error).message)
+    }
+    for (const command of commands) this.#perform(command)
+  }
+
+  #perform(command: Command): void {
+    switch (command.do) {
+      case 'TasksSettled':
+        for (const task of command.tasks) this.#settled(task, command.outcome)
+        return
+      case 'StartTasks':
+        for (const [i, task] of command.tasks.entries()) this.#start(command.worker, task, command.attempts[i]!)
+        return
+      case 'RecallTasks':
+        for (const [i, task] of command.tasks.entries()) this.#recall(command.worker, task, command.attempts[i]!)
+        return
+      case 'FetchData':
+        for (const datum of command.data) this.#fetchAhead(command.host, datum)
+        return
+      case 'ReleaseData':
+        for (const datum of command.data) this.#release(datum)
+        return
+      case 'ReplaceWorkers':
+        for (const worker of command.workers) void this.hop(this.#driver.caller).then(() => this.#replace(worker))
+        return
+      case 'WakeAt':
+        void this.world.network.sleep(this.#driver.caller, command.at - this.world.network.nowMs).then(() => {
+          this.#events.push({ on: 'TimePassed' })
+          this.#turn()
+        })
+        return
+      default:
+        return command satisfies never
+    }
+  }
+
+  /** Sends something, late, and now and then twice. */
+  #post(to: Client, land: () => void): void {
+    const copies = !this.world.network.calm && this.#random.chance(0.06) ? 2 : 1
+    for (let i = 0; i < copies; i++) void this.hop(to.caller).then(land)
+  }
+
+  #start(index: number, task: number, attempt: number): void {
+    const worker = this.#workers[index]!
+    const { reads } = this.program.tasks[task]!
+    for (const read of reads)
+      if (this.#outcomes[read] !== 'done')
+        this.#fault(`task ${task} starts though task ${read}, which it reads, is ${this.#outcomes[read]}`)
+    const values = new Map(reads.flatMap((read) => (this.#values.has(read) ? [[read, this.#values.get(read)!]] : [])))
+    const held = new Map(reads.flatMap((read) => (values.has(read) ? [] : [[read, this.#heldOf(this.datumOf(read))]])))
+    this.#post(worker.client, () => worker.take({ task, attempt, values, held }))
+  }
+
+  #recall(index: number, task: number, attempt: number): void {
+    const worker = this.#workers[index]!
+    this.#post(worker.client, () => {
+      if (worker.recall(task, attempt)) this.#hear({ on: 'TasksReturned', worker: index, tasks: [task], attempts: [attempt] })
+    })
+  }
+
+  /** By what the scheduler knows, as a driver would. */
+  #holdersOf(datum: number): number[] {
+    const { data, locations } = this.#state
+    const holders: number[] = []
+    for (let l = data.location[datum] ?? -1; l !== -1; l = locations.next[l]!) holders.push(locations.host[l]!)
+    return holders
+  }
+
+  #heldOf(datum: number): Held {
+    return { name: this.#names.get(datum)!, holders: this.#holdersOf(datum) }
+  }
+
+  #fetchAhead(index: number, datum: number): void {
+    const host = this.hosts[index]!
+    const held = this.#heldOf(datum)
+    this.#post(host.client, () => {
+      void host.fetch(held).then((isHere) => this.#endFetch(host, datum, isHere))
+    })
+  }
+
+  #endFetch(host: RunHost, datum: number, isHere: boolean): void {
+    if (this.variant.endsFetches === false && this.#random.chance(0.3)) return
+    this.#post(this.#driver, () => {
+      // A host that was lost meanwhile holds nothing, whatever it said.
+      const isStill = isHere && this.hosts[host.index] === host && host.isAlive
+      if (isStill && !this.#released.has(datum))
+        this.#events.push({ on: 'LocationsLearned', data: [datum], hosts: [host.index], bytes: [this.#bytesOf(datum)] })
+      this.#hear({ on: 'FetchesEnded', host: host.index, data: [datum] })
+    })
+  }
+
+  #bytesOf = (datum: number): number => this.program.tasks[datum - this.world.accounts.length]!.bytes
+
+  #release(datum: number): void {
+    this.#released.add(datum)
+    if (this.#isNeeded(datum)) this.#fault(`datum ${datum} is released though a task needs it`)
+    const name = this.#names.get(datum)
+    if (name !== undefined) for (const host of this.hosts) this.#post(host.client, () => host.values.delete(name))
+  }
+
+  #isNeeded(datum: number): boolean {
+    return this.program.tasks
+      .slice(0, this.#submitted)
+      .some(({ reads }, t) => this.#outcomes[t] === undefined && reads.some((read) => this.datumOf(read) === datum))
+  }
+
+  #hear(event: RuntimeEvent): void {
+    this.#events.push(event)
+    this.#turn()
+  }
+
+  /** An attempt has ended; the value of a large one stays on its host. */
+  report(worker: RunWorker, { task, attempt }: Start, ended: Ended): void {
+    const { bytes, ms } = this.program.tasks[task]!
+    const name = `${task}/${this.#executions++}`
+    if (ended.how === 'finished' && bytes > 0) worker.host.values.set(name, ended.value)
+    const about = { worker: worker.index, tasks: [task], attempts: [attempt] }
+    this.#post(this.#driver, () => {
+      if (ended.how === 'finished') return this.#onFinished(worker, about, { value: ended.value, name }, ms)
+      if (ended.how === 'failed') return this.#hear({ on: 'TasksFailed', ...about, retryable: ended.retryable })
+      if (ended.how === 'conflicted') return this.#hear({ on: 'TasksConflicted', ...about })
+      this.#onLostInput(about, ended.datum)
+    })
+  }
+
+  #isCurrent(worker: number, task: number, attempt: number): boolean {
+    const { tasks } = this.#state
+    return tasks.status[task] === 3 && tasks.at[task] === worker && tasks.attempt[task] === attempt
+  }
+
+  #onFinished(worker: RunWorker, about: About, { value, name }: { value: number; name: string }, ms: number): void {
+    const [task] = about.tasks as [number]
+    if (this.#isCurrent(about.worker, task, about.attempts[0]!)) {
+      if (value !== this.#expected[task]) this.#fault(`task ${task} gave ${value}, and in order gives ${this.#expected[task]}`)
+      const { bytes } = this.program.tasks[task]!
+      if (bytes === 0) this.#values.set(task, value)
+      else {
+        this.#names.set(this.datumOf(task), name)
+        this.#events.push({ on: 'LocationsLearned', data: [this.datumOf(task)], hosts: [worker.host.index], bytes: [bytes] })
+      }
+    }
+    this.#hear({ on: 'TasksFinished', ...about, microseconds: [ms * 1000] })
+  }
+
+  /** Some other host may hold it by now; if none does the task fails. */
+  #onLostInput(about: About, datum: number): void {
+    const [task] = about.tasks as [number]
+    if (!this.#isCurrent(about.worker, task, about.attempts[0]!)) return
+    if (this.#holdersOf(datum).length > 0) return this.#hear({ on: 'TasksReturned', ...about })
+    this.#lostInput.add(task)
+    this.#hear({ on: 'TasksFailed', ...about, retryable: false })
+  }
+
+  #settled(task: number, outcome: Outcome): void {
+    if (this.#outcomes[task] !== undefined) this.#fault(`task ${task} settles twice`)
+    this.#outcomes[task] = outcome
+    const { isIgnored, reads } = this.program.tasks[task]!
+    if ((outcome === 'ignored') !== (isIgnored && outcome !== 'cancelled')) this.#fault(`task ${task} is ${outcome}`)
+    if (outcome === 'failed' && !this.#lostInput.has(task)) this.#fault(`task ${task} failed, and nothing that it reads was lost`)
+    if (outcome === 'done' && reads.some((read) => this.#outcomes[read] !== 'done'))
+      this.#fault(`task ${task} is done before what it reads`)
+    if (outcome === 'cancelled' && this.#lostInput.size === 0) this.#fault(`task ${task} was cancelled, and nothing failed`)
+  }
+
+  // ---- losses
+
+  #lose(): void {
+    const worker = this.#random.pick(this.#workers)
+    if (!worker.client.caller.alive) return
+    this.#losses--
+    this.lost++
+    if (this.#random.chance(0.4)) this.#loseHost(worker.host)
+    else this.#loseWorker(worker, this.#random.chance(0.4))
+  }
+
+  /** Killed; or only taken for dead, and going on. */
+  #loseWorker(worker: RunWorker, isFrozen: boolean): void {
+    if (!isFrozen) this.world.network.crash(worker.client.caller)
+    void this.hop(this.#driver.caller).then(() => {
+      if (this.#workers[worker.index] !== worker) return
+      if (isFrozen) for (let t = 0; t < this.#submitted; t++) if (this.#state.tasks.at[t] === worker.index) this.#frozen.add(t)
+      this.#hear({ on: 'WorkersLost', workers: [worker.index] })
+    })
+  }
+
+  #loseHost(host: RunHost): void {
+    const workers = this.#workers.filter((worker) => worker.host === host)
+    for (const { client } of [host, ...workers]) this.world.network.crash(client.caller)
+    void this.hop(this.#driver.caller).then(() => {
+      this.hosts[host.index] = new RunHost(this, host.index)
+      const data = this.program.tasks.slice(0, this.#submitted).map((_, t) => this.datumOf(t))
+      const held = this.variant.tellsLosses === false ? [] : data.filter((datum) => this.#holdersOf(datum).includes(host.index))
+      const gone = { on: 'LocationsLearned', data: held, hosts: held.map(() => host.index), bytes: held.map(() => 0) } as const
+      this.#events.push(gone)
+      this.#hear({ on: 'WorkersLost', workers: workers.filter((w) => this.#workers[w.index] === w).map(({ index }) => index) })
+    })
+  }
+
+  #startWorker(index: number): void {
+    const host = this.hosts[index % this.hosts.length]!
+    // Each host has room for the widest task.
+    const worker = new RunWorker(this, index, index < this.hosts.length ? 2 : 1, host)
+    this.#workers[index] = worker
+    this.#events.push({ on: 'WorkersJoined', workers: [{ worker: index, slots: worker.slots, host: host.index }] })
+  }
+
+  #replace(index: number): void {
+    // A host that has just died takes its new workers with it; they come once it has.
+    if (!this.hosts[index % this.hosts.length]!.isAlive) return void this.hop(this.#driver.caller).then(() => this.#replace(index))
+    this.#startWorker(index)
+    this.#turn()
+  }
+
+  // ---- the end
+
+  /** No more faults; intents that the dead left are settled by whoever looks, and then all is compared. */
+  async #end(): Promise<void> {
+    const { network } = this.world
+    network.calm = true
+    await network.sleep(this.#driver.caller, 2000) // what was given up too early may still be at it
+    await this.#recover()
+    await this.#judgeValues()
+    this.#judgeEffects()
+    this.#isOver = true
+  }
+
+  async #recover(): Promise<void> {
+    const { stores, names, network, truth } = this.world
+    for (let times = 0; times < 6; times++) {
+      const listed = stores.flatMap((store) => [...store.things.values()].map(({ ref }) => ref)).filter(({ id }) => truth.knows(id))
+      await readObjects(this.#driver, listed)
+      for (const alias of names) await findName(this.#driver, alias)
+      if (stores.every((store) => store.intents.size === 0)) return
+      await network.sleep(this.#driver.caller, LEASE_MS + 1)
+    }
+    this.#fault('intents are left')
+  }
+
+  /** What the program kept can be had, unless every host that held it was lost. */
+  async #judgeValues(): Promise<void> {
+    for (const [t, { isKept, bytes }] of this.program.tasks.entries()) {
+      if (!isKept || this.#outcomes[t] !== 'done') continue
+      const holders = this.#holdersOf(this.datumOf(t))
+      const value =
+        bytes === 0
+          ? this.#values.get(t)
+          : holders.map((h) => this.hosts[h]!.values.get(this.#names.get(this.datumOf(t))!)).find((v) => v !== undefined)
+      if (value === undefined && (bytes === 0 || holders.length > 0 || this.lost === 0)) this.#fault(`the value of task ${t} is gone`)
+      if (value !== undefined && value !== this.#expected[t])
+        this.#fault(`task ${t} left ${value}, and in order leaves ${this.#expected[t]}`)
+    }
+  }
+
+  #judgeEffects(): void {
+    const { truth } = this.world
+    const sums = Array.from({ length: this.program.own }, () => START)
+    for (const [t, task] of this.program.tasks.entries()) {
+      const isDone = this.#outcomes[t] === 'done'
+      const hasCommitted = this.variant.marks === false ? isDone : truth.taskOf(keyOf(t)) !== undefined
+      if (isDone && writes(task) && !hasCommitted) this.#fault(`task ${t} is done, and what it changed is missing`)
+      // An attempt that was given up too early may commit after its task has failed for want of a value.
+      if (!isDone && hasCommitted && !this.#frozen.has(t)) this.#fault(`task ${t} is ${this.#outcomes[t]}, and what it changed is stored`)
+      if (hasCommitted) for (const { account, isWritten } of task.own) if (isWritten) sums[account]!++
+    }
+    for (const [account, sum] of sums.entries()) {
+      const { id } = this.world.accounts[account]!
+      const { n } = truth.now(id)
+      if (n !== sum) this.#fault(`account ${account} is ${n}, and ought to be ${sum}`)
+      const stored = this.world.storeOf(this.world.accounts[account]!).things.get(id)?.cells.get('n')
+      if (stored !== n) this.#fault(`account ${account} is stored as ${String(stored)}, and ought to be ${n}`)
+    }
+  }
+}
+
+function unlessUnreachable(error: unknown): void {
+  if (!(error instanceof UnavailableError || error instanceof UnknownOutcomeError)) throw error
+}
