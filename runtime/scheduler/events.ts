@@ -34,6 +34,7 @@ export type RuntimeEvent =
   | TasksFailed
   | TasksConflicted
   | TasksReturned
+  | InputsLost
   | TasksCancelled
   | FailuresSeen
   | TimePassed
@@ -179,6 +180,15 @@ export interface TasksReturned extends Report {
   readonly on: 'TasksReturned'
 }
 
+/**
+ * The attempts found that a value they read is gone with the host that held it. `data[i]` is being made again by a task submitted
+ * before this event: `tasks[i]` starts anew once that has ended well, and is cancelled if it does not.
+ */
+export interface InputsLost extends Report {
+  readonly on: 'InputsLost'
+  readonly data: Ints
+}
+
 /** The program asks. What runs already is asked to stop; if it succeeds all the same, it is done. */
 export interface TasksCancelled {
   readonly on: 'TasksCancelled'
@@ -223,6 +233,7 @@ export const EVENT_NAMES = [
   'TasksRan',
   'NeedsDeclared',
   'FetchesEnded',
+  'InputsLost',
 ] as const
 
 export const EVENT_CODES = Object.fromEntries(EVENT_NAMES.map((name, i) => [name, i])) as Record<RuntimeEvent['on'], number>

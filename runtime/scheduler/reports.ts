@@ -1,9 +1,10 @@
 /** What workers say of the tasks they were given. */
-import { CONFLICTS_MAX, NONE, Policy, RETRIES_MAX, Reason, Status } from './constants.js'
-import type { TasksConflicted, TasksFailed, TasksFinished, TasksRan, TasksReturned } from './events.js'
+import { join } from './chains.js'
+import { Access, CONFLICTS_MAX, NONE, Policy, RETRIES_MAX, Reason, Status } from './constants.js'
+import type { InputsLost, TasksConflicted, TasksFailed, TasksFinished, TasksRan, TasksReturned } from './events.js'
 import { becomeReady } from './ready.js'
-import { cancel, failForGood, settleWell } from './settle.js'
-import { illegal, type RuntimeState } from './state.js'
+import { cancel, failForGood, poisonFor, settleWell } from './settle.js'
+import { illegal, type RuntimeState, setStatus } from './state.js'
 import { Mark } from './task-table.js'
 import type { Host } from './workers.js'
 
@@ -95,6 +96,43 @@ export function onTasksConflicted(state: RuntimeState, event: TasksConflicted): 
 /** Giving tasks back is no sign that the one before them will end soon: the worker does not count as heard. */
 export function onTasksReturned(state: RuntimeState, event: TasksReturned): void {
   forCurrent(state, event, (task) => again(state, task, true, Reason.NONE))
+}
+
+/** The task waits for its input like any reader that was submitted now. */
+export function onInputsLost(state: RuntimeState, event: InputsLost): void {
+  const { worker, tasks, attempts, data } = event
+  heard(state, worker)
+  for (let i = 0; i < tasks.length; i++) {
+    const task = tasks[i]!
+    if (!isCurrent(state, worker, task, attempts[i]!)) continue
+    unassign(state, task)
+    if (!waitFor(state, task, data[i]!)) again(state, task, true, Reason.NONE)
+  }
+}
+
+/** False if there is nothing to wait for: it has been made, or the task is to stop. */
+function waitFor(state: RuntimeState, task: number, d: number): boolean {
+  const { accesses, tasks } = state
+  if (!state.data.isKnown(d)) throw illegal(state, task, `lost an input that datum ${d} should replace, which was not declared or was released`)
+  if ((tasks.marks[task]! & Mark.CANCELLING) !== 0 || reads(state, task, d)) return false
+  const cause = state.data.poison[d] === NONE ? NONE : poisonFor(state, d, Access.READ)
+  if (cause !== NONE) {
+    cancel(state, task, cause, Reason.PREDECESSOR)
+    return true
+  }
+  const a = accesses.take(task, d, Access.READ, tasks.access[task]!)
+  tasks.access[task] = a
+  if (join(state, a)) return false
+  tasks.missing[task]!++
+  tasks.marks[task]! &= ~Mark.RECALLED
+  tasks.at[task] = NONE
+  setStatus(state, task, Status.WAITING)
+  return true
+}
+
+function reads({ accesses, tasks }: RuntimeState, task: number, d: number): boolean {
+  for (let a = tasks.access[task]!; a !== NONE; a = accesses.nextOfTask(a)) if (accesses.datum(a) === d) return true
+  return false
 }
 
 function forCurrent(state: RuntimeState, event: TasksFailed | TasksConflicted | TasksReturned, act: (task: number) => void): void {

@@ -82,7 +82,8 @@ const LEGAL: readonly number[] = [
   bits(Status.WAITING),
   bits(Status.READY, Status.IGNORED, Status.FAILED, Status.CANCELLED),
   bits(Status.ASSIGNED, Status.CANCELLED),
-  bits(Status.READY, Status.DONE, Status.IGNORED, Status.FAILED, Status.CANCELLED),
+  // WAITING: for an input that is made again after it was lost.
+  bits(Status.WAITING, Status.READY, Status.DONE, Status.IGNORED, Status.FAILED, Status.CANCELLED),
   0,
   0,
   0,

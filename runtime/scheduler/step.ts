@@ -9,7 +9,7 @@ import { onSlotsChanged, onWorkersJoined, onWorkersLost } from './membership.js'
 import { lookOut } from './outlook.js'
 import { grant } from './ready.js'
 import { recallFromSlow } from './recall.js'
-import { onTasksConflicted, onTasksFailed, onTasksFinished, onTasksRan, onTasksReturned } from './reports.js'
+import { onInputsLost, onTasksConflicted, onTasksFailed, onTasksFinished, onTasksRan, onTasksReturned } from './reports.js'
 import { askToStop, cancel, failForGood } from './settle.js'
 import { illegal, type RuntimeState } from './state.js'
 import { onTasksSubmitted } from './submit.js'
@@ -72,6 +72,8 @@ function apply(state: RuntimeState, event: RuntimeEvent): void {
       return onTasksConflicted(state, event)
     case 'TasksReturned':
       return onTasksReturned(state, event)
+    case 'InputsLost':
+      return onInputsLost(state, event)
     case 'TasksCancelled':
       return onTasksCancelled(state, event)
     case 'FailuresSeen':

@@ -156,6 +156,11 @@ export class Scenario {
     return this.step({ on: 'TasksConflicted', ...this.report(worker, tasks) })
   }
 
+  /** `lostInput('w0', 't', 'again')`: an input of t is gone, and `again` takes its place. */
+  lostInput(worker: string, task: string, datum: string): this {
+    return this.step({ on: 'InputsLost', ...this.report(worker, task), data: [this.datum(datum)] })
+  }
+
   giveBack(worker: string, tasks: string): this {
     return this.step({ on: 'TasksReturned', ...this.report(worker, tasks) })
   }

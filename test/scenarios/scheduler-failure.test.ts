@@ -202,4 +202,38 @@ describe('scheduler: failure', () => {
       /void → waiting \(TasksSubmitted\)[\s\S]*assigned → done \(TasksFinished\)/,
     )
   })
+
+  it('a task whose input was lost waits until it has been made again', () => {
+    const s = new Scenario().join('w0 h0', 'w1 h1').renamed('x again', 1)
+    s.submit({ make: { writes: 'x' } }).finish('w0', 'make')
+    s.submit({ use: { reads: 'x' } }).sent('w0 starts use')
+    s.submit({ remake: { writes: 'again' } }).sent('w1 starts remake')
+    s.lostInput('w0', 'use', 'again').sent()
+    expect(s.why('use')).to.equal('use waits for again (remake is on w1).')
+    s.finish('w1', 'remake').sent('done: remake', 'w0 starts use')
+    s.finish('w0', 'use').sent('done: use')
+  })
+
+  it('it is cancelled if its input cannot be made again, and starts at once if it has been', () => {
+    const s = new Scenario().join('w0 h0 2', 'w1 h1').renamed('x again third', 1)
+    s.submit({ make: { writes: 'x' } }).finish('w0', 'make')
+    s.submit({ use: { reads: 'x' }, useToo: { reads: 'x' }, last: { reads: 'x' } }).sent('w0 starts use useToo', 'w1 starts last')
+    s.submit({ remake: { writes: 'again' } }).sent()
+    s.lostInput('w0', 'use', 'again').sent('w0 starts remake')
+    s.fail('w0', 'remake', false)
+    s.sent('failed: remake by remake, its body failed', 'cancelled: use by remake, a predecessor did not succeed')
+    s.lostInput('w0', 'useToo', 'again').sent('cancelled: useToo by remake, a predecessor did not succeed')
+    s.submit({ third: { writes: 'third' } }).sent('w0 starts third')
+    s.finish('w0', 'third').sent('done: third')
+    s.lostInput('w1', 'last', 'third').sent('w0 starts last')
+  })
+
+  it('a late report of a lost input is ignored; a task that is asked to stop stops', () => {
+    const s = new Scenario().join('w0 h0', 'w1 h1').renamed('x again', 1)
+    s.submit({ make: { writes: 'x' } }).finish('w0', 'make')
+    s.submit({ use: { reads: 'x' }, remake: { writes: 'again' } }).sent('w0 starts use', 'w1 starts remake')
+    s.step({ on: 'InputsLost', ...s.report('w0', 'use', 7), data: [s.datum('again')] }).sent()
+    s.step({ on: 'TasksCancelled', tasks: [s.task('use')] }).sent('w0 stops use')
+    s.lostInput('w0', 'use', 'again').sent('cancelled: use by use, cancelled on request')
+  })
 })

@@ -37,6 +37,8 @@ export interface Variant {
   readonly tellsLosses?: boolean
   /** False: the end of a fetch is not told. */
   readonly endsFetches?: boolean
+  /** Lost values are made again whatever their tasks had read and written. */
+  readonly remakes?: 'blindly'
 }
 
 /** A task that was with three lost workers fails, so there are at most two losses in a run. */
@@ -45,6 +47,12 @@ const LOSS = 0.004
 /** Steps of the network in which things go wrong; and in which all must have settled after that. */
 const TROUBLE_STEPS = 1500
 const STEPS_MAX = 40_000
+
+interface Finished {
+  readonly value: number
+  readonly name: string
+  readonly stamps?: readonly string[]
+}
 
 interface About {
   readonly worker: number
@@ -63,7 +71,15 @@ export class ClusterRun {
   readonly #step: NonNullable<Variant['step']>
   readonly #driver: Client
   readonly #random: Random
-  readonly #expected: readonly number[]
+  /** The program's, and behind them those that make lost values again. */
+  readonly #tasks: RunTask[]
+  /** The task that last made a lost value again, by whose value it is. */
+  readonly #madeBy = new Map<number, number>()
+  /** Data that the scheduler knows each task to read. */
+  readonly #inputs = new Map<number, readonly number[]>()
+  /** Stamps of what tasks read that write nothing. */
+  readonly #stamps = new Map<number, readonly string[]>()
+  readonly #expected: number[]
   readonly #outcomes: (Outcome | undefined)[] = []
   /** Values that came with reports. */
   readonly #values = new Map<number, number>()
@@ -82,6 +98,7 @@ export class ClusterRun {
   #ending: Promise<void> | undefined
   #strangers = 3
   moves = 0
+  remade = 0
   lost = 0
 
   constructor(
@@ -90,8 +107,9 @@ export class ClusterRun {
   ) {
     this.#random = new Random(seed ^ 0x5bd1e995)
     this.program = randomProgram(this.#random)
+    this.#tasks = [...this.program.tasks]
     this.world = new World(seed, variant.protocol ?? realProtocol, this.program.own + this.program.contended)
-    this.#expected = valuesInOrder(this.program)
+    this.#expected = [...valuesInOrder(this.program)]
     this.#step = variant.step ?? realStep
     this.#driver = new Client(this.world, 'driver')
     for (let h = 0; h < 2 + this.#random.below(2); h++) this.hosts.push(new RunHost(this, h))
@@ -114,6 +132,11 @@ export class ClusterRun {
   get steps(): number {
     return this.world.network.step
   }
+
+  taskAt = (task: number): RunTask => this.#tasks[task]!
+
+  /** Who made the value of a task that is in use now. */
+  #maker = (task: number): number => this.#madeBy.get(task) ?? task
 
   datumOf = (task: number): number => this.world.accounts.length + task
 
@@ -149,7 +172,7 @@ export class ClusterRun {
   }
 
   get #allSettled(): boolean {
-    return this.#submitted === this.program.tasks.length && this.program.tasks.every((_, t) => this.#outcomes[t] !== undefined)
+    return this.#submitted >= this.program.tasks.length && this.#tasks.every((_, t) => this.#outcomes[t] !== undefined)
   }
 
   #fault(what: string): void {
@@ -183,7 +206,9 @@ export class ClusterRun {
   }
 
   #accessesOf(t: number, { reads, own, contended }: RunTask): number[] {
-    const accesses: [number, number][] = reads.map((read) => [this.datumOf(read), Access.READ])
+    const inputs = reads.map((read) => this.datumOf(this.#maker(read))).filter((datum) => !this.#released.has(datum))
+    this.#inputs.set(t, inputs)
+    const accesses: [number, number][] = inputs.map((datum) => [datum, Access.READ])
     for (const { account, isWritten } of own) accesses.push([account, isWritten ? Access.WRITE : Access.READ])
     if (contended !== undefined) accesses.push([this.program.own + contended, Access.COMMUTATIVE])
     accesses.push([this.datumOf(t), Access.WRITE])
@@ -219,13 +244,15 @@ export class ClusterRun {
   #turn(): void {
     const events = this.#events
     this.#events = []
-    const commands = this.#step(this.#state, events, this.world.network.nowMs)
+    if (this.violations.length > 0) return
     try {
+      const commands = this.#step(this.#state, events, this.world.network.nowMs)
       checkInvariants(this.#state)
+      for (const command of commands) this.#perform(command)
     } catch (error) {
+      // An impossible event stops the scheduler: a violation like any other.
       this.#fault((error as Error).message)
     }
-    for (const command of commands) this.#perform(command)
   }
 
   #perform(command: Command): void {
@@ -267,12 +294,12 @@ export class ClusterRun {
 
   #start(index: number, task: number, attempt: number): void {
     const worker = this.#workers[index]!
-    const { reads } = this.program.tasks[task]!
+    const { reads } = this.#tasks[task]!
     for (const read of reads)
       if (this.#outcomes[read] !== 'done')
         this.#fault(`task ${task} starts though task ${read}, which it reads, is ${this.#outcomes[read]}`)
     const values = new Map(reads.flatMap((read) => (this.#values.has(read) ? [[read, this.#values.get(read)!]] : [])))
-    const held = new Map(reads.flatMap((read) => (values.has(read) ? [] : [[read, this.#heldOf(this.datumOf(read))]])))
+    const held = new Map(reads.flatMap((read) => (values.has(read) ? [] : [[read, this.#heldOf(this.datumOf(this.#maker(read)))]])))
     this.#post(worker.client, () => worker.take({ task, attempt, values, held }))
   }
 
@@ -314,7 +341,7 @@ export class ClusterRun {
     })
   }
 
-  #bytesOf = (datum: number): number => this.program.tasks[datum - this.world.accounts.length]!.bytes
+  #bytesOf = (datum: number): number => this.#tasks[datum - this.world.accounts.length]!.bytes
 
   #release(datum: number): void {
     this.#released.add(datum)
@@ -324,9 +351,7 @@ export class ClusterRun {
   }
 
   #isNeeded(datum: number): boolean {
-    return this.program.tasks
-      .slice(0, this.#submitted)
-      .some(({ reads }, t) => this.#outcomes[t] === undefined && reads.some((read) => this.datumOf(read) === datum))
+    return [...this.#inputs].some(([task, inputs]) => this.#outcomes[task] === undefined && inputs.includes(datum))
   }
 
   #hear(event: RuntimeEvent): void {
@@ -336,15 +361,15 @@ export class ClusterRun {
 
   /** An attempt has ended; the value of a large one stays on its host. */
   report(worker: RunWorker, { task, attempt }: Start, ended: Ended): void {
-    const { bytes, ms } = this.program.tasks[task]!
+    const { bytes, ms } = this.#tasks[task]!
     const name = `${task}/${this.#executions++}`
     if (ended.how === 'finished' && bytes > 0) worker.host.values.set(name, ended.value)
     const about = { worker: worker.index, tasks: [task], attempts: [attempt] }
     this.#post(this.#driver, () => {
-      if (ended.how === 'finished') return this.#onFinished(worker, about, { value: ended.value, name }, ms)
+      if (ended.how === 'finished') return this.#onFinished(worker, about, { ...ended, name }, ms)
       if (ended.how === 'failed') return this.#hear({ on: 'TasksFailed', ...about, retryable: ended.retryable })
       if (ended.how === 'conflicted') return this.#hear({ on: 'TasksConflicted', ...about })
-      this.#onLostInput(about, ended.datum)
+      this.#onLostInput(about, ended.read)
     })
   }
 
@@ -353,11 +378,12 @@ export class ClusterRun {
     return tasks.status[task] === 3 && tasks.at[task] === worker && tasks.attempt[task] === attempt
   }
 
-  #onFinished(worker: RunWorker, about: About, { value, name }: { value: number; name: string }, ms: number): void {
+  #onFinished(worker: RunWorker, about: About, { value, name, stamps = [] }: Finished, ms: number): void {
     const [task] = about.tasks as [number]
     if (this.#isCurrent(about.worker, task, about.attempts[0]!)) {
       if (value !== this.#expected[task]) this.#fault(`task ${task} gave ${value}, and in order gives ${this.#expected[task]}`)
-      const { bytes } = this.program.tasks[task]!
+      const { bytes } = this.#tasks[task]!
+      this.#stamps.set(task, stamps)
       if (bytes === 0) this.#values.set(task, value)
       else {
         this.#names.set(this.datumOf(task), name)
@@ -367,19 +393,66 @@ export class ClusterRun {
     this.#hear({ on: 'TasksFinished', ...about, microseconds: [ms * 1000] })
   }
 
-  /** Some other host may hold it by now; if none does the task fails. */
-  #onLostInput(about: About, datum: number): void {
+  /** Some other host may hold it by now; if none does it is made again, where that gives the same value; else the task fails. */
+  #onLostInput(about: About, read: number | undefined): void {
     const [task] = about.tasks as [number]
     if (!this.#isCurrent(about.worker, task, about.attempts[0]!)) return
-    if (this.#holdersOf(datum).length > 0) return this.#hear({ on: 'TasksReturned', ...about })
-    this.#lostInput.add(task)
+    if (read === undefined) return this.#failLost(about)
+    const maker = this.#maker(read)
+    const outcome = this.#outcomes[maker]
+    if (outcome === 'done' && this.#holdersOf(this.datumOf(maker)).length > 0) return this.#hear({ on: 'TasksReturned', ...about })
+    if (outcome === undefined) return this.#hear({ on: 'InputsLost', ...about, data: [this.datumOf(maker)] })
+    if (outcome !== 'done' || !this.#canBeMadeAgain(read)) return this.#failLost(about)
+    // The simulation numbers what it submits: the program first.
+    if (this.#submitted < this.program.tasks.length) return this.#hear({ on: 'TasksReturned', ...about })
+    this.#makeAgain(read)
+    this.#hear({ on: 'InputsLost', ...about, data: [this.datumOf(this.#maker(read))] })
+  }
+
+  #failLost(about: About): void {
+    this.#lostInput.add(about.tasks[0]!)
     this.#hear({ on: 'TasksFailed', ...about, retryable: false })
+  }
+
+  /** Its task changed nothing that is stored, and the values that it read can still be had. */
+  #canBeMadeAgain(task: number): boolean {
+    const { reads } = this.program.tasks[task]!
+    if (this.variant.remakes === 'blindly') return reads.every((read) => this.#canBeRead(read))
+    return !writes(this.program.tasks[task]!) && reads.every((read) => this.#canBeRead(read))
+  }
+
+  #canBeRead = (task: number): boolean => this.#values.has(task) || !this.#released.has(this.datumOf(this.#maker(task)))
+
+  #makeAgain(of: number): void {
+    this.remade++
+    const original = this.program.tasks[of]!
+    const stamps = this.variant.remakes === 'blindly' ? [] : this.#stamps.get(of)!
+    const task = this.#submitted++
+    this.#tasks.push({
+      ...original,
+      own: original.own.map((own) => ({ ...own, isWritten: false })),
+      contended: undefined,
+      failures: 0,
+      again: { of, stamps },
+    })
+    this.#expected.push(this.#expected[of]!)
+    this.#madeBy.set(of, task)
+    this.#events.push({ on: 'DataDeclared', first: this.datumOf(task), count: 1, kind: Kind.RENAMED, holds: 1 })
+    this.#events.push({
+      on: 'TasksSubmitted',
+      first: task,
+      count: 1,
+      fn: [original.ms % 4],
+      need: [original.units - 1],
+      // Not the accounts: behind a writer that waits for the task that lacks the value it would wait for ever. Their stamps are compared.
+      accesses: this.#accessesOf(task, { ...original, own: [], contended: undefined }),
+    })
   }
 
   #settled(task: number, outcome: Outcome): void {
     if (this.#outcomes[task] !== undefined) this.#fault(`task ${task} settles twice`)
     this.#outcomes[task] = outcome
-    const { isIgnored, reads } = this.program.tasks[task]!
+    const { isIgnored, reads } = this.#tasks[task]!
     if ((outcome === 'ignored') !== (isIgnored && outcome !== 'cancelled')) this.#fault(`task ${task} is ${outcome}`)
     if (outcome === 'failed' && !this.#lostInput.has(task)) this.#fault(`task ${task} failed, and nothing that it reads was lost`)
     if (outcome === 'done' && reads.some((read) => this.#outcomes[read] !== 'done'))
@@ -413,7 +486,7 @@ export class ClusterRun {
     for (const { client } of [host, ...workers]) this.world.network.crash(client.caller)
     void this.hop(this.#driver.caller).then(() => {
       this.hosts[host.index] = new RunHost(this, host.index)
-      const data = this.program.tasks.slice(0, this.#submitted).map((_, t) => this.datumOf(t))
+      const data = this.#tasks.slice(0, this.#submitted).map((_, t) => this.datumOf(t))
       const held = this.variant.tellsLosses === false ? [] : data.filter((datum) => this.#holdersOf(datum).includes(host.index))
       const gone = { on: 'LocationsLearned', data: held, hosts: held.map(() => host.index), bytes: held.map(() => 0) } as const
       this.#events.push(gone)
@@ -465,11 +538,12 @@ export class ClusterRun {
   async #judgeValues(): Promise<void> {
     for (const [t, { isKept, bytes }] of this.program.tasks.entries()) {
       if (!isKept || this.#outcomes[t] !== 'done') continue
-      const holders = this.#holdersOf(this.datumOf(t))
+      const datum = this.datumOf(this.#maker(t))
+      const holders = this.#holdersOf(datum)
       const value =
         bytes === 0
           ? this.#values.get(t)
-          : holders.map((h) => this.hosts[h]!.values.get(this.#names.get(this.datumOf(t))!)).find((v) => v !== undefined)
+          : holders.map((h) => this.hosts[h]!.values.get(this.#names.get(datum)!)).find((v) => v !== undefined)
       if (value === undefined && (bytes === 0 || holders.length > 0 || this.lost === 0)) this.#fault(`the value of task ${t} is gone`)
       if (value !== undefined && value !== this.#expected[t])
         this.#fault(`task ${t} left ${value}, and in order leaves ${this.#expected[t]}`)

@@ -20,6 +20,8 @@ export interface RunTask {
   readonly isIgnored: boolean
   /** Whether the program keeps the result until the end. */
   readonly isKept: boolean
+  /** Of a task that makes a lost value again: whose, and the stamps of what that had read. */
+  readonly again?: { readonly of: number; readonly stamps: readonly string[] }
 }
 
 export interface RunProgram {

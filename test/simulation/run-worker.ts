@@ -23,10 +23,10 @@ export interface Held {
 }
 
 export type Ended =
-  | { readonly how: 'finished'; readonly value: number }
+  | { readonly how: 'finished'; readonly value: number; readonly stamps?: readonly string[] }
   | { readonly how: 'failed'; readonly retryable: boolean }
   | { readonly how: 'conflicted' }
-  | { readonly how: 'lost'; readonly datum: number }
+  | { readonly how: 'lost'; readonly read: number | undefined }
 
 /** The process that keeps the values of a host. */
 export class RunHost {
@@ -116,7 +116,7 @@ export class RunWorker {
   }
 
   async #attempt(start: Start): Promise<Ended> {
-    const task = this.run.program.tasks[start.task]!
+    const task = this.run.taskAt(start.task)
     const inputs: number[] = []
     for (const read of task.reads) {
       const value = await this.#input(start, read)
@@ -141,7 +141,7 @@ export class RunWorker {
 
   /** An earlier attempt may have committed before the input was lost: then its outcome stands. */
   async #withoutInput(start: Start, task: RunTask, read: number): Promise<Ended> {
-    const lost: Ended = { how: 'lost', datum: this.run.datumOf(read) }
+    const lost: Ended = { how: 'lost', read }
     if (!writes(task)) return lost
     const [mark] = await this.#until(() => this.client.backendOf(this.run.homeOf(task)).marks(this.run.homeOf(task), [keyOf(start.task)]))
     return mark?.state === 'committed' ? { how: 'finished', value: numberOf(mark.outcome) } : lost
@@ -151,8 +151,11 @@ export class RunWorker {
     const refs = this.run.accountsOf(task)
     const found = await this.#until(() => readObjects(this.client, refs))
     const seen = task.own.map((_, i) => found[i]!.cells.get('n') as number)
-    const value = mix([start.task, ...inputs, ...seen])
-    if (!writes(task)) return { how: 'finished', value }
+    const stamps = found.map((stored) => stored!.stamp.commit)
+    // What it read has been written since: the value that was lost cannot be made again.
+    if (task.again?.stamps.some((stamp, i) => stamp !== stamps[i])) return { how: 'lost', read: undefined }
+    const value = mix([task.again?.of ?? start.task, ...inputs, ...seen])
+    if (!writes(task)) return { how: 'finished', value, stamps }
     const draft = new Draft(this.client, this.run.world.newCommitId())
     for (const [i, stored] of found.entries()) (task.own[i]?.isWritten ?? true) ? draft.put(stored!) : draft.check(stored!)
     const home = this.run.homeOf(task)

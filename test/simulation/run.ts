@@ -42,16 +42,18 @@ function wholeNumber(name: string, text: string): number {
 
 async function runs(seeds: number, from: number): Promise<void> {
   const start = performance.now()
-  const { steps, tasks, losses, moves, violations } = await simulate({ seeds, from })
+  const { steps, tasks, losses, moves, remade, violations } = await simulate({ seeds, from })
   tell(violations, 'the runs')
   const missed = await missedCanaries(CANARY_SEEDS)
   const seconds = Number(((performance.now() - start) / 1000).toFixed(1))
   if (!values.json) {
-    console.log(`${seeds} runs: ${tasks} tasks, ${steps} events, ${losses} losses, ${moves} moves of values; ${seconds} s`)
+    console.log(
+      `${seeds} runs: ${tasks} tasks, ${steps} events, ${losses} losses, ${moves} moves of values, ${remade} made again; ${seconds} s`,
+    )
     for (const name of missed) console.log(`not caught: ${name}`)
   }
   const canary = missed.length === 0 ? 'caught' : `missed: ${missed.join(', ')}`
-  close({ seeds, violations: violations.length, canary, tasks, losses, moves, seconds }, violations.length + missed.length === 0)
+  close({ seeds, violations: violations.length, canary, tasks, losses, moves, remade, seconds }, violations.length + missed.length === 0)
 }
 
 async function schedules(count: number, from: number): Promise<void> {

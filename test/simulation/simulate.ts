@@ -17,6 +17,7 @@ export interface Simulated {
   tasks: number
   losses: number
   moves: number
+  remade: number
   readonly violations: { readonly seed: number; readonly what: readonly string[] }[]
 }
 
@@ -24,27 +25,18 @@ export interface Simulated {
 const ABREAST = 32
 
 export async function simulate({ seeds, from = 1, variant = {}, untilCaught = false }: SimulateOptions): Promise<Simulated> {
-  const all: Simulated = { seeds: 0, steps: 0, tasks: 0, losses: 0, moves: 0, violations: [] }
+  const all: Simulated = { seeds: 0, steps: 0, tasks: 0, losses: 0, moves: 0, remade: 0, violations: [] }
   let seed = from
   let running: ClusterRun[] = []
   while (running.length > 0 || seed < from + seeds) {
     while (running.length < ABREAST && seed < from + seeds) running.push(new ClusterRun(seed++, variant))
     await allWait()
-    for (const run of running) if (!run.over) nextOf(run)
+    for (const run of running) if (!run.over) run.next()
     for (const run of running) if (run.over) tell(run, all)
     running = running.filter((run) => !run.over)
     if (untilCaught && all.violations.length > 0) break
   }
   return all
-}
-
-/** An impossible event stops the scheduler: that is a violation like any other. */
-function nextOf(run: ClusterRun): void {
-  try {
-    run.next()
-  } catch (error) {
-    run.world.truth.fault((error as Error).stack ?? String(error))
-  }
 }
 
 /** Every promise that can run has run. */
@@ -56,6 +48,7 @@ function tell(run: ClusterRun, all: Simulated): void {
   all.tasks += run.program.tasks.length
   all.losses += run.lost
   all.moves += run.moves
+  all.remade += run.remade
   if (run.violations.length > 0) all.violations.push({ seed: run.seed, what: run.violations })
 }
 
@@ -100,6 +93,7 @@ export const canaries: Readonly<Record<string, () => Variant>> = {
   'tasks that commit without a mark': () => ({ marks: false }),
   'a driver that does not say which values were lost': () => ({ tellsLosses: false }),
   'a data plane that does not say when a fetch ended': () => ({ endsFetches: false }),
+  'a driver that makes lost values again, whatever they were made of': () => ({ remakes: 'blindly' }),
   'a protocol that marks after settling': () => ({ protocol: brokenProtocols['mark after settle']! }),
   'stores that forget what they have committed': () => ({ protocol: brokenProtocols['no receipts']! }),
 }
