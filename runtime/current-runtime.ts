@@ -36,6 +36,9 @@ export function dropRunner(): void {
 
 let inWorker = false
 
+/** Whether this thread runs the program, not tasks for it. */
+export const isProgramThread = (): boolean => isMainThread && !inWorker
+
 /** This thread runs tasks for a program; it has no runtime of its own. */
 export function runsInWorker(): void {
   inWorker = true
@@ -54,7 +57,9 @@ export function callRuntime(
       { code: 'ERR_CALL_OUTSIDE_TASK' },
     )
   const future =
-    !isMainThread || inTask ? futureOf(runInPlace(definition, target, args), definition.name) : theRunner().submit(definition, target, args)
+    !isProgramThread() || inTask
+      ? futureOf(runInPlace(definition, target, args), definition.name)
+      : theRunner().submit(definition, target, args)
   joinGroup(future)
   return future
 }

@@ -29,6 +29,7 @@ export {
   getResult,
   graphOf,
   group,
+  type InitOptions,
   init,
   runId,
   type Stats,

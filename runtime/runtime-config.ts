@@ -1,5 +1,6 @@
 /** Settings of the runtime that come from the environment. */
 import { availableParallelism } from 'node:os'
+import { ValidationError } from '../src/errors.js'
 
 /** `INSITU_RUNTIME=off`: task calls run in place, in order. */
 export const runtimeIsOff = (): boolean => process.env['INSITU_RUNTIME'] === 'off'
@@ -20,4 +21,17 @@ export function workerHeapMb(): number | undefined {
 export function pendingMax(): number {
   const asked = Number(process.env['INSITU_PENDING_MAX'])
   return asked > 0 ? asked : 100_000
+}
+
+/** What a worker runs in: a thread of the program's process, or a process of its own, which may crash as a whole. */
+export type Isolation = 'thread' | 'process'
+
+/** `INSITU_ISOLATION`: `thread` (default) or `process`. @throws ValidationError for anything else */
+export function isolationWanted(): Isolation {
+  return checkIsolation(process.env['INSITU_ISOLATION'] || 'thread')
+}
+
+export function checkIsolation(asked: unknown): Isolation {
+  if (asked === 'thread' || asked === 'process') return asked
+  throw new ValidationError(`isolation is 'thread' or 'process', not ${String(asked)}`, { code: 'ERR_ISOLATION', isolation: asked })
 }

@@ -19,7 +19,7 @@ import { type CallKind, type RunOfRecords, recordOf, type TaskRecord } from './d
 import { Waiting } from './driver/waiting.js'
 import { assertDoesNotRunTwice } from './entry.js'
 import type { TaskGraph } from './observe/run-record.js'
-import { workersWanted } from './runtime-config.js'
+import { type Isolation, isolationWanted, workersWanted } from './runtime-config.js'
 import type { Command } from './scheduler/commands.js'
 import { explain as explainTask } from './scheduler/explain.js'
 import { type Future, type FutureSource, TaskFuture } from './tasks/future.js'
@@ -43,7 +43,10 @@ export class Runtime implements TaskRunner, RunOfRecords {
   #stuck: Error | undefined
   readonly #kinds = new WeakMap<Program, Map<TaskDefinition, CallKind>>()
 
-  constructor(readonly workers: number = workersWanted()) {
+  constructor(
+    readonly workers: number = workersWanted(),
+    isolation: Isolation = isolationWanted(),
+  ) {
     const { runId } = this
     const parts: RunParts = {
       runId,
@@ -53,7 +56,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
       failures: this.#failures,
       effects: this.#effects,
     }
-    this.#dispatch = new Dispatch(parts, workers, (why) => this.#giveUp(why))
+    this.#dispatch = new Dispatch(parts, workers, isolation, (why) => this.#giveUp(why))
     this.#pending = new Pending((busy) => this.#dispatch.engine.hold(busy))
     this.#outcomes = new Outcomes(parts, this.#pending, () => this.#dispatch.deadlines)
     this.#waiting = new Waiting(this.#capture, this.#outcomes, this.#effects, this.#pending)
@@ -73,7 +76,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
   }
 
   #giveUp(cause: Error): void {
-    this.#stuck = new UnavailableError(`no worker thread can be started: ${cause.message}`, { code: 'ERR_NO_WORKERS', cause })
+    this.#stuck = new UnavailableError(`no worker can be started: ${cause.message}`, { code: 'ERR_NO_WORKERS', cause })
     this.#outcomes.failAll(this.#stuck)
   }
 
@@ -201,7 +204,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
 
   // ---- the end
 
-  /** Ends worker threads. What is pending is not finished, and its futures reject. */
+  /** Ends the workers. What is pending is not finished, and its futures reject. */
   async close(): Promise<void> {
     process.off('beforeExit', this.#tellUnseen)
     this.#closed = true
@@ -218,7 +221,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
     this.barrier().catch((error: unknown) => console.error(error))
   }
 
-  /** For tests: ends a worker's thread as a crash would. */
+  /** For tests: ends a worker as a crash would. */
   killWorker(worker: number): void {
     this.#dispatch.kill(worker)
   }

@@ -1,8 +1,7 @@
 /**
- * A Backend used from another thread: reads of a store with wider reach happen where they are asked; everything that changes the
+ * A Backend used from another thread or process: reads of a store with wider reach happen where they are asked; everything that changes the
  * store goes to the one committer of the process, which batches the groups of all workers.
  */
-import type { MessagePort } from 'node:worker_threads'
 import { type Backend, type Group, Packed, Ref } from '../../src/backend.js'
 import { type DecodeContext, decodeValue, type EncodeContext, type NestedClass } from '../../src/codec/values.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
@@ -10,6 +9,7 @@ import { UnavailableError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
 import { Bundle } from './bundle.js'
 import { encodeAnyError } from './error-carrier.js'
+import type { Port } from './port.js'
 import { tight } from './tight.js'
 
 type Method =
@@ -67,7 +67,7 @@ export interface ServedBackend {
 }
 
 /** Answers calls of `remoteBackend` on the other end of the port. */
-export function serveBackend(backend: Backend, port: MessagePort): ServedBackend {
+export function serveBackend(backend: Backend, port: Port): ServedBackend {
   const scans = new Map<number, AsyncIterator<unknown>>()
   const served = {
     committing: 0,
@@ -125,7 +125,7 @@ async function answer(backend: Backend, scans: Map<number, AsyncIterator<unknown
 }
 
 /** A Backend whose calls travel through `port`; `local` answers reads itself when given. */
-export function remoteBackend(port: MessagePort, about: Pick<Backend, 'url' | 'capabilities' | 'domain'>, local?: Backend): Backend {
+export function remoteBackend(port: Port, about: Pick<Backend, 'url' | 'capabilities' | 'domain'>, local?: Backend): Backend {
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>()
   let next = 0
   let open = true

@@ -1,10 +1,11 @@
 /** Between graph and workers: sends tasks with what earlier tasks made for them, and turns reports into events. */
 import { TaskFailedError } from '../../src/errors.js'
-import { classesIn, LocalEngine } from '../engines/local-engine.js'
+import { classesIn, type EngineEvents, LocalEngine } from '../engines/local-engine.js'
 import type { Carried, Report } from '../engines/messages.js'
 import { columnOf } from '../engines/report-box.js'
 import type { RecallTasks, ReplaceWorkers, StartTasks } from '../scheduler/commands.js'
 import { NONE, Status } from '../scheduler/constants.js'
+import type { Isolation } from '../runtime-config.js'
 import { taskDefinition } from '../tasks/task.js'
 import { Deadlines, type Stopper } from './deadlines.js'
 import type { Effects } from './effects.js'
@@ -23,6 +24,9 @@ const LOADING_MS = 10_000
 /** Threads that may fail to start, one after the other, before the run is given up. */
 const STARTS_MAX = 3
 
+/** A short run ends before: it would pay for a worker that nobody needs. Where one was lost, the next loss is near. */
+const SPARE_AFTER_MS = 500
+
 /** What dispatch shares with the run. */
 export interface RunParts {
   readonly runId: string
@@ -40,14 +44,16 @@ export class Dispatch implements Stopper {
   /** Threads in a row that ended before they were ready. */
   #stillborn = 0
   #bytesSent = 0
+  #sparing: NodeJS.Timeout | undefined
 
   constructor(
     readonly run: RunParts,
     readonly workers: number,
+    isolation: Isolation,
     /** No worker can be started. */
     readonly onStuck: (why: Error) => void,
   ) {
-    this.engine = new LocalEngine(run.runId, {
+    const events: EngineEvents = {
       onReady: (worker) => this.#tell(() => this.#onReady(worker)),
       onReport: (worker, report) => this.#tell(() => this.#onReport(worker, report)),
       onBegan: (worker, task, attempt) => {
@@ -57,8 +63,9 @@ export class Dispatch implements Stopper {
       onNamed: (fn, name) => {
         taskDefinition(fn).name = name
       },
-      onLost: (worker, why) => this.#tell(() => this.#onLost(worker, why)),
-    })
+      onLost: (worker, why, thrown) => this.#tell(() => this.#onLost(worker, why, thrown)),
+    }
+    this.engine = new LocalEngine(run.runId, events, isolation)
   }
 
   /** Bytes of encoded values that went to workers with their tasks. */
@@ -109,6 +116,7 @@ export class Dispatch implements Stopper {
 
   async close(): Promise<void> {
     this.deadlines.stop()
+    clearTimeout(this.#sparing)
     await this.engine.close()
   }
 
@@ -163,7 +171,14 @@ export class Dispatch implements Stopper {
 
   #onReady(worker: number): void {
     this.#stillborn = 0
+    this.#spareSoon()
     this.run.loop.note({ on: 'WorkersJoined', workers: [{ worker, slots: 1, host: 0 }] })
+  }
+
+  /** A run that goes on has a worker ready to stand in for a lost one: to start one takes longer than a run should stand still. */
+  #spareSoon(): void {
+    clearTimeout(this.#sparing)
+    this.#sparing = setTimeout(() => this.engine.prepareSpare(), this.run.loop.state.totals.lost > 0 ? 0 : SPARE_AFTER_MS).unref()
   }
 
   /** A message is a round of events of its own: what it tells is acted upon at once. */
@@ -210,12 +225,12 @@ export class Dispatch implements Stopper {
     this.run.effects.note(record, ids, home, `${this.run.runId}/${record.task}`)
   }
 
-  #onLost(worker: number, why: Error): void {
+  #onLost(worker: number, why: Error, thrown?: Uint8Array): void {
     const { loop, failures } = this.run
     const lost = loop.state.workers[worker]
     if (!lost?.alive) return this.#neverReady(worker, why)
     // What it ran is the likely reason; what stood behind that is not.
-    if (lost.head !== NONE && !this.deadlines.wasLate(lost.head)) failures.note(lost.head, why)
+    if (lost.head !== NONE && !this.deadlines.wasLate(lost.head)) failures.note(lost.head, thrown ? { error: thrown } : why)
     loop.note({ on: 'WorkersLost', workers: [worker] })
   }
 

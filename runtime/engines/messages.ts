@@ -56,9 +56,18 @@ export interface RecallMessage {
   readonly abort: boolean
 }
 
+/** What a worker may load before it is needed. */
+export interface WarmMessage {
+  readonly do: 'warm'
+  /** The store's. */
+  readonly url?: string | undefined
+  /** Modules of tasks. */
+  readonly modules?: readonly string[]
+}
+
 export type ToWorker =
   | { readonly do: 'run'; readonly runId: string }
-  | { readonly do: 'warm'; readonly url: string }
+  | WarmMessage
   | { readonly do: 'fns'; readonly fns: readonly FnPlace[] }
   | { readonly do: 'classes'; readonly classes: readonly ClassPlace[] }
   | TasksMessage
@@ -114,3 +123,5 @@ export type FromWorker =
   /** The body of a task of limited time begins. */
   | { readonly do: 'began'; readonly task: number; readonly attempt: number }
   | { readonly do: 'named'; readonly fn: number; readonly name: string }
+  /** A process that ends because of an error nobody caught. */
+  | { readonly do: 'dying'; readonly error: Uint8Array }
