@@ -7,6 +7,8 @@ import { startWorker } from './worker.js'
 
 const stream = new Socket({ fd: 3 })
 const frames = new Frames(stream)
+// A worker waits for tasks also while no store owes it an answer.
+frames.port(0).ref()
 // Without the program there is nothing to do.
 stream.on('error', () => process.exit())
 stream.on('close', () => process.exit())
