@@ -135,6 +135,7 @@ class ProcessLink extends WorkerLink {
   }
 
   async kill(): Promise<void> {
+    this.#child.ref() // whoever waits for its end is not to end before
     this.#child.kill('SIGKILL') // not a request: a stopped or looping process obeys it too
     await this.#ended
   }
