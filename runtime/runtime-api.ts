@@ -3,7 +3,9 @@ import { ValidationError } from '../src/errors.js'
 import { StorageObject } from '../src/objects/storage-object.js'
 import { currentUnit, programUnit, unitIfOpen } from '../src/unit/context.js'
 import { Program } from '../src/unit/program.js'
+import { crewOf } from './crew.js'
 import { callRuntime, currentRunner, dropRunner, isProgramThread, setRunnerFactory, settled } from './current-runtime.js'
+import { endHosts } from './hosts/the-hosts.js'
 import type { TaskGraph } from './observe/run-record.js'
 import { OffRunner } from './off-runner.js'
 import { Runtime } from './runtime.js'
@@ -157,7 +159,7 @@ function useWorkers({ workers, isolation }: InitOptions): void {
     throw new ValidationError(`workers is a whole number above 0, not ${String(workers)}`, { code: 'ERR_WORKERS', workers })
   if (isolation !== undefined) checkIsolation(isolation)
   if (runnerIfAny()) throw new ValidationError('init() comes before the first task: its workers are chosen then', { code: 'ERR_RUN_BEGUN' })
-  setRunnerFactory(() => (runtimeIsOff() ? new OffRunner() : new Runtime(workers, isolation)))
+  setRunnerFactory(() => (runtimeIsOff() ? new OffRunner() : new Runtime(crewOf(workers, isolation))))
 }
 
 /** Waits for all tasks, saves buffered rows, ends workers and closes the default store. */
@@ -177,4 +179,5 @@ export async function abandon(): Promise<void> {
   dropRunner()
   await runner?.close()
   await programUnit()?.store.close()
+  await endHosts()
 }

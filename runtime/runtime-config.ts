@@ -1,6 +1,7 @@
 /** Settings of the runtime that come from the environment. */
 import { availableParallelism } from 'node:os'
 import { ValidationError } from '../src/errors.js'
+import { checkHosts } from './hosts/host-ids.js'
 
 /** `INSITU_RUNTIME=off`: task calls run in place, in order. */
 export const runtimeIsOff = (): boolean => process.env['INSITU_RUNTIME'] === 'off'
@@ -22,6 +23,21 @@ export function pendingMax(): number {
   const asked = Number(process.env['INSITU_PENDING_MAX'])
   return asked > 0 ? asked : 100_000
 }
+
+/** `INSITU_HOSTS`: logical hosts, an agent each; not set: none. @throws ValidationError ERR_HOSTS */
+export function hostsWanted(): number | undefined {
+  const asked = process.env['INSITU_HOSTS']
+  return asked ? checkHosts(Number(asked)) : undefined
+}
+
+/** Worker threads of each logical host: `INSITU_WORKERS`, else one. */
+export function workersPerHost(): number {
+  const asked = Number(process.env['INSITU_WORKERS'])
+  return Number.isInteger(asked) && asked > 0 ? asked : 1
+}
+
+/** `INSITU_PLACEMENT=off`: tasks do not go to their data; the data go to them. */
+export const placementIsOff = (): boolean => process.env['INSITU_PLACEMENT'] === 'off'
 
 /** What a worker runs in: a thread of the program's process, or a process of its own, which may crash as a whole. */
 export type Isolation = 'thread' | 'process'

@@ -3,6 +3,7 @@ import { UnavailableError, ValidationError } from '../src/errors.js'
 import { newId } from '../src/ids.js'
 import { currentUnit, unitIfOpen } from '../src/unit/context.js'
 import { Program } from '../src/unit/program.js'
+import { type Crew, crewOf } from './crew.js'
 import type { TaskRunner } from './current-runtime.js'
 import { Capture } from './driver/capture.js'
 import { Dispatch, type RunParts } from './driver/dispatch.js'
@@ -19,7 +20,6 @@ import { type CallKind, type RunOfRecords, recordOf, type TaskRecord } from './d
 import { Waiting } from './driver/waiting.js'
 import { assertDoesNotRunTwice } from './entry.js'
 import type { TaskGraph } from './observe/run-record.js'
-import { type Isolation, isolationWanted, workersWanted } from './runtime-config.js'
 import type { Command } from './scheduler/commands.js'
 import { explain as explainTask } from './scheduler/explain.js'
 import { type Future, type FutureSource, TaskFuture } from './tasks/future.js'
@@ -32,7 +32,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
   readonly #records = new RecordTable()
   readonly #effects = new Effects()
   readonly #failures = new Failures(this.#log)
-  readonly #capture = new Capture(this.#submissions, this.#log)
+  readonly #capture: Capture
   readonly #loop = new Loop(this.#submissions, (command) => this.#perform(command))
   readonly #dispatch: Dispatch
   readonly #pending: Pending
@@ -43,10 +43,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
   #stuck: Error | undefined
   readonly #kinds = new WeakMap<Program, Map<TaskDefinition, CallKind>>()
 
-  constructor(
-    readonly workers: number = workersWanted(),
-    isolation: Isolation = isolationWanted(),
-  ) {
+  constructor(readonly crew: Crew = crewOf(undefined)) {
     const { runId } = this
     const parts: RunParts = {
       runId,
@@ -56,7 +53,8 @@ export class Runtime implements TaskRunner, RunOfRecords {
       failures: this.#failures,
       effects: this.#effects,
     }
-    this.#dispatch = new Dispatch(parts, workers, isolation, (why) => this.#giveUp(why))
+    this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread)
+    this.#dispatch = new Dispatch(parts, crew, (why) => this.#giveUp(why))
     this.#pending = new Pending((busy) => this.#dispatch.engine.hold(busy))
     this.#outcomes = new Outcomes(parts, this.#pending, () => this.#dispatch.deadlines)
     this.#waiting = new Waiting(this.#capture, this.#outcomes, this.#effects, this.#pending)
@@ -181,25 +179,28 @@ export class Runtime implements TaskRunner, RunOfRecords {
       cancelled,
       ignored,
       pending: this.#pending.count,
-      nearShare: 1,
-      bytesMoved: 0,
+      nearShare: totals.moved === 0 ? 1 : totals.ranWhereDataIs / (totals.ranWhereDataIs + totals.moved),
+      bytesMoved: this.crew.bytesMoved(),
       bytesCarried: this.#dispatch.bytesSent,
       retried: totals.retried,
       conflicts: totals.conflicts,
       lost: totals.lost,
-      workers: this.workers,
+      workers: this.crew.workers,
       steps,
     }
   }
 
   graph(): TaskGraph {
-    return this.#log.graph()
+    return this.#log.graph((worker) => this.#dispatch.placeOf(worker))
   }
 
   explain(future: unknown): string {
     const record = recordOf(future)
     if (!record) throw new ValidationError('explain() takes a future that a task call gave')
-    return explainTask(this.#loop.state, record.task, { task: (t) => `${this.#log.nameOf(t)}#${t}` })
+    return explainTask(this.#loop.state, record.task, {
+      task: (t) => `${this.#log.nameOf(t)}#${t}`,
+      host: (host) => this.crew.hostName(host),
+    })
   }
 
   // ---- the end

@@ -17,7 +17,10 @@ type Stream = Duplex & { ref?: () => unknown; unref?: () => unknown }
 
 export class Frames {
   readonly #ports = new Map<number, FramePort>()
-  readonly #reader = new FrameReader((port, content) => this.#ports.get(port)?.hear(content))
+  readonly #closed = new Set<number>()
+  readonly #reader = new FrameReader((port, content) => {
+    if (!this.#closed.has(port)) this.port(port).hear(content)
+  })
   #refs = 0
 
   /** `onBroken` is told when what comes is no frame; the stream is destroyed then. */
@@ -29,7 +32,7 @@ export class Frames {
   }
 
   /** The port of a number: the other side has its other end under the same one. */
-  port(number: number): Port {
+  port(number: number): FramePort {
     let port = this.#ports.get(number)
     if (!port) this.#ports.set(number, (port = new FramePort(this, number)))
     return port
@@ -37,6 +40,7 @@ export class Frames {
 
   forget(number: number): void {
     this.#ports.delete(number)
+    this.#closed.add(number)
   }
 
   send(port: number, message: unknown): void {
@@ -70,7 +74,7 @@ export class Frames {
   }
 }
 
-class FramePort implements Port {
+export class FramePort implements Port {
   readonly #frames: Frames
   readonly #number: number
   #hear: ((message: any) => void)[] = []

@@ -7,4 +7,8 @@ export interface Port {
   /** Whether the way keeps the process alive. */
   ref(): void
   unref(): void
+  /** Where the other end may be replaced by another that knows nothing: told when that has happened. */
+  onRenewed?(hear: () => void): void
+  /** Told when there will be no other end any more. */
+  onLost?(hear: (why: Error) => void): void
 }

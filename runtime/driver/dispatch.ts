@@ -1,11 +1,11 @@
 /** Between graph and workers: sends tasks with what earlier tasks made for them, and turns reports into events. */
 import { TaskFailedError } from '../../src/errors.js'
+import type { Crew } from '../crew.js'
 import { classesIn, type EngineEvents, LocalEngine } from '../engines/local-engine.js'
 import type { Carried, Report } from '../engines/messages.js'
 import { columnOf } from '../engines/report-box.js'
 import type { RecallTasks, ReplaceWorkers, StartTasks } from '../scheduler/commands.js'
 import { NONE, Status } from '../scheduler/constants.js'
-import type { Isolation } from '../runtime-config.js'
 import { taskDefinition } from '../tasks/task.js'
 import { Deadlines, type Stopper } from './deadlines.js'
 import type { Effects } from './effects.js'
@@ -41,6 +41,8 @@ export class Dispatch implements Stopper {
   readonly engine: LocalEngine
   readonly deadlines = new Deadlines(this)
   #started = 0
+  /** Of each worker. */
+  readonly #hosts: number[] = []
   /** Threads in a row that ended before they were ready. */
   #stillborn = 0
   #bytesSent = 0
@@ -48,8 +50,7 @@ export class Dispatch implements Stopper {
 
   constructor(
     readonly run: RunParts,
-    readonly workers: number,
-    isolation: Isolation,
+    readonly crew: Crew,
     /** No worker can be started. */
     readonly onStuck: (why: Error) => void,
   ) {
@@ -65,7 +66,7 @@ export class Dispatch implements Stopper {
       },
       onLost: (worker, why, thrown) => this.#tell(() => this.#onLost(worker, why, thrown)),
     }
-    this.engine = new LocalEngine(run.runId, events, isolation)
+    this.engine = new LocalEngine(run.runId, events, crew.source)
   }
 
   /** Bytes of encoded values that went to workers with their tasks. */
@@ -75,7 +76,24 @@ export class Dispatch implements Stopper {
 
   /** Starts as many workers as there are calls pending: a program that awaits one task after the other gets along with one. */
   startWorkers(pending: number): void {
-    while (this.#started < Math.min(pending, this.workers)) this.engine.start(this.#started++)
+    const wanted = this.crew.isSpread ? this.crew.workers : Math.min(pending, this.crew.workers)
+    while (this.#started < wanted) this.#startNext(this.crew.hostOf(this.#started))
+  }
+
+  #startNext(host: number): void {
+    const worker = this.#started++
+    this.#hosts[worker] = host
+    this.engine.start(worker, host)
+    if (this.crew.isSpread) this.#join(worker)
+  }
+
+  #join(worker: number): void {
+    this.run.loop.note({ on: 'WorkersJoined', workers: [{ worker, slots: 1, host: this.#hosts[worker]! }] })
+  }
+
+  /** Where a worker is, for people. */
+  placeOf(worker: number): string | number {
+    return this.crew.isSpread ? this.crew.hostName(this.#hosts[worker]!) : worker
   }
 
   start({ worker, tasks, attempts }: StartTasks): void {
@@ -111,7 +129,8 @@ export class Dispatch implements Stopper {
   }
 
   replace({ workers }: ReplaceWorkers): void {
-    for (const worker of workers) this.engine.start(worker)
+    // Where workers are spread over hosts another one has taken its place already.
+    if (!this.crew.isSpread) for (const worker of workers) this.engine.start(worker)
   }
 
   async close(): Promise<void> {
@@ -172,7 +191,7 @@ export class Dispatch implements Stopper {
   #onReady(worker: number): void {
     this.#stillborn = 0
     this.#spareSoon()
-    this.run.loop.note({ on: 'WorkersJoined', workers: [{ worker, slots: 1, host: 0 }] })
+    if (!this.crew.isSpread) this.#join(worker)
   }
 
   /** A run that goes on has a worker ready to stand in for a lost one: to start one takes longer than a run should stand still. */
@@ -228,10 +247,19 @@ export class Dispatch implements Stopper {
   #onLost(worker: number, why: Error, thrown?: Uint8Array): void {
     const { loop, failures } = this.run
     const lost = loop.state.workers[worker]
+    if (this.crew.isSpread && !this.#replaceAtOnce(worker, why)) return
     if (!lost?.alive) return this.#neverReady(worker, why)
     // What it ran is the likely reason; what stood behind that is not.
     if (lost.head !== NONE && !this.deadlines.wasLate(lost.head)) failures.note(lost.head, thrown ? { error: thrown } : why)
     loop.note({ on: 'WorkersLost', workers: [worker] })
+  }
+
+  /** Before the loss is told, so that tasks wait for the host that has their data rather than go elsewhere. */
+  #replaceAtOnce(worker: number, why: Error): boolean {
+    const isHopeless = (why as NodeJS.ErrnoException).code === 'ERR_HOST_LOST' || ++this.#stillborn > STARTS_MAX * this.crew.workers
+    if (isHopeless) this.onStuck(why)
+    else this.#startNext(this.#hosts[worker]!)
+    return !isHopeless
   }
 
   /** A thread that ended before it could take a task. One may be bad luck; when none can start, tasks would wait for ever. */

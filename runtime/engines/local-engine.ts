@@ -2,14 +2,12 @@
 import { classOf, findConstructor } from '../../src/classes/class-registry.js'
 import type { ClassId } from '../../src/ids.js'
 import type { Store } from '../../src/store.js'
-import { type ServedBackend, serveBackend } from '../data/backend-port.js'
+import { copyCalls, type ServedBackend, serveBackend } from '../data/backend-port.js'
 import { moduleFor } from '../open-backend.js'
-import type { Isolation } from '../runtime-config.js'
 import type { TaskDefinition } from '../tasks/task.js'
 import { type Carried, type FnPlace, type FromWorker, type Report, ROW, type TasksMessage } from './messages.js'
-import { dropSpare, prepareWorker, takeWorker } from './spare-worker.js'
-import type { StoreMessage } from './worker.js'
 import type { WorkerLink } from './worker-link.js'
+import type { WorkerSource } from './worker-source.js'
 
 export interface EngineEvents {
   onReady(worker: number): void
@@ -37,12 +35,12 @@ export class LocalEngine {
   constructor(
     readonly runId: string,
     readonly events: EngineEvents,
-    readonly isolation: Isolation,
+    readonly source: WorkerSource,
   ) {}
 
   /** Starts the worker of an index. */
-  start(worker: number): void {
-    const link = takeWorker(this.isolation)
+  start(worker: number, host = 0): void {
+    const link = this.source.take(host)
     const lane: Lane = { link, stores: new Map(), fns: new Set(), classes: new Set() }
     this.#lanes.set(worker, lane)
     link.hear({
@@ -56,7 +54,7 @@ export class LocalEngine {
 
   /** Has a worker ready to stand in for one that is lost. */
   prepareSpare(): void {
-    prepareWorker(this.isolation, { url: this.#stores.at(-1)?.url, modules: [...this.#modules] })
+    this.source.prepare({ url: this.#stores.at(-1)?.url, modules: [...this.#modules] })
   }
 
   #hear(worker: number, lane: Lane, message: FromWorker): void {
@@ -77,6 +75,7 @@ export class LocalEngine {
   /** Keeps the process alive while tasks are pending, and no longer. */
   hold(pending: boolean): void {
     this.#held = pending
+    this.source.hold(pending)
     for (const { link } of this.#lanes.values()) {
       if (pending) link.ref()
       else link.unref()
@@ -119,17 +118,22 @@ export class LocalEngine {
   async close(): Promise<void> {
     const lanes = [...this.#lanes.values()]
     this.#lanes.clear()
-    await Promise.all([...lanes.map(({ link }) => link.kill()), dropSpare()])
+    await Promise.all([...lanes.map(({ link }) => link.kill()), this.source.close()])
   }
 
   #sendStore(lane: Lane, n: number): void {
     const { backend, ack } = this.#stores[n]!
-    const { near, far, moved } = lane.link.open()
-    lane.stores.set(n, serveBackend(backend, near))
     const { url } = backend
     const capabilities = { ...backend.capabilities, acks: [...backend.capabilities.acks] }
-    const message: StoreMessage = { do: 'store', n, url, module: moduleFor(url), ack, capabilities, port: far }
-    lane.link.post(message, moved)
+    const about = { do: 'store', n, url, module: moduleFor(url), ack, capabilities } as const
+    const hosts = lane.link.reaches(backend)
+    if (hosts) {
+      lane.stores.set(n, ELSEWHERE)
+      return lane.link.post({ ...about, port: undefined, hosts })
+    }
+    const { near, far, moved } = lane.link.open()
+    lane.stores.set(n, serveBackend(backend, near, copyCalls(backend)))
+    lane.link.post({ ...about, port: far }, moved)
   }
 
   #sendFn(lane: Lane, definition: TaskDefinition): void {
@@ -147,6 +151,9 @@ export class LocalEngine {
     if (url) lane.link.post({ do: 'classes', classes: [{ id, url }] })
   }
 }
+
+/** Served by an agent, not here. */
+const ELSEWHERE: ServedBackend = { committing: 0, close: () => {} }
 
 /** Classes of persistent objects that a value names: workers import their modules first. */
 export function classesIn(value: Carried, into: Set<string>): void {

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Socket } from 'node:net'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import type { Backend } from '../../src/backend.js'
 import { Frames } from '../data/frames.js'
 import type { Port } from '../data/port.js'
 import { type Isolation, workerHeapMb } from '../runtime-config.js'
@@ -34,6 +35,11 @@ export abstract class WorkerLink {
   /** Whether it keeps this process alive. */
   abstract ref(): void
   abstract unref(): void
+
+  /** Where the worker reaches a store without this process. */
+  reaches(_backend: Backend): StoreMessage['hosts'] {
+    return undefined
+  }
 
   /** From now on somebody wants to know. */
   hear(events: LinkEvents): void {
@@ -114,7 +120,6 @@ class ProcessLink extends WorkerLink {
     })
     this.#ended = new Promise((resolve) => {
       const end = (why: Error): void => {
-        living.delete(child)
         resolve()
         this.events?.onEnd(why, this.#thrown)
       }
@@ -194,10 +199,16 @@ function spawnWorker(): ChildProcess {
     [...(heap === undefined ? [] : [`--max-old-space-size=${heap}`]), fileURLToPath(new URL('./process-main.js', import.meta.url))],
     { stdio: ['ignore', 'inherit', 'pipe', 'pipe'] },
   )
+  endWithProgram(child)
+  return child
+}
+
+/** Ends a process when this one ends. */
+export function endWithProgram(child: ChildProcess): void {
   living.add(child)
+  child.once('exit', () => living.delete(child))
   if (!isWatched) process.on('exit', endAll)
   isWatched = true
-  return child
 }
 
 function endAll(): void {

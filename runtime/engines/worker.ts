@@ -8,6 +8,9 @@ import { setDefaultOpener } from '../../src/unit/context.js'
 import { runsInWorker } from '../current-runtime.js'
 import { remoteBackend } from '../data/backend-port.js'
 import type { Port } from '../data/port.js'
+import { besideAgent } from '../hosts/beside-agent.js'
+import { domainOf, HOSTS_LEASE_MS, placesOf } from '../hosts/host-places.js'
+import { fileUrl } from '../hosts/hosts-folder.js'
 import { importModule } from '../import-module.js'
 import { makeBackend } from '../open-backend.js'
 import { type FnPlace, type FromWorker, type RecallMessage, ROW, type TasksMessage, type ToWorker, type WarmMessage } from './messages.js'
@@ -24,6 +27,8 @@ export interface StoreMessage {
   readonly capabilities: Backend['capabilities']
   /** The way to whoever commits for it: a MessagePort, or the number of a port between processes. */
   readonly port: unknown
+  /** Of a store of several hosts: where this worker is. */
+  readonly hosts?: { readonly store: number; readonly folder: string; readonly host: number; readonly count: number } | undefined
 }
 
 let parent: Port
@@ -73,13 +78,28 @@ function takeStore(message: StoreMessage): void {
   )
 }
 
-async function openStore({ url, module, ack, capabilities, port }: StoreMessage): Promise<Store> {
+async function openStore({ url, module, ack, capabilities, port, hosts }: StoreMessage): Promise<Store> {
+  if (hosts) return openOnHost(hosts, url, capabilities, ack, portOf(port))
   const made = await makeBackend(url, module)
   const isHere = capabilities.reach !== 'instance'
   if (isHere) await made.open()
   // Which domain an op lies in is the same everywhere, also where the data are not.
-  const about = { url, capabilities, domain: (op: Op) => made.domain(op) }
+  const about = { url, capabilities, domain: (op: Op) => made.domain(op), ...(made.places && { places: made.places }) }
   return new Store(remoteBackend(portOf(port), about, isHere ? made : undefined), { ack: ack as 'committed' })
+}
+
+/** The file of this worker's own host is read here; the agent does the rest. */
+async function openOnHost(
+  { folder, host, count }: NonNullable<StoreMessage['hosts']>,
+  url: string,
+  capabilities: Backend['capabilities'],
+  ack: string,
+  port: Port,
+): Promise<Store> {
+  const file = await makeBackend(fileUrl(folder, host, count))
+  await file.open()
+  const agent = remoteBackend(port, { url, capabilities, domain: (op) => domainOf(op, count), places: placesOf(count, host) })
+  return new Store(besideAgent(agent, file, host, count), { ack: ack as 'committed', leaseMs: HOSTS_LEASE_MS })
 }
 
 function takeTasks({ rows, args, classes }: TasksMessage): void {

@@ -67,13 +67,16 @@ function planObject(plan: Plan, state: ObjectState, reach: (s: ObjectState) => v
   const { instance } = state
   const ctor = constructorOfInstance(instance)
   assertRebuildable(ctor)
-  const ref = refOf(state)
+  const ref = refOf(state, plan.store)
   const nested = nestedClassesOf(ctor)
   const context: EncodeContext = {
     refOf: (value) => {
       if (!isStorageObject(value)) return undefined
       const other = stateOf(value)
-      if (!other.ref) reach(other)
+      if (!other.ref) {
+        other.host ??= state.host // what is stored together lies together
+        reach(other)
+      }
       return refFrom(plan.store, other)
     },
     collectionOf: (value) => (isDict(value) ? dictCell(plan, value, ref, reach) : undefined),
@@ -87,7 +90,7 @@ function planObject(plan: Plan, state: ObjectState, reach: (s: ObjectState) => v
 
 /** The reference to an object as another object of `store` holds it: with the store that it lies in, where that is another. */
 export function refFrom(store: Store, state: ObjectState): Ref {
-  const ref = refOf(state)
+  const ref = refOf(state, store)
   const its = ref.store === undefined ? state.unit?.store : undefined
   if (!its || its.url === store.url) return ref
   store.meet(its)
@@ -95,9 +98,9 @@ export function refFrom(store: Store, state: ObjectState): Ref {
 }
 
 /** The object's reference, fixed as soon as somebody needs it. */
-export function refOf(state: ObjectState): Ref {
+function refOf(state: ObjectState, { backend: { places } }: Store): Ref {
   if (state.ref) return state.ref
-  state.provisional ??= new Ref(newId(), classOf(constructorOfInstance(state.instance)).id)
+  state.provisional ??= new Ref(places?.idAt(state.host) ?? newId(), classOf(constructorOfInstance(state.instance)).id)
   return state.provisional
 }
 
@@ -147,7 +150,9 @@ function dictCell(
 function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref, reach: (s: ObjectState) => void): Table {
   const planned = plan.tables.find((t) => t.dict === dict)
   if (planned) return planned.table
-  const table: Table = { id: newTableId(), owner, ...dictSchemaOf(dict) }
+  const { places } = plan.store.backend
+  const id = (places?.idBeside(owner.id) as TableId | undefined) ?? newTableId()
+  const table: Table = { id, owner, ...dictSchemaOf(dict) }
   plan.tables.push({ dict, table })
   // Objects that its rows refer to are stored with it.
   volatileRowOps(dict, table, {
