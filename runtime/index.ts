@@ -29,6 +29,7 @@ export {
   getResult,
   graphOf,
   group,
+  hosts,
   type InitOptions,
   init,
   runId,

@@ -1,4 +1,5 @@
 /** What programs say to the runtime: wait, look, end. */
+import { hostname } from 'node:os'
 import { ValidationError } from '../src/errors.js'
 import { StorageObject } from '../src/objects/storage-object.js'
 import { currentUnit, programUnit, unitIfOpen } from '../src/unit/context.js'
@@ -114,14 +115,16 @@ export interface Stats {
   readonly pending: number
   /** Share of tasks that ran where their data was. With one host it is 1 by construction. */
   readonly nearShare: number
-  /** Bytes of stored cells and volatile values fetched between hosts. */
+  /** Bytes of stored cells and volatile values fetched between hosts for tasks. What the program itself loads is `bytesLoaded`. */
   readonly bytesMoved: number
   readonly [figure: string]: number
 }
 
-/** What the run has done so far. */
-export const stats = (): Stats =>
-  (runnerIfAny()?.stats() ?? { tasks: 0, done: 0, failed: 0, pending: 0, nearShare: 1, bytesMoved: 0 }) as Stats
+const NOTHING_DONE: Stats = { tasks: 0, done: 0, failed: 0, pending: 0, nearShare: 1, bytesMoved: 0 }
+let lastStats = NOTHING_DONE
+
+/** What the run has done so far; after its end, what it had done. */
+export const stats = (): Stats => (runnerIfAny()?.stats() as Stats | undefined) ?? lastStats
 
 /** The tasks of this run and what waited for what. */
 export const graphOf = (): TaskGraph => runnerIfAny()?.graph() ?? { nodes: [], edges: [] }
@@ -162,6 +165,12 @@ function useWorkers({ workers, isolation }: InitOptions): void {
   setRunnerFactory(() => (runtimeIsOff() ? new OffRunner() : new Runtime(crewOf(workers, isolation))))
 }
 
+/** Names of the hosts that the default store lies on, to be given to `makePersistent(alias, { host })` and `newReplica(host)`. */
+export async function hosts(): Promise<readonly string[]> {
+  const { places } = (await currentUnit()).store.backend
+  return places?.hosts ?? [hostname()]
+}
+
 /** Waits for all tasks, saves buffered rows, ends workers and closes the default store. */
 export async function finish(): Promise<void> {
   try {
@@ -175,6 +184,7 @@ export async function finish(): Promise<void> {
 
 /** Ends workers and closes the default store, whatever is pending. */
 export async function abandon(): Promise<void> {
+  lastStats = stats()
   const runner = runnerIfAny()
   dropRunner()
   await runner?.close()

@@ -33,7 +33,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
   readonly #effects = new Effects()
   readonly #failures = new Failures(this.#log)
   readonly #capture: Capture
-  readonly #loop = new Loop(this.#submissions, (command) => this.#perform(command))
+  readonly #loop: Loop
   readonly #dispatch: Dispatch
   readonly #pending: Pending
   readonly #outcomes: Outcomes
@@ -45,6 +45,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
 
   constructor(readonly crew: Crew = crewOf(undefined)) {
     const { runId } = this
+    this.#loop = new Loop(this.#submissions, (command) => this.#perform(command), crew.scheduling)
     const parts: RunParts = {
       runId,
       loop: this.#loop,
@@ -181,6 +182,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
       pending: this.#pending.count,
       nearShare: totals.moved === 0 ? 1 : totals.ranWhereDataIs / (totals.ranWhereDataIs + totals.moved),
       bytesMoved: this.crew.bytesMoved(),
+      bytesLoaded: this.crew.bytesLoaded(),
       bytesCarried: this.#dispatch.bytesSent,
       retried: totals.retried,
       conflicts: totals.conflicts,

@@ -336,6 +336,8 @@ export interface Upkeep {
 
 /** A store over several hosts, each a domain. Where an object lies can be read off its id, so that nobody has to ask. */
 export interface Places {
+  /** Whether each host has a process that the others ask for what lies there, so that workers do not open the files of all. */
+  readonly haveAgents: boolean
   /** In a fixed order. */
   readonly hosts: readonly Host[]
   hostOf(id: Id | TableId): Host

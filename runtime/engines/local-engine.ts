@@ -122,9 +122,12 @@ export class LocalEngine {
   }
 
   #sendStore(lane: Lane, n: number): void {
-    const { backend, ack } = this.#stores[n]!
+    const { backend: opened, ack } = this.#stores[n]!
+    const backend = this.source.serves?.(opened) ?? opened
     const { url } = backend
-    const capabilities = { ...backend.capabilities, acks: [...backend.capabilities.acks] }
+    // What other hosts have is asked for through this process, which counts what moves.
+    const reach = backend.places?.haveAgents ? 'instance' : backend.capabilities.reach
+    const capabilities = { ...backend.capabilities, reach, acks: [...backend.capabilities.acks] }
     const about = { do: 'store', n, url, module: moduleFor(url), ack, capabilities } as const
     const hosts = lane.link.reaches(backend)
     if (hosts) {

@@ -1,7 +1,7 @@
 /** One worker and the way to it, whatever it runs in: a thread of this process, or a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import type { Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { Backend } from '../../src/backend.js'
 import { Frames } from '../data/frames.js'

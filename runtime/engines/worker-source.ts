@@ -1,4 +1,5 @@
 /** Where an engine's workers come from. */
+import type { Backend } from '../../src/backend.js'
 import type { Isolation } from '../runtime-config.js'
 import type { WarmMessage } from './messages.js'
 import { dropSpare, prepareWorker, takeWorker } from './spare-worker.js'
@@ -7,6 +8,8 @@ import type { WorkerLink } from './worker-link.js'
 export interface WorkerSource {
   /** A worker on a host. */
   take(host: number): WorkerLink
+  /** A store as it is served to workers that do not reach it themselves. */
+  serves?(backend: Backend): Backend
   /** Has one ready to stand in for one that is lost. */
   prepare(warm: Omit<WarmMessage, 'do'>): void
   /** Whether what the workers need beside them keeps the program alive. */

@@ -98,7 +98,12 @@ async function openOnHost(
 ): Promise<Store> {
   const file = await makeBackend(fileUrl(folder, host, count))
   await file.open()
-  const agent = remoteBackend(port, { url, capabilities, domain: (op) => domainOf(op, count), places: placesOf(count, host) })
+  const agent = remoteBackend(port, {
+    url,
+    capabilities,
+    domain: (op) => domainOf(op, count),
+    places: placesOf(count, host, { haveAgents: true }),
+  })
   return new Store(besideAgent(agent, file, host, count), { ack: ack as 'committed', leaseMs: HOSTS_LEASE_MS })
 }
 

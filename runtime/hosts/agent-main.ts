@@ -128,7 +128,7 @@ async function openStore(n: number, folder: string): Promise<OpenStore> {
     files: Array.from({ length: me.count }, (_, host) => (host === me.host ? file : far(host))),
     catalogue,
     own: me.host,
-    reach: 'instance',
+    haveAgents: true,
     onMoved,
   })
   return { folder, file, whole }

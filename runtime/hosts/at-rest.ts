@@ -8,5 +8,5 @@ export const hostsAtRest = (folder: string, count: number): HostsBackend =>
     url: `nvram:${folder}`,
     files: Array.from({ length: count }, (_, i) => createBackend(fileUrl(folder, i, count))),
     catalogue: createBackend(catalogueUrl(folder)),
-    reach: 'machine',
+    haveAgents: false,
   })

@@ -12,11 +12,18 @@ export const CATALOGUE = 'catalogue' as Domain
  */
 export const HOSTS_LEASE_MS = 1000
 
+/** Of a store whose hosts have agents, or not. */
+export interface PlacesOptions {
+  readonly haveAgents: boolean
+  readonly seen?: SeenSizes
+}
+
 /** `own`: the host that this process is; beside the hosts, what is made goes to each in turn. */
-export function placesOf(count: number, own?: number, seen?: SeenSizes): Places {
+export function placesOf(count: number, own: number | undefined, { haveAgents, seen }: PlacesOptions): Places {
   const hosts = hostNames(count)
   let turn = Math.floor(Math.random() * count)
   return {
+    haveAgents,
     hosts,
     hostOf: (id) => hosts[hostIndexOf(id, count)]!,
     idAt: (host) => newIdAt(host === undefined ? (own ?? turn++ % count) : indexOfHost(host, count), count),

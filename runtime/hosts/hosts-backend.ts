@@ -46,9 +46,11 @@ export interface HostsParts {
   readonly catalogue: Backend
   /** The host that this process is; `undefined` beside the hosts. */
   readonly own?: number | undefined
-  readonly reach: Capabilities['reach']
+  readonly haveAgents: boolean
   /** Told the bytes that came from another host. */
   readonly onMoved?: (bytes: number) => void
+  /** The same beside the hosts, for what tasks fetch that run there. */
+  readonly onMovedForTasks?: (bytes: number) => void
   readonly onClosed?: () => Promise<void>
 }
 
@@ -64,13 +66,22 @@ export class HostsBackend implements Backend {
     this.#parts = parts
     this.url = parts.url
     this.hosts = hostNames(parts.files.length)
-    this.places = placesOf(parts.files.length, parts.own, this.#seen)
+    this.places = placesOf(parts.files.length, parts.own, { haveAgents: parts.haveAgents, seen: this.#seen })
     const upkeep = this.#upkeep()
     if (upkeep) this.upkeep = upkeep
   }
 
+  #forTasks: HostsBackend | undefined
+
+  /** The same store, as workers of this process use it: what they fetch is counted apart from what the program itself loads. */
+  get forTasks(): HostsBackend {
+    const { onMovedForTasks } = this.#parts
+    this.#forTasks ??= onMovedForTasks ? new HostsBackend({ ...this.#parts, onMoved: onMovedForTasks }) : this
+    return this.#forTasks
+  }
+
   get capabilities(): Capabilities {
-    return { ...this.#parts.catalogue.capabilities, reach: this.#parts.reach }
+    return this.#parts.catalogue.capabilities
   }
 
   // ---- which file

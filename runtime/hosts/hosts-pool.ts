@@ -29,8 +29,10 @@ interface PoolStore {
 }
 
 export class HostsPool {
-  /** Bytes that went from one host to another, or to the program. */
+  /** Bytes that went from one host to another, or beside the hosts, for a task. */
   bytesMoved = 0
+  /** Bytes that the program itself has loaded from its hosts. */
+  bytesLoaded = 0
   readonly #sockets = mkdtempSync(join(tmpdir(), 'insitu-hosts-'))
   readonly #agents: Agent[] = []
   readonly #stillborn: number[]
@@ -184,8 +186,9 @@ export class HostsPool {
       url: `nvram:${folder}`,
       files,
       catalogue,
-      reach: 'instance',
-      onMoved: (bytes) => (this.bytesMoved += bytes),
+      haveAgents: true,
+      onMoved: (bytes) => (this.bytesLoaded += bytes),
+      onMovedForTasks: (bytes) => (this.bytesMoved += bytes),
       onClosed: () => this.#close(number),
     })
   }

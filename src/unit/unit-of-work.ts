@@ -7,7 +7,7 @@ import { type DecodeContext, decodeFields, fingerprint, refsIn } from '../codec/
 import { Overlay } from '../dict/overlay.js'
 import { dictFromSchema, dictSchemaOf, isDict, type StorageDict } from '../dict/storage-dict.js'
 import { NotFoundError, UnsavedChangesError, UnsupportedError, ValidationError, WrongClassError } from '../errors.js'
-import type { ClassId, Id, TableId } from '../ids.js'
+import type { ClassId, Host, Id, TableId } from '../ids.js'
 import { constructHandle, constructorOfInstance, fill, guardAgain } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, newHandle, type PersistOptions, StorageObject, stateOf } from '../objects/storage-object.js'
@@ -179,12 +179,24 @@ export abstract class UnitOfWork {
   }
 
   newReplica(state: ObjectState, host: string | undefined): Promise<void> {
-    const { replicas, url } = this.store.backend
-    if (!replicas || host === undefined)
+    const { replicas, url, places } = this.store.backend
+    if (!replicas || (host === undefined && !places))
       return Promise.reject(
         new UnsupportedError(`${url} keeps no further copies: read the object where it is`, { code: 'ERR_NO_REPLICAS' }),
       )
-    return replicas.copy(this.persistentRef(state, 'newReplica'), host as never)
+    const ref = this.persistentRef(state, 'newReplica')
+    return host === undefined ? this.#copySomewhere(ref) : replicas.copy(ref, host as Host)
+  }
+
+  /** To the next host that has none; when all have one there is nothing to do. */
+  async #copySomewhere(ref: Ref): Promise<void> {
+    const { replicas, places, locate } = this.store.backend
+    const [found] = await locate.call(this.store.backend, [ref])
+    const { hosts } = places!
+    const own = hosts.indexOf(places!.hostOf(ref.id))
+    const inTurn = [...hosts.slice(own + 1), ...hosts.slice(0, own)]
+    const host = inTurn.find((one) => !found?.some((location) => location.host === one))
+    if (host !== undefined) await replicas!.copy(ref, host)
   }
 
   /** Resolves ids, newest knowledge first. */
