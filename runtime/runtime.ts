@@ -98,6 +98,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
   #enter(definition: TaskDefinition, program: Program, args: readonly unknown[]): TaskRecord {
     if (this.#stuck) throw this.#stuck
     if (this.#closed) throw runEnded(definition.name)
+    if (this.crew.isSpread) this.#dispatch.startWorkers(1) // before the call: it goes to its data, which are there already
     const record = this.#capture.take(this.#kindOf(definition, program), args)
     this.#records.add(record)
     this.#loop.soon(this.#pending.count === 0)

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createBackend } from 'insitu/backends/nvram'
 import type { Backend } from '../../src/backend.js'
 import { UnavailableError } from '../../src/errors.js'
 import { decodeAnyError, serveBackend } from '../data/backend-port.js'
@@ -159,6 +158,7 @@ export class HostsPool {
   async open(folder: string): Promise<HostsBackend> {
     claimHosts(folder, this.count)
     const number = this.#nextStore++
+    const { createBackend } = await import('insitu/backends/nvram') // only now: a program without files never loads LMDB
     const catalogue = createBackend(catalogueUrl(folder))
     await catalogue.open()
     const whole = this.#wholeOf(number, folder, catalogue)
