@@ -1,5 +1,6 @@
 /** Who runs the tasks of a run, and where. */
 
+import type { ValueHosts } from './driver/kept-values.js'
 import { localWorkers, type WorkerSource } from './engines/worker-source.js'
 import { hostNames } from './hosts/host-ids.js'
 import { HostsBackend } from './hosts/hosts-backend.js'
@@ -10,6 +11,7 @@ import type { SchedulerOptions } from './scheduler/state.js'
 export interface Crew {
   readonly source: WorkerSource
   readonly workers: number
+  readonly hosts: number
   hostOf(worker: number): number
   hostName(host: number): string
   /**
@@ -18,6 +20,8 @@ export interface Crew {
    */
   readonly isSpread: boolean
   readonly scheduling?: SchedulerOptions
+  /** Where large values of tasks stay with their hosts. */
+  readonly values?: ValueHosts
   /** Bytes that went from host to host, or beside the hosts, for tasks. */
   bytesMoved(): number
   /** Bytes that the program itself has loaded. */
@@ -36,6 +40,7 @@ export function crewOf(workers: number | undefined, isolation: Isolation = isola
   if (count === undefined) return localCrew(workers, isolation)
   const names = [...hostNames(count), 'program']
   const hosts = {
+    hosts: count,
     hostName: (host: number) => names[host]!,
     bytesMoved: () => currentHosts()?.bytesMoved ?? 0,
     bytesLoaded: () => currentHosts()?.bytesLoaded ?? 0,
@@ -48,6 +53,7 @@ export function crewOf(workers: number | undefined, isolation: Isolation = isola
     workers: count * (workers ?? workersPerHost()),
     hostOf: (worker) => worker % count,
     isSpread: true,
+    values: { fetch: (value) => theHosts().fetch(value), release: (name) => currentHosts()?.release(name) },
     scheduling: { linkBytesPerUs: LINK_BYTES_PER_US },
   }
 }
@@ -60,6 +66,7 @@ const besideHosts = (isolation: Isolation): WorkerSource => ({
 const localCrew = (workers: number | undefined, isolation: Isolation): Crew => ({
   source: localWorkers(isolation),
   workers: workers ?? workersWanted(),
+  hosts: 1,
   hostOf: () => 0,
   hostName: () => 'this machine',
   isSpread: false,

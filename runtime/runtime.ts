@@ -9,6 +9,7 @@ import { Capture } from './driver/capture.js'
 import { Dispatch, type RunParts } from './driver/dispatch.js'
 import { Effects } from './driver/effects.js'
 import { Failures } from './driver/failures.js'
+import { KeptValues } from './driver/kept-values.js'
 import { LaterCall, mustWait, unkept, whenThere } from './driver/later-call.js'
 import { Loop } from './driver/loop.js'
 import { Outcomes, runEnded } from './driver/outcomes.js'
@@ -53,6 +54,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
       log: this.#log,
       failures: this.#failures,
       effects: this.#effects,
+      values: crew.values && new KeptValues(crew.values, this.#loop),
     }
     this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread)
     this.#dispatch = new Dispatch(parts, crew, (why) => this.#giveUp(why))
@@ -189,6 +191,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
       conflicts: totals.conflicts,
       lost: totals.lost,
       workers: this.crew.workers,
+      hosts: this.crew.hosts,
       steps,
     }
   }

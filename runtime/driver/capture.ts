@@ -9,6 +9,7 @@ import { carry } from '../data/carry.js'
 import { assertImportable } from '../entry.js'
 import { Access, Kind } from '../scheduler/constants.js'
 import { type Direction, isWriting } from '../tasks/directions.js'
+import { isKept } from './kept-values.js'
 import { Locations } from './locations.js'
 import type { Submissions } from './submissions.js'
 import type { TaskLog } from './task-log.js'
@@ -120,7 +121,9 @@ export class Capture {
   /** What has been made already is taken as it is; what failed cancels the call, as the graph knows. */
   #made(taking: Taking, from: FromTask, datum: number): Arg {
     const { record } = from
-    if (record.state === 'done' || record.state === 'ignored') return from.value
+    const isOver = record.state === 'done' || record.state === 'ignored'
+    if (isOver && !isKept(from.value)) return from.value
+    if (isOver && from.place !== RESULT) return from.value // the graph does not know where it is
     this.submissions.access(datum, Access.READ)
     this.log.draw(record.task, taking.task)
     return from

@@ -10,6 +10,7 @@ import { taskDefinition } from '../tasks/task.js'
 import { Deadlines, type Stopper } from './deadlines.js'
 import type { Effects } from './effects.js'
 import type { Failures } from './failures.js'
+import { isKept, type KeptValues } from './kept-values.js'
 import type { Loop } from './loop.js'
 import type { RecordTable } from './record-table.js'
 import type { TaskLog } from './task-log.js'
@@ -35,6 +36,8 @@ export interface RunParts {
   readonly log: TaskLog
   readonly failures: Failures
   readonly effects: Effects
+  /** Where values may stay on hosts. */
+  readonly values: KeptValues | undefined
 }
 
 export class Dispatch implements Stopper {
@@ -229,12 +232,15 @@ export class Dispatch implements Stopper {
     const { records } = this.run
     for (let i = 0; i < tasks.length; i++) {
       const record = records.get(tasks[i]!)
-      if (record?.state === 'pending') record.result = results[i]
+      if (record?.state !== 'pending') continue
+      record.result = results[i]
+      if (isKept(record.result)) this.run.values?.noteResult(record, record.result)
     }
     for (const { at, written, changed, home } of more) {
       const record = records.get(tasks[at]!)
       if (!record) continue
       if (written) record.written = new Map(written)
+      for (const [, value] of written ?? []) if (isKept(value)) this.run.values?.noteWritten(value)
       if (changed && home) this.#noteChanged(record, changed, home)
     }
   }

@@ -1,5 +1,5 @@
 /** Where persistent objects lie, as the scheduler is told before tasks that use them are placed. */
-import type { Host, Id } from '../../src/ids.js'
+import type { Id } from '../../src/ids.js'
 import type { Program } from '../../src/unit/program.js'
 import type { Submissions } from './submissions.js'
 
@@ -32,6 +32,6 @@ export class Locations {
   /** The host of an object, as the scheduler numbers them. */
   hostOf(id: string, { store: { backend } }: Program): number | undefined {
     const { places } = backend
-    return places && places.hosts.indexOf(places.hostOf(id as Id) as Host)
+    return places?.hosts.indexOf(places.hostOf(id as Id))
   }
 }

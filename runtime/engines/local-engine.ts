@@ -162,5 +162,5 @@ const ELSEWHERE: ServedBackend = { committing: 0, close: () => {} }
 export function classesIn(value: Carried, into: Set<string>): void {
   if (typeof value !== 'object' || value === null) return
   if (value.k === 'o') into.add(value.c)
-  else for (const item of (value.k === 'a' ? value.e : value.f) ?? []) classesIn(item, into)
+  else if (value.k !== 'r') for (const item of (value.k === 'a' ? value.e : value.f) ?? []) classesIn(item, into)
 }

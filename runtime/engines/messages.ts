@@ -14,6 +14,8 @@ export type Carried =
   | { readonly k: 'v'; readonly b: Uint8Array; readonly f?: readonly Carried[] }
   /** A persistent object: its id and class. */
   | { readonly k: 'o'; readonly id: string; readonly c: string }
+  /** A value kept on the host that made it: which host, under which name there, and its size in bytes. */
+  | { readonly k: 'r'; readonly h: number; readonly n: string; readonly s: number }
   /** A list with parts of its own, as futures inside arrays become. */
   | { readonly k: 'a'; readonly e: readonly Carried[] }
 

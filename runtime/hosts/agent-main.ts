@@ -10,6 +10,7 @@ import { copyCalls, remoteBackend, type ServedBackend, serveBackend } from '../d
 import { encodeError } from '../data/carry.js'
 import { Frames } from '../data/frames.js'
 import type { Port } from '../data/port.js'
+import { type Report, ROW, type TasksMessage } from '../engines/messages.js'
 import { prepareWorker, takeWorker } from '../engines/spare-worker.js'
 import type { StoreMessage } from '../engines/worker.js'
 import type { WorkerLink } from '../engines/worker-link.js'
@@ -17,6 +18,7 @@ import { dropCopy } from './copies.js'
 import { farFile, fileCalls } from './host-file.js'
 import { HostLink } from './host-link.js'
 import { CATALOGUE_PORTS, type FromAgent, socketOf, type ToAgent } from './host-messages.js'
+import { allHere, HostValues, holdsKept, VALUES_PORT, ValuesOf } from './host-values.js'
 import { type HostFile, HostsBackend } from './hosts-backend.js'
 import { catalogueUrl, fileUrl } from './hosts-folder.js'
 
@@ -43,6 +45,7 @@ process.on('SIGINT', () => {}) // the program decides what it means
 
 let me = { host: 0, count: 0, sockets: '' }
 let server: Server | undefined
+let values: HostValues | undefined
 const peers: HostLink[] = []
 const stores = new Map<number, OpenStore | Promise<OpenStore>>()
 const slots = new Map<number, Slot>()
@@ -64,6 +67,8 @@ control.on('message', (message: ToAgent) => {
       return start(message.slot)
     case 'kill':
       return void kill(message.slot)
+    case 'release':
+      return values?.release(message.name)
     case 'to':
       return pass(message.slot, message.message)
   }
@@ -79,6 +84,8 @@ function become({ host, count, sockets }: typeof me): void {
   server = createServer((socket) => welcome(socket))
   server.listen(socketOf(sockets, host))
   for (let peer = 0; peer < count; peer++) peers.push(new HostLink(`host-${peer + 1}`, socketOf(sockets, peer)))
+  const others = peers.map((peer) => new ValuesOf(peer.port(VALUES_PORT), peer.host))
+  values = new HostValues(host, others, onMoved)
 }
 
 function welcome(socket: Socket): void {
@@ -86,6 +93,7 @@ function welcome(socket: Socket): void {
   callers.add(caller)
   socket.on('error', () => {})
   socket.on('close', () => callers.delete(caller))
+  values!.serve(caller.port(VALUES_PORT))
   for (const [n, store] of stores) if (!(store instanceof Promise)) serveTo(caller, n, store)
 }
 
@@ -158,7 +166,7 @@ function start(slot: number): void {
   const one: Slot = { link, served: [] }
   slots.set(slot, one)
   link.hear({
-    onMessage: (message) => tell({ do: 'from', slot, message }),
+    onMessage: (message) => tell({ do: 'from', slot, message: message.do === 'report' ? values!.keepOf(message) : message }),
     onEnd: (why) => {
       for (const served of one.served) served.close()
       slots.delete(slot)
@@ -182,8 +190,43 @@ function pass(slot: number, message: Extract<ToAgent, { do: 'to' }>['message']):
   const one = slots.get(slot)
   if (!one) return
   if (message.do === 'store') openFor(one, message)
+  else if (message.do === 'tasks' && message.args.some(holdsKept)) void passTasks(slot, one, message)
   else one.link.post(message)
 }
+
+/** Each task is handed over when what it takes is here; one whose value is lost fails. */
+async function passTasks(slot: number, one: Slot, { rows, args, classes, ...message }: TasksMessage): Promise<void> {
+  let from = 0
+  for (let at = 0; at < rows.length; at += ROW) {
+    const row = Array.from(rows.slice(at, at + ROW))
+    const own = args.slice(from, from + row[4]!)
+    from += row[4]!
+    Promise.all(own.map((arg) => allHere(arg, (kept) => values!.bytesOf(kept)))).then(
+      (here) => one.link.post({ ...message, rows: row, args: here, ...(classes && { classes }) }),
+      (error: unknown) => tell({ do: 'from', slot, message: { ...NOTHING_TO_REPORT, failed: [failed(row, error)] } }),
+    )
+  }
+}
+
+const NOTHING_TO_REPORT: Report = {
+  do: 'report',
+  tasks: [],
+  attempts: [],
+  microseconds: [],
+  results: [],
+  ran: [],
+  more: [],
+  failed: [],
+  conflicted: [],
+  returned: [],
+}
+
+const failed = ([task, attempt]: readonly number[], error: unknown): Report['failed'][number] => ({
+  task: task!,
+  attempt: attempt!,
+  error: encodeError(error),
+  retryable: false,
+})
 
 /** A way to a store for a worker: this process's own, or past it to the program. */
 function openFor(one: Slot, message: StoreMessage): void {

@@ -10,6 +10,8 @@ export type ToAgent =
   | { readonly do: 'close'; readonly store: number }
   | { readonly do: 'start'; readonly slot: number }
   | { readonly do: 'kill'; readonly slot: number }
+  /** Nobody will ask for this value any more. */
+  | { readonly do: 'release'; readonly name: string }
   | { readonly do: 'to'; readonly slot: number; readonly message: ToWorker | StoreMessage }
 
 export type FromAgent =

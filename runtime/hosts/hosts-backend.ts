@@ -23,7 +23,7 @@ import type {
   Table,
   Upkeep,
 } from '../../src/backend.js'
-import { InsituError, NotFoundError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import { InsituError, NotFoundError, UnsupportedError } from '../../src/errors.js'
 import type { ClassId, CommitId, Domain, Host, Id, TableId } from '../../src/ids.js'
 import { cellsBytes, chunksIn, opBytes } from '../../src/large-cells.js'
 import { copiesIn, copyHolders, dropCopy, isCopy, keepCopy, noteHolder } from './copies.js'
@@ -172,7 +172,7 @@ export class HostsBackend implements Backend {
     )
     const found = news.map((one, i) => (one === 'same' ? kept[i] : one))
     this.#moved(news.filter((one) => one !== 'same'))
-    await Promise.all(news.map((one, i) => (kept[i] && one !== 'same' ? this.#renew(refs[i]!, one) : undefined)))
+    await Promise.all(news.map(async (one, i) => (kept[i] && one !== 'same' ? this.#renew(refs[i]!, one) : undefined)))
     return found
   }
 
@@ -349,7 +349,7 @@ export class HostsBackend implements Backend {
         at.map((i) => items[i]!),
         host,
       )
-      at.forEach((i, n) => (answers[i] = found[n]))
+      for (const [n, i] of at.entries()) answers[i] = found[n]
     }
     await Promise.all([...groups].map(some))
     return answers

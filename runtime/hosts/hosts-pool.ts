@@ -5,11 +5,13 @@ import { join } from 'node:path'
 import type { Backend } from '../../src/backend.js'
 import { UnavailableError } from '../../src/errors.js'
 import { decodeAnyError, serveBackend } from '../data/backend-port.js'
-import { WorkerLink } from '../engines/worker-link.js'
+import type { Carried } from '../engines/messages.js'
+import type { WorkerLink } from '../engines/worker-link.js'
 import { Agent } from './agent.js'
 import { farFile } from './host-file.js'
 import { HostLink } from './host-link.js'
 import { CATALOGUE_PORTS, type FromAgent, socketOf } from './host-messages.js'
+import { allHere, VALUES_PORT, ValuesOf } from './host-values.js'
 import { HostsBackend } from './hosts-backend.js'
 import { catalogueUrl, claimHosts, fileUrl } from './hosts-folder.js'
 import { SlotLink } from './slot-link.js'
@@ -36,6 +38,7 @@ export class HostsPool {
   readonly #agents: Agent[] = []
   readonly #stillborn: number[]
   readonly #links: readonly HostLink[]
+  readonly #values: readonly ValuesOf[]
   readonly #stores = new Map<number, PoolStore>()
   readonly #slots = new Map<number, SlotLink>()
   #spare: Agent | undefined
@@ -48,6 +51,7 @@ export class HostsPool {
     this.#stillborn = Array.from({ length: count }, () => 0)
     for (let host = 0; host < count; host++) this.#begin(host)
     this.#links = this.#agents.map((_, host) => new HostLink(`host-${host + 1}`, socketOf(this.#sockets, host)))
+    this.#values = this.#links.map((link) => new ValuesOf(link.port(VALUES_PORT), link.host))
     process.once('exit', () => rmSync(this.#sockets, { recursive: true, force: true }))
   }
 
@@ -150,6 +154,22 @@ export class HostsPool {
     for (const { number, folder, whole } of this.#stores.values())
       if (whole === backend) return { store: number, folder, host, count: this.count }
     return undefined
+  }
+
+  // ---- values
+
+  /** A value with everything here. @throws LostValueError */
+  fetch(value: Carried): Promise<Carried> {
+    return allHere(value, async (kept) => {
+      const bytes = await this.#values[kept.h]!.get(kept)
+      this.bytesLoaded += bytes.length
+      return bytes
+    })
+  }
+
+  /** Nobody will ask for a value any more. */
+  release(name: string): void {
+    if (!this.#closed) for (const agent of this.#agents) agent.post({ do: 'release', name })
   }
 
   // ---- stores

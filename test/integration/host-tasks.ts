@@ -1,6 +1,6 @@
 /** Tasks that tell where they run. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { INOUT, StorageDict, StorageObject, t, task, transact } from '../../runtime/index.js'
+import { IN, INOUT, StorageDict, StorageObject, t, task, transact } from '../../runtime/index.js'
 
 export class Cell extends StorageObject {
   n = 0
@@ -56,7 +56,7 @@ export const makeBeside = task(async (cell: Cell, alias: string) => {
 })
 export const makeAt = task(async (_cell: Cell, host: string) => (await new Cell().makePersistent(undefined, { host })).getID()!)
 export const copyHere = task(async (cell: Cell, host: string) => cell.newReplica(host))
-export const addRow = task(async (table: Table, key: string, n: bigint) => void (await table.rows.set({ key }, { n })), { args: [INOUT] })
+export const addRow = task((table: Table, key: string, n: bigint) => table.rows.set({ key }, { n }), { args: [INOUT] })
 export const sumRows = task(async (table: Table) => {
   let sum = 0n
   for await (const [, { n }] of table.rows) sum += n
@@ -71,5 +71,7 @@ export const bothIn = task(async (alias: string, other: string) =>
 )
 export const bytesLike = task((cell: Cell, n: number) => new Uint8Array(n).fill(cell.n))
 export const lengthOf = task((_cell: Cell, bytes: Uint8Array) => [process.pid, bytes.length, bytes[0]!])
+export const lengthOfAll = task((all: Uint8Array[]) => all.reduce((sum, one) => sum + one.length, 0))
+export const fillBytes = task((_cell: Cell, bytes: Uint8Array, n: number) => void bytes.fill(n), { args: [IN, INOUT] })
 export const lengths = task((a: Uint8Array, b: Uint8Array) => a.length + b.length)
 export const killHost = task((_cell: Cell) => process.kill(process.pid, 'SIGKILL'))

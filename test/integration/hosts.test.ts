@@ -4,7 +4,19 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { currentHosts } from '../../runtime/hosts/the-hosts.js'
-import { barrier, connect, executeTask, finish, graphOf, hosts, type Store, stats, transact } from '../../runtime/index.js'
+import {
+  barrier,
+  connect,
+  executeTask,
+  finish,
+  graphOf,
+  hosts,
+  LostValueError,
+  type Store,
+  stats,
+  transact,
+  waitOn,
+} from '../../runtime/index.js'
 import * as t from './host-tasks.js'
 import { thrown } from './thrown.js'
 
@@ -198,6 +210,45 @@ describe('logical hosts', function () {
       process.kill(pidOf('host-3')!, 'SIGKILL')
       await barrier()
       expect(cells.reduce((sum, cell) => sum + cell.n, 0)).to.equal(300)
+    })
+  })
+
+  describe('large values of tasks', () => {
+    it('stay on the host that made them, go to another once, and come to the program when it asks', async () => {
+      const [here, there] = [await cellAt('host-1', 5, 3_000_000), await cellAt('host-2', 6, 3_000_000)]
+      const start = stats()
+      const value = t.bytesLike(here, 1_000_000)
+      expect(await t.lengthOf(here, value)).to.deep.equal([pidOf('host-1'), 1_000_000, 5])
+      expect(await t.lengths(value, value)).to.equal(2_000_000)
+      expect(stats().bytesMoved).to.equal(start.bytesMoved)
+      for (let i = 0; i < 3; i++) expect(await t.lengthOf(there, value)).to.deep.equal([pidOf('host-2'), 1_000_000, 5])
+      const moved = stats().bytesMoved - start.bytesMoved
+      expect(moved).to.be.greaterThan(999_999).and.lessThan(1_001_000)
+      expect((await value)[999_999]).to.equal(5)
+      expect(await t.lengthOf(there, value)).to.deep.equal([pidOf('host-2'), 1_000_000, 5])
+      expect(stats().bytesMoved - start.bytesMoved).to.equal(moved)
+      expect(stats().bytesCarried).to.equal(start.bytesCarried)
+    })
+
+    it('that are written stay as well, and stand in lists', async () => {
+      const here = await cellAt('host-3', 2, 3_000_000)
+      const bytes = new Uint8Array(500_000)
+      t.fillBytes(here, bytes, 7)
+      expect(await t.lengthOf(here, bytes)).to.deep.equal([pidOf('host-3'), 500_000, 7])
+      expect(((await waitOn(bytes)) as Uint8Array)[0]).to.equal(7)
+      const values = [1, 2].map((n) => t.bytesLike(here, n * 100_000))
+      expect(await t.lengthOfAll(values)).to.equal(300_000)
+    })
+
+    it('are lost with their agent: who needs one is told so, and others go on', async () => {
+      const [here, there] = [await cellAt('host-1', 5, 3_000_000), await cellAt('host-2', 6, 3_000_000)]
+      const value = t.bytesLike(here, 1_000_000)
+      expect(await t.lengthOf(here, value)).to.include(1_000_000)
+      process.kill(pidOf('host-1')!, 'SIGKILL')
+      const after = t.lengthOf(there, value)
+      expect(await thrown(() => after)).to.be.instanceOf(LostValueError)
+      expect(await thrown(async () => value)).to.be.instanceOf(LostValueError)
+      expect(await t.nOfCell(here)).to.equal(5)
     })
   })
 
