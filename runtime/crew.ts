@@ -5,7 +5,15 @@ import { localWorkers, type WorkerSource } from './engines/worker-source.js'
 import { hostNames } from './hosts/host-ids.js'
 import { HostsBackend } from './hosts/hosts-backend.js'
 import { currentHosts, theHosts } from './hosts/the-hosts.js'
-import { hostsWanted, type Isolation, isolationWanted, placementIsOff, workersPerHost, workersWanted } from './runtime-config.js'
+import {
+  hostsWanted,
+  type Isolation,
+  isolationWanted,
+  placementIsOff,
+  runAskedFor,
+  workersPerHost,
+  workersWanted,
+} from './runtime-config.js'
 import type { SchedulerOptions } from './scheduler/state.js'
 
 export interface Crew {
@@ -53,7 +61,10 @@ export function crewOf(workers: number | undefined, isolation: Isolation = isola
     workers: count * (workers ?? workersPerHost()),
     hostOf: (worker) => worker % count,
     isSpread: true,
-    values: { fetch: (value) => theHosts().fetch(value), release: (name) => currentHosts()?.release(name) },
+    // A run that may be gone on with keeps what its tasks made in a file.
+    ...(runAskedFor() === undefined && {
+      values: { fetch: (value) => theHosts().fetch(value), release: (name) => currentHosts()?.release(name) },
+    }),
     scheduling: { linkBytesPerUs: LINK_BYTES_PER_US },
   }
 }

@@ -4,7 +4,7 @@ import { prepareWorker } from './engines/spare-worker.js'
 import { entryIsGuarded, isEntry } from './entry.js'
 import { writeRunRecord } from './observe/run-record.js'
 import { abandon, barrier, finish, graphOf, runId, stats } from './runtime-api.js'
-import { isolationWanted, runtimeIsOff } from './runtime-config.js'
+import { isolationWanted, runAskedFor, runtimeIsOff } from './runtime-config.js'
 import { hasTasks } from './tasks/task.js'
 
 /**
@@ -38,6 +38,8 @@ async function run(body: () => void | PromiseLike<void>): Promise<void> {
 async function fail(error: unknown, startedAt: string): Promise<void> {
   process.exitCode = process.exitCode || 1
   console.error(error)
+  const run = runAskedFor()
+  if (run !== undefined) console.error(`insitu: what run ${run} has done is kept: start it again with the same id to go on`)
   await record(startedAt)
   await abandon().catch(() => {})
 }

@@ -205,7 +205,7 @@ export class OffRunner implements TaskRunner {
     return 'the runtime is off: tasks run in the order of their calls'
   }
 
-  async close(): Promise<void> {}
+  async close(_isOver?: boolean): Promise<void> {}
 }
 
 const cancelledError = (task: string, cause: unknown): Error =>

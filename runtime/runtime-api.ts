@@ -173,21 +173,23 @@ export async function hosts(): Promise<readonly string[]> {
 
 /** Waits for all tasks, saves buffered rows, ends workers and closes the default store. */
 export async function finish(): Promise<void> {
+  let isOver = false
   try {
     await barrier()
     const unit = programUnit()
     if (unit instanceof Program) await unit.saveRows()
+    isOver = true
   } finally {
-    await abandon()
+    await abandon(isOver)
   }
 }
 
-/** Ends workers and closes the default store, whatever is pending. */
-export async function abandon(): Promise<void> {
+/** Ends workers and closes the default store, whatever is pending. `isOver`: all went well, nobody will go on with this run. */
+export async function abandon(isOver = false): Promise<void> {
   lastStats = stats()
   const runner = runnerIfAny()
   dropRunner()
-  await runner?.close()
+  await runner?.close(isOver)
   await programUnit()?.store.close()
   await endHosts()
 }

@@ -1,6 +1,7 @@
 /** Settings of the runtime that come from the environment. */
 import { availableParallelism } from 'node:os'
 import { ValidationError } from '../src/errors.js'
+import { isIdText } from '../src/ids.js'
 import { checkHosts } from './hosts/host-ids.js'
 
 /** `INSITU_RUNTIME=off`: task calls run in place, in order. */
@@ -38,6 +39,14 @@ export function workersPerHost(): number {
 
 /** `INSITU_PLACEMENT=off`: tasks do not go to their data; the data go to them. */
 export const placementIsOff = (): boolean => process.env['INSITU_PLACEMENT'] === 'off'
+
+/** `INSITU_RUN`: the id of the run to begin or to go on with; not set: a run of its own. @throws ValidationError ERR_RUN_ID */
+export function runAskedFor(): string | undefined {
+  const asked = process.env['INSITU_RUN']
+  if (!asked) return undefined
+  if (isIdText(asked)) return asked
+  throw new ValidationError(`${asked} is no run id: ids look like 01995f0e-7c1b-7d3a-9a54-0f2f6d1f4b11`, { code: 'ERR_RUN_ID', run: asked })
+}
 
 /** What a worker runs in: a thread of the program's process, or a process of its own, which may crash as a whole. */
 export type Isolation = 'thread' | 'process'

@@ -6,6 +6,7 @@ import { Program } from '../src/unit/program.js'
 import { type Crew, crewOf } from './crew.js'
 import type { TaskRunner } from './current-runtime.js'
 import { Capture } from './driver/capture.js'
+import { Checkpoint } from './driver/checkpoint.js'
 import { Dispatch, type RunParts } from './driver/dispatch.js'
 import { Effects } from './driver/effects.js'
 import { Failures } from './driver/failures.js'
@@ -20,14 +21,18 @@ import { TaskLog } from './driver/task-log.js'
 import { type CallKind, type RunOfRecords, recordOf, type TaskRecord } from './driver/task-record.js'
 import { Waiting } from './driver/waiting.js'
 import { assertDoesNotRunTwice } from './entry.js'
+import { checkpointDir } from './observe/observe-config.js'
 import type { TaskGraph } from './observe/run-record.js'
+import { runAskedFor } from './runtime-config.js'
 import type { Command } from './scheduler/commands.js'
 import { explain as explainTask } from './scheduler/explain.js'
 import { type Future, type FutureSource, TaskFuture } from './tasks/future.js'
 import type { TaskDefinition } from './tasks/task.js'
 
 export class Runtime implements TaskRunner, RunOfRecords {
-  readonly runId = newId()
+  readonly runId: string = runAskedFor() ?? newId()
+  /** Of a run that was given its id. */
+  readonly #checkpoint = runAskedFor() === undefined ? undefined : new Checkpoint(this.runId, checkpointDir())
   readonly #submissions = new Submissions()
   readonly #log = new TaskLog()
   readonly #records = new RecordTable()
@@ -54,6 +59,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
       log: this.#log,
       failures: this.#failures,
       effects: this.#effects,
+      checkpoint: this.#checkpoint,
       values: crew.values && new KeptValues(crew.values, this.#loop),
     }
     this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread)
@@ -69,8 +75,11 @@ export class Runtime implements TaskRunner, RunOfRecords {
   submit(definition: TaskDefinition, target: unknown, args: readonly unknown[]): Future<unknown> {
     const all = definition.method === undefined ? args : [target, ...args]
     const unit = unitIfOpen()
+    const call = this.#checkpoint?.nextCall()
     const source =
-      unit instanceof Program && !isLater(definition, all) ? this.#enter(definition, unit, all) : this.#enterLater(definition, all)
+      unit instanceof Program && !isLater(definition, all)
+        ? this.#enter(definition, unit, all, call)
+        : this.#enterLater(definition, all, call)
     const { signal } = definition.options
     if (signal) this.#cancelWith(signal, source)
     return new TaskFuture(source)
@@ -82,13 +91,13 @@ export class Runtime implements TaskRunner, RunOfRecords {
   }
 
   /** Calls with what is not there yet wait outside of the graph. */
-  #enterLater(definition: TaskDefinition, args: readonly unknown[]): LaterCall {
+  #enterLater(definition: TaskDefinition, args: readonly unknown[], callNumber?: number): LaterCall {
     this.#pending.begin()
     if (!this.#closed) this.#dispatch.startWorkers(this.#pending.count) // while the store opens
     const entered = (async () => {
       const ready = (await whenThere(definition, args)).map(unkept)
       const unit = await currentUnit()
-      return this.#enter(definition.ofTarget?.(ready[0]) ?? definition, unit as Program, ready)
+      return this.#enter(definition.ofTarget?.(ready[0]) ?? definition, unit as Program, ready, callNumber)
     })()
     const call = new LaterCall(entered, definition.name)
     this.#waiting.watch(call)
@@ -97,12 +106,13 @@ export class Runtime implements TaskRunner, RunOfRecords {
     return call
   }
 
-  #enter(definition: TaskDefinition, program: Program, args: readonly unknown[]): TaskRecord {
+  #enter(definition: TaskDefinition, program: Program, args: readonly unknown[], callNumber?: number): TaskRecord {
     if (this.#stuck) throw this.#stuck
     if (this.#closed) throw runEnded(definition.name)
     if (this.crew.isSpread) this.#dispatch.startWorkers(1) // before the call: it goes to its data, which are there already
     const record = this.#capture.take(this.#kindOf(definition, program), args)
     this.#records.add(record)
+    if (callNumber !== undefined) this.#checkpoint!.entered(record, callNumber)
     this.#loop.soon(this.#pending.count === 0)
     this.#pending.begin()
     this.#dispatch.startWorkers(this.#pending.count)
@@ -190,6 +200,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
       retried: totals.retried,
       conflicts: totals.conflicts,
       lost: totals.lost,
+      resumed: this.#checkpoint?.resumed ?? 0,
       workers: this.crew.workers,
       hosts: this.crew.hosts,
       steps,
@@ -211,14 +222,15 @@ export class Runtime implements TaskRunner, RunOfRecords {
 
   // ---- the end
 
-  /** Ends the workers. What is pending is not finished, and its futures reject. */
-  async close(): Promise<void> {
+  /** Ends the workers. What is pending is not finished, and its futures reject. `isOver`: nobody will go on with this run. */
+  async close(isOver = true): Promise<void> {
     process.off('beforeExit', this.#tellUnseen)
     this.#closed = true
     this.#loop.stop()
     await this.#dispatch.close()
     this.#outcomes.abandon()
-    await this.#effects.forgetMarks()
+    if (isOver || !this.#checkpoint) await this.#effects.forgetMarks()
+    this.#checkpoint?.close(isOver)
   }
 
   /** A program that ends without a barrier must not look as if all went well. */

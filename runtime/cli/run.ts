@@ -13,6 +13,7 @@ Everything after the program's name goes to the program. With --json, the last l
 
 Examples:
   $ insitu run app.ts
+  $ insitu run --run new app.ts        one that can be gone on with, should it be killed: --run ID with the id it tells
   $ insitu run --hosts 3 app.ts        three hosts as processes, each with a file of its own
   $ insitu run --hosts 3 --placement off app.ts   the same, data going to the tasks
   $ insitu run --storage nvram:./data consumer.ts experiment1 result1`
@@ -21,6 +22,7 @@ export const runCommand = (): Command =>
   commonOptions(new Command('run'))
     .description('run a program (.ts or .js) with its tasks')
     .option('--hosts <n>', 'logical hosts: a process each, with a file of its own (needs a store of files)')
+    .option('--run <id>', 'begin a run that can be gone on with, or go on with it: a uuid, or new')
     .addOption(new Option('--placement <mode>', 'off: data go to the tasks, not tasks to their data').choices(['on', 'off']))
     .addOption(new Option('--isolation <kind>', 'what a worker runs in').choices(['thread', 'process']))
     .argument('<app>', 'the program')

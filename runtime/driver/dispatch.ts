@@ -7,6 +7,7 @@ import { columnOf } from '../engines/report-box.js'
 import type { RecallTasks, ReplaceWorkers, StartTasks } from '../scheduler/commands.js'
 import { NONE, Status } from '../scheduler/constants.js'
 import { taskDefinition } from '../tasks/task.js'
+import type { Checkpoint, Done } from './checkpoint.js'
 import { Deadlines, type Stopper } from './deadlines.js'
 import type { Effects } from './effects.js'
 import type { Failures } from './failures.js'
@@ -36,6 +37,8 @@ export interface RunParts {
   readonly log: TaskLog
   readonly failures: Failures
   readonly effects: Effects
+  /** Of a run that can be gone on with. */
+  readonly checkpoint: Checkpoint | undefined
   /** Where values may stay on hosts. */
   readonly values: KeptValues | undefined
 }
@@ -103,16 +106,27 @@ export class Dispatch implements Stopper {
     const rows: number[] = []
     const args: Carried[] = []
     const classes = new Set<string>()
-    tasks.forEach((task, i) => {
+    const keys: string[] = []
+    const { checkpoint } = this.run
+    for (let i = 0; i < tasks.length; i++) {
+      const task = tasks[i]!
       const record = this.run.records.get(task)!
       const from = args.length
       for (const arg of record.args) args.push(this.#filled(arg, classes))
+      const done = checkpoint?.done(record, args.slice(from))
+      if (done) {
+        args.length = from
+        this.#resume(worker, record, attempts[i]!, done)
+        continue
+      }
+      if (checkpoint) keys.push(checkpoint.keyOf(task))
       const { index, options } = record.kind.definition
       const isTimed = options.timeoutMs === undefined ? 0 : 1
       rows.push(task, attempts[i]!, index, this.#storeOf(record), args.length - from, isTimed)
       this.run.log.sent(task, worker)
       if (isTimed) this.deadlines.begin(task, attempts[i]!, worker, options.timeoutMs! + LOADING_MS)
-    })
+    }
+    if (rows.length === 0) return
     this.engine.send(
       worker,
       {
@@ -120,9 +134,18 @@ export class Dispatch implements Stopper {
         rows: rows.length > PLAIN_MAX ? Int32Array.from(rows) : rows,
         args,
         ...(classes.size > 0 && { classes: [...classes] }),
+        ...(checkpoint && { keys }),
       },
       taskDefinition,
     )
+  }
+
+  /** An earlier life of the run has done it. */
+  #resume(worker: number, record: TaskRecord, attempt: number, { result, written, changed, home }: Done): void {
+    record.result = result
+    if (written) record.written = new Map(written)
+    if (changed && home) this.#noteChanged(record, changed, home)
+    this.run.loop.note({ on: 'TasksFinished', worker, tasks: [record.task], attempts: [attempt] })
   }
 
   recall({ worker, tasks, attempts, abort }: RecallTasks): void {
@@ -236,6 +259,7 @@ export class Dispatch implements Stopper {
       record.result = results[i]
       if (isKept(record.result)) this.run.values?.noteResult(record, record.result)
     }
+    if (this.run.checkpoint) this.#keepDone(this.run.checkpoint, tasks, results, more)
     for (const { at, written, changed, home } of more) {
       const record = records.get(tasks[at]!)
       if (!record) continue
@@ -245,9 +269,23 @@ export class Dispatch implements Stopper {
     }
   }
 
+  /** In the checkpoint once it is as safe as its store makes it: what is found there is not done again. */
+  #keepDone(checkpoint: Checkpoint, tasks: Report['tasks'], results: Report['results'], more: Report['more']): void {
+    const further = new Map(more.map((one) => [one.at, one]))
+    for (let i = 0; i < tasks.length; i++) {
+      const record = this.run.records.get(tasks[i]!)
+      if (record?.state !== 'pending') continue
+      const args = record.args.map(filled)
+      const { written, changed, home } = further.get(i) ?? {}
+      const keep = (): void => checkpoint.note(record, args, { result: results[i], written, changed, home })
+      if (changed) void Promise.resolve(record.kind.program.store.reached()).then(keep, () => {})
+      else keep()
+    }
+  }
+
   #noteChanged(record: TaskRecord, ids: readonly string[], home: readonly [string, string]): void {
     record.changed = true
-    this.run.effects.note(record, ids, home, `${this.run.runId}/${record.task}`)
+    this.run.effects.note(record, ids, home, this.run.checkpoint?.keyOf(record.task) ?? `${this.run.runId}/${record.task}`)
   }
 
   #onLost(worker: number, why: Error, thrown?: Uint8Array): void {

@@ -48,6 +48,8 @@ export interface TasksMessage {
   readonly args: readonly Carried[]
   /** Classes of persistent objects among the arguments. */
   readonly classes?: readonly string[]
+  /** Keys of the tasks, where they are not the run's id and the task's number. */
+  readonly keys?: readonly string[]
 }
 
 export interface RecallMessage {

@@ -107,7 +107,7 @@ async function openOnHost(
   return new Store(besideAgent(agent, file, host, count), { ack: ack as 'committed', leaseMs: HOSTS_LEASE_MS })
 }
 
-function takeTasks({ rows, args, classes }: TasksMessage): void {
+function takeTasks({ rows, args, classes, keys }: TasksMessage): void {
   const ready = classes && knowClasses(classes)
   let from = 0
   for (let at = 0; at < rows.length; at += ROW) {
@@ -119,7 +119,7 @@ function takeTasks({ rows, args, classes }: TasksMessage): void {
       place: places.get(rows[at + 2]!)!,
       store: stores.get(rows[at + 3]!)!,
       args: args.slice(from, from + count),
-      key: `${runId}/${task}`,
+      key: keys?.[at / ROW] ?? `${runId}/${task}`,
       isTimed: rows[at + 5] === 1,
       ready,
     }

@@ -43,7 +43,7 @@ stream.on('error', () => process.exit())
 stream.on('close', () => process.exit())
 process.on('SIGINT', () => {}) // the program decides what it means
 
-let me = { host: 0, count: 0, sockets: '' }
+let me = { host: 0, count: 0, sockets: '', keeps: true }
 let server: Server | undefined
 let values: HostValues | undefined
 const peers: HostLink[] = []
@@ -77,8 +77,8 @@ control.on('message', (message: ToAgent) => {
 // An agent in waiting has a thread in waiting.
 prepareWorker('thread', { url: 'nvram:' })
 
-function become({ host, count, sockets }: typeof me): void {
-  me = { host, count, sockets }
+function become({ host, count, sockets, keeps }: typeof me): void {
+  me = { host, count, sockets, keeps }
   mkdirSync(sockets, { recursive: true, mode: 0o700 })
   rmSync(socketOf(sockets, host), { force: true }) // of the agent before
   server = createServer((socket) => welcome(socket))
@@ -166,7 +166,7 @@ function start(slot: number): void {
   const one: Slot = { link, served: [] }
   slots.set(slot, one)
   link.hear({
-    onMessage: (message) => tell({ do: 'from', slot, message: message.do === 'report' ? values!.keepOf(message) : message }),
+    onMessage: (message) => tell({ do: 'from', slot, message: message.do === 'report' && me.keeps ? values!.keepOf(message) : message }),
     onEnd: (why) => {
       for (const served of one.served) served.close()
       slots.delete(slot)
@@ -195,14 +195,14 @@ function pass(slot: number, message: Extract<ToAgent, { do: 'to' }>['message']):
 }
 
 /** Each task is handed over when what it takes is here; one whose value is lost fails. */
-async function passTasks(slot: number, one: Slot, { rows, args, classes, ...message }: TasksMessage): Promise<void> {
+async function passTasks(slot: number, one: Slot, { rows, args, classes, keys, ...message }: TasksMessage): Promise<void> {
   let from = 0
   for (let at = 0; at < rows.length; at += ROW) {
     const row = Array.from(rows.slice(at, at + ROW))
     const own = args.slice(from, from + row[4]!)
     from += row[4]!
     Promise.all(own.map((arg) => allHere(arg, (kept) => values!.bytesOf(kept)))).then(
-      (here) => one.link.post({ ...message, rows: row, args: here, ...(classes && { classes }) }),
+      (here) => one.link.post({ ...message, rows: row, args: here, ...(classes && { classes }), ...(keys && { keys: [keys[at / ROW]!] }) }),
       (error: unknown) => tell({ do: 'from', slot, message: { ...NOTHING_TO_REPORT, failed: [failed(row, error)] } }),
     )
   }

@@ -3,8 +3,8 @@ import type { FromWorker, ToWorker } from '../engines/messages.js'
 import type { StoreMessage } from '../engines/worker.js'
 
 export type ToAgent =
-  /** It becomes a host: from now on it listens for the others in a folder of sockets. */
-  | { readonly do: 'become'; readonly host: number; readonly count: number; readonly sockets: string }
+  /** `keeps`: whether large values of tasks stay with it. It becomes a host: from now on it listens for the others in a folder of sockets. */
+  | { readonly do: 'become'; readonly host: number; readonly count: number; readonly sockets: string; readonly keeps: boolean }
   /** Opens its file of a store. */
   | { readonly do: 'open'; readonly store: number; readonly folder: string }
   | { readonly do: 'close'; readonly store: number }

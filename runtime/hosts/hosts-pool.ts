@@ -47,7 +47,11 @@ export class HostsPool {
   #held = false
   #closed = false
 
-  constructor(readonly count: number) {
+  constructor(
+    readonly count: number,
+    /** Whether large values of tasks stay with the hosts that made them. */
+    readonly keepsValues: boolean,
+  ) {
     this.#stillborn = Array.from({ length: count }, () => 0)
     for (let host = 0; host < count; host++) this.#begin(host)
     this.#links = this.#agents.map((_, host) => new HostLink(`host-${host + 1}`, socketOf(this.#sockets, host)))
@@ -63,7 +67,7 @@ export class HostsPool {
     this.#agents[host] = agent
     agent.hear({ onMessage: (message) => this.#onMessage(host, message), onEnd: (why) => this.#onEnd(host, agent, why) })
     agent.hold(this.#held)
-    agent.post({ do: 'become', host, count: this.count, sockets: this.#sockets })
+    agent.post({ do: 'become', host, count: this.count, sockets: this.#sockets, keeps: this.keepsValues })
     for (const store of this.#stores.values()) this.#openAt(host, store)
   }
 
