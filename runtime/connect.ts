@@ -5,7 +5,7 @@ import { registerClass } from '../src/classes/class-registry.js'
 import { Store, type StoreOptions } from '../src/store.js'
 import { programUnit, setDefaultOpener, setProgramUnit } from '../src/unit/context.js'
 import type { UnitOfWork } from '../src/unit/unit-of-work.js'
-import { warmWorker } from './engines/spare-worker.js'
+import { warmSpare } from './engines/spare-worker.js'
 import { HOSTS_LEASE_MS } from './hosts/host-places.js'
 import { claimHosts, folderFor, folderOf } from './hosts/hosts-folder.js'
 import { openOnHosts } from './hosts/the-hosts.js'
@@ -34,7 +34,7 @@ export async function connect(where?: string | Backend, options: ConnectOptions 
 async function openAt(url: string): Promise<Backend> {
   const folder = hostsWanted() === undefined ? undefined : folderOf(url)
   if (folder === undefined) {
-    warmWorker(url)
+    warmSpare({ url })
     return openBackend(url)
   }
   // Without the runtime there are no agents: the files are the same ones, opened here.

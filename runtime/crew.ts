@@ -87,7 +87,7 @@ const localCrew = (workers: number | undefined, isolation: Isolation): Crew => (
 
 const hostWorkers = (): WorkerSource => ({
   take: (host) => theHosts().worker(host),
-  prepare: () => currentHosts()?.prepareSpare(),
-  hold: (held) => currentHosts()?.hold(held),
+  prepare: ({ modules = [] }) => currentHosts()?.prepareSpare(modules),
+  hold: (held) => (held ? theHosts() : currentHosts())?.hold(held),
   close: async () => {}, // the stores need their agents for longer
 })

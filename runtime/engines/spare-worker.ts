@@ -20,9 +20,9 @@ export function prepareWorker(isolation: Isolation, warm?: Omit<WarmMessage, 'do
   if (warm) link.post({ do: 'warm', ...warm })
 }
 
-/** Lets the worker that waits load what a store of this url needs. */
-export function warmWorker(url: string): void {
-  spare?.link.post({ do: 'warm', url })
+/** Lets the worker that waits load what will be needed. */
+export function warmSpare(warm: Omit<WarmMessage, 'do'>): void {
+  spare?.link.post({ do: 'warm', ...warm })
 }
 
 /** The worker that was prepared, else a new one. */

@@ -11,7 +11,7 @@ import { encodeError } from '../data/carry.js'
 import { Frames } from '../data/frames.js'
 import type { Port } from '../data/port.js'
 import { type Report, ROW, type TasksMessage } from '../engines/messages.js'
-import { prepareWorker, takeWorker } from '../engines/spare-worker.js'
+import { prepareWorker, takeWorker, warmSpare } from '../engines/spare-worker.js'
 import type { StoreMessage } from '../engines/worker.js'
 import type { WorkerLink } from '../engines/worker-link.js'
 import { dropCopy } from './copies.js'
@@ -38,9 +38,12 @@ const stream = new Socket({ fd: 3 })
 const frames = new Frames(stream)
 const control = frames.port(0)
 control.ref()
-// Without the program there is nothing to do.
-stream.on('error', () => process.exit())
-stream.on('close', () => process.exit())
+// Without the program there is nothing to do, and nobody else to remove the sockets.
+stream.on('error', () => {})
+stream.on('close', () => {
+  if (me.sockets) rmSync(me.sockets, { recursive: true, force: true })
+  process.exit()
+})
 process.on('SIGINT', () => {}) // the program decides what it means
 
 let me = { host: 0, count: 0, sockets: '', keeps: true }
@@ -59,6 +62,8 @@ control.on('message', (message: ToAgent) => {
   switch (message.do) {
     case 'become':
       return become(message)
+    case 'warm':
+      return warmSpare({ modules: message.modules })
     case 'open':
       return void open(message.store, message.folder)
     case 'close':

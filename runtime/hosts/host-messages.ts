@@ -5,6 +5,8 @@ import type { StoreMessage } from '../engines/worker.js'
 export type ToAgent =
   /** `keeps`: whether large values of tasks stay with it. It becomes a host: from now on it listens for the others in a folder of sockets. */
   | { readonly do: 'become'; readonly host: number; readonly count: number; readonly sockets: string; readonly keeps: boolean }
+  /** Loads, in the thread that waits, what tasks will need. */
+  | { readonly do: 'warm'; readonly modules: readonly string[] }
   /** Opens its file of a store. */
   | { readonly do: 'open'; readonly store: number; readonly folder: string }
   | { readonly do: 'close'; readonly store: number }

@@ -44,7 +44,9 @@ export class HostsPool {
   #spare: Agent | undefined
   #nextStore = 1
   #nextSlot = 0
+  /** Whether tasks are pending, and stores that are being opened. */
   #held = false
+  #opening = 0
   #closed = false
 
   constructor(
@@ -66,7 +68,7 @@ export class HostsPool {
     this.#spare = undefined
     this.#agents[host] = agent
     agent.hear({ onMessage: (message) => this.#onMessage(host, message), onEnd: (why) => this.#onEnd(host, agent, why) })
-    agent.hold(this.#held)
+    agent.hold(this.#isHeld)
     agent.post({ do: 'become', host, count: this.count, sockets: this.#sockets, keeps: this.keepsValues })
     for (const store of this.#stores.values()) this.#openAt(host, store)
   }
@@ -124,11 +126,19 @@ export class HostsPool {
   /** Keeps the program alive while tasks are pending, and no longer. */
   hold(held: boolean): void {
     this.#held = held
-    for (const agent of this.#agents) agent.hold(held)
+    this.#holdAll()
+  }
+
+  get #isHeld(): boolean {
+    return this.#held || this.#opening > 0
+  }
+
+  #holdAll(): void {
+    for (const agent of this.#agents) agent.hold(this.#isHeld)
   }
 
   /** Has an agent ready to stand in for one that is lost. */
-  prepareSpare(): void {
+  prepareSpare(modules: readonly string[]): void {
     if (this.#closed || this.#spare) return
     const spare = new Agent()
     spare.hear({
@@ -138,6 +148,7 @@ export class HostsPool {
       },
     })
     this.#spare = spare
+    spare.post({ do: 'warm', modules })
   }
 
   /** For tests: the process of a host's agent. */
@@ -190,7 +201,8 @@ export class HostsPool {
       const settle = (error?: unknown): void => (error === undefined ? resolve() : reject(error))
       this.#stores.set(number, { number, folder, catalogue, whole, waiting: new Set(this.#agents.keys()), settle })
     })
-    this.hold(true) // while it opens
+    this.#opening++
+    this.#holdAll()
     try {
       for (let host = 0; host < this.count; host++) this.#openAt(host, this.#stores.get(number)!)
       await opened
@@ -199,7 +211,8 @@ export class HostsPool {
       await this.#close(number)
       throw error
     } finally {
-      this.hold(false)
+      this.#opening--
+      this.#holdAll()
     }
   }
 

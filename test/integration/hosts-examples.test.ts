@@ -1,9 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
 import { root } from '../tools/test-files.js'
-import { assertOk, type Ended, insitu } from './processes.js'
+import { assertOk, type Ended, insitu, node } from './processes.js'
 
 interface Closing {
   readonly tasks: number
@@ -101,6 +102,23 @@ describe('examples on logical hosts', function () {
     expect(drawing).to.include('on host-2')
     const gone = assertOk(await insitu(['gc', '--storage', storage, '--json']))
     expect(gone.stdout).not.to.include('#Values')
+  })
+
+  it('a program that neither begins nor ends by main, and one on a store that is no file, run and end too', async () => {
+    const tasks = pathToFileURL(join(root, 'dist/test/integration/hostile-tasks.js')).href
+    await writeFile(
+      join(folder, 'bare.mjs'),
+      `import { addN, loopForeverBriefly, newBox, nOf, square } from '${tasks}'
+       console.log(await square(4))
+       await loopForeverBriefly().catch((error) => console.log(error.code))
+       const box = await newBox(1)
+       await addN(box, 2)
+       console.log(await nOf(box))`,
+    )
+    for (const storage of [`nvram:${join(folder, 'bare')}`, 'memory:']) {
+      const { code, stdout } = await node([join(folder, 'bare.mjs')], { storage, stateFolder: folder, env: { INSITU_HOSTS: '3' } })
+      expect([storage, code, stdout]).to.deep.equal([storage, 0, '16\nERR_TASK_TIMEOUT\n3\n'])
+    }
   })
 
   it('wrong numbers of hosts are wrong usage', async () => {
