@@ -3,8 +3,10 @@ import { isMainThread } from 'node:worker_threads'
 import { UnsupportedError } from '../src/errors.js'
 import { type StorageObject, stateOf } from '../src/objects/storage-object.js'
 import { unitIfOpen } from '../src/unit/context.js'
+import { Transaction } from '../src/unit/transaction.js'
 import { type Future, futureOf } from './tasks/future.js'
 import type { TaskDefinition } from './tasks/task.js'
+import { currentAttempt } from './tasks/running.js'
 import { joinGroup } from './tasks/task-group.js'
 
 /** What takes task calls of the main program. */
@@ -58,13 +60,21 @@ export function callRuntime(
     )
   const future =
     !isProgramThread() || inTask
-      ? futureOf(runInPlace(definition, target, args), definition.name)
+      ? futureOf(inside(definition, target, args), definition.name)
       : theRunner().submit(definition, target, args)
   joinGroup(future)
   return future
 }
 
 const placeOf = ({ site, name }: TaskDefinition): string => (site ? `${site.url}:${site.line}` : name)
+
+/** A call of a task's body is the task's child; one of a transaction is part of it. */
+function inside(definition: TaskDefinition, target: unknown, args: readonly unknown[]): Promise<unknown> {
+  const attempt = currentAttempt()
+  const unit = unitIfOpen()
+  if (!attempt?.scope || !(unit instanceof Transaction)) return runInPlace(definition, target as StorageObject, args)
+  return attempt.scope.call(attempt, unit, definition, definition.method === undefined ? args : [target, ...args])
+}
 
 async function runInPlace(
   definition: TaskDefinition,

@@ -13,6 +13,7 @@ import { Failures } from './driver/failures.js'
 import { KeptValues } from './driver/kept-values.js'
 import { LaterCall, mustWait, unkept, whenThere } from './driver/later-call.js'
 import { Loop } from './driver/loop.js'
+import { NestedCalls } from './driver/nested-calls.js'
 import { Outcomes, runEnded } from './driver/outcomes.js'
 import { Pending } from './driver/pending.js'
 import { RecordTable } from './driver/record-table.js'
@@ -40,6 +41,11 @@ export class Runtime implements TaskRunner, RunOfRecords {
   readonly #failures = new Failures(this.#log)
   readonly #capture: Capture
   readonly #loop: Loop
+  readonly #nested = new NestedCalls({
+    runningOn: (worker, task) => this.#dispatch.runningOn(worker, task),
+    enter: (kind, args, parent) => this.#add(this.#capture.takeCalled(kind, args, parent.task)),
+    answer: (worker, message) => this.#dispatch.engine.answer(worker, message),
+  })
   readonly #dispatch: Dispatch
   readonly #pending: Pending
   readonly #outcomes: Outcomes
@@ -63,7 +69,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
       values: crew.values && new KeptValues(crew.values, this.#loop),
     }
     this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread)
-    this.#dispatch = new Dispatch(parts, crew, (why) => this.#giveUp(why))
+    this.#dispatch = new Dispatch(parts, crew, (why) => this.#giveUp(why), this.#nested)
     this.#pending = new Pending((busy) => this.#dispatch.engine.hold(busy))
     this.#outcomes = new Outcomes(parts, this.#pending, () => this.#dispatch.deadlines)
     this.#waiting = new Waiting(this.#capture, this.#outcomes, this.#effects, this.#pending)
@@ -110,9 +116,13 @@ export class Runtime implements TaskRunner, RunOfRecords {
     if (this.#stuck) throw this.#stuck
     if (this.#closed) throw runEnded(definition.name)
     if (this.crew.isSpread) this.#dispatch.startWorkers(1) // before the call: it goes to its data, which are there already
-    const record = this.#capture.take(this.#kindOf(definition, program), args)
-    this.#records.add(record)
+    const record = this.#add(this.#capture.take(this.#kindOf(definition, program), args))
     if (callNumber !== undefined) this.#checkpoint!.entered(record, callNumber)
+    return record
+  }
+
+  #add(record: TaskRecord): TaskRecord {
+    this.#records.add(record)
     this.#loop.soon(this.#pending.count === 0)
     this.#pending.begin()
     this.#dispatch.startWorkers(this.#pending.count)

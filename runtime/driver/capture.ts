@@ -5,7 +5,8 @@ import { isStorageObject, type StorageObject, stateOf } from '../../src/objects/
 import { tableOf } from '../../src/unit/table-binding.js'
 import { directionAt } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
-import { carry } from '../data/carry.js'
+import { carry, objectsIn } from '../data/carry.js'
+import type { Carried } from '../engines/messages.js'
 import { assertImportable } from '../entry.js'
 import { Access, Kind } from '../scheduler/constants.js'
 import { type Direction, isWriting } from '../tasks/directions.js'
@@ -67,6 +68,19 @@ export class Capture {
       submissions.abandon(before)
       throw error
     }
+  }
+
+  /** Takes a call that a task has made: its arguments are on their way already, and it waits for nothing. */
+  takeCalled(kind: CallKind, args: readonly Carried[], parent: number): TaskRecord {
+    const { submissions, log } = this
+    const task = submissions.next
+    const refs = args.flatMap((arg, i) => objectsIn(arg).map(({ id }) => ({ id, isWritten: isWriting(directionOf(kind, i)) })))
+    const at = refs.find(({ isWritten }) => isWritten) ?? refs[0]
+    const host = this.pins && at ? this.#locations.hostOf(at.id, kind.program) : undefined
+    const record = new TaskRecord(task, submissions.add(kind.definition, host), kind, args as readonly Arg[])
+    log.add(kind.definition.index)
+    log.draw(parent, task)
+    return record
   }
 
   /** Tasks that use an object and are not over, or whose failure nobody has seen. */

@@ -70,7 +70,8 @@ export class Checkpoint {
 
   /** What an earlier life of the run has of this task. */
   done(record: TaskRecord, args: readonly Carried[]): Done | undefined {
-    const line = this.#known.get(this.#calls.get(record.task)!)
+    const call = this.#calls.get(record.task)
+    const line = call === undefined ? undefined : this.#known.get(call)
     if (line?.name !== nameOf(record) || line.given !== printOf(args)) return undefined
     this.resumed++
     return line
@@ -78,9 +79,10 @@ export class Checkpoint {
 
   /** Keeps what a task has made. */
   note(record: TaskRecord, args: readonly Carried[], done: Done): void {
-    if (this.#file === undefined) return
+    const call = this.#calls.get(record.task)
+    if (this.#file === undefined || call === undefined) return // a child of a task is kept with its parent
     const { result, written, changed, home } = done
-    const line: Line = { call: this.#calls.get(record.task)!, name: nameOf(record), given: printOf(args), result, written, changed, home }
+    const line: Line = { call, name: nameOf(record), given: printOf(args), result, written, changed, home }
     const body = encodeWire(line)
     const bytes = Buffer.alloc(HEAD_BYTES + body.length)
     bytes.writeUInt32LE(body.length, 0)

@@ -13,6 +13,7 @@ import type { Effects } from './effects.js'
 import type { Failures } from './failures.js'
 import { isKept, type KeptValues } from './kept-values.js'
 import type { Loop } from './loop.js'
+import type { NestedCalls } from './nested-calls.js'
 import type { RecordTable } from './record-table.js'
 import type { TaskLog } from './task-log.js'
 import { type Arg, filled, type TaskRecord } from './task-record.js'
@@ -59,6 +60,7 @@ export class Dispatch implements Stopper {
     readonly crew: Crew,
     /** No worker can be started. */
     readonly onStuck: (why: Error) => void,
+    readonly nested: NestedCalls,
   ) {
     const events: EngineEvents = {
       onReady: (worker) => this.#tell(() => this.#onReady(worker)),
@@ -70,9 +72,11 @@ export class Dispatch implements Stopper {
       onNamed: (fn, name) => {
         taskDefinition(fn).name = name
       },
+      onSlots: (worker, slots) => this.#tell(() => run.loop.note({ on: 'SlotsChanged', worker, slots })),
+      onCall: (worker, message) => this.#tell(() => this.nested.call(worker, message)),
       onLost: (worker, why, thrown) => this.#tell(() => this.#onLost(worker, why, thrown)),
     }
-    this.engine = new LocalEngine(run.runId, events, crew.source)
+    this.engine = new LocalEngine(run.runId, events, crew.source, crew.workers)
   }
 
   /** Bytes of encoded values that went to workers with their tasks. */
@@ -108,6 +112,7 @@ export class Dispatch implements Stopper {
     const classes = new Set<string>()
     const keys: string[] = []
     const { checkpoint } = this.run
+    const haveKeys = checkpoint !== undefined || this.nested.isAny
     for (let i = 0; i < tasks.length; i++) {
       const task = tasks[i]!
       const record = this.run.records.get(task)!
@@ -119,7 +124,7 @@ export class Dispatch implements Stopper {
         this.#resume(worker, record, attempts[i]!, done)
         continue
       }
-      if (checkpoint) keys.push(checkpoint.keyOf(task))
+      if (haveKeys) keys.push(this.#keyOf(task))
       const { index, options } = record.kind.definition
       const isTimed = options.timeoutMs === undefined ? 0 : 1
       rows.push(task, attempts[i]!, index, this.#storeOf(record), args.length - from, isTimed)
@@ -134,7 +139,7 @@ export class Dispatch implements Stopper {
         rows: rows.length > PLAIN_MAX ? Int32Array.from(rows) : rows,
         args,
         ...(classes.size > 0 && { classes: [...classes] }),
-        ...(checkpoint && { keys }),
+        ...(haveKeys && { keys }),
       },
       taskDefinition,
     )
@@ -172,6 +177,12 @@ export class Dispatch implements Stopper {
     return tasks.status[task] === Status.ASSIGNED && tasks.attempt[task] === attempt && tasks.at[task] === worker
   }
 
+  runningOn(worker: number, task: number): TaskRecord | undefined {
+    const { tasks } = this.run.loop.state
+    const isThere = tasks.status[task] === Status.ASSIGNED && tasks.at[task] === worker
+    return isThere ? this.run.records.get(task) : undefined
+  }
+
   isCommitting(worker: number): boolean {
     return this.engine.isCommitting(worker)
   }
@@ -197,6 +208,11 @@ export class Dispatch implements Stopper {
   }
 
   // ---- sending
+
+  /** Under which a task's mark stands. */
+  #keyOf(task: number): string {
+    return this.nested.keyOf(task) ?? this.run.checkpoint?.keyOf(task) ?? `${this.run.runId}/${task}`
+  }
 
   #storeOf(record: TaskRecord): number {
     return this.engine.storeIndex(record.kind.program.store)
@@ -260,12 +276,13 @@ export class Dispatch implements Stopper {
       if (isKept(record.result)) this.run.values?.noteResult(record, record.result)
     }
     if (this.run.checkpoint) this.#keepDone(this.run.checkpoint, tasks, results, more)
-    for (const { at, written, changed, home } of more) {
+    for (const { at, written, changed, home, children } of more) {
       const record = records.get(tasks[at]!)
       if (!record) continue
       if (written) record.written = new Map(written)
       for (const [, value] of written ?? []) if (isKept(value)) this.run.values?.noteWritten(value)
       if (changed && home) this.#noteChanged(record, changed, home)
+      for (const child of children ?? []) this.run.effects.note(record, child.changed, child.home, child.key)
     }
   }
 
@@ -285,7 +302,8 @@ export class Dispatch implements Stopper {
 
   #noteChanged(record: TaskRecord, ids: readonly string[], home: readonly [string, string]): void {
     record.changed = true
-    this.run.effects.note(record, ids, home, this.run.checkpoint?.keyOf(record.task) ?? `${this.run.runId}/${record.task}`)
+    this.run.effects.note(record, ids, home, this.#keyOf(record.task))
+    this.nested.noteChanged(record.task, ids, home)
   }
 
   #onLost(worker: number, why: Error, thrown?: Uint8Array): void {

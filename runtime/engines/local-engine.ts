@@ -5,7 +5,16 @@ import type { Store } from '../../src/store.js'
 import { copyCalls, type ServedBackend, serveBackend } from '../data/backend-port.js'
 import { moduleFor } from '../open-backend.js'
 import type { TaskDefinition } from '../tasks/task.js'
-import { type Carried, type FnPlace, type FromWorker, type Report, ROW, type TasksMessage } from './messages.js'
+import {
+  type AnswerMessage,
+  type CallMessage,
+  type Carried,
+  type FnPlace,
+  type FromWorker,
+  type Report,
+  ROW,
+  type TasksMessage,
+} from './messages.js'
 import type { WorkerLink } from './worker-link.js'
 import type { WorkerSource } from './worker-source.js'
 
@@ -14,6 +23,8 @@ export interface EngineEvents {
   onReport(worker: number, report: Report): void
   onBegan(worker: number, task: number, attempt: number): void
   onNamed(fn: number, name: string): void
+  onSlots(worker: number, slots: number): void
+  onCall(worker: number, message: CallMessage): void
   /** `thrown`: what it died of in encoded form, if it could tell. */
   onLost(worker: number, why: Error, thrown?: Uint8Array): void
 }
@@ -28,6 +39,8 @@ interface Lane {
 export class LocalEngine {
   readonly #lanes = new Map<number, Lane>()
   readonly #stores: Store[] = []
+  /** Modules of classes that workers told of. */
+  readonly #classes = new Map<string, string>()
   /** Modules of the tasks that were sent. */
   readonly #modules = new Set<string>()
   #held = false
@@ -36,6 +49,7 @@ export class LocalEngine {
     readonly runId: string,
     readonly events: EngineEvents,
     readonly source: WorkerSource,
+    readonly workers: number,
   ) {}
 
   /** Starts the worker of an index. */
@@ -47,7 +61,7 @@ export class LocalEngine {
       onMessage: (message) => this.#hear(worker, lane, message),
       onEnd: (why, thrown) => this.#end(worker, lane, why, thrown),
     })
-    link.post({ do: 'run', runId: this.runId })
+    link.post({ do: 'run', runId: this.runId, others: this.workers - 1 })
     if (this.#held) link.ref()
     else link.unref()
   }
@@ -63,6 +77,11 @@ export class LocalEngine {
     else if (message.do === 'ready') this.events.onReady(worker)
     else if (message.do === 'began') this.events.onBegan(worker, message.task, message.attempt)
     else if (message.do === 'named') this.events.onNamed(message.fn, message.name)
+    else if (message.do === 'slots') this.events.onSlots(worker, message.slots)
+    else if (message.do === 'call') {
+      for (const { id, url } of message.classes) this.#classes.set(id, url)
+      this.events.onCall(worker, message)
+    }
   }
 
   #end(worker: number, lane: Lane, why: Error, thrown?: Uint8Array): void {
@@ -97,6 +116,10 @@ export class LocalEngine {
     }
     for (const id of classes ?? []) if (!lane.classes.has(id)) this.#sendClass(lane, id)
     lane.link.post(message)
+  }
+
+  answer(worker: number, message: AnswerMessage): void {
+    this.#lanes.get(worker)?.link.post(message)
   }
 
   recall(worker: number, tasks: readonly number[], attempts: readonly number[], abort: boolean): void {
@@ -150,7 +173,7 @@ export class LocalEngine {
   #sendClass(lane: Lane, id: string): void {
     lane.classes.add(id)
     const ctor = findConstructor(id as ClassId)
-    const url = ctor && classOf(ctor).url
+    const url = (ctor && classOf(ctor).url) ?? this.#classes.get(id)
     if (url) lane.link.post({ do: 'classes', classes: [{ id, url }] })
   }
 }

@@ -1,5 +1,6 @@
 /** What driver and workers say to each other. Plain data for structured clone; anything of the user's is encoded bytes. */
 
+import type { Outcome } from '../attempt.js'
 import type { Ints } from '../scheduler/events.js'
 
 /** How an argument or result travels. Primitives as they are; ids instead of persistent objects. */
@@ -69,8 +70,34 @@ export interface WarmMessage {
   readonly modules?: readonly string[]
 }
 
+/** What became of a child that a worker had others run. */
+export interface AnswerMessage {
+  readonly do: 'answer'
+  readonly call: number
+  readonly outcome?: Outcome
+  readonly error?: Uint8Array
+}
+
+/** A task has called a task that somebody else may run. */
+export interface CallMessage {
+  readonly do: 'call'
+  readonly call: number
+  /** The task whose body called it, by itself or through others that ran in place. */
+  readonly task: number
+  readonly key: string
+  readonly args: readonly Carried[]
+  readonly classes: readonly ClassPlace[]
+  readonly fn: Omit<FnPlace, 'index'> & {
+    readonly policy: string
+    readonly priority: number | undefined
+    readonly timeoutMs: number | undefined
+  }
+}
+
 export type ToWorker =
-  | { readonly do: 'run'; readonly runId: string }
+  /** `others`: workers beside it. */
+  | { readonly do: 'run'; readonly runId: string; readonly others: number }
+  | AnswerMessage
   | WarmMessage
   | { readonly do: 'fns'; readonly fns: readonly FnPlace[] }
   | { readonly do: 'classes'; readonly classes: readonly ClassPlace[] }
@@ -87,6 +114,14 @@ export interface DoneMore {
   readonly changed?: readonly string[] | undefined
   /** Where its mark stands. */
   readonly home?: readonly [id: string, classId: string] | undefined
+  readonly children?: readonly ChildEffects[] | undefined
+}
+
+/** What a child of a task left behind in the stores, under which mark. */
+export interface ChildEffects {
+  readonly key: string
+  readonly changed: readonly string[]
+  readonly home: readonly [id: string, classId: string]
 }
 
 export interface TaskBad {
@@ -127,5 +162,8 @@ export type FromWorker =
   /** The body of a task of limited time begins. */
   | { readonly do: 'began'; readonly task: number; readonly attempt: number }
   | { readonly do: 'named'; readonly fn: number; readonly name: string }
+  | CallMessage
+  /** How many tasks it can run: more than one while some only wait for their children. */
+  | { readonly do: 'slots'; readonly slots: number }
   /** A process that ends because of an error nobody caught. */
   | { readonly do: 'dying'; readonly error: Uint8Array }

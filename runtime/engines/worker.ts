@@ -6,7 +6,7 @@ import type { ClassId } from '../../src/ids.js'
 import { Store } from '../../src/store.js'
 import { setDefaultOpener } from '../../src/unit/context.js'
 import { runsInWorker } from '../current-runtime.js'
-import { remoteBackend } from '../data/backend-port.js'
+import { decodeAnyError, remoteBackend } from '../data/backend-port.js'
 import type { Port } from '../data/port.js'
 import { besideAgent } from '../hosts/beside-agent.js'
 import { domainOf, HOSTS_LEASE_MS, placesOf } from '../hosts/host-places.js'
@@ -14,6 +14,7 @@ import { fileUrl } from '../hosts/hosts-folder.js'
 import { importModule } from '../import-module.js'
 import { makeBackend } from '../open-backend.js'
 import { type FnPlace, type FromWorker, type RecallMessage, ROW, type TasksMessage, type ToWorker, type WarmMessage } from './messages.js'
+import { Others } from './elsewhere.js'
 import { ReportBox } from './report-box.js'
 import { type Queued, TaskLane } from './task-lane.js'
 
@@ -39,7 +40,11 @@ const places = new Map<number, FnPlace>()
 const classModules = new Map<string, string>()
 const imported = new Map<string, Promise<object>>()
 const box = new ReportBox((report, moved) => parent.postMessage(report, moved))
-const lane = new TaskLane(box, (message) => parent.postMessage(message))
+const others = new Others(
+  (message) => parent.postMessage(message),
+  ({ error }) => decodeAnyError(error!),
+)
+const lane = new TaskLane(box, (message) => parent.postMessage(message), others)
 
 function hear(message: ToWorker | StoreMessage): void {
   switch (message.do) {
@@ -47,7 +52,10 @@ function hear(message: ToWorker | StoreMessage): void {
       return takeStore(message)
     case 'run':
       runId = message.runId
+      others.count = message.others
       return
+    case 'answer':
+      return others.answer(message)
     case 'warm':
       return warm(message)
     case 'fns':

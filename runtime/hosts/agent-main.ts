@@ -10,7 +10,7 @@ import { copyCalls, remoteBackend, type ServedBackend, serveBackend } from '../d
 import { encodeError } from '../data/carry.js'
 import { Frames } from '../data/frames.js'
 import type { Port } from '../data/port.js'
-import { type Report, ROW, type TasksMessage } from '../engines/messages.js'
+import { type AnswerMessage, type Report, ROW, type TasksMessage } from '../engines/messages.js'
 import { prepareWorker, takeWorker, warmSpare } from '../engines/spare-worker.js'
 import type { StoreMessage } from '../engines/worker.js'
 import type { WorkerLink } from '../engines/worker-link.js'
@@ -195,6 +195,7 @@ function pass(slot: number, message: Extract<ToAgent, { do: 'to' }>['message']):
   const one = slots.get(slot)
   if (!one) return
   if (message.do === 'store') openFor(one, message)
+  else if (message.do === 'answer' && message.outcome && holdsKept(message.outcome.result)) void passAnswer(one, message, message.outcome)
   else if (message.do === 'tasks' && message.args.some(holdsKept)) void passTasks(slot, one, message)
   else one.link.post(message)
 }
@@ -210,6 +211,15 @@ async function passTasks(slot: number, one: Slot, { rows, args, classes, keys, .
       (here) => one.link.post({ ...message, rows: row, args: here, ...(classes && { classes }), ...(keys && { keys: [keys[at / ROW]!] }) }),
       (error: unknown) => tell({ do: 'from', slot, message: { ...NOTHING_TO_REPORT, failed: [failed(row, error)] } }),
     )
+  }
+}
+
+async function passAnswer(one: Slot, message: AnswerMessage, outcome: NonNullable<AnswerMessage['outcome']>): Promise<void> {
+  try {
+    const result = await allHere(outcome.result, (kept) => values!.bytesOf(kept))
+    one.link.post({ ...message, outcome: { ...outcome, result } })
+  } catch (error) {
+    one.link.post({ do: 'answer', call: message.call, error: encodeError(error) })
   }
 }
 
