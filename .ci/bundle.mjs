@@ -20,13 +20,13 @@ const FILES = [
   {
     name: 'core',
     entries: ['runtime/index.js', 'runtime/runtime-api.js', 'backends/memory/index.js'],
-    importsOf: ['runtime/engines/worker-main.js'],
+    importsOf: ['runtime/engines/worker-main.js', 'runtime/engines/process-main.js', 'runtime/hosts/agent-main.js'],
   },
   { name: 'nvram', entries: ['backends/nvram/index.js'], importsOf: [] },
   { name: 'redis', entries: ['backends/redis/index.js'], importsOf: [] },
 ]
 /** Programs of their own: they do something when they are loaded, so nothing may stand in for them. */
-const PROGRAMS = ['runtime/engines/worker-main.js']
+const PROGRAMS = ['runtime/engines/worker-main.js', 'runtime/engines/process-main.js', 'runtime/hosts/agent-main.js']
 
 const BASE = { bundle: true, format: 'esm', platform: 'node', target: 'node20', packages: 'external', logLevel: 'warning' }
 

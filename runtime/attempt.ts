@@ -10,7 +10,7 @@ import { runIn } from '../src/unit/context.js'
 import { type Collected, Transaction } from '../src/unit/transaction.js'
 import { isPromiseLike, settled } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
-import type { Carried } from './engines/messages.js'
+import type { Carried, ChildEffects } from './engines/messages.js'
 import { type Direction, isWriting } from './tasks/directions.js'
 
 export interface Call {
@@ -29,6 +29,8 @@ export interface Outcome {
   readonly changed?: readonly string[]
   /** Where its mark stands. */
   readonly home?: readonly [id: string, classId: string]
+  /** What tasks that it called have changed by themselves. */
+  readonly children?: readonly ChildEffects[]
 }
 
 /** What a body left behind: its outcome, or the promise of it while its changes are on their way into the store. */

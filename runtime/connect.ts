@@ -5,8 +5,12 @@ import { registerClass } from '../src/classes/class-registry.js'
 import { Store, type StoreOptions } from '../src/store.js'
 import { programUnit, setDefaultOpener, setProgramUnit } from '../src/unit/context.js'
 import type { UnitOfWork } from '../src/unit/unit-of-work.js'
-import { warmWorker } from './engines/spare-worker.js'
+import { warmSpare } from './engines/spare-worker.js'
+import { HOSTS_LEASE_MS } from './hosts/host-places.js'
+import { claimHosts, folderFor, folderOf } from './hosts/hosts-folder.js'
+import { openOnHosts } from './hosts/the-hosts.js'
 import { openBackend } from './open-backend.js'
+import { hostsWanted, runtimeIsOff } from './runtime-config.js'
 
 export interface ConnectOptions extends StoreOptions {
   /** Classes that stored objects may be of, when no loaded module exports them. */
@@ -22,14 +26,20 @@ export async function connect(where?: string | Backend, options: ConnectOptions 
   for (const ctor of options.classes ?? []) registerClass(ctor)
   const backend = typeof where === 'object' ? where : await openAt(where ?? (await configuredStorage()))
   if (typeof where === 'object') await backend.open()
-  const store = new ConnectedStore(backend, options)
+  const store = new ConnectedStore(backend, backend.places ? { leaseMs: HOSTS_LEASE_MS, ...options } : options)
   if (!programUnit()) setProgramUnit(store.program)
   return store
 }
 
-function openAt(url: string): Promise<Backend> {
-  warmWorker(url)
-  return openBackend(url)
+async function openAt(url: string): Promise<Backend> {
+  const folder = hostsWanted() === undefined ? undefined : folderOf(url)
+  if (folder === undefined) {
+    warmSpare({ url })
+    return openBackend(url)
+  }
+  // Without the runtime there are no agents: the files are the same ones, opened here.
+  if (runtimeIsOff()) claimHosts(folder, hostsWanted()!)
+  return runtimeIsOff() ? openBackend(url) : openOnHosts(folder)
 }
 
 class ConnectedStore extends Store {
@@ -44,7 +54,8 @@ export async function configuredStorage(): Promise<string> {
   if (fromEnvironment) return fromEnvironment
   const found = await lilconfig('insitu').search()
   const storage = (found?.config as { storage?: unknown } | undefined)?.storage
-  return typeof storage === 'string' ? storage : 'nvram:.insitu'
+  if (typeof storage === 'string') return storage
+  return hostsWanted() === undefined ? 'nvram:.insitu' : `nvram:${folderFor('.insitu', hostsWanted()!)}`
 }
 
 let opening: Promise<UnitOfWork> | undefined

@@ -3,7 +3,9 @@ import { isMainThread } from 'node:worker_threads'
 import { UnsupportedError } from '../src/errors.js'
 import { type StorageObject, stateOf } from '../src/objects/storage-object.js'
 import { unitIfOpen } from '../src/unit/context.js'
+import { Transaction } from '../src/unit/transaction.js'
 import { type Future, futureOf } from './tasks/future.js'
+import { currentAttempt } from './tasks/running.js'
 import type { TaskDefinition } from './tasks/task.js'
 import { joinGroup } from './tasks/task-group.js'
 
@@ -36,6 +38,9 @@ export function dropRunner(): void {
 
 let inWorker = false
 
+/** Whether this thread runs the program, not tasks for it. */
+export const isProgramThread = (): boolean => isMainThread && !inWorker
+
 /** This thread runs tasks for a program; it has no runtime of its own. */
 export function runsInWorker(): void {
   inWorker = true
@@ -54,12 +59,22 @@ export function callRuntime(
       { code: 'ERR_CALL_OUTSIDE_TASK' },
     )
   const future =
-    !isMainThread || inTask ? futureOf(runInPlace(definition, target, args), definition.name) : theRunner().submit(definition, target, args)
+    !isProgramThread() || inTask
+      ? futureOf(inside(definition, target, args), definition.name)
+      : theRunner().submit(definition, target, args)
   joinGroup(future)
   return future
 }
 
 const placeOf = ({ site, name }: TaskDefinition): string => (site ? `${site.url}:${site.line}` : name)
+
+/** A call of a task's body is the task's child; one of a transaction is part of it. */
+function inside(definition: TaskDefinition, target: unknown, args: readonly unknown[]): Promise<unknown> {
+  const attempt = currentAttempt()
+  const unit = unitIfOpen()
+  if (!attempt?.scope || !(unit instanceof Transaction)) return runInPlace(definition, target as StorageObject, args)
+  return attempt.scope.call(attempt, unit, definition, definition.method === undefined ? args : [target, ...args])
+}
 
 async function runInPlace(
   definition: TaskDefinition,

@@ -30,6 +30,8 @@ export {
   getResult,
   graphOf,
   group,
+  hosts,
+  type InitOptions,
   init,
   runId,
   type Stats,

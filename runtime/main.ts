@@ -1,10 +1,10 @@
-import { isMainThread } from 'node:worker_threads'
 import { programUnit } from '../src/unit/context.js'
+import { isProgramThread } from './current-runtime.js'
 import { prepareWorker } from './engines/spare-worker.js'
 import { entryIsGuarded, isEntry } from './entry.js'
 import { writeRunRecord } from './observe/run-record.js'
 import { abandon, barrier, finish, graphOf, runId, stats } from './runtime-api.js'
-import { runtimeIsOff } from './runtime-config.js'
+import { isolationWanted, runAskedFor, runtimeIsOff } from './runtime-config.js'
 import { hasTasks } from './tasks/task.js'
 
 /**
@@ -12,9 +12,9 @@ import { hasTasks } from './tasks/task.js'
  * saves buffered rows, and ends. A failure is printed and makes the exit code 1.
  */
 export function main(meta: { readonly url: string }, body: () => void | PromiseLike<void>): void {
-  if (!isMainThread || !isEntry(meta.url)) return
+  if (!isProgramThread() || !isEntry(meta.url)) return
   entryIsGuarded()
-  if (hasTasks() && !runtimeIsOff()) prepareWorker()
+  if (hasTasks() && !runtimeIsOff()) prepareWorker(isolationWanted())
   void run(body)
 }
 
@@ -38,6 +38,8 @@ async function run(body: () => void | PromiseLike<void>): Promise<void> {
 async function fail(error: unknown, startedAt: string): Promise<void> {
   process.exitCode = process.exitCode || 1
   console.error(error)
+  const run = runAskedFor()
+  if (run !== undefined) console.error(`insitu: what run ${run} has done is kept: start it again with the same id to go on`)
   await record(startedAt)
   await abandon().catch(() => {})
 }

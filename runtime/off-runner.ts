@@ -15,6 +15,7 @@ import { CONFLICTS_MAX, RETRIES_MAX } from './scheduler/constants.js'
 import { isWriting } from './tasks/directions.js'
 import { AggregateTaskError } from './tasks/failures.js'
 import { type Future, TaskFuture } from './tasks/future.js'
+import { NestedScope } from './tasks/nested-scope.js'
 import { Attempt, runAs } from './tasks/running.js'
 import type { TaskDefinition } from './tasks/task.js'
 
@@ -127,14 +128,16 @@ export class OffRunner implements TaskRunner {
     let conflicts = 0
     let retries = definition.policy === 'RETRY' ? RETRIES_MAX : 0
     for (let n = 1; ; n++) {
-      const attempt = new Attempt(definition.name, n)
+      const attempt: Attempt = new Attempt(definition.name, n, () => new NestedScope(about.key, about, undefined))
       call.attempt = attempt
       try {
         const body = (args: unknown[]): unknown =>
           runAs(attempt, () =>
             definition.options.timeoutMs === undefined ? callBody(definition, args) : timedBody(definition, attempt, args),
           )
-        return await inTime(definition, attempt, runAttempt(program.store, about, body))
+        const outcome = await inTime(definition, attempt, runAttempt(program.store, about, body))
+        for (const { changed } of attempt.scopeIfAny?.effects ?? []) await this.#noteChanged(program, changed)
+        return outcome
       } catch (error) {
         if (call.cancelled) throw cancelledError(definition.name, call.cancelled.reason)
         if (error instanceof ConflictError && error.retryable && conflicts++ < CONFLICTS_MAX) await backOff(conflicts)
@@ -205,7 +208,7 @@ export class OffRunner implements TaskRunner {
     return 'the runtime is off: tasks run in the order of their calls'
   }
 
-  async close(): Promise<void> {}
+  async close(_isOver?: boolean): Promise<void> {}
 }
 
 const cancelledError = (task: string, cause: unknown): Error =>

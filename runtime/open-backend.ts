@@ -1,5 +1,7 @@
 import type { Backend, BackendFactory } from '../src/backend.js'
 import { UnavailableError, UnsupportedError, ValidationError } from '../src/errors.js'
+import { hostsAtRest } from './hosts/at-rest.js'
+import { folderOf, hostsIn } from './hosts/hosts-folder.js'
 import { importModule } from './import-module.js'
 
 interface BackendModule {
@@ -43,6 +45,9 @@ const schemeOf = (url: string): string | undefined => SCHEME.exec(url)?.[1]
 /** An unopened backend for a url, by the module given for it, if any. */
 export async function makeBackend(url: string, module = moduleFor(url)): Promise<Backend> {
   const scheme = schemeOf(url)
+  const folder = folderOf(url)
+  const hosts = folder === undefined ? undefined : hostsIn(folder)
+  if (hosts !== undefined) return hostsAtRest(folder!, hosts, (await import('insitu/backends/nvram')).createBackend)
   const ours = scheme === undefined ? undefined : OURS.get(scheme)
   if (ours) return (await ours()).createBackend(url)
   if (module !== undefined) return ((await importModule(module)) as BackendModule).createBackend(url)

@@ -1,14 +1,16 @@
 /** What programs say to the runtime: wait, look, end. */
-import { isMainThread } from 'node:worker_threads'
+import { hostname } from 'node:os'
 import { ValidationError } from '../src/errors.js'
 import { StorageObject } from '../src/objects/storage-object.js'
 import { currentUnit, programUnit, unitIfOpen } from '../src/unit/context.js'
 import { Program } from '../src/unit/program.js'
-import { callRuntime, currentRunner, dropRunner, setRunnerFactory, settled } from './current-runtime.js'
+import { crewOf } from './crew.js'
+import { callRuntime, currentRunner, dropRunner, isProgramThread, setRunnerFactory, settled } from './current-runtime.js'
+import { endHosts } from './hosts/the-hosts.js'
 import type { TaskGraph } from './observe/run-record.js'
 import { OffRunner } from './off-runner.js'
 import { Runtime } from './runtime.js'
-import { pendingMax, runtimeIsOff } from './runtime-config.js'
+import { checkIsolation, type Isolation, pendingMax, runtimeIsOff } from './runtime-config.js'
 import type { Future } from './tasks/future.js'
 import { type Arg, type Args, type CallOptions, methodDefinition, type TaskDefinition } from './tasks/task.js'
 import { TaskGroup } from './tasks/task-group.js'
@@ -35,13 +37,13 @@ async function within<T>(work: Promise<T>, { signal, timeoutMs }: CallOptions): 
  */
 export async function barrier(options: CallOptions = {}): Promise<void> {
   const runner = runnerIfAny()
-  if (runner && isMainThread && !unitIfOpen()?.isTransaction) await within(runner.barrier(), options)
+  if (runner && isProgramThread() && !unitIfOpen()?.isTransaction) await within(runner.barrier(), options)
 }
 
 /** The value once the tasks that make or change it have finished: of a future, an object, or a volatile value that was passed to be written. */
 export async function waitOn<T>(value: Arg<T>, options: CallOptions = {}): Promise<T> {
   const runner = runnerIfAny()
-  const inPlace = !runner || !isMainThread || unitIfOpen()?.isTransaction
+  const inPlace = !runner || !isProgramThread() || unitIfOpen()?.isTransaction
   return within((inPlace ? settled(value) : runner.waitOn(value)) as Promise<T>, options)
 }
 
@@ -62,7 +64,7 @@ export async function group<T>(body: (tasks: TaskGroup) => T | PromiseLike<T>, o
  */
 export async function submitReady({ limit = pendingMax(), ...options }: CallOptions & { readonly limit?: number } = {}): Promise<void> {
   const runner = runnerIfAny()
-  if (runner && isMainThread) await within(runner.submitReady(Math.max(1, limit)), options)
+  if (runner && isProgramThread()) await within(runner.submitReady(Math.max(1, limit)), options)
 }
 
 type MethodName<T> = { [K in keyof T]: T[K] extends (...a: any[]) => PromiseLike<unknown> ? K : never }[keyof T]
@@ -113,14 +115,16 @@ export interface Stats {
   readonly pending: number
   /** Share of tasks that ran where their data was. With one host it is 1 by construction. */
   readonly nearShare: number
-  /** Bytes of stored cells and volatile values fetched between hosts. */
+  /** Bytes of stored cells and volatile values fetched between hosts for tasks. What the program itself loads is `bytesLoaded`. */
   readonly bytesMoved: number
   readonly [figure: string]: number
 }
 
-/** What the run has done so far. */
-export const stats = (): Stats =>
-  (runnerIfAny()?.stats() ?? { tasks: 0, done: 0, failed: 0, pending: 0, nearShare: 1, bytesMoved: 0 }) as Stats
+const NOTHING_DONE: Stats = { tasks: 0, done: 0, failed: 0, pending: 0, nearShare: 1, bytesMoved: 0 }
+let lastStats = NOTHING_DONE
+
+/** What the run has done so far; after its end, what it had done. */
+export const stats = (): Stats => (runnerIfAny()?.stats() as Stats | undefined) ?? lastStats
 
 /** The tasks of this run and what waited for what. */
 export const graphOf = (): TaskGraph => runnerIfAny()?.graph() ?? { nodes: [], edges: [] }
@@ -134,26 +138,58 @@ export const runId = (): string | undefined => {
   return runner instanceof Runtime ? runner.runId : undefined
 }
 
-/** Opens the default store; called for you at the first use of an object. */
-export async function init(): Promise<void> {
+export interface InitOptions {
+  /** How many tasks run at once. Default: INSITU_WORKERS, else one per core. */
+  readonly workers?: number
+  /**
+   * What runs them: `'thread'`, or `'process'`, where a body that crashes as a whole (a native fault, `process.abort()`) takes nothing with it.
+   * Default: INSITU_ISOLATION, else `'thread'`.
+   */
+  readonly isolation?: Isolation
+}
+
+/**
+ * Opens the default store; called for you at the first use of an object. Options must be given before the first task is called.
+ * @throws ValidationError ERR_RUN_BEGUN, ERR_ISOLATION
+ */
+export async function init(options: InitOptions = {}): Promise<void> {
+  if (options.workers !== undefined || options.isolation !== undefined) useWorkers(options)
   await currentUnit()
+}
+
+function useWorkers({ workers, isolation }: InitOptions): void {
+  if (workers !== undefined && !(Number.isInteger(workers) && workers > 0))
+    throw new ValidationError(`workers is a whole number above 0, not ${String(workers)}`, { code: 'ERR_WORKERS', workers })
+  if (isolation !== undefined) checkIsolation(isolation)
+  if (runnerIfAny()) throw new ValidationError('init() comes before the first task: its workers are chosen then', { code: 'ERR_RUN_BEGUN' })
+  setRunnerFactory(() => (runtimeIsOff() ? new OffRunner() : new Runtime(crewOf(workers, isolation))))
+}
+
+/** Names of the hosts that the default store lies on, to be given to `makePersistent(alias, { host })` and `newReplica(host)`. */
+export async function hosts(): Promise<readonly string[]> {
+  const { places } = (await currentUnit()).store.backend
+  return places?.hosts ?? [hostname()]
 }
 
 /** Waits for all tasks, saves buffered rows, ends workers and closes the default store. */
 export async function finish(): Promise<void> {
+  let isOver = false
   try {
     await barrier()
     const unit = programUnit()
     if (unit instanceof Program) await unit.saveRows()
+    isOver = true
   } finally {
-    await abandon()
+    await abandon(isOver)
   }
 }
 
-/** Ends workers and closes the default store, whatever is pending. */
-export async function abandon(): Promise<void> {
+/** Ends workers and closes the default store, whatever is pending. `isOver`: all went well, nobody will go on with this run. */
+export async function abandon(isOver = false): Promise<void> {
+  lastStats = stats()
   const runner = runnerIfAny()
   dropRunner()
-  await runner?.close()
+  await runner?.close(isOver)
   await programUnit()?.store.close()
+  await endHosts()
 }

@@ -1,5 +1,8 @@
 /** Settings of the runtime that come from the environment. */
 import { availableParallelism, totalmem } from 'node:os'
+import { ValidationError } from '../src/errors.js'
+import { isIdText } from '../src/ids.js'
+import { checkHosts } from './hosts/host-ids.js'
 
 /** `INSITU_RUNTIME=off`: task calls run in place, in order. */
 export const runtimeIsOff = (): boolean => process.env['INSITU_RUNTIME'] === 'off'
@@ -31,4 +34,40 @@ export function hostLabels(): readonly string[] {
 export function pendingMax(): number {
   const asked = Number(process.env['INSITU_PENDING_MAX'])
   return asked > 0 ? asked : 100_000
+}
+
+/** `INSITU_HOSTS`: logical hosts, an agent each; not set: none. @throws ValidationError ERR_HOSTS */
+export function hostsWanted(): number | undefined {
+  const asked = process.env['INSITU_HOSTS']
+  return asked ? checkHosts(Number(asked)) : undefined
+}
+
+/** Worker threads of each logical host: `INSITU_WORKERS`, else one. */
+export function workersPerHost(): number {
+  const asked = Number(process.env['INSITU_WORKERS'])
+  return Number.isInteger(asked) && asked > 0 ? asked : 1
+}
+
+/** `INSITU_PLACEMENT=off`: tasks do not go to their data; the data go to them. */
+export const placementIsOff = (): boolean => process.env['INSITU_PLACEMENT'] === 'off'
+
+/** `INSITU_RUN`: the id of the run to begin or to go on with; not set: a run of its own. @throws ValidationError ERR_RUN_ID */
+export function runAskedFor(): string | undefined {
+  const asked = process.env['INSITU_RUN']
+  if (!asked) return undefined
+  if (isIdText(asked)) return asked
+  throw new ValidationError(`${asked} is no run id: ids look like 01995f0e-7c1b-7d3a-9a54-0f2f6d1f4b11`, { code: 'ERR_RUN_ID', run: asked })
+}
+
+/** What a worker runs in: a thread of the program's process, or a process of its own, which may crash as a whole. */
+export type Isolation = 'thread' | 'process'
+
+/** `INSITU_ISOLATION`: `thread` (default) or `process`. @throws ValidationError for anything else */
+export function isolationWanted(): Isolation {
+  return checkIsolation(process.env['INSITU_ISOLATION'] || 'thread')
+}
+
+export function checkIsolation(asked: unknown): Isolation {
+  if (asked === 'thread' || asked === 'process') return asked
+  throw new ValidationError(`isolation is 'thread' or 'process', not ${String(asked)}`, { code: 'ERR_ISOLATION', isolation: asked })
 }

@@ -3,13 +3,17 @@ import { UnavailableError, ValidationError } from '../src/errors.js'
 import { newId } from '../src/ids.js'
 import { currentUnit, unitIfOpen } from '../src/unit/context.js'
 import { Program } from '../src/unit/program.js'
+import { type Crew, crewOf } from './crew.js'
 import type { TaskRunner } from './current-runtime.js'
 import { Capture } from './driver/capture.js'
+import { Checkpoint } from './driver/checkpoint.js'
 import { Dispatch, type RunParts } from './driver/dispatch.js'
 import { Effects } from './driver/effects.js'
 import { Failures } from './driver/failures.js'
+import { KeptValues } from './driver/kept-values.js'
 import { LaterCall, mustWait, unkept, whenThere } from './driver/later-call.js'
 import { Loop } from './driver/loop.js'
+import { NestedCalls } from './driver/nested-calls.js'
 import { Outcomes, runEnded } from './driver/outcomes.js'
 import { Pending } from './driver/pending.js'
 import { RecordTable } from './driver/record-table.js'
@@ -18,23 +22,31 @@ import { TaskLog } from './driver/task-log.js'
 import { type CallKind, type RunOfRecords, recordOf, type TaskRecord } from './driver/task-record.js'
 import { Waiting } from './driver/waiting.js'
 import { assertDoesNotRunTwice } from './entry.js'
+import { checkpointDir } from './observe/observe-config.js'
 import type { TaskGraph } from './observe/run-record.js'
-import { workersWanted } from './runtime-config.js'
+import { runAskedFor } from './runtime-config.js'
 import type { Command } from './scheduler/commands.js'
 import { explain as explainTask } from './scheduler/explain.js'
-import { assertPlaceable } from './tasks/needs.js'
 import { type Future, type FutureSource, TaskFuture } from './tasks/future.js'
+import { assertPlaceable } from './tasks/needs.js'
 import type { TaskDefinition } from './tasks/task.js'
 
 export class Runtime implements TaskRunner, RunOfRecords {
-  readonly runId = newId()
+  readonly runId: string = runAskedFor() ?? newId()
+  /** Of a run that was given its id. */
+  readonly #checkpoint = runAskedFor() === undefined ? undefined : new Checkpoint(this.runId, checkpointDir())
   readonly #submissions = new Submissions()
   readonly #log = new TaskLog()
   readonly #records = new RecordTable()
   readonly #effects = new Effects()
   readonly #failures = new Failures(this.#log)
-  readonly #capture = new Capture(this.#submissions, this.#log)
-  readonly #loop = new Loop(this.#submissions, (command) => this.#perform(command))
+  readonly #capture: Capture
+  readonly #loop: Loop
+  readonly #nested = new NestedCalls({
+    runningOn: (worker, task) => this.#dispatch.runningOn(worker, task),
+    enter: (kind, args, parent) => this.#add(this.#capture.takeCalled(kind, args, parent.task)),
+    answer: (worker, message) => this.#dispatch.engine.answer(worker, message),
+  })
   readonly #dispatch: Dispatch
   readonly #pending: Pending
   readonly #outcomes: Outcomes
@@ -44,8 +56,9 @@ export class Runtime implements TaskRunner, RunOfRecords {
   #stuck: Error | undefined
   readonly #kinds = new WeakMap<Program, Map<TaskDefinition, CallKind>>()
 
-  constructor(readonly workers: number = workersWanted()) {
+  constructor(readonly crew: Crew = crewOf(undefined)) {
     const { runId } = this
+    this.#loop = new Loop(this.#submissions, (command) => this.#perform(command), crew.scheduling)
     const parts: RunParts = {
       runId,
       loop: this.#loop,
@@ -53,8 +66,11 @@ export class Runtime implements TaskRunner, RunOfRecords {
       log: this.#log,
       failures: this.#failures,
       effects: this.#effects,
+      checkpoint: this.#checkpoint,
+      values: crew.values && new KeptValues(crew.values, this.#loop),
     }
-    this.#dispatch = new Dispatch(parts, workers, (why) => this.#giveUp(why))
+    this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread)
+    this.#dispatch = new Dispatch(parts, crew, (why) => this.#giveUp(why), this.#nested)
     this.#pending = new Pending((busy) => this.#dispatch.engine.hold(busy))
     this.#outcomes = new Outcomes(parts, this.#pending, () => this.#dispatch.deadlines)
     this.#waiting = new Waiting(this.#capture, this.#outcomes, this.#effects, this.#pending)
@@ -66,26 +82,29 @@ export class Runtime implements TaskRunner, RunOfRecords {
   submit(definition: TaskDefinition, target: unknown, args: readonly unknown[]): Future<unknown> {
     const all = definition.method === undefined ? args : [target, ...args]
     const unit = unitIfOpen()
+    const call = this.#checkpoint?.nextCall()
     const source =
-      unit instanceof Program && !isLater(definition, all) ? this.#enter(definition, unit, all) : this.#enterLater(definition, all)
+      unit instanceof Program && !isLater(definition, all)
+        ? this.#enter(definition, unit, all, call)
+        : this.#enterLater(definition, all, call)
     const { signal } = definition.options
     if (signal) this.#cancelWith(signal, source)
     return new TaskFuture(source)
   }
 
   #giveUp(cause: Error): void {
-    this.#stuck = new UnavailableError(`no worker thread can be started: ${cause.message}`, { code: 'ERR_NO_WORKERS', cause })
+    this.#stuck = new UnavailableError(`no worker can be started: ${cause.message}`, { code: 'ERR_NO_WORKERS', cause })
     this.#outcomes.failAll(this.#stuck)
   }
 
   /** Calls with what is not there yet wait outside of the graph. */
-  #enterLater(definition: TaskDefinition, args: readonly unknown[]): LaterCall {
+  #enterLater(definition: TaskDefinition, args: readonly unknown[], callNumber?: number): LaterCall {
     this.#pending.begin()
     if (!this.#closed) this.#dispatch.startWorkers(this.#pending.count) // while the store opens
     const entered = (async () => {
       const ready = (await whenThere(definition, args)).map(unkept)
       const unit = await currentUnit()
-      return this.#enter(definition.ofTarget?.(ready[0]) ?? definition, unit as Program, ready)
+      return this.#enter(definition.ofTarget?.(ready[0]) ?? definition, unit as Program, ready, callNumber)
     })()
     const call = new LaterCall(entered, definition.name)
     this.#waiting.watch(call)
@@ -94,16 +113,22 @@ export class Runtime implements TaskRunner, RunOfRecords {
     return call
   }
 
-  #enter(definition: TaskDefinition, program: Program, args: readonly unknown[]): TaskRecord {
+  #enter(definition: TaskDefinition, program: Program, args: readonly unknown[], callNumber?: number): TaskRecord {
     if (this.#stuck) throw this.#stuck
     if (this.#closed) throw runEnded(definition.name)
     const { needs } = definition.options
-    if (needs) assertPlaceable(definition.name, needs, [this.#dispatch.offer])
-    const record = this.#capture.take(this.#kindOf(definition, program), args)
+    if (needs) assertPlaceable(definition.name, needs, this.#dispatch.offers)
+    if (this.crew.isSpread) this.#dispatch.startWorkers(1) // before the call: it goes to its data, which are there already
+    const record = this.#add(this.#capture.take(this.#kindOf(definition, program), args))
+    if (callNumber !== undefined) this.#checkpoint!.entered(record, callNumber)
+    return record
+  }
+
+  #add(record: TaskRecord): TaskRecord {
     this.#records.add(record)
     this.#loop.soon(this.#pending.count === 0)
     this.#pending.begin()
-    this.#dispatch.startWorkers(Math.max(this.#pending.count, needs?.units ?? 1))
+    this.#dispatch.startWorkers(Math.max(this.#pending.count, record.kind.definition.options.needs?.units ?? 1))
     return record
   }
 
@@ -181,37 +206,44 @@ export class Runtime implements TaskRunner, RunOfRecords {
       cancelled,
       ignored,
       pending: this.#pending.count,
-      nearShare: 1,
-      bytesMoved: 0,
+      nearShare: totals.moved === 0 ? 1 : totals.ranWhereDataIs / (totals.ranWhereDataIs + totals.moved),
+      bytesMoved: this.crew.bytesMoved(),
+      bytesLoaded: this.crew.bytesLoaded(),
       bytesCarried: this.#dispatch.bytesSent,
       retried: totals.retried,
       conflicts: totals.conflicts,
       lost: totals.lost,
-      workers: this.workers,
+      resumed: this.#checkpoint?.resumed ?? 0,
+      workers: this.crew.workers,
+      hosts: this.crew.hosts,
       steps,
     }
   }
 
   graph(): TaskGraph {
-    return this.#log.graph()
+    return this.#log.graph((worker) => this.#dispatch.placeOf(worker))
   }
 
   explain(future: unknown): string {
     const record = recordOf(future)
     if (!record) throw new ValidationError('explain() takes a future that a task call gave')
-    return explainTask(this.#loop.state, record.task, { task: (t) => `${this.#log.nameOf(t)}#${t}` })
+    return explainTask(this.#loop.state, record.task, {
+      task: (t) => `${this.#log.nameOf(t)}#${t}`,
+      host: (host) => this.crew.hostName(host),
+    })
   }
 
   // ---- the end
 
-  /** Ends worker threads. What is pending is not finished, and its futures reject. */
-  async close(): Promise<void> {
+  /** Ends the workers. What is pending is not finished, and its futures reject. `isOver`: nobody will go on with this run. */
+  async close(isOver = true): Promise<void> {
     process.off('beforeExit', this.#tellUnseen)
     this.#closed = true
     this.#loop.stop()
     await this.#dispatch.close()
     this.#outcomes.abandon()
-    await this.#effects.forgetMarks()
+    if (isOver || !this.#checkpoint) await this.#effects.forgetMarks()
+    this.#checkpoint?.close(isOver)
   }
 
   /** A program that ends without a barrier must not look as if all went well. */
@@ -221,7 +253,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
     this.barrier().catch((error: unknown) => console.error(error))
   }
 
-  /** For tests: ends a worker's thread as a crash would. */
+  /** For tests: ends a worker as a crash would. */
   killWorker(worker: number): void {
     this.#dispatch.kill(worker)
   }

@@ -269,6 +269,7 @@ export interface Backend {
   readonly views?: Views
   readonly aggregates?: Aggregates
   readonly upkeep?: Upkeep
+  readonly places?: Places
 }
 
 export interface Found {
@@ -358,6 +359,23 @@ export interface Upkeep {
    * A store that is not made of files has none.
    */
   backup?(folder: string): Promise<void>
+}
+
+/** A store over several hosts, each a domain. Where an object lies can be read off its id, so that nobody has to ask. */
+export interface Places {
+  /** Whether each host has a process that the others ask for what lies there, so that workers do not open the files of all. */
+  readonly haveAgents: boolean
+  /** In a fixed order. */
+  readonly hosts: readonly Host[]
+  hostOf(id: Id | TableId): Host
+  /** A fresh id at a host; without one, where what this process makes belongs. @throws ValidationError (ERR_UNKNOWN_HOST) */
+  idAt(host?: Host): Id
+  /** A fresh id, of an object or a table, at the host of another. */
+  idBeside(id: Id): string
+  /** Bytes of an object as far as this process has seen it, without asking anybody. */
+  sizeOf(id: Id): number | undefined
+  /** Hosts with a further copy of an object, as far as this process knows. */
+  copiesOf(id: Id): readonly Host[]
 }
 
 /** Makes a backend for a url; does no I/O before `open`. */

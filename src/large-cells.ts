@@ -19,6 +19,8 @@ interface Manifest {
 }
 
 export interface LargeCellStore {
+  /** An id for a part of an object. */
+  newId?(of: Id): Id
   read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]>
   commit(ops: readonly Op[]): Promise<unknown>
 }
@@ -64,15 +66,15 @@ export class LargeCells {
     const manifests = new Map<string, Manifest>()
     for (const [name, cell] of op.set) {
       const large = largePart(cell)
-      if (large) manifests.set(name, await this.#storeChunks(large.kind, large.bytes))
+      if (large) manifests.set(name, await this.#storeChunks(op.ref.id, large))
     }
     return manifests
   }
 
-  async #storeChunks(kind: Kind, bytes: Uint8Array): Promise<Manifest> {
+  async #storeChunks(of: Id, { kind, bytes }: NonNullable<ReturnType<typeof largePart>>): Promise<Manifest> {
     const chunks: Id[] = []
     for (let from = 0; from < bytes.length; from += CHUNK_BYTES) {
-      const id = newId()
+      const id = this.store.newId?.(of) ?? newId()
       chunks.push(id)
       // Each a group of its own: no group, and no store's memory, ever holds more than one.
       await this.store.commit([
@@ -217,7 +219,7 @@ export function opBytes(op: Op): number {
 
 const OP_BYTES = 64
 
-function cellsBytes(cells: Cells): number {
+export function cellsBytes(cells: Cells): number {
   let bytes = OP_BYTES
   for (const cell of cells.values()) bytes += cellBytes(cell)
   return bytes

@@ -33,6 +33,7 @@ export class Store {
   readonly #settling = new Set<Promise<unknown>>()
   readonly #protocol: CommitOptions
   readonly #large = new LargeCells({
+    newId: (beside) => (this.backend.places?.idBeside(beside) as Id | undefined) ?? newId(),
     read: (refs) => readResolved(this.backend, refs, this.#protocol),
     commit: (ops) => commitUnit({ commit: newCommitId(), atMicros: nowMicros(), parts: [{ backend: this.backend, ops }] }, this.#protocol),
   })

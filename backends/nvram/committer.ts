@@ -34,8 +34,8 @@ export class Committer {
   #queue: Waiting[] = []
   #isScheduled = false
   #idle: (() => void)[] = []
-  /** Transactions written, and how many of them are known to be on the disk. */
-  #written = 0
+  /** Transactions written, and how many of them are known to be on the disk. The first stands for those of a process that was killed. */
+  #written = 1
   #flushed = 0
   #flushing: Promise<void> | undefined
   #broken: UnavailableError | undefined

@@ -1,4 +1,8 @@
 import type { Command } from 'commander'
+import { isIdText, newId } from '../../src/ids.js'
+import { HOSTS_MAX } from '../hosts/host-ids.js'
+import { UsageError } from './exit-codes.js'
+import { say } from './output.js'
 
 /** Options that every command takes. */
 export interface CommonOptions {
@@ -22,3 +26,29 @@ export const childEnvironment = (storage: string, stateFolder: string): NodeJS.P
   INSITU_STORAGE: storage,
   INSITU_STATE: stateFolder,
 })
+
+/** How a program's tasks are run. */
+export interface RunSettings {
+  readonly hosts?: string
+  readonly placement?: string
+  readonly isolation?: string
+  readonly run?: string
+}
+
+/** As `useStorage`. @throws UsageError */
+export function useRunSettings({ hosts, placement, isolation, run }: RunSettings): void {
+  if (hosts !== undefined && !(Number.isInteger(Number(hosts)) && Number(hosts) >= 1 && Number(hosts) <= HOSTS_MAX))
+    throw new UsageError(`--hosts takes a whole number from 1 to ${HOSTS_MAX}, not ${hosts}`)
+  if (hosts !== undefined) process.env['INSITU_HOSTS'] = hosts
+  if (placement !== undefined) process.env['INSITU_PLACEMENT'] = placement
+  if (isolation !== undefined) process.env['INSITU_ISOLATION'] = isolation
+  if (run !== undefined) process.env['INSITU_RUN'] = runOf(run)
+}
+
+function runOf(asked: string): string {
+  if (isIdText(asked)) return asked
+  if (asked !== 'new') throw new UsageError(`--run takes a run's id or new, not ${asked}`)
+  const run = newId()
+  say(`run ${run}`)
+  return run
+}

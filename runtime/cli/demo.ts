@@ -8,20 +8,23 @@ import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import pc from 'picocolors'
 import { TaskFailedError } from '../../src/errors.js'
+import { captionOf } from '../observe/graph-dot.js'
 import { graphSvg } from '../observe/graph-svg.js'
 import { latestRunRecord, type RunRecord } from '../observe/run-record.js'
-import { type CommonOptions, childEnvironment, commonOptions } from './cli-config.js'
+import { type CommonOptions, childEnvironment, commonOptions, useRunSettings } from './cli-config.js'
 import { bytes, put, say } from './output.js'
 
 interface DemoOptions extends CommonOptions {
   readonly folder?: string
   readonly out: string
+  readonly hosts?: string
 }
 
 export const demoCommand = (): Command =>
   commonOptions(new Command('demo'))
     .description('see it work: one program stores texts, a second counts their words in tasks, a third cleans up')
     .option('--folder <folder>', 'texts to count (default: the licences and readmes in node_modules)')
+    .option('--hosts <n>', 'on so many logical hosts, a process with a file each')
     .option('--out <file>', 'where the drawing of the task graph goes', 'insitu-graph.svg')
     .addHelpText(
       'after',
@@ -33,6 +36,7 @@ const DATA = 'demo-texts'
 const COUNTS = 'demo-counts'
 
 async function demo(options: DemoOptions): Promise<void> {
+  useRunSettings(options.hosts === undefined ? {} : { hosts: options.hosts })
   const temporary = await mkdtemp(join(tmpdir(), 'insitu-demo-'))
   try {
     const storage = options.storage ?? `nvram:${join(temporary, 'store')}`
@@ -49,7 +53,7 @@ async function show({ folder, out, json }: DemoOptions, env: NodeJS.ProcessEnv, 
   const record = await latestRunRecord(stateFolder)
   await program('cleaner', [DATA], env)
   const seconds = (performance.now() - startMs) / 1000
-  await writeFile(out, await graphSvg(record.graph))
+  await writeFile(out, await graphSvg(record.graph, captionOf(record)))
   report({ words: topTen(counts), record, seconds, out, json: json ?? false })
 }
 
@@ -87,12 +91,17 @@ interface Report {
 }
 
 function report({ words, record, seconds, out, json }: Report): void {
-  const { done = 0, failed = 0, bytesMoved = 0 } = record.stats
+  const { done = 0, failed = 0, nearShare = 1, bytesMoved = 0, hosts = 1 } = record.stats
   if (json)
-    return put(true, { words: Object.fromEntries(words), done, failed, bytesMoved, seconds: Number(seconds.toFixed(2)), graph: out }, [])
+    return put(
+      true,
+      { words: Object.fromEntries(words), done, failed, nearShare, bytesMoved, seconds: Number(seconds.toFixed(2)), graph: out },
+      [],
+    )
   for (const [word, n] of words) process.stdout.write(`${String(n).padStart(8)}  ${word}\n`)
   say('')
   say(`${pc.bold(String(done))} tasks done${failed > 0 ? `, ${failed} failed` : ''}, in three programs that shared a dataset by its name`)
+  if (hosts > 1) say(`${pc.bold(`${(nearShare * 100).toFixed(0)} %`)} of those with data ran on the one of ${hosts} hosts that had it`)
   say(`${pc.bold(bytes(bytesMoved))} of data travelled with tasks: their ids did`)
   say(`${pc.bold(seconds.toFixed(1))} s; the task graph is in ${pc.bold(out)}`)
 }

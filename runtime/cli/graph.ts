@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { Command, Option } from 'commander'
-import { graphDot } from '../observe/graph-dot.js'
+import { captionOf, graphDot } from '../observe/graph-dot.js'
 import { graphSvg } from '../observe/graph-svg.js'
 import { latestRunRecord, type RunRecord, readRunRecord } from '../observe/run-record.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
@@ -33,5 +33,5 @@ async function graph({ run, format, out, json }: GraphOptions): Promise<void> {
   say(`the task graph of run ${record.run} (${record.program}) is in ${out}`)
 }
 
-const drawn = async ({ graph: tasks }: RunRecord, format: 'svg' | 'dot'): Promise<string> =>
-  format === 'dot' ? graphDot(tasks) : graphSvg(tasks)
+const drawn = async (record: RunRecord, format: 'svg' | 'dot'): Promise<string> =>
+  format === 'dot' ? graphDot(record.graph, captionOf(record)) : graphSvg(record.graph, captionOf(record))

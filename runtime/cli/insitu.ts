@@ -17,7 +17,8 @@ import { runCommand } from './run.js'
 import { showCommand } from './show.js'
 
 const HELP = `
-Environment: INSITU_STORAGE the store, INSITU_RUNTIME=off runs tasks in place and in order, INSITU_WORKERS how many threads run tasks,
+Environment: INSITU_STORAGE the store, INSITU_RUNTIME=off runs tasks in place and in order, INSITU_WORKERS how many threads run tasks
+(with hosts: on each), INSITU_HOSTS, INSITU_PLACEMENT, INSITU_ISOLATION, INSITU_RUN as the options of run,
 INSITU_STATE where runs are recorded (default .insitu), NO_COLOR.
 
 Exit codes: 0 ok, 1 a task failed or nothing was found, 2 wrong usage, 3 the store cannot be used, 130 interrupted.

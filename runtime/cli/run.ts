@@ -1,31 +1,43 @@
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync, realpathSync, writeSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Command } from 'commander'
-import { type CommonOptions, commonOptions, useStorage } from './cli-config.js'
+import { Command, Option } from 'commander'
+import { stats } from '../runtime-api.js'
+import { type CommonOptions, commonOptions, type RunSettings, useRunSettings, useStorage } from './cli-config.js'
 import { EXIT, UsageError } from './exit-codes.js'
 import { complain } from './output.js'
 
 const EXAMPLES = `
-Everything after the program's name goes to the program.
+Everything after the program's name goes to the program. With --json, the last line of stdout tells what the run did:
+{"tasks","nearShare","bytesMoved","seconds"}.
 
 Examples:
   $ insitu run app.ts
+  $ insitu run --run new app.ts        one that can be gone on with, should it be killed: --run ID with the id it tells
+  $ insitu run --hosts 3 app.ts        three hosts as processes, each with a file of its own
+  $ insitu run --hosts 3 --placement off app.ts   the same, data going to the tasks
   $ insitu run --storage nvram:./data consumer.ts experiment1 result1`
 
 export const runCommand = (): Command =>
   commonOptions(new Command('run'))
-    .description('run a program (.ts or .js) with its tasks on worker threads')
+    .description('run a program (.ts or .js) with its tasks')
+    .option('--hosts <n>', 'logical hosts: a process each, with a file of its own (needs a store of files)')
+    .option('--run <id>', 'begin a run that can be gone on with, or go on with it: a uuid, or new')
+    .addOption(new Option('--placement <mode>', 'off: data go to the tasks, not tasks to their data').choices(['on', 'off']))
+    .addOption(new Option('--isolation <kind>', 'what a worker runs in').choices(['thread', 'process']))
     .argument('<app>', 'the program')
     .argument('[args...]', 'its arguments')
     .passThroughOptions()
     .addHelpText('after', EXAMPLES)
     .action(async (app: string, args: readonly string[], _: unknown, command: Command) => run(app, args, command.optsWithGlobals()))
 
-async function run(app: string, args: readonly string[], { storage }: CommonOptions): Promise<void> {
+interface RunOptions extends CommonOptions, RunSettings {}
+
+async function run(app: string, args: readonly string[], { storage, json, ...settings }: RunOptions): Promise<void> {
   const path = resolve(app)
   if (!existsSync(path)) throw new UsageError(`there is no file ${app}`)
   useStorage(storage)
+  useRunSettings(settings)
   // `main(import.meta, …)` runs its body only in the program that was started: now that is the app, by its real path.
   const entry = realpathSync(path)
   process.argv = [process.execPath, entry, ...args]
@@ -34,7 +46,18 @@ async function run(app: string, args: readonly string[], { storage }: CommonOpti
   const hide = showProgress()
   process.once('beforeExit', hide)
   process.once('exit', hide)
+  if (json) tellAtTheEnd()
   await importModule(pathToFileURL(entry).href)
+}
+
+/** At the very end, after whatever the program prints. */
+function tellAtTheEnd(): void {
+  const startMs = performance.now()
+  process.once('exit', () => {
+    const { tasks, nearShare, bytesMoved } = stats()
+    const seconds = Number(((performance.now() - startMs) / 1000).toFixed(3))
+    writeSync(process.stdout.fd, `${JSON.stringify({ tasks, nearShare: Number(nearShare.toFixed(4)), bytesMoved, seconds })}\n`)
+  })
 }
 
 function onInterrupt(): void {

@@ -1,16 +1,16 @@
 /**
- * A Backend used from another thread: reads of a store with wider reach happen where they are asked; everything that changes the
+ * A Backend used from another thread or process: reads of a store with wider reach happen where they are asked; everything that changes the
  * store goes to the one committer of the process, which batches the groups of all workers.
  */
-import type { MessagePort } from 'node:worker_threads'
 import { type Backend, type Group, Packed, Ref, type StreamItem, type Streams } from '../../src/backend.js'
 import { type DecodeContext, decodeValue, type EncodeContext, type NestedClass } from '../../src/codec/values.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
-import { UnavailableError } from '../../src/errors.js'
-import type { CommitId } from '../../src/ids.js'
+import { UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
+import type { CommitId, Host } from '../../src/ids.js'
 import { noStreams } from '../../src/streams/no-streams.js'
 import { Bundle } from './bundle.js'
 import { encodeAnyError } from './error-carrier.js'
+import type { Port } from './port.js'
 import { tight } from './tight.js'
 
 type StreamMethod = 'append' | 'read' | 'ack' | 'release' | 'end' | 'drop'
@@ -33,7 +33,8 @@ type Method =
   | 'locate'
 interface Call {
   readonly n: number
-  readonly method: Method | 'next' | 'return'
+  /** Of the contract, of a scan, or one that whoever serves has beside them. */
+  readonly method: Method | 'next' | 'return' | (string & {})
   readonly args: Uint8Array
 }
 interface Answer {
@@ -61,6 +62,9 @@ const asRefs: DecodeContext = {
   nested: (name) => (name === packed.name ? packed : undefined),
 }
 
+/** An error as another process encoded it, with references for objects. */
+export const decodeAnyError = (bytes: Uint8Array): unknown => decodeValue(bytes, asRefs)
+
 /** A backend that answers on a port. */
 export interface ServedBackend {
   /** Groups on their way into the store. */
@@ -69,9 +73,19 @@ export interface ServedBackend {
   close(): void
 }
 
+/** What is served beside the contract, by name. */
+export type FurtherCalls = Readonly<Record<string, (...args: any[]) => Promise<unknown>>>
+
+interface Serving {
+  readonly backend: Backend
+  readonly further: FurtherCalls
+  readonly scans: Map<number, AsyncIterator<unknown>>
+}
+
 /** Answers calls of `remoteBackend` on the other end of the port. */
-export function serveBackend(backend: Backend, port: MessagePort): ServedBackend {
+export function serveBackend(backend: Backend, port: Port, further: FurtherCalls = {}): ServedBackend {
   const scans = new Map<number, AsyncIterator<unknown>>()
+  const serving: Serving = { backend, further, scans }
   const served = {
     committing: 0,
     close: () => {
@@ -85,7 +99,7 @@ export function serveBackend(backend: Backend, port: MessagePort): ServedBackend
   const serve = async (call: Call): Promise<void> => {
     const isCommit = call.method === 'commit'
     if (isCommit) served.committing++
-    const told = await answered(backend, scans, call)
+    const told = await answered(serving, call)
     if (!isCommit) return port.postMessage([told])
     served.committing--
     receipts.add(told)
@@ -98,21 +112,24 @@ export function serveBackend(backend: Backend, port: MessagePort): ServedBackend
   return served
 }
 
-async function answered(backend: Backend, scans: Map<number, AsyncIterator<unknown>>, call: Call): Promise<Answer> {
+async function answered(serving: Serving, call: Call): Promise<Answer> {
   try {
-    return { n: call.n, ok: tight(encodeWire((await answer(backend, scans, call)) as Wire)) }
+    return { n: call.n, ok: tight(encodeWire((await answer(serving, call)) as Wire)) }
   } catch (error) {
     return { n: call.n, error: tight(encodeAnyError(error, refsOnly)) }
   }
 }
 
-async function answer(backend: Backend, scans: Map<number, AsyncIterator<unknown>>, { n, method, args }: Call): Promise<unknown> {
+async function answer({ backend, further, scans }: Serving, { n, method, args }: Call): Promise<unknown> {
   const list = decodeWire(args) as unknown[]
   if (method === 'next') {
     const scan = scans.get(list[0] as number)
-    const step = await scan?.next()
-    if (!step || step.done) scans.delete(list[0] as number)
-    return step && !step.done ? [step.value] : []
+    // It was begun with somebody who is gone. To end it here would read as "that was all".
+    if (!scan)
+      throw new UnavailableError('the scan cannot go on: its host was lost; begin it again', { code: 'ERR_SCAN_LOST', retryable: true })
+    const step = await scan.next()
+    if (step.done) scans.delete(list[0] as number)
+    return step.done ? [] : [step.value]
   }
   if (method === 'return') {
     await scans.get(list[0] as number)?.return?.()
@@ -120,7 +137,7 @@ async function answer(backend: Backend, scans: Map<number, AsyncIterator<unknown
     return null
   }
   if (method === 'scan' || method === 'objects' || method === 'aliases') {
-    const pages = (backend[method] as (a: unknown) => AsyncIterable<unknown>)(list[0])
+    const pages = (backend[method as 'scan'] as (a: unknown) => AsyncIterable<unknown>)(list[0])
     scans.set(n, pages[Symbol.asyncIterator]())
     return n
   }
@@ -129,19 +146,35 @@ async function answer(backend: Backend, scans: Map<number, AsyncIterator<unknown
     if (!backend.streams) throw noStreams(backend.url)
     return (backend.streams[ofStreams] as (...a: unknown[]) => Promise<unknown>)(...list)
   }
-  return (backend[method as 'read'] as (...a: unknown[]) => Promise<unknown>)(...list)
+  const own = Object.hasOwn(further, method) ? further[method] : undefined
+  return own ? own(...list) : (backend[method as 'read'] as (...a: unknown[]) => Promise<unknown>)(...list)
 }
 
+/** A Backend elsewhere. */
+export interface RemoteBackend extends Backend {
+  /** What is served beside the contract. */
+  call(method: string, ...args: readonly unknown[]): Promise<any>
+}
+
+interface Waiting {
+  readonly call: Call
+  resolve(value: unknown): void
+  reject(error: unknown): void
+}
+
+/** What is known of a backend without asking it. */
+export type About = Pick<Backend, 'url' | 'capabilities' | 'domain' | 'places'>
+
 /** A Backend whose calls travel through `port`; `local` answers reads itself when given. */
-export function remoteBackend(port: MessagePort, about: Pick<Backend, 'url' | 'capabilities' | 'domain'>, local?: Backend): Backend {
-  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>()
+export function remoteBackend(port: Port, about: About, local?: Backend): RemoteBackend {
+  const waiting = new Map<number, Waiting>()
   let next = 0
   let open = true
   port.on('message', (answers: readonly Answer[]) => {
     for (const { n, ok, error } of answers) {
       const one = waiting.get(n)
       waiting.delete(n)
-      if (error) one?.reject(decodeValue(error, asRefs))
+      if (error) one?.reject(decodeAnyError(error))
       else one?.resolve(decodeWire(ok!))
     }
     if (waiting.size === 0) port.unref()
@@ -150,13 +183,28 @@ export function remoteBackend(port: MessagePort, about: Pick<Backend, 'url' | 'c
     if (open) port.postMessage(calls)
   })
   port.unref()
+  // Every call may be sent again: a group has its id, the others change nothing or end where they end.
+  port.onRenewed?.(() => {
+    for (const { call } of waiting.values()) port.postMessage([call])
+  })
+  port.onLost?.((why) => {
+    for (const [n, { call, reject }] of waiting) {
+      waiting.delete(n)
+      reject(
+        call.method === 'commit'
+          ? new UnknownOutcomeError(`${about.url}: it is not known whether the group was committed`, { cause: why })
+          : new UnavailableError(`${about.url} cannot be reached`, { cause: why }),
+      )
+    }
+    port.unref()
+  })
   const ask = (method: Call['method'], ...args: unknown[]): Promise<any> => {
     if (!open) return Promise.reject(new UnavailableError(`${about.url} is closed`))
     const n = next++
     port.ref()
     return new Promise((resolve, reject) => {
-      waiting.set(n, { resolve, reject })
       const call: Call = { n, method, args: tight(encodeWire(args as Wire)) }
+      waiting.set(n, { call, resolve, reject })
       if (method === 'commit') groups.add(call)
       else port.postMessage([call])
     })
@@ -177,8 +225,9 @@ export function remoteBackend(port: MessagePort, about: Pick<Backend, 'url' | 'c
       if (!done) await ask('return', scan)
     }
   }
-  const far: Backend = {
+  const far: RemoteBackend = {
     ...about,
+    call: ask,
     domain: (op) => about.domain(op),
     open: async () => {},
     close: async () => {
@@ -204,6 +253,7 @@ export function remoteBackend(port: MessagePort, about: Pick<Backend, 'url' | 'c
     pieces: (of, atLeast) => ask('pieces', of, atLeast),
     locate: (what) => ask('locate', what),
     streams: farStreams(ask),
+    ...(about.places && { replicas: { copy: (ref, to) => ask(COPY, ref, to), drop: (ref, at) => ask(DROP_COPY, ref, at) } }),
   }
   return local ? nearReads(local, far) : far
 }
@@ -244,8 +294,22 @@ function unlessAborted<T>(given: Promise<T>, signal: AbortSignal, giveBack: (lat
   })
 }
 
+/** Further calls for copies, which only a store of several hosts has. */
+const COPY = 'copy'
+const DROP_COPY = 'dropCopy'
+export const copyCalls = ({ replicas }: Backend): FurtherCalls =>
+  replicas
+    ? {
+        [COPY]: (ref: Ref, to: Host) => replicas.copy(ref, to).then(() => null),
+        [DROP_COPY]: (ref: Ref, at: Host) => replicas.drop(ref, at).then(() => null),
+      }
+    : {}
+
 /** Reads from the nearby backend, changes through the far one. */
-const nearReads = (local: Backend, far: Backend): Backend => ({
+const nearReads = (local: Backend, far: RemoteBackend): RemoteBackend => ({
+  ...(far.places && { places: far.places }),
+  ...(far.replicas && { replicas: far.replicas }),
+  call: far.call,
   url: local.url,
   capabilities: local.capabilities,
   domain: (op) => local.domain(op),

@@ -72,6 +72,8 @@ export function unpack(value: Carried, unit: UnitOfWork): unknown {
       return unit.instanceOf(new Ref(value.id as Id, value.c as ClassId))
     case 'a':
       return value.e.map((item) => unpack(item, unit))
+    case 'r':
+      throw new TypeError('a value that is kept on its host was not fetched')
   }
 }
 
@@ -79,7 +81,7 @@ export function unpack(value: Carried, unit: UnitOfWork): unknown {
 export function objectsIn(value: Carried, into: Ref[] = []): Ref[] {
   if (typeof value !== 'object' || value === null) return into
   if (value.k === 'o') into.push(new Ref(value.id as Id, value.c as ClassId))
-  else for (const item of (value.k === 'a' ? value.e : value.f) ?? []) objectsIn(item, into)
+  else if (value.k !== 'r') for (const item of (value.k === 'a' ? value.e : value.f) ?? []) objectsIn(item, into)
   return into
 }
 

@@ -5,10 +5,13 @@ import { isStorageObject, type StorageObject, stateOf } from '../../src/objects/
 import { tableOf } from '../../src/unit/table-binding.js'
 import { directionAt } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
-import { carry } from '../data/carry.js'
+import { carry, objectsIn } from '../data/carry.js'
+import type { Carried } from '../engines/messages.js'
 import { assertImportable } from '../entry.js'
 import { Access, Kind } from '../scheduler/constants.js'
 import { type Direction, isWriting } from '../tasks/directions.js'
+import { isKept } from './kept-values.js'
+import { Locations } from './locations.js'
 import type { Submissions } from './submissions.js'
 import type { TaskLog } from './task-log.js'
 import { type Arg, type CallKind, FromTask, RESULT, recordOf, TaskRecord } from './task-record.js'
@@ -39,6 +42,7 @@ interface Taking {
 }
 
 export class Capture {
+  readonly #locations: Locations
   readonly #kept = new Map<string, number>()
   readonly #users = new Map<number, { records: TaskRecord[]; tidyAt: number }>()
   readonly #versions = new WeakMap<object, { readonly from: FromTask; readonly datum: number }>()
@@ -46,7 +50,11 @@ export class Capture {
   constructor(
     readonly submissions: Submissions,
     readonly log: TaskLog,
-  ) {}
+    /** Whether methods run where their objects are, and nowhere else. */
+    readonly pins: boolean,
+  ) {
+    this.#locations = new Locations(submissions)
+  }
 
   /** Takes a call into the graph. When it throws, nothing has happened. */
   take(kind: CallKind, given: readonly unknown[]): TaskRecord {
@@ -62,6 +70,19 @@ export class Capture {
     }
   }
 
+  /** Takes a call that a task has made: its arguments are on their way already, and it waits for nothing. */
+  takeCalled(kind: CallKind, args: readonly Carried[], parent: number): TaskRecord {
+    const { submissions, log } = this
+    const task = submissions.next
+    const refs = args.flatMap((arg, i) => objectsIn(arg).map(({ id }) => ({ id, isWritten: isWriting(directionOf(kind, i)) })))
+    const at = refs.find(({ isWritten }) => isWritten) ?? refs[0]
+    const host = this.pins && at ? this.#locations.hostOf(at.id, kind.program) : undefined
+    const record = new TaskRecord(task, submissions.add(kind.definition, host), kind, args as readonly Arg[])
+    log.add(kind.definition.index)
+    log.draw(parent, task)
+    return record
+  }
+
   /** Tasks that use an object and are not over, or whose failure nobody has seen. */
   usersOf(id: string): readonly TaskRecord[] {
     const datum = this.#kept.get(id)
@@ -75,11 +96,16 @@ export class Capture {
 
   #enter({ kind, task, versions, used }: Taking, args: readonly Arg[]): TaskRecord {
     for (const { datum } of versions ?? []) this.submissions.access(datum, Access.WRITE)
-    const record = new TaskRecord(task, this.submissions.add(kind.definition), kind, args)
+    const record = new TaskRecord(task, this.submissions.add(kind.definition, this.#hostFor(kind, args)), kind, args)
     this.log.add(kind.definition.index)
     for (const { value, position, datum } of versions ?? []) this.#versions.set(value, { from: new FromTask(record, position), datum })
     for (const datum of used ?? []) this.#use(datum, record)
     return record
+  }
+
+  #hostFor({ definition, program }: CallKind, [target]: readonly Arg[]): number | undefined {
+    if (!this.pins || definition.method === undefined) return undefined
+    return typeof target === 'object' && target?.k === 'o' ? this.#locations.hostOf(target.id, program) : undefined
   }
 
   #argument(taking: Taking, value: unknown, direction: Direction, position: number): Arg {
@@ -91,7 +117,7 @@ export class Capture {
     if (isStorageObject(value) && stateOf(value).ref) return this.#object(taking, value, direction)
     if (isDict(value)) {
       const table = tableOf(value)
-      if (table) this.#reach(taking, table.owner.id, direction)
+      if (table) this.#reach(taking, table.owner.id, direction, true)
     }
     return this.#value(taking, value, direction, position)
   }
@@ -109,7 +135,9 @@ export class Capture {
   /** What has been made already is taken as it is; what failed cancels the call, as the graph knows. */
   #made(taking: Taking, from: FromTask, datum: number): Arg {
     const { record } = from
-    if (record.state === 'done' || record.state === 'ignored') return from.value
+    const isOver = record.state === 'done' || record.state === 'ignored'
+    if (isOver && !isKept(from.value)) return from.value
+    if (isOver && from.place !== RESULT) return from.value // the graph does not know where it is
     this.submissions.access(datum, Access.READ)
     this.log.draw(record.task, taking.task)
     return from
@@ -129,9 +157,10 @@ export class Capture {
     return { k: 'o', id: ref.id, c: ref.classId }
   }
 
-  #reach(taking: Taking, id: string, direction: Direction): void {
+  #reach(taking: Taking, id: string, direction: Direction, isCollection = false): void {
     let datum = this.#kept.get(id)
     if (datum === undefined) this.#kept.set(id, (datum = this.submissions.declare(Kind.KEPT)))
+    this.#locations.tell(datum, id, taking.kind.program, isCollection)
     this.submissions.access(datum, ACCESS[direction])
     this.log.drawUse(datum, taking.task, direction !== 'IN')
     taking.used ??= []

@@ -1,17 +1,21 @@
 /** Between graph and workers: sends tasks with what earlier tasks made for them, and turns reports into events. */
 import { TaskFailedError } from '../../src/errors.js'
-import { classesIn, LocalEngine } from '../engines/local-engine.js'
+import type { Crew } from '../crew.js'
+import { classesIn, type EngineEvents, LocalEngine } from '../engines/local-engine.js'
 import type { Carried, Report } from '../engines/messages.js'
 import { columnOf } from '../engines/report-box.js'
+import { hostLabels, hostMemoryMb } from '../runtime-config.js'
 import type { RecallTasks, ReplaceWorkers, StartTasks } from '../scheduler/commands.js'
 import { NONE, Status } from '../scheduler/constants.js'
-import { hostLabels, hostMemoryMb } from '../runtime-config.js'
 import type { NamedOffer } from '../tasks/needs.js'
 import { taskDefinition } from '../tasks/task.js'
+import type { Checkpoint, Done } from './checkpoint.js'
 import { Deadlines, type Stopper } from './deadlines.js'
 import type { Effects } from './effects.js'
 import type { Failures } from './failures.js'
+import { isKept, type KeptValues } from './kept-values.js'
 import type { Loop } from './loop.js'
+import type { NestedCalls } from './nested-calls.js'
 import type { RecordTable } from './record-table.js'
 import type { TaskLog } from './task-log.js'
 import { type Arg, filled, type TaskRecord } from './task-record.js'
@@ -25,6 +29,9 @@ const LOADING_MS = 10_000
 /** Threads that may fail to start, one after the other, before the run is given up. */
 const STARTS_MAX = 3
 
+/** A short run ends before: it would pay for a worker that nobody needs. Where one was lost, the next loss is near. */
+const SPARE_AFTER_MS = 500
+
 /** What dispatch shares with the run. */
 export interface RunParts {
   readonly runId: string
@@ -33,26 +40,34 @@ export interface RunParts {
   readonly log: TaskLog
   readonly failures: Failures
   readonly effects: Effects
+  /** Of a run that can be gone on with. */
+  readonly checkpoint: Checkpoint | undefined
+  /** Where values may stay on hosts. */
+  readonly values: KeptValues | undefined
 }
 
 export class Dispatch implements Stopper {
   readonly engine: LocalEngine
   readonly deadlines = new Deadlines(this)
   #started = 0
+  /** Of each worker. */
+  readonly #hosts: number[] = []
   /** Threads in a row that ended before they were ready. */
   #stillborn = 0
   #bytesSent = 0
-  /** What this host has for tasks with needs. */
-  readonly offer: NamedOffer
+  /** What each host has for tasks with needs. */
+  readonly offers: readonly NamedOffer[]
+  #sparing: NodeJS.Timeout | undefined
 
   constructor(
     readonly run: RunParts,
-    readonly workers: number,
+    readonly crew: Crew,
     /** No worker can be started. */
     readonly onStuck: (why: Error) => void,
+    readonly nested: NestedCalls,
   ) {
-    this.offer = { name: 'this host', slots: workers, memoryMb: hostMemoryMb(), labels: new Set(hostLabels()) }
-    this.engine = new LocalEngine(run.runId, {
+    this.offers = offersOf(crew)
+    const events: EngineEvents = {
       onReady: (worker) => this.#tell(() => this.#onReady(worker)),
       onReport: (worker, report) => this.#tell(() => this.#onReport(worker, report)),
       onBegan: (worker, task, attempt) => {
@@ -62,8 +77,11 @@ export class Dispatch implements Stopper {
       onNamed: (fn, name) => {
         taskDefinition(fn).name = name
       },
-      onLost: (worker, why) => this.#tell(() => this.#onLost(worker, why)),
-    })
+      onSlots: (worker, slots) => this.#tell(() => run.loop.note({ on: 'SlotsChanged', worker, slots })),
+      onCall: (worker, message) => this.#tell(() => this.nested.call(worker, message)),
+      onLost: (worker, why, thrown) => this.#tell(() => this.#onLost(worker, why, thrown)),
+    }
+    this.engine = new LocalEngine(run.runId, events, crew.source, crew.workers)
   }
 
   /** Bytes of encoded values that went to workers with their tasks. */
@@ -73,23 +91,55 @@ export class Dispatch implements Stopper {
 
   /** Starts as many workers as there are calls pending, or units needed by one: a program that awaits one task after the other gets along with one. */
   startWorkers(pending: number): void {
-    while (this.#started < Math.min(pending, this.workers)) this.engine.start(this.#started++)
+    const wanted = this.crew.isSpread ? this.crew.workers : Math.min(pending, this.crew.workers)
+    while (this.#started < wanted) this.#startNext(this.crew.hostOf(this.#started))
+  }
+
+  #startNext(host: number): void {
+    const worker = this.#started++
+    this.#hosts[worker] = host
+    this.engine.start(worker, host)
+    if (this.crew.isSpread) this.#join(worker)
+  }
+
+  #join(worker: number): void {
+    this.run.loop.note({
+      on: 'WorkersJoined',
+      workers: [{ worker, slots: 1, host: this.#hosts[worker]!, memoryMb: hostMemoryMb(), labels: hostLabels() }],
+    })
+  }
+
+  /** Where a worker is, for people. */
+  placeOf(worker: number): string | number {
+    return this.crew.isSpread ? this.crew.hostName(this.#hosts[worker]!) : worker
   }
 
   start({ worker, tasks, attempts }: StartTasks): void {
     const rows: number[] = []
     const args: Carried[] = []
     const classes = new Set<string>()
-    tasks.forEach((task, i) => {
+    const keys: string[] = []
+    const { checkpoint } = this.run
+    const haveKeys = checkpoint !== undefined || this.nested.isAny
+    for (let i = 0; i < tasks.length; i++) {
+      const task = tasks[i]!
       const record = this.run.records.get(task)!
       const from = args.length
       for (const arg of record.args) args.push(this.#filled(arg, classes))
+      const done = checkpoint?.done(record, args.slice(from))
+      if (done) {
+        args.length = from
+        this.#resume(worker, record, attempts[i]!, done)
+        continue
+      }
+      if (haveKeys) keys.push(this.#keyOf(task))
       const { index, options } = record.kind.definition
       const isTimed = options.timeoutMs === undefined ? 0 : 1
       rows.push(task, attempts[i]!, index, this.#storeOf(record), args.length - from, isTimed)
       this.run.log.sent(task, worker)
       if (isTimed) this.deadlines.begin(task, attempts[i]!, worker, options.timeoutMs! + LOADING_MS)
-    })
+    }
+    if (rows.length === 0) return
     this.engine.send(
       worker,
       {
@@ -97,9 +147,18 @@ export class Dispatch implements Stopper {
         rows: rows.length > PLAIN_MAX ? Int32Array.from(rows) : rows,
         args,
         ...(classes.size > 0 && { classes: [...classes] }),
+        ...(haveKeys && { keys }),
       },
       taskDefinition,
     )
+  }
+
+  /** An earlier life of the run has done it. */
+  #resume(worker: number, record: TaskRecord, attempt: number, { result, written, changed, home }: Done): void {
+    record.result = result
+    if (written) record.written = new Map(written)
+    if (changed && home) this.#noteChanged(record, changed, home)
+    this.run.loop.note({ on: 'TasksFinished', worker, tasks: [record.task], attempts: [attempt] })
   }
 
   recall({ worker, tasks, attempts, abort }: RecallTasks): void {
@@ -109,11 +168,13 @@ export class Dispatch implements Stopper {
   }
 
   replace({ workers }: ReplaceWorkers): void {
-    for (const worker of workers) this.engine.start(worker)
+    // Where workers are spread over hosts another one has taken its place already.
+    if (!this.crew.isSpread) for (const worker of workers) this.engine.start(worker)
   }
 
   async close(): Promise<void> {
     this.deadlines.stop()
+    clearTimeout(this.#sparing)
     await this.engine.close()
   }
 
@@ -122,6 +183,12 @@ export class Dispatch implements Stopper {
   isRunning(task: number, attempt: number, worker: number): boolean {
     const { tasks } = this.run.loop.state
     return tasks.status[task] === Status.ASSIGNED && tasks.attempt[task] === attempt && tasks.at[task] === worker
+  }
+
+  runningOn(worker: number, task: number): TaskRecord | undefined {
+    const { tasks } = this.run.loop.state
+    const isThere = tasks.status[task] === Status.ASSIGNED && tasks.at[task] === worker
+    return isThere ? this.run.records.get(task) : undefined
   }
 
   isCommitting(worker: number): boolean {
@@ -150,6 +217,11 @@ export class Dispatch implements Stopper {
 
   // ---- sending
 
+  /** Under which a task's mark stands. */
+  #keyOf(task: number): string {
+    return this.nested.keyOf(task) ?? this.run.checkpoint?.keyOf(task) ?? `${this.run.runId}/${task}`
+  }
+
   #storeOf(record: TaskRecord): number {
     return this.engine.storeIndex(record.kind.program.store)
   }
@@ -168,8 +240,14 @@ export class Dispatch implements Stopper {
 
   #onReady(worker: number): void {
     this.#stillborn = 0
-    const { memoryMb, labels } = this.offer
-    this.run.loop.note({ on: 'WorkersJoined', workers: [{ worker, slots: 1, host: 0, memoryMb, labels: [...labels] }] })
+    this.#spareSoon()
+    if (!this.crew.isSpread) this.#join(worker)
+  }
+
+  /** A run that goes on has a worker ready to stand in for a lost one: to start one takes longer than a run should stand still. */
+  #spareSoon(): void {
+    clearTimeout(this.#sparing)
+    this.#sparing = setTimeout(() => this.engine.prepareSpare(), this.run.loop.state.totals.lost > 0 ? 0 : SPARE_AFTER_MS).unref()
   }
 
   /** A message is a round of events of its own: what it tells is acted upon at once. */
@@ -201,28 +279,57 @@ export class Dispatch implements Stopper {
     const { records } = this.run
     for (let i = 0; i < tasks.length; i++) {
       const record = records.get(tasks[i]!)
-      if (record?.state === 'pending') record.result = results[i]
+      if (record?.state !== 'pending') continue
+      record.result = results[i]
+      if (isKept(record.result)) this.run.values?.noteResult(record, record.result)
     }
-    for (const { at, written, changed, home } of more) {
+    if (this.run.checkpoint) this.#keepDone(this.run.checkpoint, tasks, results, more)
+    for (const { at, written, changed, home, children } of more) {
       const record = records.get(tasks[at]!)
       if (!record) continue
       if (written) record.written = new Map(written)
+      for (const [, value] of written ?? []) if (isKept(value)) this.run.values?.noteWritten(value)
       if (changed && home) this.#noteChanged(record, changed, home)
+      for (const child of children ?? []) this.run.effects.note(record, child.changed, child.home, child.key)
+    }
+  }
+
+  /** In the checkpoint once it is as safe as its store makes it: what is found there is not done again. */
+  #keepDone(checkpoint: Checkpoint, tasks: Report['tasks'], results: Report['results'], more: Report['more']): void {
+    const further = new Map(more.map((one) => [one.at, one]))
+    for (let i = 0; i < tasks.length; i++) {
+      const record = this.run.records.get(tasks[i]!)
+      if (record?.state !== 'pending') continue
+      const args = record.args.map(filled)
+      const { written, changed, home } = further.get(i) ?? {}
+      const keep = (): void => checkpoint.note(record, args, { result: results[i], written, changed, home })
+      if (changed) void Promise.resolve(record.kind.program.store.reached()).then(keep, () => {})
+      else keep()
     }
   }
 
   #noteChanged(record: TaskRecord, ids: readonly string[], home: readonly [string, string]): void {
     record.changed = true
-    this.run.effects.note(record, ids, home, `${this.run.runId}/${record.task}`)
+    this.run.effects.note(record, ids, home, this.#keyOf(record.task))
+    this.nested.noteChanged(record.task, ids, home)
   }
 
-  #onLost(worker: number, why: Error): void {
+  #onLost(worker: number, why: Error, thrown?: Uint8Array): void {
     const { loop, failures } = this.run
     const lost = loop.state.workers[worker]
+    if (this.crew.isSpread && !this.#replaceAtOnce(worker, why)) return
     if (!lost?.alive) return this.#neverReady(worker, why)
     // What it ran is the likely reason; what stood behind that is not.
-    if (lost.head !== NONE && !this.deadlines.wasLate(lost.head)) failures.note(lost.head, why)
+    if (lost.head !== NONE && !this.deadlines.wasLate(lost.head)) failures.note(lost.head, thrown ? { error: thrown } : why)
     loop.note({ on: 'WorkersLost', workers: [worker] })
+  }
+
+  /** Before the loss is told, so that tasks wait for the host that has their data rather than go elsewhere. */
+  #replaceAtOnce(worker: number, why: Error): boolean {
+    const isHopeless = (why as NodeJS.ErrnoException).code === 'ERR_HOST_LOST' || ++this.#stillborn > STARTS_MAX * this.crew.workers
+    if (isHopeless) this.onStuck(why)
+    else this.#startNext(this.#hosts[worker]!)
+    return !isHopeless
   }
 
   /** A thread that ended before it could take a task. One may be bad luck; when none can start, tasks would wait for ever. */
@@ -230,4 +337,14 @@ export class Dispatch implements Stopper {
     if (++this.#stillborn < STARTS_MAX) this.engine.start(worker)
     else this.onStuck(why)
   }
+}
+
+/** All are on this machine, so that each has the machine's memory and labels, and workers of its own. */
+function offersOf(crew: Crew): readonly NamedOffer[] {
+  const labels = new Set(hostLabels())
+  const memoryMb = hostMemoryMb()
+  if (!crew.isSpread) return [{ name: 'this host', slots: crew.workers, memoryMb, labels }]
+  const slots = new Map<number, number>()
+  for (let worker = 0; worker < crew.workers; worker++) slots.set(crew.hostOf(worker), (slots.get(crew.hostOf(worker)) ?? 0) + 1)
+  return [...slots].map(([host, count]) => ({ name: crew.hostName(host), slots: count, memoryMb, labels }))
 }

@@ -7,7 +7,7 @@ import { reviveError } from '../tasks/revive-error.js'
 import type { TaskLog } from './task-log.js'
 import type { TaskRecord } from './task-record.js'
 
-type Thrown = Pick<TaskBad, 'error' | 'className'> | Error
+type Thrown = (Pick<TaskBad, 'error'> & Partial<Pick<TaskBad, 'className'>>) | Error
 
 /** What attempts of tasks reported, until the task settles. */
 export class Failures {

@@ -1,6 +1,6 @@
 import type { Command } from '../scheduler/commands.js'
 import type { RuntimeEvent } from '../scheduler/events.js'
-import { createState, type RuntimeState } from '../scheduler/state.js'
+import { createState, type RuntimeState, type SchedulerOptions } from '../scheduler/state.js'
 import { step } from '../scheduler/step.js'
 import type { Submissions } from './submissions.js'
 
@@ -9,7 +9,7 @@ export type Perform = (command: Exclude<Command, { do: 'WakeAt' }>) => void
 
 /** Feeds what happened to `step` and has its commands done. The scheduler's state is changed here and nowhere else. */
 export class Loop {
-  readonly state: RuntimeState = createState()
+  readonly state: RuntimeState
   #events: RuntimeEvent[] = []
   #due = false
   #running = false
@@ -19,7 +19,10 @@ export class Loop {
   constructor(
     readonly submissions: Submissions,
     readonly perform: Perform,
-  ) {}
+    options: SchedulerOptions = {},
+  ) {
+    this.state = createState(options)
+  }
 
   /** Something happened; `step` hears of it in the next turn. Calls made before it stay before it. */
   note(event: RuntimeEvent): void {

@@ -7,6 +7,7 @@ import type { TasksSettled } from '../scheduler/commands.js'
 import { errorClassesKnown, giveOwnClass, learnErrorClasses } from '../tasks/revive-error.js'
 import type { Deadlines } from './deadlines.js'
 import type { RunParts } from './dispatch.js'
+import { isKept } from './kept-values.js'
 import type { Pending } from './pending.js'
 import type { TaskRecord, TaskState } from './task-record.js'
 
@@ -25,7 +26,7 @@ export class Outcomes {
     const data: number[] = []
     tasks.forEach((task, i) => {
       const record = this.run.records.get(task)!
-      data.push(record.datum)
+      if (!isKept(record.result)) data.push(record.datum) // else when nobody can ask for it
       if ('causes' in command) record.error = this.run.failures.errorOf(record, command.causes[i]!, command.reasons[i]!)
       this.#end(record, outcome)
     })
@@ -44,7 +45,7 @@ export class Outcomes {
   /** What a task made, once it has the acknowledgement level of its store. */
   async valueOf({ kind: { program }, changed }: TaskRecord, value: Carried): Promise<unknown> {
     if (changed) await program.store.reached()
-    return unpacked(value, program)
+    return unpacked(this.run.values ? await this.run.values.hosts.fetch(value) : value, program)
   }
 
   /** The failures that nobody awaited; they count as seen from now on. What a failure cancelled is told by the failure. */

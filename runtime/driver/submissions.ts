@@ -1,6 +1,6 @@
-import { ANY_HOST, type Need } from '../scheduler/needs.js'
-import { Access, Flag, Kind, Policy } from '../scheduler/constants.js'
+import { Access, Flag, Kind, NONE, Policy } from '../scheduler/constants.js'
 import type { DataDeclared, RuntimeEvent } from '../scheduler/events.js'
+import { ANY_HOST, type Need } from '../scheduler/needs.js'
 import { neededBy, type TaskNeeds } from '../tasks/needs.js'
 import type { TaskDefinition } from '../tasks/task.js'
 import { IntList } from './int-list.js'
@@ -23,6 +23,9 @@ export class Submissions {
   /** Kinds of needs that were told to the scheduler, and those that are still to be. */
   readonly #kinds = new Map<string, number>()
   #newKinds: Need[] = []
+  #host: number[] = []
+  #isPinned = false
+  #located = noLocations()
 
   /** The number of the next task. */
   get next(): number {
@@ -30,7 +33,7 @@ export class Submissions {
   }
 
   get isEmpty(): boolean {
-    return this.#count === 0 && this.#declared.length === 0
+    return this.#count === 0 && this.#declared.length === 0 && this.#located.data.length === 0
   }
 
   declare(kind: typeof Kind.KEPT | typeof Kind.RENAMED): number {
@@ -39,6 +42,13 @@ export class Submissions {
     if (last?.kind === kind) last.count++
     else this.#declared.push({ on: 'DataDeclared', first: datum, count: 1, kind, holds: kind === Kind.RENAMED ? 1 : 0 })
     return datum
+  }
+
+  /** A host holds so much of a datum. */
+  locate(datum: number, host: number, bytes: number): void {
+    this.#located.data.push(datum)
+    this.#located.hosts.push(host)
+    this.#located.bytes.push(bytes)
   }
 
   /** An access of the call that is being captured. */
@@ -57,8 +67,8 @@ export class Submissions {
     this.#accesses.cutTo(accesses)
   }
 
-  /** Ends a capture. Gives the datum of the result. */
-  add(definition: TaskDefinition): number {
+  /** Ends a capture. Gives the datum of the result. `host`: the only one that may run it. */
+  add(definition: TaskDefinition, host: number = NONE): number {
     const datum = this.declare(Kind.RENAMED)
     this.access(datum, Access.WRITE)
     this.#fn.push(definition.index)
@@ -66,6 +76,8 @@ export class Submissions {
     this.#priority.push(definition.options.priority ?? 0)
     this.#flags.push(definition.options.timeoutMs === undefined ? 0 : Flag.ALONE)
     this.#need.push(definition.options.needs === undefined ? 0 : this.#kindOf(definition.options.needs))
+    if (host !== NONE) this.#pin(host)
+    else if (this.#isPinned) this.#host.push(NONE)
     this.#count++
     return datum
   }
@@ -82,6 +94,13 @@ export class Submissions {
     return kind
   }
 
+  #pin(host: number): void {
+    // The column is left out while nobody needs it.
+    if (!this.#isPinned) this.#host = Array.from({ length: this.#count }, () => NONE)
+    this.#isPinned = true
+    this.#host.push(host)
+  }
+
   /** As events, in order; none are left afterwards. */
   take(): readonly RuntimeEvent[] {
     const events: RuntimeEvent[] = this.#declared
@@ -89,6 +108,10 @@ export class Submissions {
     if (this.#newKinds.length > 0)
       events.push({ on: 'NeedsDeclared', first: this.#kinds.size + 1 - this.#newKinds.length, needs: this.#newKinds })
     this.#newKinds = []
+    if (this.#located.data.length > 0) {
+      events.push({ on: 'LocationsLearned', ...this.#located })
+      this.#located = noLocations()
+    }
     if (this.#count > 0) {
       events.push({
         on: 'TasksSubmitted',
@@ -100,10 +123,14 @@ export class Submissions {
         flags: this.#flags.take(),
         need: this.#need.take(),
         accesses: this.#accesses.take(),
+        ...(this.#isPinned && { host: this.#host }),
       })
+      this.#isPinned = false
       this.#first += this.#count
       this.#count = 0
     }
     return events
   }
 }
+
+const noLocations = (): { data: number[]; hosts: number[]; bytes: number[] } => ({ data: [], hosts: [], bytes: [] })

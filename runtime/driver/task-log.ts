@@ -68,12 +68,13 @@ export class TaskLog {
     }
   }
 
-  graph(): TaskGraph {
+  /** `placeOf`: what people call the place of a worker. */
+  graph(placeOf: (worker: number) => string | number): TaskGraph {
     const nodes = Array.from({ length: this.length }, (_, id) => ({
       id,
       name: this.nameOf(id),
       state: STATES[this.#state.at(id)]!,
-      worker: this.#worker.at(id),
+      worker: this.#worker.at(id) < 0 ? -1 : placeOf(this.#worker.at(id)),
     }))
     return { nodes, edges: this.#edgeList() }
   }

@@ -55,6 +55,7 @@ export function filled(arg: Arg): Carried {
     case 'v':
       return arg.f ? { k: 'v', b: arg.b, f: arg.f.map(filled) } : (arg as Carried)
     case 'o':
+    case 'r':
       return arg
   }
 }

@@ -1,35 +1,36 @@
-/** Worker threads of this process. Moves tasks and reports; decides nothing. */
-import { MessageChannel, type Worker } from 'node:worker_threads'
+/** Workers of this machine: threads of this process, or processes. Moves tasks and reports; decides nothing. */
 import { classOf, findConstructor } from '../../src/classes/class-registry.js'
 import type { ClassId } from '../../src/ids.js'
 import type { Store } from '../../src/store.js'
-import { type ServedBackend, serveBackend } from '../data/backend-port.js'
+import { copyCalls, type ServedBackend, serveBackend } from '../data/backend-port.js'
 import { moduleFor } from '../open-backend.js'
 import type { TaskDefinition } from '../tasks/task.js'
 import {
+  type AnswerMessage,
+  type CallMessage,
   type Carried,
-  type ClassPlace,
   type FnPlace,
   type FromWorker,
-  type RecallMessage,
   type Report,
   ROW,
   type TasksMessage,
-  type ToWorker,
 } from './messages.js'
-import { takeWorker } from './spare-worker.js'
-import type { StoreMessage } from './worker-main.js'
+import type { WorkerLink } from './worker-link.js'
+import type { WorkerSource } from './worker-source.js'
 
 export interface EngineEvents {
   onReady(worker: number): void
   onReport(worker: number, report: Report): void
   onBegan(worker: number, task: number, attempt: number): void
   onNamed(fn: number, name: string): void
-  onLost(worker: number, why: Error): void
+  onSlots(worker: number, slots: number): void
+  onCall(worker: number, message: CallMessage): void
+  /** `thrown`: what it died of in encoded form, if it could tell. */
+  onLost(worker: number, why: Error, thrown?: Uint8Array): void
 }
 
 interface Lane {
-  readonly thread: Worker
+  readonly link: WorkerLink
   readonly stores: Map<number, ServedBackend>
   readonly fns: Set<number>
   readonly classes: Set<string>
@@ -38,27 +39,36 @@ interface Lane {
 export class LocalEngine {
   readonly #lanes = new Map<number, Lane>()
   readonly #stores: Store[] = []
+  /** Modules of classes that workers told of. */
+  readonly #classes = new Map<string, string>()
+  /** Modules of the tasks that were sent. */
+  readonly #modules = new Set<string>()
   #held = false
 
   constructor(
     readonly runId: string,
     readonly events: EngineEvents,
+    readonly source: WorkerSource,
+    readonly workers: number,
   ) {}
 
-  /** Starts the thread of a worker index. */
-  start(worker: number): void {
-    const { thread, isReady } = takeWorker()
-    const lane: Lane = { thread, stores: new Map(), fns: new Set(), classes: new Set() }
+  /** Starts the worker of an index. */
+  start(worker: number, host = 0): void {
+    const link = this.source.take(host)
+    const lane: Lane = { link, stores: new Map(), fns: new Set(), classes: new Set() }
     this.#lanes.set(worker, lane)
-    let why: Error | undefined
-    thread.on('message', (message: FromWorker) => this.#hear(worker, lane, message))
-    thread.on('messageerror', (error) => (why = error))
-    thread.on('error', (error: unknown) => (why = error instanceof Error ? error : new Error(String(error))))
-    thread.on('exit', (code) => this.#end(worker, lane, why ?? new Error(`the worker's thread ended with code ${code}`)))
-    thread.postMessage({ do: 'run', runId: this.runId } satisfies ToWorker)
-    if (isReady) setImmediate(() => this.#hear(worker, lane, { do: 'ready' }))
-    if (this.#held) thread.ref()
-    else thread.unref()
+    link.hear({
+      onMessage: (message) => this.#hear(worker, lane, message),
+      onEnd: (why, thrown) => this.#end(worker, lane, why, thrown),
+    })
+    link.post({ do: 'run', runId: this.runId, others: this.workers - 1 })
+    if (this.#held) link.ref()
+    else link.unref()
+  }
+
+  /** Has a worker ready to stand in for one that is lost. */
+  prepareSpare(): void {
+    this.source.prepare({ url: this.#stores.at(-1)?.url, modules: [...this.#modules] })
   }
 
   #hear(worker: number, lane: Lane, message: FromWorker): void {
@@ -66,22 +76,28 @@ export class LocalEngine {
     if (message.do === 'report') this.events.onReport(worker, message)
     else if (message.do === 'ready') this.events.onReady(worker)
     else if (message.do === 'began') this.events.onBegan(worker, message.task, message.attempt)
-    else this.events.onNamed(message.fn, message.name)
+    else if (message.do === 'named') this.events.onNamed(message.fn, message.name)
+    else if (message.do === 'slots') this.events.onSlots(worker, message.slots)
+    else if (message.do === 'call') {
+      for (const { id, url } of message.classes) this.#classes.set(id, url)
+      this.events.onCall(worker, message)
+    }
   }
 
-  #end(worker: number, lane: Lane, why: Error): void {
+  #end(worker: number, lane: Lane, why: Error, thrown?: Uint8Array): void {
     for (const served of lane.stores.values()) served.close()
     if (this.#lanes.get(worker) !== lane) return
     this.#lanes.delete(worker)
-    this.events.onLost(worker, why)
+    this.events.onLost(worker, why, thrown)
   }
 
   /** Keeps the process alive while tasks are pending, and no longer. */
   hold(pending: boolean): void {
     this.#held = pending
-    for (const { thread } of this.#lanes.values()) {
-      if (pending) thread.ref()
-      else thread.unref()
+    this.source.hold(pending)
+    for (const { link } of this.#lanes.values()) {
+      if (pending) link.ref()
+      else link.unref()
     }
   }
 
@@ -99,11 +115,15 @@ export class LocalEngine {
       if (!lane.stores.has(rows[at + 3]!)) this.#sendStore(lane, rows[at + 3]!)
     }
     for (const id of classes ?? []) if (!lane.classes.has(id)) this.#sendClass(lane, id)
-    lane.thread.postMessage(message satisfies ToWorker)
+    lane.link.post(message)
+  }
+
+  answer(worker: number, message: AnswerMessage): void {
+    this.#lanes.get(worker)?.link.post(message)
   }
 
   recall(worker: number, tasks: readonly number[], attempts: readonly number[], abort: boolean): void {
-    this.#lanes.get(worker)?.thread.postMessage({ do: 'recall', tasks, attempts, abort } satisfies RecallMessage)
+    this.#lanes.get(worker)?.link.post({ do: 'recall', tasks, attempts, abort })
   }
 
   /** Whether a group of this worker is on its way into a store. */
@@ -111,47 +131,59 @@ export class LocalEngine {
     return [...(this.#lanes.get(worker)?.stores.values() ?? [])].some((served) => served.committing > 0)
   }
 
-  /** Ends a worker's thread whatever it does; `onLost` follows. What it has not yet committed never will be. */
+  /** Ends a worker whatever it does; `onLost` follows. What it has not yet committed never will be. */
   kill(worker: number): void {
     const lane = this.#lanes.get(worker)
     for (const served of lane?.stores.values() ?? []) served.close()
-    void lane?.thread.terminate()
+    void lane?.link.kill()
   }
 
   async close(): Promise<void> {
     const lanes = [...this.#lanes.values()]
     this.#lanes.clear()
-    await Promise.all(lanes.map(({ thread }) => thread.terminate()))
+    await Promise.all([...lanes.map(({ link }) => link.kill()), this.source.close()])
   }
 
   #sendStore(lane: Lane, n: number): void {
-    const { backend, ack } = this.#stores[n]!
-    const { port1, port2 } = new MessageChannel()
-    lane.stores.set(n, serveBackend(backend, port1))
+    const { backend: opened, ack } = this.#stores[n]!
+    const backend = this.source.serves?.(opened) ?? opened
     const { url } = backend
-    const capabilities = { ...backend.capabilities, acks: [...backend.capabilities.acks] }
-    const message: StoreMessage = { do: 'store', n, url, module: moduleFor(url), ack, capabilities, port: port2 }
-    lane.thread.postMessage(message, [port2])
+    // What other hosts have is asked for through this process, which counts what moves.
+    const reach = backend.places?.haveAgents ? 'instance' : backend.capabilities.reach
+    const capabilities = { ...backend.capabilities, reach, acks: [...backend.capabilities.acks] }
+    const about = { do: 'store', n, url, module: moduleFor(url), ack, capabilities } as const
+    const hosts = lane.link.reaches(backend)
+    if (hosts) {
+      lane.stores.set(n, ELSEWHERE)
+      return lane.link.post({ ...about, port: undefined, hosts })
+    }
+    const { near, far, moved } = lane.link.open()
+    lane.stores.set(n, serveBackend(backend, near, copyCalls(backend)))
+    lane.link.post({ ...about, port: far }, moved)
   }
 
   #sendFn(lane: Lane, definition: TaskDefinition): void {
     const { index, name, method, site, directions, target } = definition
     const place: FnPlace = { index, name, method, url: site?.url, line: site?.line ?? 0, column: site?.column ?? 0, directions, target }
-    lane.thread.postMessage({ do: 'fns', fns: [place] } satisfies ToWorker)
+    lane.link.post({ do: 'fns', fns: [place] })
     lane.fns.add(index)
+    if (site) this.#modules.add(site.url)
   }
 
   #sendClass(lane: Lane, id: string): void {
     lane.classes.add(id)
     const ctor = findConstructor(id as ClassId)
-    const url = ctor && classOf(ctor).url
-    if (url) lane.thread.postMessage({ do: 'classes', classes: [{ id, url } satisfies ClassPlace] } satisfies ToWorker)
+    const url = (ctor && classOf(ctor).url) ?? this.#classes.get(id)
+    if (url) lane.link.post({ do: 'classes', classes: [{ id, url }] })
   }
 }
+
+/** Served by an agent, not here. */
+const ELSEWHERE: ServedBackend = { committing: 0, close: () => {} }
 
 /** Classes of persistent objects that a value names: workers import their modules first. */
 export function classesIn(value: Carried, into: Set<string>): void {
   if (typeof value !== 'object' || value === null) return
   if (value.k === 'o') into.add(value.c)
-  else for (const item of (value.k === 'a' ? value.e : value.f) ?? []) classesIn(item, into)
+  else if (value.k !== 'r') for (const item of (value.k === 'a' ? value.e : value.f) ?? []) classesIn(item, into)
 }

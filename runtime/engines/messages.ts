@@ -1,5 +1,6 @@
 /** What driver and workers say to each other. Plain data for structured clone; anything of the user's is encoded bytes. */
 
+import type { Outcome } from '../attempt.js'
 import type { Ints } from '../scheduler/events.js'
 
 /** How an argument or result travels. Primitives as they are; ids instead of persistent objects. */
@@ -14,6 +15,8 @@ export type Carried =
   | { readonly k: 'v'; readonly b: Uint8Array; readonly f?: readonly Carried[] }
   /** A persistent object: its id and class. */
   | { readonly k: 'o'; readonly id: string; readonly c: string }
+  /** A value kept on the host that made it: which host, under which name there, and its size in bytes. */
+  | { readonly k: 'r'; readonly h: number; readonly n: string; readonly s: number }
   /** A list with parts of its own, as futures inside arrays become. */
   | { readonly k: 'a'; readonly e: readonly Carried[] }
 
@@ -46,6 +49,8 @@ export interface TasksMessage {
   readonly args: readonly Carried[]
   /** Classes of persistent objects among the arguments. */
   readonly classes?: readonly string[]
+  /** Keys of the tasks, where they are not the run's id and the task's number. */
+  readonly keys?: readonly string[]
 }
 
 export interface RecallMessage {
@@ -56,9 +61,44 @@ export interface RecallMessage {
   readonly abort: boolean
 }
 
+/** What a worker may load before it is needed. */
+export interface WarmMessage {
+  readonly do: 'warm'
+  /** The store's. */
+  readonly url?: string | undefined
+  /** Modules of tasks. */
+  readonly modules?: readonly string[]
+}
+
+/** What became of a child that a worker had others run. */
+export interface AnswerMessage {
+  readonly do: 'answer'
+  readonly call: number
+  readonly outcome?: Outcome
+  readonly error?: Uint8Array
+}
+
+/** A task has called a task that somebody else may run. */
+export interface CallMessage {
+  readonly do: 'call'
+  readonly call: number
+  /** The task whose body called it, by itself or through others that ran in place. */
+  readonly task: number
+  readonly key: string
+  readonly args: readonly Carried[]
+  readonly classes: readonly ClassPlace[]
+  readonly fn: Omit<FnPlace, 'index'> & {
+    readonly policy: string
+    readonly priority: number | undefined
+    readonly timeoutMs: number | undefined
+  }
+}
+
 export type ToWorker =
-  | { readonly do: 'run'; readonly runId: string }
-  | { readonly do: 'warm'; readonly url: string }
+  /** `others`: workers beside it. */
+  | { readonly do: 'run'; readonly runId: string; readonly others: number }
+  | AnswerMessage
+  | WarmMessage
   | { readonly do: 'fns'; readonly fns: readonly FnPlace[] }
   | { readonly do: 'classes'; readonly classes: readonly ClassPlace[] }
   | TasksMessage
@@ -74,6 +114,14 @@ export interface DoneMore {
   readonly changed?: readonly string[] | undefined
   /** Where its mark stands. */
   readonly home?: readonly [id: string, classId: string] | undefined
+  readonly children?: readonly ChildEffects[] | undefined
+}
+
+/** What a child of a task left behind in the stores, under which mark. */
+export interface ChildEffects {
+  readonly key: string
+  readonly changed: readonly string[]
+  readonly home: readonly [id: string, classId: string]
 }
 
 export interface TaskBad {
@@ -114,3 +162,8 @@ export type FromWorker =
   /** The body of a task of limited time begins. */
   | { readonly do: 'began'; readonly task: number; readonly attempt: number }
   | { readonly do: 'named'; readonly fn: number; readonly name: string }
+  | CallMessage
+  /** How many tasks it can run: more than one while some only wait for their children. */
+  | { readonly do: 'slots'; readonly slots: number }
+  /** A process that ends because of an error nobody caught. */
+  | { readonly do: 'dying'; readonly error: Uint8Array }

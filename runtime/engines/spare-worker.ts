@@ -1,53 +1,41 @@
-/** A worker thread that is started before anybody needs it: while the program opens its store, its first worker loads. */
-import { Worker } from 'node:worker_threads'
-import { workerHeapMb } from '../runtime-config.js'
-import type { FromWorker, ToWorker } from './messages.js'
+/** A worker that is started before anybody needs it: while the program opens its store, its first worker loads; later it stands in for a lost one. */
+import type { Isolation } from '../runtime-config.js'
+import type { WarmMessage } from './messages.js'
+import { newWorker, type WorkerLink } from './worker-link.js'
 
-export interface StartedWorker {
-  readonly thread: Worker
-  /** Whether it said that it is ready before it was taken. */
-  readonly isReady: boolean
-}
+let spare: { readonly link: WorkerLink; readonly isolation: Isolation } | undefined
 
-let spare: { thread: Worker; isReady: boolean } | undefined
-
-/** Starts a thread for whoever takes one next. It keeps no process alive. */
-export function prepareWorker(): void {
-  if (spare) return
-  const made = { thread: newThread(), isReady: false }
-  made.thread.on('message', (message: FromWorker) => {
-    if (message.do === 'ready') made.isReady = true
-  })
+/** Starts a worker for whoever takes one next. It keeps no process alive. */
+export function prepareWorker(isolation: Isolation, warm?: Omit<WarmMessage, 'do'>): void {
+  if (spare?.isolation === isolation) return
+  void spare?.link.kill()
+  const link = newWorker(isolation)
+  const made = { link, isolation }
   // One that fails to load is no spare; who starts the next one hears why.
-  made.thread.on('error', forget)
-  made.thread.on('exit', forget)
-  spare = made
-  made.thread.unref() // last: to listen to a thread keeps the process alive for it
-  function forget(): void {
+  const forget = (): void => {
     if (spare === made) spare = undefined
   }
+  link.hear({ onMessage: () => {}, onEnd: forget })
+  spare = made
+  if (warm) link.post({ do: 'warm', ...warm })
 }
 
-/** Lets the thread that waits load what a store of this url needs. */
-export function warmWorker(url: string): void {
-  spare?.thread.postMessage({ do: 'warm', url } satisfies ToWorker)
+/** Lets the worker that waits load what will be needed. */
+export function warmSpare(warm: Omit<WarmMessage, 'do'>): void {
+  spare?.link.post({ do: 'warm', ...warm })
 }
 
-/** The thread that was prepared, else a new one. */
-export function takeWorker(): StartedWorker {
-  if (!spare) return { thread: newThread(), isReady: false }
-  const { thread, isReady } = spare
+/** The worker that was prepared, else a new one. */
+export function takeWorker(isolation: Isolation): WorkerLink {
+  if (spare?.isolation !== isolation) return newWorker(isolation)
+  const { link } = spare
   spare = undefined
-  for (const event of ['message', 'error', 'exit']) thread.removeAllListeners(event)
-  return { thread, isReady }
+  return link
 }
 
-function newThread(): Worker {
-  const heap = workerHeapMb()
-  return new Worker(new URL('./worker-main.js', import.meta.url), {
-    execArgv: [],
-    stdout: false,
-    stderr: false,
-    ...(heap !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heap } }),
-  })
+/** Ends the worker that waits; whoever ended the run needs none. */
+export async function dropSpare(): Promise<void> {
+  const left = spare
+  spare = undefined
+  await left?.link.kill()
 }

@@ -4,8 +4,10 @@ import { beginAttempt, type Ended, type Outcome } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
 import { encodeError } from '../data/carry.js'
 import type { Direction } from '../tasks/directions.js'
+import { NestedScope } from '../tasks/nested-scope.js'
 import { Attempt, runAs } from '../tasks/running.js'
-import type { Carried, FnPlace, FromWorker } from './messages.js'
+import type { Others } from './elsewhere.js'
+import type { Carried, ChildEffects, FnPlace, FromWorker } from './messages.js'
 import type { ReportBox } from './report-box.js'
 import { type Body, findBody } from './task-bodies.js'
 
@@ -32,12 +34,17 @@ export class TaskLane {
   #next = 0
   readonly #bodies = new Map<number, Body>()
   readonly #committing = new Set<Promise<void>>()
-  #running: { readonly queued: Queued; readonly attempt: Attempt } | undefined
+  /** More than one only while all but one wait for children. */
+  readonly #running = new Map<Attempt, Queued>()
+  /** Attempts that do nothing but wait for children elsewhere. */
+  readonly #suspended = new Set<Attempt>()
+  #onSuspended: (() => void) | undefined
   #pumping = false
 
   constructor(
     readonly box: ReportBox,
     readonly tell: (message: FromWorker) => void,
+    readonly others: Others,
   ) {}
 
   push(queued: Queued): void {
@@ -53,8 +60,7 @@ export class TaskLane {
 
   /** Tells the body that runs to stop. */
   abort(task: number, attempt: number): void {
-    const now = this.#running
-    if (now?.queued.task === task && now.queued.attempt === attempt) now.attempt.abort()
+    for (const [now, queued] of this.#running) if (queued.task === task && queued.attempt === attempt) now.abort()
   }
 
   pump(): void {
@@ -66,7 +72,7 @@ export class TaskLane {
   async #runAll(): Promise<void> {
     for (let queued = this.#shift(); queued; queued = this.#shift()) {
       const over = this.#run(queued)
-      if (over) await over
+      if (over) await Promise.race([over, this.#suspension()])
       if (this.#committing.size >= COMMITTING_MAX) await Promise.race(this.#committing)
       this.box.sendIfDue(performance.now())
     }
@@ -103,34 +109,71 @@ export class TaskLane {
 
   #attempt(queued: Queued, store: Store, body: Body): Promise<void> | undefined {
     const began = performance.now()
-    const attempt = new Attempt(queued.place.name, queued.attempt)
-    this.#running = { queued, attempt }
+    const attempt: Attempt = new Attempt(queued.place.name, queued.attempt, () => this.#scopeOf(queued, attempt))
+    this.#running.set(attempt, queued)
     if (queued.isTimed) this.tell({ do: 'began', task: queued.task, attempt: queued.attempt })
     try {
       const ended = beginAttempt(store, callOf(queued), (args) => runAs(attempt, () => body(args)))
-      if (!isPromiseLike(ended)) return this.#ended(queued, began, ended)
-      return this.#later(queued, began, ended as Promise<Ended>)
+      if (!isPromiseLike(ended)) return this.#ended(queued, attempt, began, ended)
+      return this.#later(queued, attempt, began, ended as Promise<Ended>)
     } catch (error) {
+      this.#over(attempt)
       this.#failed(queued, error)
     }
     return undefined
   }
 
-  async #later(queued: Queued, began: number, ended: Promise<Ended>): Promise<void> {
+  async #later(queued: Queued, attempt: Attempt, began: number, ended: Promise<Ended>): Promise<void> {
     try {
-      this.#ended(queued, began, await ended)
+      this.#ended(queued, attempt, began, await ended)
     } catch (error) {
+      this.#over(attempt)
       this.#failed(queued, error)
     }
+    // It had been left to itself while it waited for its children.
+    if (!this.#pumping) this.#tellSoon()
   }
 
-  #ended(queued: Queued, began: number, { outcome, committing }: Ended): undefined {
+  // ---- children
+
+  #scopeOf(queued: Queued, attempt: Attempt): NestedScope {
+    const scope = new NestedScope(queued.key, callOf(queued), this.others.of(queued.task))
+    scope.onChange = () => this.#setSuspended(attempt, scope.isWaiting)
+    return scope
+  }
+
+  /** A parent that waits frees its slot. */
+  #setSuspended(attempt: Attempt, isSuspended: boolean): void {
+    if (this.#suspended.has(attempt) === isSuspended) return
+    if (isSuspended) this.#suspended.add(attempt)
+    else this.#suspended.delete(attempt)
+    this.tell({ do: 'slots', slots: 1 + this.#suspended.size })
+    if (isSuspended) this.#onSuspended?.()
+  }
+
+  /** Resolves when the attempt that runs, or another, comes to wait. */
+  #suspension(): Promise<void> {
+    if (this.#suspended.size > 0 && this.#suspended.size === this.#running.size) return Promise.resolve()
+    return new Promise((resolve) => (this.#onSuspended = resolve))
+  }
+
+  #over(attempt: Attempt): void {
+    this.#running.delete(attempt)
+    this.#setSuspended(attempt, false)
+  }
+
+  #ended(queued: Queued, attempt: Attempt, began: number, { outcome, committing }: Ended): undefined {
     const microseconds = (performance.now() - began) * 1000
-    this.#running = undefined
-    if (outcome) this.box.done(queued.task, queued.attempt, microseconds, outcome)
+    const children = attempt.scopeIfAny?.effects
+    this.#over(attempt)
+    if (outcome) this.box.done(queued.task, queued.attempt, microseconds, withChildren(outcome, children))
     else {
       this.box.ran(queued.task, queued.attempt, microseconds)
-      this.#whenCommitted(queued, microseconds, committing!)
+      this.#whenCommitted(
+        queued,
+        microseconds,
+        committing!.then((made) => withChildren(made, children)),
+      )
     }
   }
 
@@ -159,7 +202,6 @@ export class TaskLane {
   #telling = false
 
   #failed({ task, attempt }: Queued, error: unknown): void {
-    this.#running = undefined
     if (error instanceof ConflictError && error.retryable) return this.box.conflicted({ task, attempt })
     const sent = { task, attempt, error: encodeError(error), className: classNameOf(error) }
     // Whether it was committed is for the mark to say, when the task runs again.
@@ -167,6 +209,9 @@ export class TaskLane {
     this.box.failed({ ...sent, retryable: !isInsituError(error) || error.retryable || error.code === 'ERR_UNAVAILABLE' })
   }
 }
+
+const withChildren = (outcome: Outcome, children: readonly ChildEffects[] | undefined): Outcome =>
+  children && children.length > 0 ? { ...outcome, children } : outcome
 
 const callOf = ({ key, place, args }: Queued): Parameters<typeof beginAttempt>[1] => ({
   key,

@@ -2,9 +2,9 @@
  * Ready tasks → workers. First every free slot gets one task, in turns, so that few tasks spread over many workers. Then what is left
  * and known to be short is dealt out ahead of need, so that a worker never waits for a message between two short tasks.
  */
-import { FEED_AHEAD_US, NONE, Status } from './constants.js'
+import { FEED_AHEAD_US, NONE, Status, Why } from './constants.js'
 import { expectedUs } from './expected.js'
-import { taskToHelpWith } from './placement.js'
+import { hasPlacedData, missingAt, taskToHelpWith } from './placement.js'
 import { plan } from './plan.js'
 import { pinnedQueueOf, QUEUE_ANYWHERE, queueOf } from './ready-queues.js'
 import { isOverdue } from './recall.js'
@@ -94,11 +94,15 @@ function assign(state: RuntimeState, task: number, worker: Worker, host: Host): 
   host.assigned++
   host.assignedUs += charge
   state.outbox.start(worker.index, task, ++tasks.attempt[task]!)
-  countMove(state, tasks.moves[task]!)
+  // Placed when there was nobody: only now is known where it runs.
+  if (tasks.why[task] === Why.NO_WORKERS && state.hosts.length > 1) tasks.moves[task] = missingAt(state, task, host)
+  countMove(state, task)
 }
 
-function countMove(state: RuntimeState, bytes: number): void {
-  if (bytes === 0) state.totals.ranWhereDataIs++
+/** Where there are several hosts, a task without data is no proof of anything. */
+function countMove(state: RuntimeState, task: number): void {
+  const bytes = state.tasks.moves[task]!
+  if (bytes === 0) state.totals.ranWhereDataIs += state.hosts.length === 1 || hasPlacedData(state, task) ? 1 : 0
   else {
     state.totals.moved++
     state.totals.bytesMoved += bytes

@@ -93,6 +93,17 @@ function estimate(state: RuntimeState, task: number, host: Host, total: number):
   host.runUs = host.learned.of(tasks.fn[task]!)
 }
 
+/** Bytes that a task needs and a host does not hold. */
+export function missingAt(state: RuntimeState, task: number, host: Host): number {
+  return Math.max(0, gatherLocal(state, task) - host.localBytes)
+}
+
+/** Whether it is known where any of its data lies. */
+export function hasPlacedData({ accesses, data, tasks }: RuntimeState, task: number): boolean {
+  for (let a = tasks.access[task]!; a !== NONE; a = accesses.nextOfTask(a)) if (data.bytes[accesses.datum(a)]! > 0) return true
+  return false
+}
+
 /** Sums what each host holds of the task's data into `localBytes`; gives the total that the task needs. */
 function gatherLocal(state: RuntimeState, task: number): number {
   const { accesses, data, hosts, locations } = state

@@ -113,7 +113,8 @@ export function onInputsLost(state: RuntimeState, event: InputsLost): void {
 /** False if there is nothing to wait for: it has been made, or the task is to stop. */
 function waitFor(state: RuntimeState, task: number, d: number): boolean {
   const { accesses, tasks } = state
-  if (!state.data.isKnown(d)) throw illegal(state, task, `lost an input that datum ${d} should replace, which was not declared or was released`)
+  if (!state.data.isKnown(d))
+    throw illegal(state, task, `lost an input that datum ${d} should replace, which was not declared or was released`)
   if ((tasks.marks[task]! & Mark.CANCELLING) !== 0 || reads(state, task, d)) return false
   const cause = state.data.poison[d] === NONE ? NONE : poisonFor(state, d, Access.READ)
   if (cause !== NONE) {

@@ -1,17 +1,35 @@
 /** What a body may know of the attempt that it is: its name and number, and the signal that asks it to stop. */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { NestedScope } from './nested-scope.js'
 
 export class Attempt {
+  #scope: NestedScope | undefined
   #abort: AbortController | undefined
 
   constructor(
     readonly task: string,
     /** 1 for the first. */
     readonly number: number,
+    /** Makes its scope when it first calls a task: most never do. */
+    readonly scopeOf?: () => NestedScope,
+    /** The attempt that called it in place, whose signal is its own. */
+    readonly above?: Attempt,
   ) {}
+
+  /** Of the tasks that it calls itself. */
+  get scope(): NestedScope | undefined {
+    this.#scope ??= this.scopeOf?.()
+    return this.#scope
+  }
+
+  /** The same, if it has called any. */
+  get scopeIfAny(): NestedScope | undefined {
+    return this.#scope
+  }
 
   /** Aborted when the task is cancelled or out of time. */
   get signal(): AbortSignal {
+    if (this.above) return this.above.signal
     this.#abort ??= new AbortController()
     return this.#abort.signal
   }

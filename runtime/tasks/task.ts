@@ -61,6 +61,25 @@ export interface TaskDefinition {
   name: string
 }
 
+/** A task that a worker has called and this thread may not have loaded: what is needed to send it to another worker. */
+export type CalledTask = Pick<TaskDefinition, 'name' | 'method' | 'site' | 'directions' | 'target' | 'policy' | 'options'>
+
+const called = new Map<string, TaskDefinition>()
+
+export function calledDefinition(task: CalledTask): TaskDefinition {
+  const { method, site, name } = task
+  const key = JSON.stringify([method, site, method === undefined ? '' : name, task.directions, task.target, task.policy, task.options])
+  let known = called.get(key)
+  if (!known) {
+    const body = (): never => {
+      throw new TypeError(`task ${name} runs in workers only`)
+    }
+    called.set(key, (known = { ...task, index: definitions.length, body }))
+    definitions.push(known)
+  }
+  return known
+}
+
 const definitions: TaskDefinition[] = []
 const definitionOf = new WeakMap<object, TaskDefinition>()
 const bySite = new Map<string, object>()

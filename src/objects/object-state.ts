@@ -1,5 +1,6 @@
 import type { Ref, Stamp } from '../backend.js'
 import type { Fingerprint } from '../codec/values.js'
+import type { Host } from '../ids.js'
 import type { UnitOfWork } from '../unit/unit-of-work.js'
 import type { StorageObject } from './storage-object.js'
 
@@ -10,6 +11,8 @@ export class ObjectState {
   /** The identity that it will have once stored: others may already refer to it. */
   provisional: Ref | undefined
   unit: UnitOfWork | undefined
+  /** Where it was asked to be stored, in a store of several hosts. */
+  host: Host | undefined
   /** The stored state that the instance's fields come from; `undefined` while volatile or new in its unit of work. */
   stamp: Stamp | undefined
   /** Fingerprints of the stored cells: what changed is found by comparing with them. */
@@ -27,6 +30,7 @@ export class ObjectState {
     this.ref = undefined
     this.provisional = undefined
     this.unit = undefined
+    this.host = undefined
     this.stamp = undefined
     this.base = NOTHING
   }

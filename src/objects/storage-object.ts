@@ -1,7 +1,7 @@
 import type { Location } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { setRootClass } from '../classes/class-registry.js'
-import type { Id } from '../ids.js'
+import type { Host, Id } from '../ids.js'
 import { currentUnit, unitIfOpen } from '../unit/context.js'
 import { guardOf } from './handle.js'
 import { ObjectState } from './object-state.js'
@@ -15,6 +15,11 @@ export interface PersistOptions {
    * `'replace'`: the alias moves to this object; who holds the old one keeps it.
    */
   readonly ifExists?: 'error' | 'open' | 'replace'
+  /**
+   * In a store of several hosts: where this object, and what is newly stored with it, shall lie (a name that `hosts()` gives). Default: the
+   * host that the task runs on; in the main program the hosts take turns. A store of one host has no choice.
+   */
+  readonly host?: string
 }
 
 export interface GetOptions {
@@ -81,6 +86,7 @@ export abstract class StorageObject {
    */
   async makePersistent(alias?: string, options: PersistOptions = {}): Promise<this> {
     const unit = unitIfOpen() ?? (await currentUnit())
+    if (options.host !== undefined && !this.#state.ref) this.#state.host = options.host as Host
     return unit.makePersistent(this.#state, alias, options.ifExists ?? 'error') as Promise<this>
   }
 

@@ -79,8 +79,8 @@ function planObject(plan: Plan, state: ObjectState): void {
   const { instance } = state
   const ctor = constructorOfInstance(instance)
   assertRebuildable(ctor)
-  const ref = refOf(state)
-  const cells = encodeFields(storedFields(instance), new Holder(plan, ref, nestedClassesOf(ctor)))
+  const ref = refOf(state, plan.store)
+  const cells = encodeFields(storedFields(instance), new Holder(plan, state, ref, nestedClassesOf(ctor)))
   for (const name of state.stamp ? state.base.keys() : defaultFieldsOf(ctor))
     if (!cells.has(name) && !Object.hasOwn(instance, name)) cells.set(name, DELETED)
   plan.objects.push(objectPlan(state, ref, cells))
@@ -89,17 +89,19 @@ function planObject(plan: Plan, state: ObjectState): void {
 /** The fields of an object as they would be stored now. */
 export function cellsNow(state: ObjectState, store: Store): Cells {
   const ctor = constructorOfInstance(state.instance)
-  return encodeFields(storedFields(state.instance), new Holder(planOf([], store), refOf(state), nestedClassesOf(ctor)))
+  return encodeFields(storedFields(state.instance), new Holder(planOf([], store), state, refOf(state, store), nestedClassesOf(ctor)))
 }
 
 /** The object whose fields are encoded. */
 class Holder implements EncodeContext {
   readonly #plan: Plan
+  readonly #state: ObjectState
   readonly #ref: Ref
   readonly #nested: NestedClasses
 
-  constructor(plan: Plan, ref: Ref, nested: NestedClasses) {
+  constructor(plan: Plan, state: ObjectState, ref: Ref, nested: NestedClasses) {
     this.#plan = plan
+    this.#state = state
     this.#ref = ref
     this.#nested = nested
   }
@@ -107,7 +109,10 @@ class Holder implements EncodeContext {
   refOf(value: object): Ref | undefined {
     if (!isStorageObject(value)) return undefined
     const other = stateOf(value)
-    if (!other.ref) this.#plan.reach(other)
+    if (!other.ref) {
+      other.host ??= this.#state.host // what is stored together lies together
+      this.#plan.reach(other)
+    }
     return refFrom(this.#plan.store, other)
   }
 
@@ -122,7 +127,7 @@ class Holder implements EncodeContext {
 
 /** The reference to an object as another object of `store` holds it: with the store that it lies in, where that is another. */
 export function refFrom(store: Store, state: ObjectState): Ref {
-  const ref = refOf(state)
+  const ref = refOf(state, store)
   const its = ref.store === undefined ? state.unit?.store : undefined
   if (!its || its.url === store.url) return ref
   store.meet(its)
@@ -130,9 +135,9 @@ export function refFrom(store: Store, state: ObjectState): Ref {
 }
 
 /** The object's reference, fixed as soon as somebody needs it. */
-export function refOf(state: ObjectState): Ref {
+function refOf(state: ObjectState, { backend: { places } }: Store): Ref {
   if (state.ref) return state.ref
-  state.provisional ??= new Ref(newId(), classOf(constructorOfInstance(state.instance)).id)
+  state.provisional ??= new Ref(places?.idAt(state.host) ?? newId(), classOf(constructorOfInstance(state.instance)).id)
   return state.provisional
 }
 
@@ -175,7 +180,9 @@ function dictCell(plan: Plan, dict: StorageDict<any, any>, holder: Ref): DictCel
 function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref): Table {
   const planned = plan.tables.find((t) => t.dict === dict)
   if (planned) return planned.table
-  const table: Table = { id: newTableId(), owner, ...dictSchemaOf(dict) }
+  const { places } = plan.store.backend
+  const id = (places?.idBeside(owner.id) as TableId | undefined) ?? newTableId()
+  const table: Table = { id, owner, ...dictSchemaOf(dict) }
   plan.tables.push({ dict, table })
   // Objects that its rows refer to are stored with it.
   volatileRowOps(dict, table, {

@@ -172,6 +172,25 @@ export class Transaction extends UnitOfWork {
   /** Rows go with the commit at the end. */
   async saveRowsOf(_table: Table): Promise<void> {}
 
+  /** Whether an object is not as the store has it: made or changed in this unit of work. */
+  hasChanged(state: ObjectState): boolean {
+    for (const part of this.#family.values())
+      if (part.#created.has(state) || part.#removed.get(state.ref!.id) === state || (state.unit === part && part.isDirty(state)))
+        return true
+    return false
+  }
+
+  /** Loads again what was loaded here and has been changed by somebody else whom this unit waited for. What it changed itself stays. */
+  async bringUpToDate(ids: readonly string[]): Promise<void> {
+    for (const part of this.#family.values()) {
+      const refs = ids.flatMap((id) => {
+        const instance = part.instances.get(id as Id)
+        return instance && stateOf(instance).loaded && !part.#created.has(stateOf(instance)) ? [stateOf(instance).ref!] : []
+      })
+      if (refs.length > 0) await part.fetch(refs, {})
+    }
+  }
+
   /** Everything that changed in all stores, as ops; empty when nothing did. */
   collect(options: CommitOptions = {}): Collected {
     const parts: Collected['parts'][number][] = []

@@ -7,7 +7,7 @@ import { type Fingerprint, fingerprint, refsIn } from '../codec/values.js'
 import { Overlay } from '../dict/overlay.js'
 import { dictFromSchema, dictSchemaOf, type StorageDict } from '../dict/storage-dict.js'
 import { NotFoundError, UnsavedChangesError, ValidationError } from '../errors.js'
-import type { ClassId, Id, TableId } from '../ids.js'
+import type { ClassId, Host, Id, TableId } from '../ids.js'
 import { constructEmpty, constructHandle, constructorOfInstance, fill, guardAgain } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, newHandle, type PersistOptions, StorageObject, stateOf } from '../objects/storage-object.js'
@@ -15,11 +15,12 @@ import { storeNotOpen } from '../open-stores.js'
 import { checkAlias, type Store } from '../store.js'
 import { Appends } from './appends.js'
 import { assertClass } from './assert-class.js'
+import { copyTo } from './copy-to.js'
 import { decodeStored } from './decode-stored.js'
 import { IdentityMap } from './identity-map.js'
 import { cellsNow, type DictCell, planOf } from './persist-plan.js'
 import { bindTable, madeDict, tableOf } from './table-binding.js'
-import { assertId, assertSameColumns, nameOf, noReplicas, notFound, noVersionsHere } from './unit-errors.js'
+import { assertId, assertSameColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
 
 /** Buffered rows of one table. */
 export interface TableRows {
@@ -191,10 +192,8 @@ export abstract class UnitOfWork {
     return Promise.reject(noVersionsHere())
   }
 
-  newReplica(state: ObjectState, host: string | undefined): Promise<void> {
-    const { replicas, url } = this.store.backend
-    if (!replicas || host === undefined) return Promise.reject(noReplicas(url))
-    return replicas.copy(this.persistentRef(state, 'newReplica'), host as never)
+  async newReplica(state: ObjectState, host: string | undefined): Promise<void> {
+    await copyTo(this.store.backend, this.persistentRef(state, 'newReplica'), host as Host | undefined)
   }
 
   /** Resolves ids, newest knowledge first. */

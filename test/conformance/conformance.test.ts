@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { claimHosts } from '../../runtime/hosts/hosts-folder.js'
 import { notRun } from '../tools/not-run.js'
 import { brokenBackends } from './broken-backends.js'
 import { conformanceCases } from './cases.js'
@@ -14,6 +15,11 @@ const subjects: Record<string, ConformanceFactory> = {
   memory: () => instanceSubject('memory:?private'),
   'memory, three domains': () => instanceSubject('memory:?domains=3&private'),
   nvram: () => inTemporaryFolder((folder) => subjectAt(`nvram:${folder}`)()),
+  'nvram, three hosts without agents': () =>
+    inTemporaryFolder((folder) => {
+      claimHosts(folder, 3)
+      return { name: 'hosts', open: () => `nvram:${folder}` }
+    }),
   'nvram, scrambled': () => inTemporaryFolder((folder) => instanceSubject(`nvram:${folder}`, (backend) => new ScrambledBackend(backend))),
 }
 

@@ -1,5 +1,5 @@
 /** Tasks that misbehave, for the tests of the runtime. A module of its own, so that workers can import it. */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Future, IN, INOUT, StorageObject, TaskContext, task, UnavailableError } from '../../runtime/index.js'
 
@@ -192,6 +192,21 @@ export const waitForCancel = task(async (marker: string) => {
     isFirst(marker)
     throw error
   })
+})
+export const abortWorker = task(() => process.abort())
+/** Stops its whole process, as a debugger or a full swap would. */
+export const freezeWorker = task(
+  async () => {
+    process.kill(process.pid, 'SIGSTOP')
+    await delay(60_000)
+  },
+  { timeoutMs: 100 },
+)
+export const processId = task(() => process.pid)
+/** Says where it runs, and never ends. */
+export const loopAndTell = task((file: string) => {
+  writeFileSync(file, String(process.pid))
+  for (;;);
 })
 export const throwInTimer = task(async () => {
   setTimeout(() => {

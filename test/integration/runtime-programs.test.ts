@@ -232,7 +232,7 @@ describe('programs with tasks', function () {
     const env = { INSITU_STORAGE: 'memory:', INSITU_WORKER_HEAP_MB: '2' }
     const { code, stderr } = await node([join(root, 'dist/examples/quick-start/app.js')], { env })
     expect(code).to.equal(1)
-    expect(stderr).to.match(/no worker thread can be started: .*memory/)
+    expect(stderr).to.match(/no worker can be started: .*memory/)
   })
 
   it('every example gives the same with the runtime off, one worker, and three', async () => {

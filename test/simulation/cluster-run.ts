@@ -6,7 +6,7 @@
  *
  * A long file, since what can happen to a run, and what must hold then, is read together.
  */
-import type { Ref } from '../../src/backend.js'
+
 import {
   Access,
   type Command,
@@ -19,11 +19,12 @@ import {
   type RuntimeState,
   step as realStep,
 } from '../../runtime/scheduler/index.js'
+import type { Ref } from '../../src/backend.js'
 import { UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
 import { findName, increment, readObjects } from './programs.js'
 import { type Protocol, realProtocol } from './protocol.js'
 import { Random } from './random.js'
-import { randomProgram, type RunProgram, type RunTask, START, valuesInOrder, writes } from './run-program.js'
+import { type RunProgram, type RunTask, randomProgram, START, valuesInOrder, writes } from './run-program.js'
 import { type Ended, type Held, keyOf, RunHost, RunWorker, type Start } from './run-worker.js'
 import { Client, LEASE_MS, World } from './world.js'
 

@@ -1,7 +1,7 @@
 /** Hosts with their values, and workers that run attempts on them: as processes that may die or freeze between any two steps. */
 import { AliasTakenError, ConflictError, UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
-import { Draft, readObjects } from './programs.js'
 import type { ClusterRun } from './cluster-run.js'
+import { Draft, readObjects } from './programs.js'
 import { mix, type RunTask, writes } from './run-program.js'
 import { Client } from './world.js'
 

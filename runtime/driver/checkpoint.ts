@@ -1,0 +1,145 @@
+/**
+ * What a run has done, in a file, so that the same program started again by `insitu run --run ID` goes on from there. A task is found
+ * by the number of its call and what it was given: a program makes the same calls again, and one that is given something else runs anew.
+ * What a task changed in a store is in the store, with its mark, so that a task whose line is missing here runs again and changes nothing twice.
+ */
+import { createHash } from 'node:crypto'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
+import { UnavailableError } from '../../src/errors.js'
+import type { Carried } from '../engines/messages.js'
+import type { TaskRecord } from './task-record.js'
+
+/** What a finished task made and changed. */
+export interface Done {
+  readonly result: Carried
+  readonly written: readonly (readonly [arg: number, value: Carried])[] | undefined
+  readonly changed: readonly string[] | undefined
+  readonly home: readonly [id: string, classId: string] | undefined
+}
+
+interface Line extends Done {
+  readonly call: number
+  readonly name: string
+  readonly given: string
+}
+
+/** Bytes before a line: its length and its checksum. */
+const HEAD_BYTES = 8
+
+export class Checkpoint {
+  readonly #path: string
+  readonly #lock: string
+  readonly #known: Map<number, Line>
+  /** Calls by task: a call that waits for its arguments gets its task later than those after it. */
+  readonly #calls = new Map<number, number>()
+  #file: number | undefined
+  #next = 0
+  /** Tasks that were found done. */
+  resumed = 0
+
+  constructor(
+    readonly runId: string,
+    folder: string,
+  ) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    this.#path = join(folder, `${runId}.log`)
+    this.#lock = join(folder, `${runId}.lock`)
+    claim(this.#lock, runId)
+    const { lines, bytes } = linesIn(this.#path)
+    this.#known = new Map(lines.map((line) => [line.call, line]))
+    this.#file = openSync(this.#path, 'a', 0o600)
+    truncateSync(this.#path, bytes) // a line that was cut short by the end of the program
+  }
+
+  /** The number of a call, given when it is made. */
+  nextCall(): number {
+    return this.#next++
+  }
+
+  entered({ task }: TaskRecord, call: number): void {
+    this.#calls.set(task, call)
+  }
+
+  /** Under which a task's mark stands, in every life of the run. */
+  keyOf(task: number): string {
+    return `${this.runId}/${this.#calls.get(task)}`
+  }
+
+  /** What an earlier life of the run has of this task. */
+  done(record: TaskRecord, args: readonly Carried[]): Done | undefined {
+    const call = this.#calls.get(record.task)
+    const line = call === undefined ? undefined : this.#known.get(call)
+    if (line?.name !== nameOf(record) || line.given !== printOf(args)) return undefined
+    this.resumed++
+    return line
+  }
+
+  /** Keeps what a task has made. */
+  note(record: TaskRecord, args: readonly Carried[], done: Done): void {
+    const call = this.#calls.get(record.task)
+    if (this.#file === undefined || call === undefined) return // a child of a task is kept with its parent
+    const { result, written, changed, home } = done
+    const line: Line = { call, name: nameOf(record), given: printOf(args), result, written, changed, home }
+    const body = encodeWire(line)
+    const bytes = Buffer.alloc(HEAD_BYTES + body.length)
+    bytes.writeUInt32LE(body.length, 0)
+    bytes.writeUInt32LE(crc32(body), 4)
+    bytes.set(body, HEAD_BYTES)
+    writeSync(this.#file, bytes)
+  }
+
+  /** The run is over (nobody will go on with it), or its program has failed and may be started again. */
+  close(isOver: boolean): void {
+    if (this.#file !== undefined) closeSync(this.#file)
+    this.#file = undefined
+    if (isOver) rmSync(this.#path, { force: true })
+    rmSync(this.#lock, { force: true })
+  }
+}
+
+/** Not the name of its export, which only workers know. */
+const nameOf = ({ kind: { definition } }: TaskRecord): string =>
+  definition.method ??
+  `${definition.site?.url
+    .split('/')
+    .at(-1)
+    ?.replace(/\.[cm]?[jt]s$/, '')}`
+
+const printOf = (args: readonly Carried[]): string =>
+  createHash('sha1')
+    .update(encodeWire(args as Wire))
+    .digest('base64')
+
+function linesIn(path: string): { readonly lines: readonly Line[]; readonly bytes: number } {
+  const all = existsSync(path) ? readFileSync(path) : Buffer.alloc(0)
+  const lines: Line[] = []
+  let at = 0
+  while (at + HEAD_BYTES <= all.length) {
+    const end = at + HEAD_BYTES + all.readUInt32LE(at)
+    const body = all.subarray(at + HEAD_BYTES, end)
+    if (end > all.length || crc32(body) !== all.readUInt32LE(at + 4)) break
+    lines.push(decodeWire(body) as Line)
+    at = end
+  }
+  return { lines, bytes: at }
+}
+
+/** Two programs that go on with one run would do everything twice. */
+function claim(lock: string, runId: string): void {
+  const owner = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : 0
+  if (owner > 0 && owner !== process.pid && isAlive(owner))
+    throw new UnavailableError(`run ${runId} goes on in process ${owner}: wait for it, or end it`, { code: 'ERR_RUN_GOES_ON', pid: owner })
+  writeFileSync(lock, String(process.pid), { mode: 0o600 })
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

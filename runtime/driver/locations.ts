@@ -1,0 +1,37 @@
+/** Where persistent objects lie, as the scheduler is told before tasks that use them are placed. */
+import type { Id } from '../../src/ids.js'
+import type { Program } from '../../src/unit/program.js'
+import type { Submissions } from './submissions.js'
+
+/**
+ * What an object counts for whose size nobody here has seen: enough that a task goes to it rather than it to the task. So it is for
+ * a collection, whose rows are not counted beforehand.
+ */
+const UNKNOWN_BYTES = 16 * 2 ** 20
+
+export class Locations {
+  /** Bytes last told, by datum. */
+  readonly #told = new Map<number, number>()
+
+  constructor(readonly submissions: Submissions) {}
+
+  /** Tells where an object lies, if that is a choice and news. */
+  tell(datum: number, id: string, { store: { backend } }: Program, isCollection: boolean): void {
+    const { places } = backend
+    if (!places) return
+    const seen = places.sizeOf(id as Id) ?? UNKNOWN_BYTES
+    const bytes = Math.max(1, isCollection ? Math.max(seen, UNKNOWN_BYTES) : seen)
+    const hosts = [places.hostOf(id as Id), ...places.copiesOf(id as Id)]
+    // One number stands for both: a further copy is news as well.
+    const news = bytes * 64 + hosts.length
+    if (this.#told.get(datum) === news) return
+    this.#told.set(datum, news)
+    for (const host of hosts) this.submissions.locate(datum, places.hosts.indexOf(host), bytes)
+  }
+
+  /** The host of an object, as the scheduler numbers them. */
+  hostOf(id: string, { store: { backend } }: Program): number | undefined {
+    const { places } = backend
+    return places?.hosts.indexOf(places.hostOf(id as Id))
+  }
+}

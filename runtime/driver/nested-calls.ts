@@ -1,0 +1,82 @@
+/** Tasks that tasks have called, as tasks of the graph. They wait for nothing in it: their parent's worker has ordered them among each other. */
+import { encodeError } from '../data/carry.js'
+import type { AnswerMessage, CallMessage, Carried } from '../engines/messages.js'
+import type { Direction } from '../tasks/directions.js'
+import { calledDefinition, type TaskDefinition } from '../tasks/task.js'
+import type { CallKind, TaskRecord } from './task-record.js'
+
+/** What a run does for them. */
+export interface NestingRun {
+  /** A task, if it runs on that worker. */
+  runningOn(worker: number, task: number): TaskRecord | undefined
+  /** Takes a call into the graph. */
+  enter(kind: CallKind, args: readonly Carried[], parent: TaskRecord): TaskRecord
+  answer(worker: number, message: AnswerMessage): void
+}
+
+/** Where a child's own mark stands, and what it changed. */
+interface Child {
+  readonly key: string
+  changed?: readonly string[]
+  home?: readonly [id: string, classId: string]
+}
+
+export class NestedCalls {
+  readonly #children = new Map<number, Child>()
+
+  constructor(readonly run: NestingRun) {}
+
+  get isAny(): boolean {
+    return this.#children.size > 0
+  }
+
+  /** The key of a task that a task has called. */
+  keyOf(task: number): string | undefined {
+    return this.#children.get(task)?.key
+  }
+
+  noteChanged(task: number, changed: readonly string[], home: readonly [string, string]): void {
+    const child = this.#children.get(task)
+    if (child) Object.assign(child, { changed, home })
+  }
+
+  call(worker: number, { call, task, key, args, fn }: CallMessage): void {
+    const parent = this.run.runningOn(worker, task)
+    if (!parent) return // its worker was lost meanwhile: who runs it again asks again
+    const definition = definitionOf(fn)
+    const record = this.run.enter({ ...parent.kind, definition }, args, parent)
+    record.seen = true // its parent is told, not the barrier
+    this.#children.set(record.task, { key })
+    void record.whenSettled().then(() => this.#answer(worker, call, record))
+  }
+
+  #answer(worker: number, call: number, record: TaskRecord): void {
+    const { changed, home } = this.#children.get(record.task)!
+    this.#children.delete(record.task)
+    if (record.isBad) return this.run.answer(worker, { do: 'answer', call, error: encodeError(record.error) })
+    const outcome = { result: record.state === 'done' ? record.result : undefined, ...(changed && home && { changed, home }) }
+    this.run.answer(worker, { do: 'answer', call, outcome })
+  }
+}
+
+const definitionOf = ({
+  name,
+  method,
+  url,
+  line,
+  column,
+  directions,
+  target,
+  policy,
+  priority,
+  timeoutMs,
+}: CallMessage['fn']): TaskDefinition =>
+  calledDefinition({
+    name,
+    method,
+    site: url === undefined ? undefined : { url, line, column },
+    directions: directions as readonly Direction[],
+    target: target as Direction,
+    policy: policy as TaskDefinition['policy'],
+    options: { ...(priority !== undefined && { priority }), ...(timeoutMs !== undefined && { timeoutMs }) },
+  })

@@ -1,0 +1,189 @@
+/** A worker, in a thread or a process: takes tasks in order, runs each as a unit of work, reports in batches. User code runs here and nowhere else. */
+import type { Backend, Op } from '../../src/backend.js'
+import { registerExported } from '../../src/classes/class-registry.js'
+import { UnavailableError } from '../../src/errors.js'
+import type { ClassId } from '../../src/ids.js'
+import { Store } from '../../src/store.js'
+import { setDefaultOpener } from '../../src/unit/context.js'
+import { runsInWorker } from '../current-runtime.js'
+import { decodeAnyError, remoteBackend } from '../data/backend-port.js'
+import type { Port } from '../data/port.js'
+import { besideAgent } from '../hosts/beside-agent.js'
+import { domainOf, HOSTS_LEASE_MS, placesOf } from '../hosts/host-places.js'
+import { fileUrl } from '../hosts/hosts-folder.js'
+import { importModule } from '../import-module.js'
+import { makeBackend } from '../open-backend.js'
+import { Others } from './elsewhere.js'
+import { type FnPlace, type FromWorker, type RecallMessage, ROW, type TasksMessage, type ToWorker, type WarmMessage } from './messages.js'
+import { ReportBox } from './report-box.js'
+import { type Queued, TaskLane } from './task-lane.js'
+
+export interface StoreMessage {
+  readonly do: 'store'
+  readonly n: number
+  readonly url: string
+  /** The module that makes it, where it is not one of ours. */
+  readonly module: string | undefined
+  readonly ack: string
+  readonly capabilities: Backend['capabilities']
+  /** The way to whoever commits for it: a MessagePort, or the number of a port between processes. */
+  readonly port: unknown
+  /** Of a store of several hosts: where this worker is. */
+  readonly hosts?: { readonly store: number; readonly folder: string; readonly host: number; readonly count: number } | undefined
+}
+
+let parent: Port
+let portOf: (port: unknown) => Port
+let runId = ''
+const stores = new Map<number, Store | Promise<Store>>()
+const places = new Map<number, FnPlace>()
+const classModules = new Map<string, string>()
+const imported = new Map<string, Promise<object>>()
+const box = new ReportBox((report, moved) => parent.postMessage(report, moved))
+const others = new Others(
+  (message) => parent.postMessage(message),
+  ({ error }) => decodeAnyError(error!),
+)
+const lane = new TaskLane(box, (message) => parent.postMessage(message), others)
+
+function hear(message: ToWorker | StoreMessage): void {
+  switch (message.do) {
+    case 'store':
+      return takeStore(message)
+    case 'run':
+      runId = message.runId
+      others.count = message.others
+      return
+    case 'answer':
+      return others.answer(message)
+    case 'warm':
+      return warm(message)
+    case 'fns':
+      for (const place of message.fns) places.set(place.index, place)
+      return
+    case 'classes':
+      for (const { id, url } of message.classes) classModules.set(id, url)
+      return
+    case 'tasks':
+      return takeTasks(message)
+    case 'recall':
+      return recall(message)
+  }
+}
+
+/** Loads what will be needed; the store itself comes with the first task, and so does word of what fails to load. */
+function warm({ url, modules = [] }: WarmMessage): void {
+  if (url !== undefined) void makeBackend(url).catch(() => {})
+  for (const module of modules) void importModule(module).catch(() => {})
+}
+
+function takeStore(message: StoreMessage): void {
+  const opening = openStore(message)
+  stores.set(message.n, opening)
+  opening.then(
+    (store) => stores.set(message.n, store),
+    () => {}, // the tasks that need it tell
+  )
+}
+
+async function openStore({ url, module, ack, capabilities, port, hosts }: StoreMessage): Promise<Store> {
+  if (hosts) return openOnHost(hosts, url, capabilities, ack, portOf(port))
+  const made = await makeBackend(url, module)
+  const isHere = capabilities.reach !== 'instance'
+  if (isHere) await made.open()
+  // Which domain an op lies in is the same everywhere, also where the data are not.
+  const about = { url, capabilities, domain: (op: Op) => made.domain(op), ...(made.places && { places: made.places }) }
+  return new Store(remoteBackend(portOf(port), about, isHere ? made : undefined), { ack: ack as 'committed' })
+}
+
+/** The file of this worker's own host is read here; the agent does the rest. */
+async function openOnHost(
+  { folder, host, count }: NonNullable<StoreMessage['hosts']>,
+  url: string,
+  capabilities: Backend['capabilities'],
+  ack: string,
+  port: Port,
+): Promise<Store> {
+  const file = await makeBackend(fileUrl(folder, host, count))
+  await file.open()
+  const agent = remoteBackend(port, {
+    url,
+    capabilities,
+    domain: (op) => domainOf(op, count),
+    places: placesOf(count, host, { haveAgents: true }),
+  })
+  return new Store(besideAgent(agent, file, host, count), { ack: ack as 'committed', leaseMs: HOSTS_LEASE_MS })
+}
+
+function takeTasks({ rows, args, classes, keys }: TasksMessage): void {
+  const ready = classes && knowClasses(classes)
+  let from = 0
+  for (let at = 0; at < rows.length; at += ROW) {
+    const count = rows[at + 4]!
+    const task = rows[at]!
+    const queued: Queued = {
+      task,
+      attempt: rows[at + 1]!,
+      place: places.get(rows[at + 2]!)!,
+      store: stores.get(rows[at + 3]!)!,
+      args: args.slice(from, from + count),
+      key: keys?.[at / ROW] ?? `${runId}/${task}`,
+      isTimed: rows[at + 5] === 1,
+      ready,
+    }
+    from += count
+    lane.push(queued)
+  }
+  lane.pump()
+}
+
+/** Imports the modules of the argument classes, from the program's own list. */
+function knowClasses(ids: readonly string[]): Promise<unknown> | undefined {
+  const waits: Promise<unknown>[] = []
+  for (const id of ids) {
+    const url = classModules.get(id)
+    if (url === undefined || url === KNOWN) continue
+    const loading = imported.get(url) ?? importModule(url)
+    imported.set(url, loading)
+    waits.push(
+      loading.then((module) => {
+        registerExported(id as ClassId, module, url)
+        classModules.set(id, KNOWN)
+      }),
+    )
+  }
+  if (waits.length === 0) return undefined
+  const all = Promise.all(waits)
+  all.catch(() => {}) // the tasks that need them tell
+  return all
+}
+const KNOWN = ''
+
+function recall({ tasks, attempts, abort }: RecallMessage): void {
+  tasks.forEach((task, i) => {
+    if (lane.take(task, attempts[i]!)) box.returned(task, attempts[i]!)
+    else if (abort) lane.abort(task, attempts[i]!)
+  })
+  box.send()
+}
+
+/** A rejection that a body forgot to await must not take the other tasks of this worker with it; the body's own result stands. */
+function tellUnhandled(reason: unknown): void {
+  process.emitWarning(
+    `a promise that a task did not await was rejected: ${reason instanceof Error ? reason.stack : String(reason)}`,
+    'InsituWarning',
+  )
+}
+
+/** Begins to take tasks from `way`. `toPort` gives the port that a message names. */
+export function startWorker(way: Port, toPort: (port: unknown) => Port): void {
+  parent = way
+  portOf = toPort
+  runsInWorker()
+  setDefaultOpener(() =>
+    Promise.reject(new UnavailableError('objects are reached inside tasks: this code of a worker runs outside of one')),
+  )
+  process.on('unhandledRejection', tellUnhandled)
+  parent.on('message', hear)
+  parent.postMessage({ do: 'ready' } satisfies FromWorker)
+}

@@ -1,0 +1,252 @@
+/**
+ * The calls that one attempt of a task makes. A child is a task of its own: it commits by itself, under a key made from its parent's, so that
+ * a parent which runs again finds what its children have done. Only a call on what the parent holds for writing is part of the parent's
+ * unit of work. Children run here one after the other, which bounds the memory of a recursion by its depth; while one does, others may go to other workers.
+ */
+import { backOff } from '../../src/api.js'
+import { ConflictError, isInsituError } from '../../src/errors.js'
+import type { Id } from '../../src/ids.js'
+import { type StorageObject, stateOf } from '../../src/objects/storage-object.js'
+import type { Store } from '../../src/store.js'
+import type { Transaction } from '../../src/unit/transaction.js'
+import { type Call, directionAt, type Outcome, runAttempt } from '../attempt.js'
+import { settled } from '../current-runtime.js'
+import { carry, objectsIn, unpack } from '../data/carry.js'
+import type { ChildEffects } from '../engines/messages.js'
+import { CONFLICTS_MAX, RETRIES_MAX } from '../scheduler/constants.js'
+import { isWriting } from './directions.js'
+import { Attempt, runAs } from './running.js'
+import type { TaskDefinition } from './task.js'
+
+/** Workers elsewhere that may take a child. */
+export interface Elsewhere {
+  /** Whether one may go now; if not, `again` is called when it is worth asking. */
+  take(again: () => void): boolean
+  /** Has a child run; gives back what was taken when it is over. */
+  run(call: Call, definition: TaskDefinition): Promise<Outcome>
+}
+
+interface Waiting {
+  readonly store: Store
+  readonly above: Attempt
+  readonly call: Call
+  readonly definition: TaskDefinition
+  resolve(outcome: Outcome): void
+  reject(error: unknown): void
+}
+
+export class NestedScope {
+  /** Told when `isWaiting` may have changed. */
+  onChange: () => void = () => {}
+  readonly #writing: ReadonlySet<string>
+  readonly #queue: Waiting[] = []
+  /** Of each object, what later children that use it wait for. */
+  readonly #uses = new Map<Id, { written: Promise<unknown>; read: Promise<unknown>[] }>()
+  #here = false
+  /** Of the child that runs here. */
+  #hereScope: NestedScope | undefined
+  #away = 0
+  #asks = false
+  #next = 0
+
+  constructor(
+    readonly key: string,
+    readonly parent: Pick<Call, 'args' | 'isMethod' | 'target' | 'directions'>,
+    readonly elsewhere: Elsewhere | undefined,
+    /** Of all children below the task that a worker was given. */
+    readonly effects: ChildEffects[] = [],
+  ) {
+    const { args } = parent
+    this.#writing = new Set(args.flatMap((arg, i) => (isWriting(directionAt(parent, i)) ? objectsIn(arg).map(({ id }) => id) : [])))
+  }
+
+  /** Whether the body can do no more than wait for children elsewhere, as far as can be told from here. */
+  get isWaiting(): boolean {
+    return this.#here ? (this.#hereScope?.isWaiting ?? false) : this.#away > 0
+  }
+
+  /** Runs a task that the body has called. `given`: the object of a method first. */
+  async call(above: Attempt, unit: Transaction, definition: TaskDefinition, given: readonly unknown[]): Promise<unknown> {
+    const number = this.#next++
+    const args = await Promise.all(given.map(settled))
+    const named = definition.ofTarget?.(args[0]) ?? definition
+    if (!this.#shares(unit, named, args)) return this.#child(above, unit, named, args, number)
+    const scope = new NestedScope(`${this.key}.${number}`, this.parent, this.elsewhere, this.effects)
+    const attempt = new Attempt(named.name, above.number, () => scope, above)
+    return this.#inTurn((enter) => {
+      enter(scope)
+      return runAs(attempt, async () => settled(bodyOf(named, await loaded(args))))
+    })
+  }
+
+  #shares(unit: Transaction, definition: TaskDefinition, args: readonly unknown[]): boolean {
+    return args.some((arg, i) => this.#sharesOne(unit, arg, isWriting(directionAt(about(definition), i))))
+  }
+
+  #sharesOne(unit: Transaction, arg: unknown, isWritten: boolean): boolean {
+    if (typeof arg !== 'object' || arg === null) return false
+    if (Array.isArray(arg)) return arg.some((one) => this.#sharesOne(unit, one, isWritten))
+    const state = persistentState(arg)
+    // A volatile value that is to be written is the parent's own.
+    if (!state?.ref) return isWritten
+    return this.#writing.has(state.ref.id) || unit.hasChanged(state)
+  }
+
+  /** Runs a child; its result as the parent's unit of work sees it. */
+  async #child(above: Attempt, unit: Transaction, definition: TaskDefinition, args: readonly unknown[], number: number): Promise<unknown> {
+    const carried = args.map((arg, i) => carry(arg, `argument ${i + 1} of ${definition.name}`))
+    const child: Call = { ...about(definition), key: `${this.key}.${number}`, name: definition.name, args: carried }
+    const outcome = await this.#inOrder(child, () => this.#enqueue({ above, store: unit.store, call: child, definition }))
+    if (outcome.changed) {
+      this.effects.push({ key: child.key, changed: outcome.changed, home: outcome.home! })
+      await unit.bringUpToDate(outcome.changed)
+    }
+    await unit.fetch(objectsIn(outcome.result), {})
+    return unpack(outcome.result, unit)
+  }
+
+  /** A child waits for those called before it that use the same objects, unless both only read. */
+  async #inOrder(call: Call, run: () => Promise<Outcome>): Promise<Outcome> {
+    const waits: Promise<unknown>[] = []
+    let end!: () => void
+    const over = new Promise<void>((resolve) => (end = resolve))
+    call.args.forEach((arg, i) => {
+      for (const { id } of objectsIn(arg)) waits.push(...this.#use(id, isWriting(directionAt(call, i)), over))
+    })
+    try {
+      await Promise.all(waits)
+      return await run()
+    } finally {
+      end()
+    }
+  }
+
+  #use(id: Id, isWritten: boolean, over: Promise<unknown>): readonly Promise<unknown>[] {
+    const use = this.#uses.get(id) ?? { written: Promise.resolve(), read: [] }
+    this.#uses.set(id, use)
+    const waits = isWritten ? [use.written, ...use.read] : [use.written]
+    if (isWritten) {
+      use.written = over
+      use.read = []
+    } else use.read.push(over)
+    // It named the object before: it does not wait for itself.
+    return waits.filter((one) => one !== over)
+  }
+
+  #enqueue(child: Omit<Waiting, 'resolve' | 'reject'>): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ ...child, resolve, reject })
+      this.#pump()
+    })
+  }
+
+  /** Runs something of the parent's own in its turn. */
+  async #inTurn<T>(body: (enter: (scope: NestedScope) => void) => Promise<T>): Promise<T> {
+    while (this.#here) await this.#turn
+    this.#setHere(true)
+    let end!: () => void
+    this.#turn = new Promise((resolve) => (end = resolve))
+    try {
+      return await body((scope) => {
+        this.#hereScope = scope
+        scope.onChange = () => this.onChange()
+      })
+    } finally {
+      this.#hereScope = undefined
+      this.#setHere(false)
+      end()
+      this.#pump()
+    }
+  }
+  #turn: Promise<void> = Promise.resolve()
+
+  #pump(): void {
+    while (this.#queue.length > 0) {
+      if (!this.#here) this.#runHere(this.#queue.shift()!)
+      else if (this.#mayGo()) this.#runElsewhere(this.#queue.shift()!)
+      else return
+    }
+  }
+
+  #mayGo(): boolean {
+    if (!this.elsewhere || this.#asks) return false
+    const may = this.elsewhere.take(() => {
+      this.#asks = false
+      this.#pump()
+    })
+    this.#asks = !may
+    return may
+  }
+
+  #runHere(child: Waiting): void {
+    void this.#inTurn((enter) => this.#attempts(child, enter).then(child.resolve, child.reject))
+  }
+
+  /** A child in this thread, with as many attempts as elsewhere. */
+  async #attempts({ above, store, call, definition }: Waiting, enter: (scope: NestedScope) => void): Promise<Outcome> {
+    let conflicts = 0
+    let retries = definition.policy === 'RETRY' ? RETRIES_MAX : 0
+    for (let number = 1; ; number++) {
+      const scope = new NestedScope(call.key, call, this.elsewhere, this.effects)
+      enter(scope)
+      const attempt = new Attempt(definition.name, number, () => scope, above)
+      try {
+        return await runAttempt(store, call, (args) => runAs(attempt, () => bodyOf(definition, args)))
+      } catch (error) {
+        if (error instanceof ConflictError && error.retryable && conflicts++ < CONFLICTS_MAX) await backOff(conflicts)
+        else if (retries-- <= 0 || (isInsituError(error) && !error.retryable)) return ignored(definition, error)
+      }
+    }
+  }
+
+  #runElsewhere({ call, definition, resolve, reject }: Waiting): void {
+    this.#setAway(1)
+    this.elsewhere!.run(call, definition)
+      .finally(() => this.#setAway(-1))
+      .then(resolve, reject)
+  }
+
+  #setHere(here: boolean): void {
+    this.#here = here
+    this.onChange()
+  }
+
+  #setAway(by: 1 | -1): void {
+    this.#away += by
+    this.onChange()
+  }
+}
+
+const about = (definition: TaskDefinition): Pick<Call, 'isMethod' | 'target' | 'directions'> => ({
+  isMethod: definition.method !== undefined,
+  target: definition.target,
+  directions: definition.directions,
+})
+
+function persistentState(value: object): ReturnType<typeof stateOf> | undefined {
+  try {
+    return stateOf(value as StorageObject)
+  } catch {
+    return undefined
+  }
+}
+
+function ignored({ policy }: TaskDefinition, error: unknown): Outcome {
+  if (policy !== 'IGNORE') throw error
+  return { result: undefined }
+}
+
+/** What is an argument has its fields. */
+async function loaded(args: readonly unknown[]): Promise<readonly unknown[]> {
+  for (const arg of args) {
+    const state = typeof arg === 'object' && arg !== null ? persistentState(arg) : undefined
+    if (state && !state.loaded) await state.instance.load()
+  }
+  return args
+}
+
+function bodyOf({ method, body }: TaskDefinition, args: readonly unknown[]): unknown {
+  if (method === undefined) return body(...args)
+  const [target, ...rest] = args
+  return body.apply(target, rest)
+}

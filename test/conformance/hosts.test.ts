@@ -1,0 +1,24 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { node } from '../integration/processes.js'
+import { root } from '../tools/test-files.js'
+
+/** The whole suite once more, in a process of its own whose tasks run on three agents. */
+describe('conformance: nvram, three hosts with agents', function () {
+  this.timeout(180_000)
+  let folder: string
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'insitu-conformance-hosts-'))
+  })
+  after(() => rm(folder, { recursive: true, force: true }))
+
+  it('passes whole', async () => {
+    const env = { INSITU_HOSTS: '3' }
+    const { stdout, stderr } = await node([join(root, 'dist/test/conformance/run.js'), `nvram:${folder}/store`, '--json'], { env })
+    const last = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as { passed: number; failed: number; skipped: unknown[] }
+    expect([last.failed, last.skipped], stderr + stdout.slice(-3000)).to.deep.equal([0, []])
+    expect(last.passed).to.be.greaterThan(250)
+  })
+})

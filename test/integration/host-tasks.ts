@@ -1,0 +1,77 @@
+/** Tasks that tell where they run. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { IN, INOUT, StorageDict, StorageObject, t, task, transact } from '../../runtime/index.js'
+
+export class Cell extends StorageObject {
+  n = 0
+  bytes = new Uint8Array(0)
+  next: Cell | null = null
+
+  async pidHere(): Promise<number> {
+    return process.pid
+  }
+
+  async add(by: number): Promise<number> {
+    return this.n + by
+  }
+}
+
+export class Table extends StorageObject {
+  rows = new StorageDict({ key: t.text }, { n: t.i64 })
+}
+
+export const whereIs = task((_cell: Cell) => process.pid)
+export const sizeOfCell = task((cell: Cell) => cell.bytes.length)
+/** Runs on the host of the first one, which is the larger one to move. */
+export const sizesOf = task((here: Cell, there: Cell) => here.bytes.length + there.bytes.length)
+export const nOfAll = task((here: Cell, there: Cell) => here.n + there.n)
+export const nOfCell = task((cell: Cell) => cell.n)
+export const bump = task(
+  (cell: Cell, by: number) => {
+    cell.n += by
+    return cell.n
+  },
+  { args: [INOUT] },
+)
+export const bumpSlowly = task(
+  async (cell: Cell, ms: number) => {
+    await delay(ms)
+    cell.n += 1
+  },
+  { args: [INOUT] },
+)
+/** From one object to another, on whatever host. */
+export const move = task(
+  (from: Cell, to: Cell, amount: number) => {
+    from.n -= amount
+    to.n += amount
+  },
+  { args: [INOUT, INOUT] },
+)
+export const makeBeside = task(async (cell: Cell, alias: string) => {
+  const made = new Cell()
+  made.n = cell.n + 1
+  await made.makePersistent(alias)
+  return alias
+})
+export const makeAt = task(async (_cell: Cell, host: string) => (await new Cell().makePersistent(undefined, { host })).getID()!)
+export const copyHere = task(async (cell: Cell, host: string) => cell.newReplica(host))
+export const addRow = task((table: Table, key: string, n: bigint) => table.rows.set({ key }, { n }), { args: [INOUT] })
+export const sumRows = task(async (table: Table) => {
+  let sum = 0n
+  for await (const [, { n }] of table.rows) sum += n
+  return sum
+})
+export const bothIn = task(async (alias: string, other: string) =>
+  transact(async () => {
+    const [a, b] = [await Cell.getByAlias(alias), await Cell.getByAlias(other)]
+    a.n += 1
+    b.n += 1
+  }),
+)
+export const bytesLike = task((cell: Cell, n: number) => new Uint8Array(n).fill(cell.n))
+export const lengthOf = task((_cell: Cell, bytes: Uint8Array) => [process.pid, bytes.length, bytes[0]!])
+export const lengthOfAll = task((all: Uint8Array[]) => all.reduce((sum, one) => sum + one.length, 0))
+export const fillBytes = task((_cell: Cell, bytes: Uint8Array, n: number) => void bytes.fill(n), { args: [IN, INOUT] })
+export const lengths = task((a: Uint8Array, b: Uint8Array) => a.length + b.length)
+export const killHost = task((_cell: Cell) => process.kill(process.pid, 'SIGKILL'))

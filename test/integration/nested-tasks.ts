@@ -1,0 +1,97 @@
+/** Tasks that call tasks. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { threadId } from 'node:worker_threads'
+import { type Future, INOUT, StorageObject, task } from '../../runtime/index.js'
+
+export class Tally extends StorageObject {
+  n = 0
+}
+
+export const fib: (n: number) => Future<number> = task(async (n: number): Promise<number> => {
+  if (n < 2) return n
+  const [a, b] = await Promise.all([fib(n - 1), fib(n - 2)])
+  return a + b
+})
+
+/** Waits for each child before the next call: as deep as it says. */
+export const deep: (n: number) => Future<number> = task(async (n: number): Promise<number> => (n === 0 ? 0 : 1 + (await deep(n - 1))))
+
+export const where = task(async (ms: number) => {
+  await delay(ms)
+  return `${process.pid}/${threadId}`
+})
+/** Where its children ran. */
+export const spread = task(async (n: number, ms: number) => [
+  ...new Set(await Promise.all(Array.from({ length: n }, async () => where(ms)))),
+])
+/** Every one of them has children that wait for children. */
+export const tree: (depth: number, width: number) => Future<number> = task(async (depth: number, width: number): Promise<number> => {
+  await delay(1)
+  if (depth === 0) return 1
+  const children = await Promise.all(Array.from({ length: width }, async () => tree(depth - 1, width)))
+  return children.reduce((sum, one) => sum + one, 0)
+})
+
+export const add = task(
+  (tally: Tally, by: number) => {
+    tally.n += by
+    return tally.n
+  },
+  { args: [INOUT] },
+)
+export const read = task((tally: Tally) => tally.n)
+/** Calls on what it holds for writing are part of its own unit of work. */
+export const addTwiceAndFail = task(
+  async (tally: Tally, other: Tally) => {
+    await add(tally, 1)
+    await add(other, 1)
+    tally.n += 1
+    throw new RangeError(`saw ${tally.n}`)
+  },
+  { args: [INOUT] },
+)
+/** What its children changed, it sees; those on one object go in the order of their calls. */
+export const addInOrder = task(async (tally: Tally) => {
+  const seen = await Promise.all([add(tally, 1), add(tally, 10), read(tally), add(tally, 100)])
+  return [...seen, tally.n]
+})
+/** Its children must not count twice when it runs again. */
+export const addAndDieOnce = task(async (tally: Tally, marker: string) => {
+  await Promise.all([1, 2, 3, 4].map(async () => add(tally, 1)))
+  if (!existsSync(marker)) {
+    writeFileSync(marker, '')
+    process.exit(1)
+  }
+  return read(tally)
+})
+export const fail = task((text: string) => {
+  throw new RangeError(text)
+})
+export const failIgnored = task(
+  (): number => {
+    throw new RangeError('ignored')
+  },
+  { onFailure: 'IGNORE' },
+)
+const messageOf = (error: unknown): string => (error as Error).message
+export const callFailing = task(async (text: string) => {
+  const ignored = await failIgnored()
+  const told = await Promise.all([fail(text).catch(messageOf), where(20), fail(`${text}!`).catch(messageOf)])
+  return [ignored, told[0], told[2]]
+})
+/** Two that each hold one object and call for the other's. */
+export const crossed = task(
+  async (mine: Tally, other: Tally) => {
+    await delay(20)
+    mine.n += 1
+    await add(other, 10)
+  },
+  { args: [INOUT] },
+)
+export const makeAndPass = task(async () => {
+  const tally = await Object.assign(new Tally(), { n: 5 }).makePersistent()
+  const read5 = await read(tally)
+  await add(tally, 1)
+  return [read5, tally.n]
+})

@@ -1,0 +1,119 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import { expect } from 'chai'
+import { newId } from '../../src/ids.js'
+import { root } from '../tools/test-files.js'
+import { assertOk, type Ended, insitu } from './processes.js'
+
+const STEPS = 40
+const entry = pathToFileURL(join(root, 'dist/runtime/index.js')).href
+
+const TASKS = `
+  import { appendFileSync } from 'node:fs'
+  import { INOUT, StorageObject, task } from '${entry}'
+  export class Counter extends StorageObject { n = 0 }
+  /** Tells each time that it runs. */
+  export const add = task(async (counter, log, by) => {
+    appendFileSync(log, by + ' ')
+    counter.n += 1
+    await new Promise((resolve) => setTimeout(resolve, 15))
+    return by
+  }, { args: [INOUT] })
+  export const sum = task(async (a, b) => a + (await b))
+  export const fail = task(() => { throw new RangeError('not this time') })`
+
+const APP = `
+  import { appendFileSync, existsSync } from 'node:fs'
+  import { main, stats } from '${entry}'
+  import { add, Counter, fail, sum } from './tasks.mjs'
+  main(import.meta, async () => {
+    const [log, failing] = process.argv.slice(2)
+    const counter = await new Counter().makePersistent('counter', { ifExists: 'open' })
+    let total = 0
+    for (let i = 1; i <= ${STEPS}; i++) total = sum(total, add(counter, log, i))
+    if (failing && !existsSync(failing)) {
+      await total
+      appendFileSync(failing, 'failed once')
+      await fail()
+    }
+    console.log(await total, (await counter.reload()).n, stats().resumed)
+  })`
+
+/** A program that is killed, and started again as the same run. */
+describe('a run that is gone on with', function () {
+  this.timeout(60_000)
+  let folder: string
+  let n = 0
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'insitu-resume-'))
+    await writeFile(join(folder, 'tasks.mjs'), TASKS)
+    await writeFile(join(folder, 'app.mjs'), APP)
+  })
+  after(() => rm(folder, { recursive: true, force: true }))
+
+  const fresh = (): { readonly log: string; readonly storage: string; readonly run: string } => {
+    const at = join(folder, String(n++))
+    return { log: `${at}.log`, storage: `nvram:${at}`, run: newId() }
+  }
+  const ran = (log: string): readonly number[] => readFileSync(log, 'utf8').trim().split(' ').map(Number)
+  const start = (args: readonly string[], storage: string): ReturnType<typeof spawn> =>
+    spawn(process.execPath, [join(root, 'dist/runtime/cli/insitu.js'), 'run', '--storage', storage, ...args], {
+      env: { ...process.env, INSITU_STATE: folder },
+      stdio: 'ignore',
+    })
+  const finish = (args: readonly string[], storage: string): Promise<Ended> =>
+    insitu(['run', '--storage', storage, ...args], { stateFolder: folder })
+
+  for (const hosts of [undefined, '3'])
+    it(`does not do again what was done${hosts ? ', on logical hosts' : ''}, and everything once`, async () => {
+      const { log, storage, run } = fresh()
+      const args = ['--run', run, ...(hosts ? ['--hosts', hosts] : []), join(folder, 'app.mjs'), log]
+      const child = start(args, storage)
+      while (!existsSync(log) || ran(log).length < STEPS / 2) await delay(5)
+      child.kill('SIGKILL')
+      await once(child, 'close')
+      await delay(300) // workers of the dead program end by themselves
+      const before = ran(log).length
+      expect(before).to.be.lessThan(STEPS)
+      // What was being written when it died.
+      appendFileSync(join(folder, 'checkpoints', `${run}.log`), Buffer.from([200, 0, 0, 0, 1, 2]))
+
+      const { stdout } = assertOk(await finish(args, storage))
+      const [total, counted, resumed] = stdout.trim().split(' ').map(Number)
+      expect([total, counted]).to.deep.equal([(STEPS * (STEPS + 1)) / 2, STEPS])
+      expect(resumed).to.be.greaterThan(STEPS / 4)
+      // Each ran once, but for the few that were under way when the program died.
+      expect(ran(log).length).to.be.lessThan(STEPS + 4)
+      expect(new Set(ran(log)).size).to.equal(STEPS)
+      expect(existsSync(join(folder, 'checkpoints', `${run}.log`))).to.equal(false)
+    })
+
+  it('goes on after a failure too, and begins anew once it has succeeded', async () => {
+    const { log, storage, run } = fresh()
+    const args = ['--run', run, join(folder, 'app.mjs'), log, `${log}.failed`]
+    const failed = await finish(args, storage)
+    expect([failed.code, failed.stderr.includes(`what run ${run} has done is kept`)]).to.deep.equal([1, true])
+    expect(assertOk(await finish(args, storage)).stdout.trim()).to.equal(`${(STEPS * (STEPS + 1)) / 2} ${STEPS} ${2 * STEPS}`)
+    expect(ran(log)).to.have.lengthOf(STEPS)
+    expect(assertOk(await finish(args, storage)).stdout.trim()).to.equal(`${(STEPS * (STEPS + 1)) / 2} ${2 * STEPS} 0`)
+  })
+
+  it('two programs cannot go on with one run, and an id is an id', async () => {
+    const { log, storage, run } = fresh()
+    const args = ['--run', run, join(folder, 'app.mjs'), log]
+    const child = start(args, storage)
+    while (!existsSync(log)) await delay(5)
+    const second = await finish(args, storage)
+    expect([second.code, second.stderr.includes('goes on in process')]).to.deep.equal([1, true])
+    child.kill('SIGKILL')
+    await once(child, 'close')
+    expect((await finish(['--run', 'nonsense', join(folder, 'app.mjs')], storage)).code).to.equal(2)
+  })
+})
