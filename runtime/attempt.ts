@@ -48,7 +48,7 @@ export async function runAttempt(store: Store, call: Call, body: (args: unknown[
 /** As above, but over when the body is; without a promise where nothing was waited for. */
 export function beginAttempt(store: Store, call: Call, body: (args: unknown[]) => unknown): Ended | Promise<Ended> {
   const unit = new Transaction(store)
-  unit.appends.producer = call.key
+  unit.producer = call.key
   const refs: Ref[] = []
   for (const arg of call.args) objectsIn(arg, refs)
   if (refs.length > 0) return loadedFirst(unit, call, refs, body)

@@ -50,7 +50,7 @@ export async function transact<T>(fn: () => T | PromiseLike<T>, options: Transac
   const producer = newCommitId()
   for (let attempt = 0; ; attempt++) {
     const tx = new Transaction(unit.store)
-    tx.appends.producer = producer
+    tx.producer = producer
     try {
       const result = await runIn(tx, fn)
       const receipt = await tx.commit({ check: options.check ?? false })

@@ -14,6 +14,8 @@ import type { RootDatabase } from 'lmdb'
 import { UnavailableError } from '../../src/errors.js'
 
 export interface Lockable extends Pick<RootDatabase, 'transactionSync' | 'getWriteTxnId' | 'resetReadTxn' | 'close'> {
+  /** Begins to read, if that has not begun. */
+  ensureReadTxn(): void
   readonly env: { info(): { readonly lastTxnId: number } }
 }
 
@@ -49,10 +51,17 @@ export class Transactions {
     }
   }
 
-  /** Reads from now on see the last commit of any process: lmdb-js would go on with the state it met first in this turn. */
+  /**
+   * Reads from now on see the last commit of any process: lmdb-js would go on with the state it met first in this turn. Asked once the
+   * reading has begun, since the number may go back at any time before.
+   */
   refresh(): void {
-    if (!this.#knowsNewest()) this.write(() => {})
-    this.#root.resetReadTxn()
+    for (let isCurrent = false; !isCurrent; ) {
+      this.#root.resetReadTxn()
+      this.#root.ensureReadTxn()
+      isCurrent = this.#knowsNewest()
+      if (!isCurrent) this.write(() => {})
+    }
   }
 
   /** Asked under the write lock, when nobody is between writing a state and saying so. Writes nothing but what is wrong. */
@@ -64,7 +73,8 @@ export class Transactions {
   }
 
   #knowsNewest(): boolean {
-    if (this.#file === undefined) return false
+    // Without a look at the number there is nothing to go by; who writes finds out all the same.
+    if (this.#file === undefined) return true
     for (let look = 0; look < LOOKS; look++) {
       readSync(this.#file, this.#newest, 0, NEWEST_BYTES, NEWEST_AT)
       if (Number(this.#newest[0]) >= this.#root.env.info().lastTxnId) return true

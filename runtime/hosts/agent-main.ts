@@ -109,6 +109,7 @@ function serveTo(caller: Frames, n: number, { file, whole }: OpenStore): void {
     leaveCopy: (ref: Parameters<typeof dropCopy>[1]) => dropCopy(file, ref),
   }
   const served = serveBackend(file, caller.port(n), fileCalls(file, copies))
+  caller.stream.setMaxListeners(0) // one for each store that the caller has open
   caller.stream.on('close', () => served.close())
 }
 

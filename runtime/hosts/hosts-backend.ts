@@ -20,12 +20,14 @@ import type {
   Stamp,
   Stored,
   StoredRow,
+  Streams,
   Table,
   Upkeep,
 } from '../../src/backend.js'
 import { InsituError, NotFoundError, UnsupportedError } from '../../src/errors.js'
 import type { ClassId, CommitId, Domain, Host, Id, TableId } from '../../src/ids.js'
 import { cellsBytes, chunksIn, opBytes } from '../../src/large-cells.js'
+import { noStreams } from '../../src/streams/no-streams.js'
 import { copiesIn, copyHolders, dropCopy, isCopy, keepCopy, noteHolder } from './copies.js'
 import { hostIndexOf, hostNames } from './host-ids.js'
 import { CATALOGUE, domainOf, indexOfHost, placesOf, SeenSizes } from './host-places.js'
@@ -59,6 +61,16 @@ export class HostsBackend implements Backend {
   readonly hosts: readonly Host[]
   readonly places: Places
   declare readonly upkeep?: Upkeep
+  /** Each lies in the file of its object. */
+  readonly streams: Streams = {
+    append: (stream, producer, from, items) => this.#streamsOf(stream).append(stream, producer, from, items),
+    read: (stream, read, signal) => this.#streamsOf(stream).read(stream, read, signal),
+    ack: (stream, group, ids) => this.#streamsOf(stream).ack(stream, group, ids),
+    release: (stream, group, ids) => this.#streamsOf(stream).release(stream, group, ids),
+    end: (stream) => this.#streamsOf(stream).end(stream),
+    items: (stream) => this.#streamsOf(stream).items(stream),
+    drop: (stream) => this.#streamsOf(stream).drop(stream),
+  }
   readonly #parts: HostsParts
   readonly #seen = new SeenSizes()
 
@@ -96,6 +108,12 @@ export class HostsBackend implements Backend {
 
   #at(id: string): HostFile {
     return this.#parts.files[this.#index(id)]!
+  }
+
+  #streamsOf({ id }: Ref): Streams {
+    const { streams } = this.#at(id)
+    if (!streams) throw noStreams(this.url)
+    return streams
   }
 
   get #all(): readonly Backend[] {

@@ -7,9 +7,13 @@ const TRIES = 5
 /** Numbers what one unit of work appends to streams, and sees to it that it arrives in order. */
 export class Appends {
   /** Under this name streams know what was appended. */
-  producer = v4()
+  readonly #producer: string
   readonly #next = new Map<Id, number>()
   readonly #last = new Map<Id, Promise<void>>()
+
+  constructor(producer = v4()) {
+    this.#producer = producer
+  }
 
   /** Calls `append` with the number of the first of `count` items, when those before have arrived or failed. */
   async inOrder(stream: Id, count: number, append: (producer: string, from: number) => Promise<void>): Promise<void> {
@@ -18,7 +22,7 @@ export class Appends {
     const before = this.#last.get(stream)
     const mine = (async () => {
       if (before) await before.catch(() => {})
-      await again(() => append(this.producer, from))
+      await again(() => append(this.#producer, from))
     })()
     this.#last.set(stream, mine)
     try {

@@ -43,8 +43,12 @@ export abstract class UnitOfWork {
 
   constructor(readonly store: Store) {}
 
-  /** What it appends to streams. */
-  readonly appends = new Appends()
+  /** Under this name streams know what it appends, if a name outlives it. */
+  producer: string | undefined
+  #appends?: Appends
+  get appends(): Appends {
+    return (this.#appends ??= new Appends(this.producer))
+  }
 
   /** Whether an object comes into being only when this unit commits. */
   isNew(_object: StorageObject): boolean {
@@ -392,5 +396,4 @@ export abstract class UnitOfWork {
   }
 }
 
-/** Stands in a reference to be read by its id alone. */
 const CLASS_UNKNOWN = '' as ClassId

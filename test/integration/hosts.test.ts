@@ -187,7 +187,10 @@ describe('logical hosts', function () {
       await barrier()
       expect(cells.map((cell) => cell.n)).to.deep.equal([40, 40, 40])
       expect(pidOf('host-2')).not.to.equal(killed)
-      expect(await t.whereIs(cells[1]!)).to.equal(pidOf('host-2'))
+      // A machine that is busy with something else may make one go elsewhere rather than wait.
+      let place = 0
+      for (let i = 0; i < 20 && place !== pidOf('host-2'); i++) place = await t.whereIs(cells[1]!)
+      expect(place).to.equal(pidOf('host-2'))
       expect(stats().lost).to.be.greaterThan(0)
     })
 
