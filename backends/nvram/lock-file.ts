@@ -52,15 +52,16 @@ export class Transactions {
   }
 
   /**
-   * Reads from now on see the last commit of any process: lmdb-js would go on with the state it met first in this turn. Asked once the
-   * reading has begun, since the number may go back at any time before.
+   * Reads from now on see the last commit of any process: lmdb-js would go on with the state it met first in this turn. Asked before
+   * and after the reading has begun: in between the number may go back, or be set right; not both, since an opener needs longer.
    */
   refresh(): void {
-    for (let isCurrent = false; !isCurrent; ) {
+    for (let isCurrent = this.#knowsNewest(); ; isCurrent = true) {
+      if (!isCurrent) this.write(() => {})
       this.#root.resetReadTxn()
       this.#root.ensureReadTxn()
-      isCurrent = this.#knowsNewest()
-      if (!isCurrent) this.write(() => {})
+      if (this.#knowsNewest()) return
+      this.write(() => {})
     }
   }
 
