@@ -86,10 +86,17 @@ function planObject(plan: Plan, state: ObjectState): void {
   plan.objects.push(objectPlan(state, ref, cells))
 }
 
-/** The fields of an object as they would be stored now. */
-export function cellsNow(state: ObjectState, store: Store): Cells {
-  const ctor = constructorOfInstance(state.instance)
-  return encodeFields(storedFields(state.instance), new Holder(planOf([], store), state, refOf(state, store), nestedClassesOf(ctor)))
+export function printsOf(cells: Cells): Map<string, Fingerprint> {
+  const prints = new Map<string, Fingerprint>()
+  for (const [name, cell] of cells) prints.set(name, fingerprint(cell))
+  return prints
+}
+
+/** Where a nested class has gained a field: its values as they came back, with the new defaults, count as what is stored. */
+export function printsAsTaken(state: ObjectState, store: Store): Map<string, Fingerprint> {
+  const holder = new Holder(planOf([], store), refOf(state), nestedClassesOf(constructorOfInstance(state.instance)))
+  const now = printsOf(encodeFields(storedFields(state.instance), holder))
+  return new Map([...state.base].map(([name, print]) => [name, now.get(name) ?? print]))
 }
 
 /** The object whose fields are encoded. */
@@ -144,8 +151,7 @@ function refOf(state: ObjectState, { backend: { places } }: Store): Ref {
 /** What of an object's cells the store does not have yet. */
 function objectPlan(state: ObjectState, ref: Ref, cells: Cells): ObjectPlan {
   const { base, stamp } = state
-  const prints = new Map<string, Fingerprint>()
-  for (const [name, cell] of cells) prints.set(name, fingerprint(cell))
+  const prints = printsOf(cells)
   if (base.size === 0) return { state, ref, set: cells, unset: [], expect: stamp ?? 'absent', prints }
   const set = new Map<string, Cell>()
   for (const [name, print] of prints) if (base.get(name) !== print || !base.has(name)) set.set(name, cells.get(name)!)

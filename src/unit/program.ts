@@ -328,21 +328,11 @@ export class Program extends UnitOfWork {
     rows.reached.clear()
   }
 
-  async saveRowsOf(table: Table): Promise<void> {
+  async saveRows(only?: Table): Promise<void> {
     await this.#settled()
-    // The table is made together with its owner, which may be on its way.
-    const owner = this.instances.get(table.owner.id)
-    if (owner) await stateOf(owner).busy
-    const rows = this.buffered.get(table.id)
-    if (rows === undefined || rows.overlay.count === 0) return
-    await this.#sendRows(rows)
-    await this.store.reached()
-  }
-
-  /** Sends all buffered rows of all tables. */
-  async saveRows(): Promise<void> {
-    await this.#settled()
-    const waiting = [...this.buffered.values()].filter((r) => r.overlay.count > 0)
+    const owner = only && this.instances.get(only.owner.id)
+    if (owner) await stateOf(owner).busy // its tables are made together with it
+    const waiting = [...this.buffered.values()].filter((r) => r.overlay.count > 0 && (!only || r.table.id === only.id))
     for (const rows of waiting) await this.#sendRows(rows)
     if (waiting.length > 0) await this.store.reached()
   }

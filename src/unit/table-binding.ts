@@ -84,7 +84,7 @@ class TableBinding implements DictBinding {
   }
 
   save(): Promise<void> {
-    return this.#writer().saveRowsOf(this.stored)
+    return this.#writer().saveRows(this.stored)
   }
 
   refOf(value: object): Ref {

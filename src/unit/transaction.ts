@@ -170,7 +170,7 @@ export class Transaction extends UnitOfWork {
   rowsChanged(_rows: TableRows): void {}
 
   /** Rows go with the commit at the end. */
-  async saveRowsOf(_table: Table): Promise<void> {}
+  async saveRows(): Promise<void> {}
 
   /** Whether an object is not as the store has it: made or changed in this unit of work. */
   hasChanged(state: ObjectState): boolean {

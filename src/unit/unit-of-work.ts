@@ -3,7 +3,7 @@ import { type Location, Ref, type Stored, type Table } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { constructorOf, findConstructor } from '../classes/class-registry.js'
 import { gainsSoFar } from '../codec/nested-classes.js'
-import { type Fingerprint, fingerprint, refsIn } from '../codec/values.js'
+import { refsIn } from '../codec/values.js'
 import { Overlay } from '../dict/overlay.js'
 import { dictFromSchema, dictSchemaOf, type StorageDict } from '../dict/storage-dict.js'
 import { NotFoundError, UnsavedChangesError, ValidationError } from '../errors.js'
@@ -18,7 +18,7 @@ import { assertClass } from './assert-class.js'
 import { copyTo } from './copy-to.js'
 import { decodeStored } from './decode-stored.js'
 import { IdentityMap } from './identity-map.js'
-import { cellsNow, type DictCell, planOf } from './persist-plan.js'
+import { type DictCell, planOf, printsAsTaken, printsOf } from './persist-plan.js'
 import { bindTable, madeDict, tableOf } from './table-binding.js'
 import { assertId, assertSameColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
 
@@ -64,9 +64,8 @@ export abstract class UnitOfWork {
   abstract deletePersistent(state: ObjectState, deep: boolean): Promise<void>
   abstract addAlias(state: ObjectState, alias: string): Promise<void>
   abstract removeAlias(state: ObjectState, alias: string): Promise<void>
-  /** Stores the buffered rows of one table, and nothing else. */
-  abstract saveRowsOf(table: Table): Promise<void>
-  /** Called after each buffered row. */
+  /** Buffered rows alone, of all tables or of one; `rowsChanged` is called after each. */
+  abstract saveRows(only?: Table): Promise<void>
   abstract rowsChanged(rows: TableRows): void
 
   /** The unit that acts on an object: the running transaction, else the one that holds it. */
@@ -300,16 +299,9 @@ export abstract class UnitOfWork {
     )
     state.loaded = true
     state.stamp = stored.stamp
-    const base = new Map<string, Fingerprint>()
-    for (const [name, cell] of stored.cells) base.set(name, fingerprint(cell))
-    state.base = base
-    if (gainsSoFar() !== gains) this.#countAsStored(state, base)
+    state.base = printsOf(stored.cells)
+    if (gainsSoFar() !== gains) state.base = printsAsTaken(state, this.store)
     this.onTaken(state)
-  }
-
-  /** A nested class has gained a field: its values as they came back, with the new defaults, count as what is stored. */
-  #countAsStored(state: ObjectState, base: Map<string, Fingerprint>): void {
-    for (const [name, cell] of cellsNow(state, this.store)) if (base.has(name)) base.set(name, fingerprint(cell))
   }
 
   protected onTaken(_state: ObjectState): void {}

@@ -4,7 +4,7 @@
  * late, doubled and overtake one another; calls of stores fail. After every step the laws of the scheduler are checked, after every
  * decision those of the stores; at the end all must have settled, and everything must be as if the program had run in order, once.
  *
- * A long file, since what can happen to a run, and what must hold then, is read together.
+ * A long file: the driver, what goes wrong and the judge all look at the whole state of a run.
  */
 
 import {
