@@ -44,11 +44,9 @@ export async function standing(backend: Backend, ref: Ref): Promise<Stored> {
 export const fieldOf = async (backend: Backend, ref: Ref, name: string): Promise<Cell | undefined> =>
   (await standing(backend, ref)).cells.get(name)
 
-/** A defined table: partition `p` (text), order `o` (i64), values `n` (i64), `note` (text, optional), `hits` (counter). */
-export async function tableOn(backend: Backend, writes: Table['writes'] = 'lww'): Promise<Table> {
-  const owner = thing()
-  await send(backend, put(owner, { kind: 'owner' }))
-  const table: Table = {
+/** A table: partition `p` (text), order `o` (i64), values `n` (i64), `note` (text, optional), `hits` (counter). */
+export function tableFor(owner: Ref, writes: Table['writes'] = 'lww'): Table {
+  return {
     id: newTableId(),
     owner,
     keys: [
@@ -63,6 +61,13 @@ export async function tableOn(backend: Backend, writes: Table['writes'] = 'lww')
     ],
     writes,
   }
+}
+
+/** A defined table whose owner stands. */
+export async function tableOn(backend: Backend, writes: Table['writes'] = 'lww'): Promise<Table> {
+  const owner = thing()
+  await send(backend, put(owner, { kind: 'owner' }))
+  const table = tableFor(owner, writes)
   await backend.define(table)
   return table
 }

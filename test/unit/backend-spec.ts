@@ -1,7 +1,7 @@
 /** What every backend must do, against the bare contract: one spec, called by the test file of each backend. Long because it is one list. */
 import { expect } from 'chai'
-import type { Backend, Cell, Group, Intent, Key, Mark, Op, Receipt, Stamp, Stored, StoredRow, Table, Values } from '../../src/backend.js'
-import { Packed, Ref } from '../../src/backend.js'
+import type { Backend, Cell, Intent, Key, Mark, Op, Receipt, Stored, StoredRow, Table, Values } from '../../src/backend.js'
+import { Packed, type Ref } from '../../src/backend.js'
 import {
   AliasTakenError,
   ConflictError,
@@ -12,29 +12,22 @@ import {
   UnsupportedError,
   ValidationError,
 } from '../../src/errors.js'
+import {
+  beside as oneBeside,
+  cells as cellsOf,
+  group as groupOf,
+  put as putOp,
+  send,
+  tableFor,
+  thing,
+} from '../conformance/contract-kit.js'
 import { type ClassId, type CommitId, newCommitId, newId, newTableId } from '../../src/ids.js'
 
 const THING = 'insitu/test#Thing' as ClassId
 const OTHER = 'insitu/test#Other' as ClassId
 
-export const cellsOf = (fields: Record<string, Cell>): Map<string, Cell> => new Map(Object.entries(fields))
-/** Never the same twice: two writes of one row in one millisecond would be a tie. */
-let lastMicros = 0n
-function nowMicros(): bigint {
-  const now = BigInt(Date.now()) * 1000n
-  lastMicros = now > lastMicros ? now : lastMicros + 1n
-  return lastMicros
-}
-
-export const groupOf = (ops: readonly Op[], commit = newCommitId(), atMicros = nowMicros()): Group => ({ commit, atMicros, ops })
-export const putOp = (ref: Ref, fields: Record<string, Cell>, expected: Stamp | 'absent' = 'absent'): Op => ({
-  do: 'put',
-  ref,
-  set: cellsOf(fields),
-  expect: expected,
-})
-export const newThing = (classId = THING): Ref => new Ref(newId(), classId)
-export const send = (backend: Backend, ...ops: Op[]): Promise<Receipt> => backend.commit(groupOf(ops))
+export { cellsOf, groupOf, putOp, send }
+export const newThing = (classId = THING): Ref => thing(classId)
 export const stored = async (backend: Backend, ref: Ref): Promise<Stored | undefined> => (await backend.read([ref]))[0]
 export const rowOp = (table: Table, key: Key, set: Values | null, expected?: bigint | null): Op =>
   expected === undefined ? { do: 'row', table: table.id, key, set } : { do: 'row', table: table.id, key, set, expect: expected }
@@ -59,38 +52,20 @@ export async function failure(kind: ErrorClass, run: () => Promise<unknown>): Pr
   throw new Error(`nothing was thrown where a ${kind.name} should be`)
 }
 
-/** A table of partition `p`, order `o`, and values `n`, `note`, `hits` (a counter). */
+/** A defined table, whose owner need not stand. */
 export async function newTable(backend: Backend, writes: Table['writes'] = 'lww'): Promise<Table> {
-  const table: Table = {
-    id: newTableId(),
-    owner: newThing(),
-    keys: [
-      { name: 'p', type: 'text' },
-      { name: 'o', type: 'i64' },
-    ],
-    partition: 1,
-    values: [
-      { name: 'n', type: 'i64' },
-      { name: 'note', type: 'text', optional: true },
-      { name: 'hits', type: 'counter' },
-    ],
-    writes,
-  }
+  const table = tableFor(newThing(), writes)
   await backend.define(table)
   return table
 }
 
-/** A Cluster has thousands of domains. */
-const TIES = 100_000
 const presence = (ref: Ref): Op => ({ do: 'check', ref, expect: 'present' })
 
 /** One more of what `make` gives, in the domain of `anchor`. */
 function beside<O extends Op>(backend: Backend, anchor: Op, make: (i: number) => O): O {
-  for (let i = 0; i < TIES; i++) {
-    const op = make(i)
-    if (backend.domain(op) === backend.domain(anchor)) return op
-  }
-  throw new Error('no second op in that domain')
+  const found = oneBeside(backend, anchor, make)
+  if (found === undefined) throw new Error('no second op in that domain')
+  return found
 }
 
 const thingBeside = (backend: Backend, ref: Ref): Ref =>

@@ -1,37 +1,18 @@
 /** Copies of a file in use: whole, of one moment, stores of their own once opened. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { createBackend, fsck } from '../../backends/nvram/index.js'
-import type { Backend } from '../../src/backend.js'
+import { fsck } from '../../backends/nvram/index.js'
 import { NotOwnerError, UnavailableError, ValidationError } from '../../src/errors.js'
 import { addOp, allOf, failure, newTable, newThing, putOp, send, stored } from './backend-spec.js'
+import { foldersFor, on } from './nvram-folders.js'
 
 const CHILD = fileURLToPath(new URL('./backend-nvram-child.js', import.meta.url))
 
-const folders: string[] = []
-function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'insitu-backup-'))
-  folders.push(folder)
-  return folder
-}
-after(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
-})
-
-async function on<T>(folder: string, use: (backend: Backend) => Promise<T>): Promise<T> {
-  const backend = createBackend(`nvram:${folder}`)
-  await backend.open()
-  try {
-    return await use(backend)
-  } finally {
-    await backend.close()
-  }
-}
+const newFolder = foldersFor('backup')
 
 describe('nvram: backup', () => {
   it('holds whole groups only, and all that were done before, while other processes write', async () => {

@@ -1,40 +1,22 @@
 /** Damage of a file on disk: every finding of `fsck`, and what is saved. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Environment, openEnvironment } from '../../backends/nvram/environment.js'
 import { PageFile } from '../../backends/nvram/fsck/page-file.js'
 import { Survey } from '../../backends/nvram/fsck/survey.js'
-import { createBackend, type Finding, type FsckReport, fsck } from '../../backends/nvram/index.js'
+import { type Finding, type FsckReport, fsck } from '../../backends/nvram/index.js'
 import { idKey, rowKey } from '../../backends/nvram/keys.js'
-import { type Backend, Packed, type Ref, type Table } from '../../src/backend.js'
+import { Packed, type Ref, type Table } from '../../src/backend.js'
 import { encodeWireAs } from '../../src/codec/wire.js'
 import { encodeKey } from '../../src/dict/row-key.js'
 import { CorruptError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import { newCommitId, newTableId } from '../../src/ids.js'
 import { randomOf } from '../crash/random.js'
 import { addOp, allOf, failure, groupOf, newThing, putOp, rowOp, stored } from './backend-spec.js'
+import { foldersFor, on } from './nvram-folders.js'
 
-const folders: string[] = []
-function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'insitu-fsck-'))
-  folders.push(folder)
-  return folder
-}
-after(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
-})
-
-async function on<T>(folder: string, use: (backend: Backend) => Promise<T>): Promise<T> {
-  const backend = createBackend(`nvram:${folder}`)
-  await backend.open()
-  try {
-    return await use(backend)
-  } finally {
-    await backend.close()
-  }
-}
+const newFolder = foldersFor('fsck')
 
 interface Items {
   readonly things: readonly Ref[]
