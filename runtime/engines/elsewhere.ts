@@ -14,7 +14,7 @@ interface Asked {
 
 export class Others {
   readonly #asked = new Map<number, Asked>()
-  readonly #again: (() => void)[] = []
+  readonly #again = new Set<() => void>()
   #taken = 0
   #next = 0
 
@@ -29,7 +29,11 @@ export class Others {
 
   /** As the children of a task see them. */
   of(task: number): Elsewhere {
-    return { take: (again) => this.#take(again), run: (call, definition) => this.#run(call, definition, task) }
+    return {
+      take: (again) => this.#take(again),
+      forget: (again) => void this.#again.delete(again),
+      run: (call, definition) => this.#run(call, definition, task),
+    }
   }
 
   #take(again: () => void): boolean {
@@ -37,7 +41,7 @@ export class Others {
       this.#taken++
       return true
     }
-    if (this.count > 0) this.#again.push(again)
+    if (this.count > 0) this.#again.add(again)
     return false
   }
 
@@ -50,7 +54,9 @@ export class Others {
       })
     } finally {
       this.#taken--
-      for (const again of this.#again.splice(0)) again()
+      const waiting = [...this.#again]
+      this.#again.clear()
+      for (const again of waiting) again()
     }
   }
 

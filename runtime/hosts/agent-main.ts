@@ -52,8 +52,8 @@ let values: HostValues | undefined
 const peers: HostLink[] = []
 const stores = new Map<number, OpenStore | Promise<OpenStore>>()
 const slots = new Map<number, Slot>()
-/** Connections of others. */
-const callers = new Set<Frames>()
+/** Connections of others, and what is served on each. */
+const callers = new Map<Frames, ServedBackend[]>()
 let movedBytes = 0
 
 const tell = (message: FromAgent): void => control.postMessage(message)
@@ -95,9 +95,12 @@ function become({ host, count, sockets, keeps }: typeof me): void {
 
 function welcome(socket: Socket): void {
   const caller = new Frames(socket)
-  callers.add(caller)
+  callers.set(caller, [])
   socket.on('error', () => {})
-  socket.on('close', () => callers.delete(caller))
+  socket.on('close', () => {
+    for (const served of callers.get(caller) ?? []) served.close()
+    callers.delete(caller)
+  })
   values!.serve(caller.port(VALUES_PORT))
   for (const [n, store] of stores) if (!(store instanceof Promise)) serveTo(caller, n, store)
 }
@@ -109,8 +112,7 @@ function serveTo(caller: Frames, n: number, { file, whole }: OpenStore): void {
     leaveCopy: (ref: Parameters<typeof dropCopy>[1]) => dropCopy(file, ref),
   }
   const served = serveBackend(file, caller.port(n), fileCalls(file, copies))
-  caller.stream.setMaxListeners(0) // one for each store that the caller has open
-  caller.stream.on('close', () => served.close())
+  callers.get(caller)?.push(served)
 }
 
 async function open(n: number, folder: string): Promise<void> {
@@ -119,7 +121,7 @@ async function open(n: number, folder: string): Promise<void> {
   try {
     const store = await opening
     stores.set(n, store)
-    for (const caller of callers) serveTo(caller, n, store)
+    for (const caller of callers.keys()) serveTo(caller, n, store)
     tell({ do: 'opened', store: n })
   } catch (error) {
     stores.delete(n)

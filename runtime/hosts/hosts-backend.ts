@@ -20,6 +20,7 @@ import type {
   Stamp,
   Stored,
   StoredRow,
+  StreamItem,
   Streams,
   Table,
   Upkeep,
@@ -31,6 +32,7 @@ import { noStreams } from '../../src/streams/no-streams.js'
 import { copiesIn, copyHolders, dropCopy, isCopy, keepCopy, noteHolder } from './copies.js'
 import { hostIndexOf, hostNames } from './host-ids.js'
 import { CATALOGUE, domainOf, indexOfHost, placesOf, SeenSizes } from './host-places.js'
+import { streamsOver } from './host-streams.js'
 
 /** The file of a host, as this process reaches it. */
 export interface HostFile extends Backend {
@@ -61,16 +63,7 @@ export class HostsBackend implements Backend {
   readonly hosts: readonly Host[]
   readonly places: Places
   declare readonly upkeep?: Upkeep
-  /** Each lies in the file of its object. */
-  readonly streams: Streams = {
-    append: (stream, producer, from, items) => this.#streamsOf(stream).append(stream, producer, from, items),
-    read: (stream, read, signal) => this.#streamsOf(stream).read(stream, read, signal),
-    ack: (stream, group, ids) => this.#streamsOf(stream).ack(stream, group, ids),
-    release: (stream, group, ids) => this.#streamsOf(stream).release(stream, group, ids),
-    end: (stream) => this.#streamsOf(stream).end(stream),
-    items: (stream) => this.#streamsOf(stream).items(stream),
-    drop: (stream) => this.#streamsOf(stream).drop(stream),
-  }
+  readonly streams: Streams
   readonly #parts: HostsParts
   readonly #seen = new SeenSizes()
 
@@ -79,6 +72,10 @@ export class HostsBackend implements Backend {
     this.url = parts.url
     this.hosts = hostNames(parts.files.length)
     this.places = placesOf(parts.files.length, parts.own, { haveAgents: parts.haveAgents, seen: this.#seen })
+    this.streams = streamsOver(
+      (stream) => this.#streamsAt(stream),
+      (stream, items) => this.#movedItems(stream, items),
+    )
     const upkeep = this.#upkeep()
     if (upkeep) this.upkeep = upkeep
   }
@@ -108,12 +105,6 @@ export class HostsBackend implements Backend {
 
   #at(id: string): HostFile {
     return this.#parts.files[this.#index(id)]!
-  }
-
-  #streamsOf({ id }: Ref): Streams {
-    const { streams } = this.#at(id)
-    if (!streams) throw noStreams(this.url)
-    return streams
   }
 
   get #all(): readonly Backend[] {
@@ -212,6 +203,18 @@ export class HostsBackend implements Backend {
     if (this.#parts.own === this.#index(id) || !this.#parts.onMoved) return
     let bytes = 0
     for (const row of rows) if (row) bytes += opBytes({ do: 'row', table: id, key: row.key, set: row.values })
+    if (bytes > 0) this.#parts.onMoved(bytes)
+  }
+
+  #streamsAt(stream: Ref): Streams {
+    const { streams, url } = this.#at(stream.id)
+    if (!streams) throw noStreams(url)
+    return streams
+  }
+
+  #movedItems(stream: Ref, items: readonly StreamItem[]): void {
+    if (this.#parts.own === this.#index(stream.id) || !this.#parts.onMoved) return
+    const bytes = items.reduce((sum, [, item]) => sum + item.length, 0)
     if (bytes > 0) this.#parts.onMoved(bytes)
   }
 

@@ -22,6 +22,8 @@ import type { TaskDefinition } from './task.js'
 export interface Elsewhere {
   /** Whether one may go now; if not, `again` is called when it is worth asking. */
   take(again: () => void): boolean
+  /** It is no longer worth asking. */
+  forget(again: () => void): void
   /** Has a child run; gives back what was taken when it is over. */
   run(call: Call, definition: TaskDefinition): Promise<Outcome>
 }
@@ -166,16 +168,25 @@ export class NestedScope {
       else if (this.#mayGo()) this.#runElsewhere(this.#queue.shift()!)
       else return
     }
+    this.#stopAsking()
   }
 
   #mayGo(): boolean {
     if (!this.elsewhere || this.#asks) return false
-    const may = this.elsewhere.take(() => {
-      this.#asks = false
-      this.#pump()
-    })
+    const may = this.elsewhere.take(this.#again)
     this.#asks = !may
     return may
+  }
+
+  readonly #again = (): void => {
+    this.#asks = false
+    this.#pump()
+  }
+
+  /** In a recursion the scopes that have ended are many: none must be held because it had asked. */
+  #stopAsking(): void {
+    if (this.#asks) this.elsewhere?.forget(this.#again)
+    this.#asks = false
   }
 
   #runHere(child: Waiting): void {

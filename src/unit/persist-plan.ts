@@ -94,7 +94,8 @@ export function printsOf(cells: Cells): Map<string, Fingerprint> {
 
 /** Where a nested class has gained a field: its values as they came back, with the new defaults, count as what is stored. */
 export function printsAsTaken(state: ObjectState, store: Store): Map<string, Fingerprint> {
-  return encodeFields(storedFields(state.instance), new Holder(planOf([], store), state, refOf(state, store), nestedClassesOf(ctor)))
+  const nested = nestedClassesOf(constructorOfInstance(state.instance))
+  const holder = new Holder(planOf([], store), state, refOf(state, store), nested)
   const now = printsOf(encodeFields(storedFields(state.instance), holder))
   return new Map([...state.base].map(([name, print]) => [name, now.get(name) ?? print]))
 }

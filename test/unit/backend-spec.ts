@@ -12,16 +12,16 @@ import {
   UnsupportedError,
   ValidationError,
 } from '../../src/errors.js'
+import { type ClassId, type CommitId, newCommitId, newId, newTableId } from '../../src/ids.js'
 import {
-  beside as oneBeside,
   cells as cellsOf,
   group as groupOf,
+  beside as oneBeside,
   put as putOp,
   send,
   tableFor,
   thing,
 } from '../conformance/contract-kit.js'
-import { type ClassId, type CommitId, newCommitId, newId, newTableId } from '../../src/ids.js'
 
 const THING = 'insitu/test#Thing' as ClassId
 const OTHER = 'insitu/test#Other' as ClassId
