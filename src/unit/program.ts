@@ -154,9 +154,7 @@ export class Program extends UnitOfWork {
   }
 
   async #remove(ref: Ref): Promise<void> {
-    const names: Op[] = []
-    for await (const page of this.store.backend.aliases({ ref }))
-      for (const [alias] of page) names.push({ do: 'name', alias, expect: ref, to: null })
+    const names = (await this.store.aliasesOf(ref)).map((alias): Op => ({ do: 'name', alias, expect: ref, to: null }))
     try {
       await this.store.commit([{ do: 'remove', ref, expect: 'present' }, ...names])
     } catch (error) {
@@ -175,9 +173,7 @@ export class Program extends UnitOfWork {
         for (const ref of stored ? refsIn(stored.cells) : []) if (ref.id !== stored!.ref.id) held.add(ref.id)
     for (const ref of reached) {
       if (held.has(ref.id)) continue
-      let named = false
-      for await (const page of this.store.backend.aliases({ ref })) named ||= page.length > 0
-      if (!named) await this.deletePersistent(stateOf(this.instanceOf(ref)), true)
+      if ((await this.store.aliasesOf(ref)).length === 0) await this.deletePersistent(stateOf(this.instanceOf(ref)), true)
     }
   }
 
