@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [--json] [--samples N] [--count N] [--mb N]`: benchmarks, each beside its rivals, in one run. */
 import { parseArgs } from 'node:util'
+import { cassandra } from './cassandra.js'
 import { file } from './file.js'
 import { Bench, type Benchmark, type Options } from './harness.js'
 import { redis } from './redis.js'
@@ -8,7 +9,7 @@ import { start } from './start.js'
 import { tasks } from './tasks.js'
 import { wordcount } from './wordcount.js'
 
-const BENCHMARKS: readonly Benchmark[] = [tasks, file, wordcount, start, scheduler, redis]
+const BENCHMARKS: readonly Benchmark[] = [tasks, file, wordcount, start, scheduler, redis, cassandra]
 
 const USAGE = `usage: npm run bench -- NAME [--json] [--samples N] [--count N] [--mb N]
 

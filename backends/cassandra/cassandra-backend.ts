@@ -1,7 +1,9 @@
 import type {
   Ack,
+  Aggregates,
   Backend,
   Capabilities,
+  Cell,
   Found,
   Group,
   Key,
@@ -15,6 +17,7 @@ import type {
   Stored,
   StoredRow,
   Table,
+  Upkeep,
 } from '../../src/backend.js'
 import { InsituError, UnavailableError, UnsupportedError } from '../../src/errors.js'
 import type { ClassId, CommitId, Domain, Id, TableId } from '../../src/ids.js'
@@ -35,6 +38,7 @@ import { RowReader } from './row-reader.js'
 import { RowWriter } from './row-writer.js'
 import { SchemaKeeper } from './schema-keeper.js'
 import { factsOf, refuseAck, type ServerFacts } from './server-facts.js'
+import { CassandraUpkeep } from './upkeep.js'
 
 const MIB = 1024 * 1024
 /** Long enough for anybody who sends a group again; then a server forgets it by itself. */
@@ -45,6 +49,8 @@ const FORMAT = 'insitu cassandra 1'
 /** The contract on a ring: docs/backends/cassandra.md has the tables. */
 export class CassandraBackend implements Backend {
   readonly url: string
+  readonly upkeep: Upkeep
+  readonly aggregates: Aggregates
   readonly #link: CassandraLink
   readonly #keeper: SchemaKeeper
   readonly #classes: ClassTables
@@ -74,6 +80,8 @@ export class CassandraBackend implements Backend {
     const forms = new RowForms(this.#link)
     this.#writer = new RowWriter(this.#link, forms, RECEIPTS_KEPT_S)
     this.#rows = new RowReader(this.#link, this.#catalogue, forms)
+    this.aggregates = { aggregate: (range, by, ops) => this.#aggregate(range, by, ops) }
+    this.upkeep = new CassandraUpkeep(this.#link, this.#classes, this.#catalogue, this.#places)
   }
 
   get capabilities(): Capabilities {
@@ -242,6 +250,11 @@ export class CassandraBackend implements Backend {
   async *scan(range: Range, signal?: AbortSignal): AsyncGenerator<readonly StoredRow[], void, void> {
     this.#requireOpen()
     yield* this.#rows.scan(range, signal)
+  }
+
+  async #aggregate(...[range, by, ops]: Parameters<Aggregates['aggregate']>): Promise<readonly (readonly Cell[])[]> {
+    this.#requireOpen()
+    return this.#rows.aggregate(range, by, ops)
   }
 
   async pieces(of: TableId | Piece, atLeast: number): Promise<readonly Piece[]> {

@@ -21,17 +21,21 @@ export async function loadDriver(): Promise<DriverModule> {
 }
 
 /** An unconnected client. The backend repeats calls itself: the driver must not, since it cannot know which are harmless to repeat. */
-export function makeClient({ Client, types, policies }: DriverModule, config: CassandraConfig, dataCentre: string): Client {
+export function makeClient({ Client, types, policies }: DriverModule, config: CassandraConfig, dataCentre: string | undefined): Client {
   const { contactPoints, port, username, password, tls } = config
   const options: ClientOptions = {
     contactPoints: [...contactPoints],
-    localDataCenter: dataCentre,
+    ...(dataCentre !== undefined && { localDataCenter: dataCentre }),
     protocolOptions: { port, maxSchemaAgreementWaitSeconds: 0 },
     ...(username !== undefined && { credentials: { username, password: password ?? '' } }),
     ...(tls && { sslOptions: tlsOptions(tls) }),
     encoding: { map: Map, set: Set, useBigIntAsLong: true, useBigIntAsVarint: true, useUndefinedAsUnset: true, copyBuffer: true },
     socketOptions: { connectTimeout: CONNECT_TIMEOUT_MS, readTimeout: READ_TIMEOUT_MS },
-    policies: { retry: new policies.retry.FallthroughRetryPolicy() },
+    policies: {
+      retry: new policies.retry.FallthroughRetryPolicy(),
+      // Whoever asks which data centre there is asks any node.
+      ...(dataCentre === undefined && { loadBalancing: new policies.loadBalancing.RoundRobinPolicy() }),
+    },
     queryOptions: {
       prepare: true,
       consistency: types.consistencies[config.consistency],

@@ -35,12 +35,14 @@ export interface Page {
 const IN_FLIGHT_MAX = 512
 /** To drop a keyspace with a hundred tables takes seconds. */
 const SCHEMA_MS = 60_000
+const REDRAWS_MS = [0, 1000, 5000]
 const PAUSE_MS_MIN = 10
 const PAUSE_MS_MAX = 300
 
 interface Opened {
   readonly driver: DriverModule
   readonly client: Client
+  readonly dataCentre: string
 }
 
 export class CassandraLink {
@@ -62,6 +64,11 @@ export class CassandraLink {
     return this.#now.driver
   }
 
+  /** Next to this program. */
+  get dataCentre(): string {
+    return this.#now.dataCentre
+  }
+
   /** The table's full name, as CQL takes it. */
   table(name: string): string {
     return `${quoted(this.config.keyspace)}.${quoted(name)}`
@@ -78,7 +85,19 @@ export class CassandraLink {
       await client.shutdown().catch(() => {})
       throw (await this.#wrongDataCentre(driver, dataCentre, error)) ?? namedError(this.config.url, error)
     }
-    this.#opened = { driver, client }
+    this.#opened = { driver, client, dataCentre }
+    for (const event of ['hostAdd', 'hostRemove', 'hostUp']) client.on(event, () => this.#redraw(client))
+  }
+
+  /** The driver's ring is as it was when it connected. A node's tokens may be known a little later than the node. */
+  #redraw(client: Client): void {
+    const metadata = client.metadata as Client['metadata'] & { buildTokens(hosts: unknown): void }
+    for (const ms of REDRAWS_MS)
+      setTimeout(() => {
+        if (this.#opened?.client !== client) return
+        metadata.buildTokens(client.hosts)
+        metadata.refreshKeyspaces().catch(() => {}) // the next one does it
+      }, ms).unref()
   }
 
   /** The first node that answers says where it stands. */
@@ -88,11 +107,7 @@ export class CassandraLink {
   }
 
   async #askOnce(driver: DriverModule, query: string): Promise<readonly Row[]> {
-    const { RoundRobinPolicy } = driver.policies.loadBalancing
-    const client = makeClient(driver, this.config, '')
-    Object.assign((client as Client & { readonly options: { policies: object } }).options.policies, {
-      loadBalancing: new RoundRobinPolicy(),
-    })
+    const client = makeClient(driver, this.config, undefined)
     try {
       return (await client.execute(query, [], { prepare: false, consistency: driver.types.consistencies.one })).rows
     } catch (error) {

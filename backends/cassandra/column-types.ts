@@ -35,19 +35,19 @@ const SCALARS: Readonly<Record<Scalar, string>> = {
 
 export function cqlType(type: ColumnType, position: Position): string {
   if (typeof type === 'string') return position === 'order' && (type === 'uuid' || type === 'ref') ? 'text' : SCALARS[type]
-  if ('tupleOf' in type) return `frozen<tuple<${type.tupleOf.map((of) => inTuple(of, position)).join(', ')}>>`
+  if ('tupleOf' in type) return `frozen<tuple<${type.tupleOf.map((of) => nestedType(of, position)).join(', ')}>>`
   return collectionType(type)
 }
 
 function collectionType(type: Exclude<ColumnType, Scalar | { readonly tupleOf: unknown }>): string {
   if ('setOf' in type) return `frozen<set<${cqlType(type.setOf, 'order')}>>`
-  if ('listOf' in type) return `frozen<list<${cqlType(type.listOf, 'value')}>>`
-  if ('mapOf' in type) return `frozen<map<${cqlType(type.mapOf[0], 'order')}, ${cqlType(type.mapOf[1], 'value')}>>`
+  if ('listOf' in type) return `frozen<list<${nestedType(type.listOf, 'value')}>>`
+  if ('mapOf' in type) return `frozen<map<${cqlType(type.mapOf[0], 'order')}, ${nestedType(type.mapOf[1], 'value')}>>`
   return `vector<float, ${type.vectorOf}>`
 }
 
-/** The driver gives an empty collection back as null, which a field of a record may be as well: so it has a wrapping of its own there. */
-const inTuple = (type: ColumnType, position: Position): string =>
+/** The driver takes an empty collection for null, and gives it back as that: so one inside another has a wrapping, a tuple of it alone. */
+const nestedType = (type: ColumnType, position: Position): string =>
   isCollection(type) ? `frozen<tuple<${cqlType(type, 'value')}>>` : cqlType(type, position)
 
 export const isCollection = (type: ColumnType): boolean =>
@@ -62,13 +62,13 @@ export class ColumnValues {
     const cells = cell as readonly Cell[]
     if ('tupleOf' in type) return this.#tuple(type.tupleOf, cells, position)
     if ('setOf' in type) return new Set(cells.map((one) => this.toCql(type.setOf, one, 'order')))
-    if ('listOf' in type) return cells.map((one) => this.toCql(type.listOf, one, 'value'))
+    if ('listOf' in type) return cells.map((one) => this.#nested(type.listOf, one, 'value'))
     if ('mapOf' in type) return this.#map(type.mapOf, cells as unknown[] as [Cell, Cell][])
     return new this.driver.types.Vector([...(cells as readonly number[])], 'float')
   }
 
   #map([keys, values]: readonly [ColumnType, ColumnType], entries: readonly (readonly [Cell, Cell])[]): Map<unknown, unknown> {
-    return new Map(entries.map(([key, value]) => [this.toCql(keys, key, 'order'), this.toCql(values, value, 'value')]))
+    return new Map(entries.map(([key, value]) => [this.toCql(keys, key, 'order'), this.#nested(values, value, 'value')]))
   }
 
   #tuple(of: readonly ColumnType[], cells: readonly Cell[], position: Position): types.Tuple {
@@ -76,10 +76,17 @@ export class ColumnValues {
     return new Tuple(
       ...of.map((type, i) => {
         const cell = cells[i] ?? null
-        if (cell === null) return null
-        return isCollection(type) ? new Tuple(this.toCql(type, cell, 'value')) : this.toCql(type, cell, position)
+        return cell === null ? null : this.#nested(type, cell, position)
       }),
     )
+  }
+
+  #nested(type: ColumnType, cell: Cell, position: Position): unknown {
+    return isCollection(type) ? new this.driver.types.Tuple(this.toCql(type, cell, 'value')) : this.toCql(type, cell, position)
+  }
+
+  #fromNested(type: ColumnType, value: unknown, position: Position): Cell {
+    return isCollection(type) ? this.fromCql(type, (value as types.Tuple).elements[0], 'value') : this.fromCql(type, value, position)
   }
 
   #scalar(type: Scalar, cell: Cell, position: Position): unknown {
@@ -117,10 +124,10 @@ export class ColumnValues {
     if ('tupleOf' in type) return this.#fromTuple(type.tupleOf, value as types.Tuple, position)
     if (value === null || value === undefined) return [] // inside a collection nothing is null
     if ('setOf' in type) return [...(value as Set<unknown>)].map((one) => this.fromCql(type.setOf, one, 'order'))
-    if ('listOf' in type) return (value as readonly unknown[]).map((one) => this.fromCql(type.listOf, one, 'value'))
+    if ('listOf' in type) return (value as readonly unknown[]).map((one) => this.#fromNested(type.listOf, one, 'value'))
     if ('mapOf' in type) {
       const [keys, values] = type.mapOf
-      return [...(value as Map<unknown, unknown>)].map(([k, v]) => [this.fromCql(keys, k, 'order'), this.fromCql(values, v, 'value')])
+      return [...(value as Map<unknown, unknown>)].map(([k, v]) => [this.fromCql(keys, k, 'order'), this.#fromNested(values, v, 'value')])
     }
     return Array.from(value as Iterable<number>)
   }
@@ -128,8 +135,7 @@ export class ColumnValues {
   #fromTuple(of: readonly ColumnType[], { elements }: types.Tuple, position: Position): Cell {
     return of.map((type, i) => {
       const value: unknown = elements[i] ?? null
-      if (value === null) return null
-      return isCollection(type) ? this.fromCql(type, (value as types.Tuple).elements[0], 'value') : this.fromCql(type, value, position)
+      return value === null ? null : this.#fromNested(type, value, position)
     })
   }
 

@@ -42,11 +42,12 @@ export class Ring {
     return locationsOf([...shares].sort(([, a], [, b]) => b - a).map(([node, share]) => [node, Math.round(bytes * share)]))
   }
 
-  /** Nodes that have a copy of all of a range, or of its most. */
+  /** Nodes nearby that have a copy of a range, first the one with the largest part. */
   nodesFor(range: RingRange): readonly Node[] {
     const { hosts } = this.link.client
     const found = this.ofRange(range, 1).map(({ host }) => host as string)
-    return found.flatMap((address) => hosts.values().find((node) => node.address === address) ?? [])
+    const near = hosts.values().filter((node) => node.isUp() && node.datacenter === this.link.dataCentre)
+    return found.flatMap((place) => near.find(({ address }) => address.replace(/:\d+$/, '') === place) ?? [])
   }
 
   /** Parts of the ring that do not go over its end, with the nodes that hold them. */

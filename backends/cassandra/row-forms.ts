@@ -8,13 +8,22 @@ import { ColumnValues, isCollection } from './column-types.js'
 import { DICT, type DictLayout, type KeyColumn } from './dict-layout.js'
 import { quoted } from './identifiers.js'
 
+/** A column and what is written into it. */
+export interface Slot {
+  readonly name: string
+  readonly sql: string
+  readonly params: readonly Param[]
+}
+
+export const slot = (name: string, param: Param): Slot => ({ name, sql: '?', params: [param] })
+
 /** The year 2200. */
 const BEYOND_ALL_CLOCKS = 7_258_118_400_000_000n
 
 export class RowForms {
   constructor(readonly link: CassandraLink) {}
 
-  get #values(): ColumnValues {
+  get values(): ColumnValues {
     return new ColumnValues(this.link.driver)
   }
 
@@ -25,7 +34,7 @@ export class RowForms {
   }
 
   keyParams({ keys, place }: DictLayout, key: Key): Param[] {
-    const values = this.#values
+    const values = this.values
     const params = key.map((cell, i) => values.toCql(keys[i]!.type, cell, keys[i]!.position))
     return place === undefined ? params : [place, ...params]
   }
@@ -40,24 +49,29 @@ export class RowForms {
    * which would stay when the values go and the counters are to begin anew.
    */
   insert(layout: DictLayout, key: Key, set: Values, atMicros: bigint): Statement {
-    const { place, keys, plain, values, counters } = layout
+    const { place, keys, counters } = layout
     const table = this.link.table(layout.name)
-    const columns = [...plain.map((i) => values[i]!.cql), '~at', '~notes']
-    const params = [...this.valueParams(layout, set), atMicros, notesOf(layout, set)]
+    const slots = [...this.slots(layout, set), slot('~at', atMicros), slot('~notes', notesOf(layout, set))]
+    const params = slots.flatMap((one) => one.params)
     if (counters.length > 0) {
-      const query = `UPDATE ${table} USING TIMESTAMP ? SET ${columns.map((name) => `${quoted(name)} = ?`).join(', ')} WHERE ${this.whereKey(layout)}`
+      const query = `UPDATE ${table} USING TIMESTAMP ? SET ${slots.map(({ name, sql }) => `${quoted(name)} = ${sql}`).join(', ')} WHERE ${this.whereKey(layout)}`
       return { query, params: [atMicros, ...params, ...this.keyParams(layout, key)] }
     }
-    const names = [...(place === undefined ? [] : [DICT]), ...keys.map(({ cql }) => cql), ...columns]
-    const query = `INSERT INTO ${table} (${names.map(quoted).join(', ')}) VALUES (${names.map(() => '?').join(', ')}) USING TIMESTAMP ?`
+    const fixed = [...(place === undefined ? [] : [DICT]), ...keys.map(({ cql }) => cql)]
+    const names = [...fixed, ...slots.map(({ name }) => name)].map(quoted).join(', ')
+    const marks = [...fixed.map(() => '?'), ...slots.map(({ sql }) => sql)].join(', ')
+    const query = `INSERT INTO ${table} (${names}) VALUES (${marks}) USING TIMESTAMP ?`
     return { query, params: [...this.keyParams(layout, key), ...params, atMicros] }
   }
 
-  valueParams({ plain, values }: DictLayout, set: Values): Param[] {
-    const forms = this.#values
+  /** The columns of a row's values, counters left out; `null`: all empty. */
+  slots({ plain, values }: DictLayout, set: Values | null): Slot[] {
     return plain.map((i) => {
-      const cell = set[i]
-      return cell === undefined || cell === null ? null : forms.toCql(values[i]!.type, cell, 'value')
+      const { cql, type } = values[i]!
+      const cell = set?.[i]
+      if (cell !== undefined && cell !== null) return slot(cql, this.values.toCql(type, cell, 'value'))
+      // The driver cannot write an empty vector as a parameter.
+      return typeof type !== 'string' && 'vectorOf' in type ? { name: cql, sql: 'null', params: [] } : slot(cql, null)
     })
   }
 
@@ -93,11 +107,11 @@ export class RowForms {
   }
 
   columnFrom({ cql, type, position }: KeyColumn, row: Row): Cell {
-    return this.#values.fromCql(type, row[cql], position)
+    return this.values.fromCql(type, row[cql], position)
   }
 
   columnTo({ type, position }: KeyColumn, cell: Cell): Param {
-    return this.#values.toCql(type, cell, position)
+    return this.values.toCql(type, cell, position)
   }
 
   /** `undefined` for what is left of a removed row. */
@@ -106,7 +120,7 @@ export class RowForms {
     const sums = layout.counters.map((i) => sumOf(row[layout.values[i]!.cql]))
     if (layout.isCas && at === null && sums.every((sum) => sum === undefined)) return undefined
     const notes = notesFrom(row['~notes'] as string | null | undefined)
-    const forms = this.#values
+    const forms = this.values
     const values = layout.values.map(({ cql, type }, i): Cell | undefined => {
       if (type === 'counter') return sums[layout.counters.indexOf(i)]
       const value: unknown = row[cql]

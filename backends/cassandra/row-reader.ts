@@ -1,9 +1,11 @@
 /** Rows by key, scans, and parts of tables. */
-import type { Key, Piece, Range, StoredRow } from '../../src/backend.js'
+import type { Host as Node } from 'cassandra-driver'
+import type { Aggregates, Cell, Key, Piece, Range, StoredRow } from '../../src/backend.js'
 import { compareBytes, decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
 import { NotFoundError } from '../../src/errors.js'
 import type { TableId } from '../../src/ids.js'
 import { cutPositions, piecesAt } from '../memory/split.js'
+import { planAggregates } from './aggregation.js'
 import type { CassandraLink, Page, Param, Row } from './cassandra-link.js'
 import type { DictCatalogue } from './dict-catalogue.js'
 import { clusteringOf, DICT, type DictLayout, partitionColumns } from './dict-layout.js'
@@ -14,6 +16,8 @@ import type { RowForms } from './row-forms.js'
 import { tokenBytes } from './token.js'
 
 const PAGE_ROWS = 1000
+/** A server reads so many at once for an aggregate, which it alone sees. */
+const AGGREGATE_ROWS = 5000
 /** Fewer where rows have many columns that may be unset: a server counts those that were, and gives up at 100,000. */
 const PAGE_CELLS = 20_000
 /** Partitions that are looked at one by one when a table is split. */
@@ -79,7 +83,9 @@ export class RowReader {
       return noPages()
     if (isOnePartition) return this.#pages(layout, sliceOf(this.link, this.forms, layout, range), signal)
     const ring = typeof range.in === 'string' ? WHOLE_RING : rangeOfPiece(range.in)
-    return reverse ? this.#backwards(layout, ring, signal) : this.#pages(layout, this.#ringSlice(layout, ring, '*'), signal)
+    if (reverse) return this.#backwards(layout, ring, signal)
+    const [node] = typeof range.in === 'string' ? [] : this.#ring.nodesFor(ring)
+    return this.#pages(layout, this.#ringSlice(layout, ring, '*'), signal, node)
   }
 
   /** A partition is in a piece whole, or not at all. */
@@ -100,11 +106,13 @@ export class RowReader {
     { table, name, plain, place }: DictLayout,
     { query, params }: Slice,
     signal?: AbortSignal,
+    /** That is to answer, as long as it can. */
+    node?: Node,
   ): AsyncGenerator<readonly Row[], void, void> {
     const fetchSize = Math.min(PAGE_ROWS, Math.ceil(PAGE_CELLS / (plain.length + 1)))
     const ask = async (pageState: string | undefined): Promise<Page> => {
       try {
-        return await this.link.read(query, params, { pageState, fetchSize, signal })
+        return await this.link.read(query, params, { pageState, fetchSize, signal, host: node })
       } catch (error) {
         if (signal?.aborted || (await this.#stands(table.id, name, place))) throw error
         throw new NotFoundError(`There is no table ${table.id}.`, { table: table.id, cause: error })
@@ -113,10 +121,12 @@ export class RowReader {
     let page = await ask(undefined)
     for (;;) {
       signal?.throwIfAborted()
+      const next = page.next === undefined ? undefined : ask(page.next)
+      next?.catch(() => {}) // thrown where it is awaited; nobody waits for it if the loop is left before
       if (page.rows.length > 0) yield page.rows
-      if (page.next === undefined) break
+      if (!next) break
       signal?.throwIfAborted()
-      page = await ask(page.next)
+      page = await next
     }
     // The rows of a dict that is dropped go from a shared table without a sound.
     if (place !== undefined && !(await this.#stands(table.id, name, place)))
@@ -151,6 +161,15 @@ export class RowReader {
       next = page.next
     } while (next !== undefined && rows.length < max)
     return rows
+  }
+
+  async aggregate(...[range, by, ops]: Parameters<Aggregates['aggregate']>): Promise<readonly (readonly Cell[])[]> {
+    const layout = await this.catalogue.require(tableOf(range.in))
+    const plan = planAggregates(layout, range, by, ops)
+    const { reverse: _, ...forwards } = range
+    const { query, params } = sliceOf(this.link, this.forms, layout, forwards, plan.select)
+    const rows = await this.link.all(`${query}${plan.groupBy}`, params, { fetchSize: AGGREGATE_ROWS })
+    return rows.map((row) => plan.cellsOf(row, this.forms.values))
   }
 
   async pieces(of: TableId | Piece, atLeast: number): Promise<readonly Piece[]> {
@@ -207,7 +226,7 @@ async function* noPages(): AsyncGenerator<readonly Row[], void, void> {}
 export const tableOf = (where: TableId | Piece): TableId => (typeof where === 'string' ? where : where.table)
 
 /** Rows of one partition, in the order of their keys. */
-function sliceOf(link: CassandraLink, forms: RowForms, layout: DictLayout, range: Range): Slice {
+function sliceOf(link: CassandraLink, forms: RowForms, layout: DictLayout, range: Range, select = '*'): Slice {
   const { prefix = [], from, to, reverse = false } = range
   const { keys, place } = layout
   const prefixed = prefix.length === keys.length ? forms.keyOf(layout, prefix) : prefix
@@ -229,7 +248,7 @@ function sliceOf(link: CassandraLink, forms: RowForms, layout: DictLayout, range
   }
   const [first] = clusteringOf(layout)
   const order = reverse && first ? ` ORDER BY ${quoted(first.cql)} DESC` : ''
-  return { query: `SELECT * FROM ${link.table(layout.name)} WHERE ${where.join(' AND ')}${order}`, params }
+  return { query: `SELECT ${select} FROM ${link.table(layout.name)} WHERE ${where.join(' AND ')}${order}`, params }
 }
 
 /** The key that a piece begins or ends at; none at the ends of the table. */

@@ -6,23 +6,25 @@ import { ConflictError, UnavailableError } from '../../src/errors.js'
 import type { CassandraLink, Row, Statement } from './cassandra-link.js'
 import { clusteringOf, type DictLayout, partitionColumns } from './dict-layout.js'
 import { quoted } from './identifiers.js'
-import { notes, type RowForms } from './row-forms.js'
+import { PartitionWriter } from './partition-writer.js'
+import { notes, type RowForms, type Slot, slot } from './row-forms.js'
 
 type RowOp = Extract<Op, { do: 'row' | 'add' }>
 
-/** What one request holds: well below the 16 MiB that a server takes. */
-const BATCH_ROWS = 5000
-const BATCH_BYTES = 2 * 1024 * 1024
 const AGAIN_MS_MAX = 40
 
 const APPLIED: Receipt = { applied: true, stamps: new Map() }
 
 export class RowWriter {
+  readonly #together: PartitionWriter
+
   constructor(
     readonly link: CassandraLink,
     readonly forms: RowForms,
     readonly receiptsKeptS: number,
-  ) {}
+  ) {
+    this.#together = new PartitionWriter(link)
+  }
 
   /** Whole in each partition; what is checked is checked in all of them first. */
   async write(group: Group, ops: readonly RowOp[], layouts: ReadonlyMap<string, DictLayout>): Promise<Receipt> {
@@ -52,7 +54,7 @@ export class RowWriter {
       if (!op.set && layout.counters.length > 0) statements.push(...(await this.#endings(group, layout, op.key)))
     }
     for (const { key, column, by } of summed(layout, ops)) statements.push(this.forms.add(layout, key, column, commit, by, atMicros))
-    for (const batch of batches(statements)) await this.link.writeAll(batch)
+    await this.#together.write(partitionName(layout, ops[0]!.key), statements)
   }
 
   /**
@@ -123,21 +125,14 @@ export class RowWriter {
   }
 
   #changed({ commit }: Group, layout: DictLayout, change: Change): Statement[] {
-    const { plain, values, counters } = layout
-    const set: [string, unknown][] = []
+    const { values, counters } = layout
+    const set: Slot[] = []
     let ttl = ''
     if (change.written) {
       const { set: row, atMicros, endsCounters } = change.written
-      const params = row ? this.forms.valueParams(layout, row) : plain.map(() => null)
-      plain.forEach((i, n) => {
-        set.push([`${quoted(values[i]!.cql)} = ?`, params[n]])
-      })
-      set.push(
-        ['"~at" = ?', row ? atMicros : null],
-        ['"~notes" = ?', row ? notes(layout, row) : null],
-        ['"~gone" = ?', row ? null : atMicros],
-      )
-      if (endsCounters) for (const i of counters) set.push([`${quoted(values[i]!.cql)} = ?`, null])
+      set.push(...this.forms.slots(layout, row))
+      set.push(slot('~at', row ? atMicros : null), slot('~notes', row ? notes(layout, row) : null), slot('~gone', row ? null : atMicros))
+      if (endsCounters) for (const i of counters) set.push(slot(values[i]!.cql, null))
       if (!row) ttl = ` USING TTL ${this.receiptsKeptS}`
     }
     const where = `WHERE ${this.forms.whereKey(layout)}`
@@ -149,8 +144,8 @@ export class RowWriter {
       params: [commit, by, ...key, ...condition.params],
     }))
     if (set.length === 0) return adds
-    const query = `UPDATE ${table}${ttl} SET ${set.map(([name]) => name).join(', ')} ${where} ${condition.query}`
-    return [{ query, params: [...set.map(([, value]) => value), ...key, ...condition.params] }, ...adds]
+    const query = `UPDATE ${table}${ttl} SET ${set.map(({ name, sql }) => `${quoted(name)} = ${sql}`).join(', ')} ${where} ${condition.query}`
+    return [{ query, params: [...set.flatMap(({ params }) => params), ...key, ...condition.params] }, ...adds]
   }
 
   #receipt({ commit }: Group, layout: DictLayout, key: Key): Statement {
@@ -227,28 +222,6 @@ const partitionName = ({ table, place }: DictLayout, key: Key): string =>
   place === undefined
     ? `${table.id} ${encodeKeyText({ keys: table.keys.slice(0, table.partition) }, key.slice(0, table.partition))}`
     : table.id
-
-function* batches(statements: readonly Statement[]): Generator<readonly Statement[], void, void> {
-  let batch: Statement[] = []
-  let bytes = 0
-  for (const statement of statements) {
-    const size = sizeOf(statement)
-    if (batch.length > 0 && (batch.length >= BATCH_ROWS || bytes + size > BATCH_BYTES)) {
-      yield batch
-      batch = []
-      bytes = 0
-    }
-    batch.push(statement)
-    bytes += size
-  }
-  if (batch.length > 0) yield batch
-}
-
-function sizeOf({ params }: Statement): number {
-  let bytes = 32
-  for (const param of params) bytes += typeof param === 'string' || param instanceof Uint8Array ? param.length : 16
-  return bytes
-}
 
 const busy = ({ table }: DictLayout, url: string): Error =>
   new UnavailableError(`${url}: so many change table ${table.id} that this change does not get its turn`, { retryable: true })

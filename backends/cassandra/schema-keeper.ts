@@ -8,7 +8,9 @@ import { UnavailableError } from '../../src/errors.js'
 import type { CassandraLink } from './cassandra-link.js'
 
 /** How long a creator that died keeps others waiting; its turn is worth far more than any change of the schema takes. */
-const TURN_S = 60
+const TURN_S = 30
+/** How long a change of the schema that can be seen may still not be in use. */
+const SETTLE_MS = 2_000
 const LOOK_AGAIN_MS = 20
 const LOCKS = 'insitu_schema_turns'
 
@@ -18,8 +20,6 @@ export interface Wanted {
   readonly create: string
   /** Columns that are added where they are missing: name, and what follows it. */
   readonly columns?: ReadonlyMap<string, string>
-  /** Statements that are harmless to repeat, after the columns. */
-  readonly indexes?: readonly string[]
 }
 
 export class SchemaKeeper {
@@ -70,9 +70,13 @@ export class SchemaKeeper {
 
   async #ensure(wanted: Wanted): Promise<void> {
     const endMs = Date.now() + TURN_S * 1000 + this.link.config.patienceMs
+    let seenMs: number | undefined
     for (; ; await delay(LOOK_AGAIN_MS)) {
-      if (await this.#look(wanted)) return this.link.agreed()
-      if (await this.#inTurn(wanted.table, () => this.#make(wanted))) return
+      if (await this.#look(wanted)) {
+        // A server shows a change a moment before it uses it: so whoever makes it must have ended, or died.
+        seenMs ??= Date.now()
+        if ((await this.#isFree(wanted.table)) || Date.now() - seenMs > SETTLE_MS) return this.#use(wanted)
+      } else if (await this.#inTurn(wanted.table, () => this.#make(wanted))) return
       if (Date.now() > endMs)
         throw new UnavailableError(`${this.link.config.url}: table ${wanted.table} is not made; somebody holds its turn in ${LOCKS}`, {
           code: 'ERR_SCHEMA_AGREEMENT',
@@ -82,11 +86,21 @@ export class SchemaKeeper {
   }
 
   /** Whether all is there, at one node. */
-  async #look(wanted: Wanted): Promise<boolean> {
-    const found = await this.columns(wanted.table)
-    if (found.size === 0) return false
-    this.#seen.set(wanted.table, new Set(found.keys()))
-    return this.#isSeen(wanted)
+  async #look({ table, columns }: Wanted): Promise<boolean> {
+    const found = await this.columns(table)
+    return found.size > 0 && [...(columns?.keys() ?? [])].every((name) => found.has(name))
+  }
+
+  async #use({ table, columns }: Wanted): Promise<void> {
+    await this.link.agreed()
+    const seen = this.#seen.get(table) ?? new Set()
+    for (const name of columns?.keys() ?? []) seen.add(name)
+    this.#seen.set(table, seen)
+  }
+
+  async #isFree(name: string): Promise<boolean> {
+    const query = `SELECT holder FROM ${this.link.table(LOCKS)} WHERE name = ?`
+    return (await this.link.all(query, [name], { consistency: 'serial' })).length === 0
   }
 
   /** The columns of a table and their types; none when there is no such table. */
@@ -97,14 +111,13 @@ export class SchemaKeeper {
   }
 
   async #make(wanted: Wanted): Promise<void> {
-    const { table, create, columns, indexes = [] } = wanted
+    const { table, create, columns } = wanted
     const name = this.link.table(table)
     if ((await this.columns(table)).size === 0) await this.link.define(`CREATE TABLE IF NOT EXISTS ${name} (${create}`)
     const found = await this.columns(table)
     const added = [...(columns ?? [])].filter(([column]) => !found.has(column)).map(([, definition]) => definition)
     if (added.length > 0) await this.link.define(`ALTER TABLE ${name} ADD IF NOT EXISTS (${added.join(', ')})`)
-    for (const index of indexes) await this.link.define(index)
-    await this.#look(wanted)
+    await this.#use(wanted)
   }
 
   /** Does something while nobody else does; false when somebody else has the turn, or may have it. */

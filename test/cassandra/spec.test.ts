@@ -1,4 +1,4 @@
-import { backendSpec } from '../unit/backend-spec.js'
+import { backendSpec, upkeepSpec } from '../unit/backend-spec.js'
 import { Keyspace, siteFor } from './kit.js'
 
 describe('the contract on cassandra', function () {
@@ -13,4 +13,5 @@ describe('the contract on cassandra', function () {
   })
 
   backendSpec('cassandra', () => keyspace!.open())
+  upkeepSpec('cassandra', () => keyspace!.open())
 })
