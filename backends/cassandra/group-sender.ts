@@ -8,10 +8,11 @@ import type { ChunkStore } from './chunk-store.js'
 import { type ClassTable, type ClassTables, ID, mayBeColumn } from './class-tables.js'
 import { type Draft, draftOf, withMark } from './group-draft.js'
 import { quoted } from './identifiers.js'
+import { Lines } from './lines.js'
 import type { NameIndex } from './name-index.js'
 import { columnsOf, manifestsIn, type ObjectColumns } from './object-columns.js'
 import { keyOf, markForm, type PlaceReader, type PlaceState, partsOf } from './place-state.js'
-import { ALIASES, keyColumn, PART, type Place } from './places.js'
+import { ALIASES, keyColumn, nameOfPlace, PART, type Place } from './places.js'
 
 /** An object is written first with a time this long ago, and what is left of a removed one is kept for twice as long: see `#make`. */
 const HEAD_START_MS = 86_400_000
@@ -22,6 +23,7 @@ type Put = Extract<Op, { do: 'put' }>
 
 export class GroupSender {
   readonly #under = new Set<Promise<unknown>>()
+  readonly #lines = new Lines()
   /** Classes of which some object has chunks that a change must not leave behind. */
   readonly largeClasses = new Set<string>()
 
@@ -49,7 +51,12 @@ export class GroupSender {
     return work
   }
 
-  async send(group: Group, place: Place): Promise<Receipt> {
+  /** In the order of the calls: compare-and-sets of one partition that meet there keep each other from getting anywhere. */
+  send(group: Group, place: Place): Promise<Receipt> {
+    return this.#lines.stand(nameOfPlace(place), () => this.#send(group, place))
+  }
+
+  async #send(group: Group, place: Place): Promise<Receipt> {
     await this.names.note(group.ops)
     if (place.kind === 'alias') return this.#slowly(group, place, undefined)
     const table = await this.classes.require(place.ref.classId, cellsIn(group.ops))

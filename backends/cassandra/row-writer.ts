@@ -1,4 +1,5 @@
 /** Rows and counters of groups, partition by partition. */
+import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Group, Key, Op, Receipt, StoredRow } from '../../src/backend.js'
 import { encodeKeyText } from '../../src/dict/row-key.js'
@@ -6,6 +7,7 @@ import { ConflictError, UnavailableError } from '../../src/errors.js'
 import type { CassandraLink, Row, Statement } from './cassandra-link.js'
 import { clusteringOf, type DictLayout, partitionColumns } from './dict-layout.js'
 import { quoted } from './identifiers.js'
+import { Lines } from './lines.js'
 import { PartitionWriter } from './partition-writer.js'
 import { notes, type RowForms, type Slot, slot } from './row-forms.js'
 
@@ -17,6 +19,7 @@ const APPLIED: Receipt = { applied: true, stamps: new Map() }
 
 export class RowWriter {
   readonly #together: PartitionWriter
+  readonly #lines = new Lines()
 
   constructor(
     readonly link: CassandraLink,
@@ -40,7 +43,8 @@ export class RowWriter {
     }
     const all = [...partitions.values()]
     await Promise.all(all.filter(({ layout }) => !layout.isCas).map(({ layout, ops: some }) => this.#plainly(group, layout, some)))
-    for (const { layout, ops: some } of all.filter((one) => one.layout.isCas)) await this.#checked(group, layout, some)
+    for (const { layout, ops: some } of all.filter((one) => one.layout.isCas))
+      await this.#lines.stand(partitionName(layout, some[0]!.key), () => this.#checked(group, layout, some))
     return APPLIED
   }
 
@@ -79,7 +83,7 @@ export class RowWriter {
     const endMs = Date.now() + this.link.config.patienceMs
     let isUnknown = false
     for (let nth = 0; ; nth++) {
-      if (await this.#hasReceipt(layout, ops[0]!.key, group.commit)) return
+      if (await this.#hasReceipt(layout, ops[0]!.key, receiptOf(group, layout, ops[0]!.key))) return
       const rows = await this.#rows(layout, ops)
       const conflict = conflictIn(layout, ops, rows, this.forms)
       if (conflict) throw isUnknown ? this.link.unknownOutcome(conflict) : conflict
@@ -101,7 +105,7 @@ export class RowWriter {
     return new Map(await Promise.all([...keys].map(read)))
   }
 
-  async #hasReceipt(layout: DictLayout, key: Key, commit: string): Promise<boolean> {
+  async #hasReceipt(layout: DictLayout, key: Key, receipt: string): Promise<boolean> {
     const columns = partitionColumns(layout)
     const where = columns.map((name) => `${quoted(name)} = ?`).join(' AND ')
     const distinct = clusteringOf(layout).length > 0 ? `DISTINCT ${columns.map(quoted).join(', ')}, ` : ''
@@ -109,7 +113,7 @@ export class RowWriter {
     const params = this.forms.keyParams(layout, key).slice(0, columns.length)
     const [row] = await this.link.all(query, params, { consistency: 'serial' })
     const receipts = row?.['~receipts'] as ReadonlySet<unknown> | null | undefined
-    return receipts ? [...receipts].some((one) => String(one) === commit) : false
+    return receipts ? [...receipts].some((one) => String(one) === receipt) : false
   }
 
   #statements(group: Group, layout: DictLayout, ops: readonly RowOp[], before: ReadonlyMap<string, Row | undefined>): Statement[] {
@@ -148,14 +152,24 @@ export class RowWriter {
     return [{ query, params: [...set.flatMap(({ params }) => params), ...key, ...condition.params] }, ...adds]
   }
 
-  #receipt({ commit }: Group, layout: DictLayout, key: Key): Statement {
+  #receipt(group: Group, layout: DictLayout, key: Key): Statement {
     const columns = partitionColumns(layout)
     const where = columns.map((name) => `${quoted(name)} = ?`).join(' AND ')
     return {
       query: `UPDATE ${this.link.table(layout.name)} USING TTL ${this.receiptsKeptS} SET "~receipts" = "~receipts" + ? WHERE ${where}`,
-      params: [new Set([commit]), ...this.forms.keyParams(layout, key).slice(0, columns.length)],
+      params: [new Set([receiptOf(group, layout, key)]), ...this.forms.keyParams(layout, key).slice(0, columns.length)],
     }
   }
+}
+
+/**
+ * A commit id may stand for several groups, one in each domain; the domains of a dict in a shared table, which are by first key, have one
+ * partition: so their receipts must differ.
+ */
+function receiptOf({ commit }: Group, { place, table }: DictLayout, key: Key): string {
+  if (place === undefined) return commit
+  const hash = createHash('sha256').update(`${commit} ${encodeKeyText({ keys: table.keys.slice(0, 1) }, key.slice(0, 1))}`)
+  return hash.digest('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5')
 }
 
 /** What becomes of one row. */

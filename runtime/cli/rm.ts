@@ -3,11 +3,8 @@ import type { Op, Ref } from '../../src/backend.js'
 import { isInsituError, NotFoundError } from '../../src/errors.js'
 import type { TableId } from '../../src/ids.js'
 import { chunksIn } from '../../src/large-cells.js'
-<<<<<<< HEAD
-import { STREAM_CLASS } from '../../src/unit/belongings.js'
-=======
 import type { Store } from '../../src/store.js'
->>>>>>> d65fd34 (Cassandra: what CQL cannot tell apart is kept apart, and a real ring is killed in the tests)
+import { STREAM_CLASS } from '../../src/unit/belongings.js'
 import { dictsOf, fieldsOf } from './classless.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
 import { EXIT } from './exit-codes.js'
