@@ -90,6 +90,7 @@ export class CassandraBackend implements Backend {
       groupBytesMax: 64 * MIB,
       cellBytesMax: 64 * MIB,
       orderedScan: false,
+      readsByIdAlone: true,
       receiptsKeptMs: RECEIPTS_KEPT_S * 1000,
       reach: 'network',
     }

@@ -47,6 +47,11 @@ export class ClassTables {
     return known && undecided(known, cells).size === 0 ? known : this.#inTurn(classId, cells)
   }
 
+  /** At once, if this process has used the class. */
+  known(classId: ClassId): ClassTable | undefined {
+    return this.#known.get(classId)
+  }
+
   /** The table of a class if there is one. */
   async find(classId: ClassId): Promise<ClassTable | undefined> {
     const known = this.#known.get(classId)

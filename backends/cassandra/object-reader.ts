@@ -3,7 +3,7 @@ import type { Found, Stored } from '../../src/backend.js'
 import { Ref } from '../../src/backend.js'
 import { UnavailableError } from '../../src/errors.js'
 import type { Id } from '../../src/ids.js'
-import type { ClassTables } from './class-tables.js'
+import type { ClassTable, ClassTables } from './class-tables.js'
 import type { NameIndex } from './name-index.js'
 import { cellsOf } from './object-columns.js'
 import type { PlaceReader } from './place-state.js'
@@ -19,20 +19,27 @@ export class ObjectReader {
     readonly largeClasses: Set<string>,
   ) {}
 
-  async read(ref: Ref): Promise<Stored | undefined> {
-    const known = await this.classes.find(ref.classId)
+  /** By the class of the reference where it is known here, else by what is noted under the id. */
+  async read({ id, classId }: Ref): Promise<Stored | undefined> {
+    const known = this.classes.known(classId) ?? (await this.#classOf(id))
     if (!known) return undefined
+    const ref = new Ref(id, known.classId)
     for (let nth = 0; nth < AGAIN_MAX; nth++) {
       const row = await this.reader.columns(known.table, { kind: 'object', ref })
       const state = await this.reader.stateOf(row)
       if (!row || !state.stamp) return undefined
       const found = await cellsOf(row, this.reader.chunks)
       if (!found) continue // a chunk is gone, and so is the state that it belonged to
-      if (found.hasLarge) this.largeClasses.add(ref.classId)
+      if (found.hasLarge) this.largeClasses.add(known.classId)
       const bytes = sizeOf(found.cells)
       return { ref, stamp: state.stamp, bytes, cells: found.cells, ...(state.intent && { intent: state.intent }) }
     }
     throw new UnavailableError(`object ${ref.id} changes so often that it cannot be read whole`, { retryable: true })
+  }
+
+  async #classOf(id: Id): Promise<ClassTable | undefined> {
+    const classId = await this.names.classOf(id)
+    return classId === undefined ? undefined : this.classes.find(classId)
   }
 
   async find(what: Id | { readonly alias: string }): Promise<Found | undefined> {
@@ -45,8 +52,7 @@ export class ObjectReader {
   }
 
   async #findObject(id: Id): Promise<Found | undefined> {
-    const classId = await this.names.classOf(id)
-    const known = classId === undefined ? undefined : await this.classes.find(classId)
+    const known = await this.#classOf(id)
     if (!known) return undefined
     const ref = new Ref(id, known.classId)
     const { stamp, intent } = await this.reader.state(known.table, { kind: 'object', ref })
