@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [--json] [--samples N] [--count N] [--mb N]`: benchmarks, each beside its rivals, in one run. */
 import { parseArgs } from 'node:util'
+import { cassandra } from './cassandra.js'
 import { codec } from './codec.js'
 import { file } from './file.js'
 import { growth } from './growth.js'
@@ -11,7 +12,7 @@ import { start } from './start.js'
 import { tasks } from './tasks.js'
 import { wordcount } from './wordcount.js'
 
-const BENCHMARKS: readonly Benchmark[] = [tasks, file, codec, growth, memory, wordcount, start, scheduler, redis]
+const BENCHMARKS: readonly Benchmark[] = [tasks, file, codec, growth, memory, wordcount, start, scheduler, redis, cassandra]
 
 const USAGE = `usage: npm run bench -- NAME [--json] [--samples N] [--count N] [--mb N]
 

@@ -1,5 +1,5 @@
 import type { Backend, BackendFactory } from '../src/backend.js'
-import { UnavailableError, UnsupportedError, ValidationError } from '../src/errors.js'
+import { UnavailableError, ValidationError } from '../src/errors.js'
 import { hostsAtRest } from './hosts/at-rest.js'
 import { folderOf, hostsIn } from './hosts/hosts-folder.js'
 import { importModule } from './import-module.js'
@@ -10,6 +10,7 @@ interface BackendModule {
 
 /** Backends load through the package's own exports, at first use: who stays on files never loads a driver. */
 const redis = (): Promise<BackendModule> => import('insitu/backends/redis')
+const cassandra = (): Promise<BackendModule> => import('insitu/backends/cassandra')
 const OURS = new Map<string, () => Promise<BackendModule>>([
   ['memory', () => import('insitu/backends/memory')],
   ['nvram', () => import('insitu/backends/nvram')],
@@ -17,10 +18,10 @@ const OURS = new Map<string, () => Promise<BackendModule>>([
   ['rediss', redis],
   ['redis+cluster', redis],
   ['rediss+cluster', redis],
+  ['cassandra', cassandra],
 ])
 /** Modules of others' backends by the scheme of their urls. */
 const registered = new Map<string, string>()
-const NOT_YET = new Set(['cassandra'])
 
 /**
  * Makes urls of a further scheme known to `connect`. `module` is the url of the module that exports `createBackend`, since worker threads
@@ -28,7 +29,7 @@ const NOT_YET = new Set(['cassandra'])
  * nothing that lies in a store does.
  */
 export function registerBackend(scheme: string, module: string): void {
-  if (!SCHEME.test(`${scheme}:`) || OURS.has(scheme) || NOT_YET.has(scheme))
+  if (!SCHEME.test(`${scheme}:`) || OURS.has(scheme))
     throw new ValidationError(`${scheme}: cannot be the scheme of another backend`, { code: 'ERR_STORE_URL', scheme })
   registered.set(scheme, module)
 }
@@ -51,8 +52,6 @@ export async function makeBackend(url: string, module = moduleFor(url)): Promise
   const ours = scheme === undefined ? undefined : OURS.get(scheme)
   if (ours) return (await ours()).createBackend(url)
   if (module !== undefined) return ((await importModule(module)) as BackendModule).createBackend(url)
-  if (scheme !== undefined && NOT_YET.has(scheme))
-    throw new UnsupportedError(`${scheme}: is not supported yet; this version has ${known()}`, { code: 'ERR_BACKEND_NOT_YET', scheme })
   throw new ValidationError(`${withoutSecrets(url)} is not a store's url: it begins with one of ${known()}, as in nvram:.insitu`, {
     code: 'ERR_STORE_URL',
   })

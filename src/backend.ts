@@ -180,7 +180,7 @@ export interface StoredRow {
   readonly atMicros: bigint
 }
 
-/** One part of a table: encoded keys in [from, to). Deterministic for a table and an epoch. */
+/** One part of a table: encoded keys in [from, to), or what `Backend.placing` makes of them. Deterministic for a table and an epoch. */
 export interface Piece {
   readonly table: TableId
   readonly from: Uint8Array
@@ -260,6 +260,11 @@ export interface Backend {
   scan(range: Range, signal?: AbortSignal): AsyncIterable<readonly StoredRow[]>
   /** Parts that together cover each key exactly once. */
   pieces(of: TableId | Piece, atLeast: number): Promise<readonly Piece[]>
+  /**
+   * Where keys stand among the bounds of pieces, for stores whose pieces are no ranges of keys (a piece of a ring has tokens): a key is in a
+   * piece when these bytes are in [from, to). Absent, or `undefined` for a table: the encoded key.
+   */
+  placing?(table: TableId): Promise<((key: Key) => Uint8Array) | undefined>
   /** Hosts with a copy, largest share first. An unknown object has none. */
   locate(what: readonly (Ref | Piece)[]): Promise<readonly (readonly Location[])[]>
 

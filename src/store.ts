@@ -129,6 +129,17 @@ export class Store {
     return findResolved(this.backend, what, this.#protocol)
   }
 
+  /**
+   * The names of an object. Settling that goes on after commits of this program ends first; a name that another program gave a moment ago
+   * may be missing.
+   */
+  async aliasesOf(ref: Ref): Promise<string[]> {
+    await Promise.all(this.#settling)
+    const names: string[] = []
+    for await (const page of this.backend.aliases({ ref })) for (const [alias] of page) names.push(alias)
+    return names
+  }
+
   /** Resolves when everything committed so far has the level that this store waits for; `undefined` when it has. */
   reached(ack: Ack = this.#ack): Promise<void> | undefined {
     return ack === 'committed' ? undefined : this.backend.flush(ack)

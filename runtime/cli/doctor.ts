@@ -135,16 +135,13 @@ async function space(path: string): Promise<Finding> {
     : { what: 'disk space', health: 'ok', found }
 }
 
-const servers = (): readonly Finding[] => [
-  redisDriver(),
-  { what: 'cassandra', health: 'optional', found: 'this version of insitu has no such backend yet', fix: 'use nvram:FOLDER' },
-]
+const servers = (): readonly Finding[] => [driver('redis', 'ioredis'), driver('cassandra', 'cassandra-driver')]
 
-function redisDriver(): Finding {
+function driver(what: string, name: string): Finding {
   try {
-    createRequire(import.meta.url).resolve('ioredis')
-    return { what: 'redis', health: 'ok', found: 'its driver, ioredis, is there' }
+    createRequire(import.meta.url).resolve(name)
+    return { what, health: 'ok', found: `its driver, ${name}, is there` }
   } catch {
-    return { what: 'redis', health: 'optional', found: 'its driver is not installed', fix: 'npm install ioredis' }
+    return { what, health: 'optional', found: 'its driver is not installed', fix: `npm install ${name}` }
   }
 }

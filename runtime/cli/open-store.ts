@@ -3,14 +3,15 @@ import { findResolved, readResolved } from '../../src/commit/index.js'
 import { NotFoundError } from '../../src/errors.js'
 import { isIdText } from '../../src/ids.js'
 import { LargeCells } from '../../src/large-cells.js'
+import type { Store } from '../../src/store.js'
 import { connect } from '../index.js'
 import type { CommonOptions } from './cli-config.js'
 
-/** Opens the store, lets `body` look at it through the backend contract, and closes it again. */
-export async function withStore<T>({ storage }: CommonOptions, body: (backend: Backend) => Promise<T>): Promise<T> {
+/** Opens the store, lets `body` look at it through the backend contract, or write units of work, and closes it again. */
+export async function withStore<T>({ storage }: CommonOptions, body: (backend: Backend, store: Store) => Promise<T>): Promise<T> {
   const store = await connect(storage)
   try {
-    return await body(store.backend)
+    return await body(store.backend, store)
   } finally {
     await store.close()
   }

@@ -1,8 +1,9 @@
 import { Command } from 'commander'
-import type { Backend, Op, Ref } from '../../src/backend.js'
+import type { Op, Ref } from '../../src/backend.js'
 import { isInsituError, NotFoundError } from '../../src/errors.js'
-import { newCommitId, type TableId } from '../../src/ids.js'
+import type { TableId } from '../../src/ids.js'
 import { chunksIn } from '../../src/large-cells.js'
+import type { Store } from '../../src/store.js'
 import { STREAM_CLASS } from '../../src/unit/belongings.js'
 import { dictsOf, fieldsOf } from './classless.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
@@ -19,10 +20,10 @@ export const rmCommand = (): Command =>
 /** Goes on after what is not there, and says so by the exit code. */
 async function rmAll(all: readonly string[], options: CommonOptions): Promise<void> {
   const { withStore } = await import('./open-store.js')
-  await withStore(options, async (backend) => {
+  await withStore(options, async (_, store) => {
     for (const what of all) {
       try {
-        const id = await remove(backend, what)
+        const id = await remove(store, what)
         put(options.json, { removed: what, id }, ['removed', what, id])
       } catch (error) {
         if (!(error instanceof NotFoundError)) throw error
@@ -30,19 +31,20 @@ async function rmAll(all: readonly string[], options: CommonOptions): Promise<vo
         process.exitCode = EXIT.failed
       }
     }
-    await backend.flush('committed')
+    await store.backend.flush('committed')
   })
 }
 
 /** The object and its names go as one group; chunks of large fields and tables after it, when nobody can reach them any more. */
-async function remove(backend: Backend, what: string): Promise<string> {
+async function remove(store: Store, what: string): Promise<string> {
+  const { backend } = store
   const { aliasesOf, storedObject } = await import('./open-store.js')
   const stored = await storedObject(backend, what)
   const names = await aliasesOf(backend, stored.ref)
   const [listed] = await backend.read([stored.ref])
   const chunks = listed ? chunksIn(listed.cells) : []
-  await backend.commit({ commit: newCommitId(), atMicros: BigInt(Date.now()) * 1000n, ops: removal(stored.ref, names) })
-  for (const ref of chunks) await backend.commit({ commit: newCommitId(), atMicros: 0n, ops: [{ do: 'remove', ref, expect: 'present' }] })
+  await store.commit(removal(stored.ref, names), { home: stored.ref })
+  for (const ref of chunks) await store.commit([{ do: 'remove', ref, expect: 'present' }])
   for (const [, { table, owner }] of dictsOf(fieldsOf(stored.cells))) if (owner === stored.ref.id) await backend.drop(table as TableId)
   if (stored.ref.classId === STREAM_CLASS) await backend.streams?.drop(stored.ref)
   return stored.ref.id

@@ -15,7 +15,8 @@ export async function readResolved(
 ): Promise<readonly (Stored | undefined)[]> {
   const stored = await backend.read(refs)
   if (!stored.some(hasIntent)) return stored
-  const target = (at: number): Target => ({ ref: refs[at]! })
+  // What was read knows its class, which the reference may not.
+  const target = (at: number): Target => ({ ref: stored[at]?.ref ?? refs[at]! })
   return resolved(backend, stored, { target, again: (at) => backend.read(at.map((i) => refs[i]!)) }, toolsOf(options))
 }
 

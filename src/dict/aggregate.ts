@@ -122,11 +122,13 @@ export class Groups {
     schema: DictSchema,
     /** How many leading key columns are the same in all rows. */
     fixed: number,
+    /** Whether rows come in the order of their keys. */
+    areOrdered: boolean,
   ) {
     const names = new Set(plan.by.map(({ name }) => name))
     const leading = schema.keys.slice(fixed).findIndex(({ name }) => !names.has(name))
     const loose = plan.by.filter(({ name }) => !schema.keys.slice(0, fixed).some((key) => key.name === name))
-    this.#areInOrder = loose.length <= (leading < 0 ? schema.keys.length - fixed : leading)
+    this.#areInOrder = areOrdered && loose.length <= (leading < 0 ? schema.keys.length - fixed : leading)
   }
 
   /** Takes a row in; gives the group that is over because this row is not in it. */

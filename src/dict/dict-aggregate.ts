@@ -1,10 +1,12 @@
 /** Where aggregates are computed: in the store when nothing unsaved stands above it, else here, row by row. */
-import type { Cell } from '../backend.js'
+import type { Cell, Piece } from '../backend.js'
 import { UnsupportedError } from '../errors.js'
+import type { TableId } from '../ids.js'
 import { type AggregatePlan, type AnyRow, Group, Groups, rowOfResults } from './aggregate.js'
 import type { DictState } from './dict-state.js'
 import { mergedPages, type ScanRange } from './merged-scan.js'
 import { prefixBounds } from './row-key.js'
+import { isUnordered } from './unordered-scan.js'
 
 export async function aggregated(state: DictState, plan: AggregatePlan, range: ScanRange, signal?: AbortSignal): Promise<AnyRow> {
   const pushed = await askStore(state, plan, range)
@@ -26,7 +28,7 @@ export async function* grouped(
     for (const cells of pushed) yield [keyRow(state, plan, cells.slice(0, width)), rowOfResults(plan, cells.slice(width), state.refs)]
     return
   }
-  const groups = new Groups(plan, state.schema, range.prefix?.length ?? 0)
+  const groups = new Groups(plan, state.schema, range.prefix?.length ?? 0, !isUnordered(state, range))
   const entry = (group: Group): [AnyRow, AnyRow] => [keyRow(state, plan, group.key), group.results(state.refs)]
   for await (const page of mergedPages(state, range, signal))
     for (const row of page) {
@@ -35,6 +37,8 @@ export async function* grouped(
     }
   for (const group of groups.rest()) yield entry(group)
 }
+
+const whole = (where: TableId | Piece): TableId => (typeof where === 'string' ? where : where.table)
 
 function keyRow({ refs }: DictState, { by }: AggregatePlan, cells: readonly (Cell | undefined)[]): AnyRow {
   const row: AnyRow = {}
@@ -51,7 +55,8 @@ export async function askStore(state: DictState, plan: AggregatePlan, range: Sca
   const where = state.source
   if (!aggregates || where === undefined || state.notesReads) return undefined
   const view = state.viewNow()
-  const { from, to } = prefixBounds(state.schema, { in: where, ...range })
+  // Where pieces are no ranges of keys, a write that is buffered anywhere may be in any of them.
+  const { from, to } = prefixBounds(state.schema, { in: isUnordered(state, range) ? whole(where) : where, ...range })
   const latin = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
   if (!view || view.overlay.countBetween(latin(from), latin(to)) > 0) return undefined
   const ops = plan.ops.map(({ word, column }) => [word, column?.name ?? '*'] as const)

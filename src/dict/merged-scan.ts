@@ -10,6 +10,7 @@ import type { TableId } from '../ids.js'
 import type { DictState } from './dict-state.js'
 import type { Entry, KeyText, Overlay } from './overlay.js'
 import { encodeKeyText, prefixBounds } from './row-key.js'
+import { isUnordered, unorderedPages } from './unordered-scan.js'
 
 export interface DictRow {
   readonly key: Key
@@ -21,6 +22,7 @@ export type ScanRange = Omit<Range, 'in'>
 const PAGE_ROWS = 256
 
 export async function* mergedPages(dict: DictState, range: ScanRange, signal?: AbortSignal): AsyncGenerator<readonly DictRow[], void> {
+  if (isUnordered(dict, range)) return yield* unorderedPages(dict, range, signal)
   const scan = new MergedScan(dict, range)
   while (!scan.done) {
     signal?.throwIfAborted()

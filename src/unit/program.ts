@@ -161,9 +161,7 @@ export class Program extends UnitOfWork {
         for (const ref of stored ? refsIn(stored.cells) : []) if (ref.id !== stored!.ref.id) held.add(ref.id)
     for (const ref of reached) {
       if (held.has(ref.id)) continue
-      let named = false
-      for await (const page of this.store.backend.aliases({ ref })) named ||= page.length > 0
-      if (!named) await this.deletePersistent(stateOf(this.instanceOf(ref)), true)
+      if ((await this.store.aliasesOf(ref)).length === 0) await this.deletePersistent(stateOf(this.instanceOf(ref)), true)
     }
   }
 

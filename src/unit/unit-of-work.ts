@@ -177,9 +177,7 @@ export abstract class UnitOfWork {
 
   async aliasesOf(state: ObjectState): Promise<string[]> {
     const ref = this.persistentRef(state, 'aliases')
-    const names: string[] = []
-    for await (const page of this.store.backend.aliases({ ref })) for (const [alias] of page) names.push(alias)
-    return names.sort()
+    return (await this.store.aliasesOf(ref)).sort()
   }
 
   async locationsOf(state: ObjectState): Promise<readonly Location[]> {

@@ -4,6 +4,7 @@
  */
 import { type Cell, type Op, Ref, type Stamp, type Stored, type StoredRow, type Table } from '../backend.js'
 import { fingerprint } from '../codec/values.js'
+import { planGroups } from '../commit/index.js'
 import { ConflictError, UnsavedChangesError, ValidationError } from '../errors.js'
 import type { ClassId, Id } from '../ids.js'
 import type { ObjectState } from '../objects/object-state.js'
@@ -168,8 +169,7 @@ export class Versions {
       { do: 'remove', ref, expect: stamp },
       { do: 'remove', ref: originRef(ref), expect: 'present' },
     ]
-    for await (const page of this.#host.store.backend.aliases({ ref }))
-      for (const [alias] of page) ops.push({ do: 'name', alias, expect: ref, to: original })
+    for (const alias of await this.#host.store.aliasesOf(ref)) ops.push({ do: 'name', alias, expect: ref, to: original })
     return ops
   }
 
@@ -179,7 +179,8 @@ export class Versions {
     const store = {
       define: (table: Table) => backend.define(table),
       scan: (table: Table) => backend.scan({ in: table.id }),
-      write: (ops: readonly Op[]) => this.#host.store.commit(ops),
+      // Nobody reaches them before the end, so that they need not commit together.
+      write: (ops: readonly Op[]) => Promise.all(planGroups([{ backend, ops }]).map((group) => this.#host.store.commit(group.ops))),
     }
     for (const { dict, table } of tables) {
       const source = sources.get(dict)

@@ -32,6 +32,7 @@ export class ForwardingBackend implements Backend {
   declare readonly views?: Views
   declare readonly aggregates?: Aggregates
   declare readonly upkeep?: Upkeep
+  declare readonly placing?: NonNullable<Backend['placing']>
 
   constructor(protected readonly inner: Backend) {
     this.url = inner.url
@@ -46,6 +47,7 @@ export class ForwardingBackend implements Backend {
       views && { views },
       aggregates && { aggregates },
       upkeep && { upkeep },
+      inner.placing && { placing: (table: TableId) => inner.placing!(table) },
     )
   }
 

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { dropKeyspace, makeKeyspace } from '../../backends/cassandra/index.js'
 import { dropNamespace } from '../../backends/redis/index.js'
 import { connect } from '../../runtime/index.js'
 import { withoutSecrets } from '../../runtime/open-backend.js'
@@ -14,7 +15,8 @@ export function subjectAt(url: string): ConformanceFactory {
     if (url.startsWith('memory:')) return { ...(await instanceSubject(ofItsOwn(url))), name: url }
     if (url.startsWith('nvram:')) return folderSubject(url)
     if (/^rediss?(?:\+cluster)?:/.test(url)) return namespaceSubject(url)
-    throw new TypeError(`no conformance run for ${url} yet: give memory:, nvram:DIR or redis://HOST:PORT`)
+    if (url.startsWith('cassandra:')) return keyspaceSubject(url)
+    throw new TypeError(`no conformance run for ${url} yet: give memory:, nvram:DIR, redis://HOST:PORT or cassandra://HOST/KEYSPACE`)
   }
 }
 
@@ -45,4 +47,11 @@ function namespaceSubject(url: string): Subject {
   const name = `conformance-${randomBytes(6).toString('hex')}`
   const own = `${url}${url.includes('?') ? '&' : '?'}namespace=${name}`
   return { name: withoutSecrets(url), open: () => own, drop: () => dropNamespace(own) }
+}
+
+/** A keyspace of its own, beside the one named by the url. */
+async function keyspaceSubject(url: string): Promise<Subject> {
+  const own = url.replace(/^(cassandra:\/\/[^/?]*)(?:\/[^?]*)?/, `$1/conformance_${randomBytes(6).toString('hex')}`)
+  await makeKeyspace(own, 1)
+  return { name: withoutSecrets(url), open: () => own, drop: () => dropKeyspace(own) }
 }

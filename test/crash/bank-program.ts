@@ -3,6 +3,7 @@ import { Bank } from '../../examples/bank/bank.js'
 import { connect, type Store } from '../../runtime/index.js'
 import { type Program, report } from './child.js'
 import { Findings } from './findings.js'
+import { partOf } from './part-of.js'
 import type { Lane, Order, Report } from './protocol.js'
 import { randomOf } from './random.js'
 
@@ -23,9 +24,6 @@ export async function bankProgram({ url, lane }: Order): Promise<Program> {
     work: () => work(bank, lane),
   }
 }
-
-/** A folder below the file's, another namespace beside it. */
-const partOf = (url: string, name: string): string => (url.startsWith('nvram:') ? `${url}/${name}` : `${url}-${name}`)
 
 async function work(bank: Bank, lane: Lane): Promise<never> {
   const known = [...lane.acknowledged, ...lane.begun.map(({ n }) => n)]

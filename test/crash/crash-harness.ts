@@ -12,6 +12,8 @@ export interface CrashPlan {
   readonly kinds?: readonly Kind[]
   /** What they do wrong on purpose. */
   readonly flaw?: Flaw
+  /** How much longer programs live than on a file: steps over a network take their time. */
+  readonly pace?: number
   /** Called with a line for people after each kill. */
   readonly onLife?: (line: string) => void
 }
@@ -97,14 +99,19 @@ class CrashRun {
   }
 
   #chooseKill(kind: Kind): Kill {
+    const { pace = 1 } = this.plan
     const points = FAIL_POINTS.filter((point) => !this.#never.has(`${kind} ${point}`))
     const roll = this.#random()
     if (points.length > 0 && roll < FAIL_POINT_SHARE) {
       const point = points[Math.floor(this.#random() * points.length)]!
-      return { from: 'done', afterMs: FAIL_POINT_LIFE_MS, failPoint: `${point}:${1 + Math.floor(this.#random() * FAIL_POINT_HITS_MAX)}` }
+      return {
+        from: 'done',
+        afterMs: FAIL_POINT_LIFE_MS * pace,
+        failPoint: `${point}:${1 + Math.floor(this.#random() * FAIL_POINT_HITS_MAX)}`,
+      }
     }
-    if (roll > 1 - EARLY_SHARE) return { from: 'start', afterMs: this.#random() * LIFE_MS }
-    return { from: roll > 1 - 2 * EARLY_SHARE ? 'found' : 'done', afterMs: this.#random() * LIFE_MS }
+    if (roll > 1 - EARLY_SHARE) return { from: 'start', afterMs: this.#random() * LIFE_MS * pace }
+    return { from: roll > 1 - 2 * EARLY_SHARE ? 'found' : 'done', afterMs: this.#random() * LIFE_MS * pace }
   }
 
   #noteFailPoint(kind: Kind, { failPoint }: Kill, { atFailPoint }: Life): void {

@@ -5,16 +5,16 @@ const INSTALL_MS = 180_000
 /** Asked by Debian's packages whether they may start what they bring. */
 const POLICY = '/usr/sbin/policy-rc.d'
 
-/** Why a program is missing and cannot be had; `undefined` when it is there, now or before. */
-export function installed(program: string, packages: readonly string[]): string | undefined {
-  if (isThere(program)) return undefined
+/** Why a program is missing and cannot be had; `undefined` when it is there, now or before. `probe`: a command that fails without it. */
+export function installed(program: string, packages: readonly string[], probe = `command -v ${program}`): string | undefined {
+  if (isThere(probe)) return undefined
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get'))
     return `there is no ${program}; on Debian: apt-get install ${packages.join(' ')}`
   const why = withoutServices(() => apt(['install', '-y', '--no-install-recommends', ...packages]) ?? undefined)
-  return isThere(program) ? undefined : `${program} cannot be installed: ${why}`
+  return isThere(probe) ? undefined : `${program} cannot be installed: ${why}`
 }
 
-const isThere = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
+const isThere = (probe: string): boolean => spawnSync('sh', ['-c', probe], { stdio: 'ignore' }).status === 0
 
 /** With fresh lists if the old ones do not do. */
 function apt(args: readonly string[]): string | undefined {

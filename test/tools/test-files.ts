@@ -10,10 +10,10 @@ const ORDER = ['tools', 'unit', 'types', 'scenarios', 'simulation', 'fuzz', 'pac
 
 /**
  * The compiled tests of the sources that exist, in running order. Taken from the sources: a compiled file whose source is gone
- * must not run.
+ * must not run. `areLong`: those that take minutes instead, whose names end in `.long.test.ts`.
  */
-export function compiledTests(folder = 'test'): readonly string[] {
-  const sources = filesBelow(join(root, folder)).filter((file) => file.endsWith('.test.ts'))
+export function compiledTests(folder = 'test', areLong = false): readonly string[] {
+  const sources = filesBelow(join(root, folder)).filter((file) => file.endsWith('.test.ts') && file.endsWith('.long.test.ts') === areLong)
   return sources
     .map((file) => relative(root, file))
     .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))

@@ -7,8 +7,9 @@ import { compiledTests, root } from './test-files.js'
 /**
  * `npm test`: runs every compiled test with mocha, one process per folder, so that a crash in native code loses one folder's tests
  * and not all. The closing line counts all of them and comes last, after every process has gone. Arguments go to mocha
- * (`npm test -- --grep stamps`); files among them replace the whole list.
+ * (`npm test -- --grep stamps`); files among them replace the whole list. `npm run test:long`: those that take minutes each.
  */
+const LONG = '--long'
 
 /** Past this the run is ended and counts as failed: a hanging test must not hang the machine that runs it. */
 const LIMIT_MS = 24 * 60_000
@@ -72,11 +73,13 @@ function byFolder(files: readonly string[]): readonly (readonly string[])[] {
 
 const sum = (a: Counts, b: Counts): Counts => ({ passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped })
 
-const args = process.argv.slice(2)
+const args = process.argv.slice(2).filter((arg) => arg !== LONG)
+const areLong = process.argv.includes(LONG)
 const named = args.filter((arg) => existsSync(arg))
 const options = args.filter((arg) => !named.includes(arg))
 
 let total: Counts = { passed: 0, failed: 0, skipped: 0 }
-for (const files of named.length > 0 ? [named] : byFolder(compiledTests())) if (!isOver) total = sum(total, await run(files, options))
+for (const files of named.length > 0 ? [named] : byFolder(compiledTests('test', areLong)))
+  if (!isOver) total = sum(total, await run(files, options))
 process.stdout.write(`${closingLine(total)}\n`)
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0

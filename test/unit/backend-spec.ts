@@ -22,6 +22,10 @@ import {
   tableFor,
   thing,
 } from '../conformance/contract-kit.js'
+import { notRun } from '../tools/not-run.js'
+
+/** A Cluster has thousands of domains. */
+const TIES = 100_000
 
 const THING = 'insitu/test#Thing' as ClassId
 const OTHER = 'insitu/test#Other' as ClassId
@@ -66,6 +70,15 @@ function beside<O extends Op>(backend: Backend, anchor: Op, make: (i: number) =>
   const found = oneBeside(backend, anchor, make)
   if (found === undefined) throw new Error('no second op in that domain')
   return found
+}
+
+const byName = ([a]: readonly [string, Cell], [b]: readonly [string, Cell]): number => (a < b ? -1 : 1)
+
+/** Whether two objects can lie in one domain. */
+function canPair(backend: Backend): boolean {
+  const domains = new Set<string>()
+  for (let i = 0; i < TIES; i++) domains.add(backend.domain(presence(newThing())))
+  return domains.size < TIES
 }
 
 const thingBeside = (backend: Backend, ref: Ref): Ref =>
@@ -122,7 +135,7 @@ export function backendSpec(name: string, open: () => Promise<Backend>): void {
       ])
       await send(backend, { do: 'put', ref, set, expect: 'absent' })
       const seen = await stored(backend, ref)
-      expect([...seen!.cells]).to.deep.equal([...set])
+      expect([...seen!.cells].sort(byName)).to.deep.equal([...set].sort(byName))
       expect(Object.is(seen!.cells.get('zero'), -0)).to.equal(true)
       expect(seen!.ref).to.deep.equal(ref)
       expect(seen!.bytes).to.be.greaterThan(50)
@@ -165,8 +178,9 @@ export function backendSpec(name: string, open: () => Promise<Backend>): void {
       expect((await stored(backend, ref))!.stamp).to.deep.equal(one)
     })
 
-    it('leaves nothing of a group whose last op fails', async () => {
+    it('leaves nothing of a group whose last op fails', async function () {
       const a = newThing()
+      if (!canPair(backend)) notRun(this, 'each object is a domain of its own')
       const b = thingBeside(backend, a)
       const alias = aliasBeside(backend, a)
       await send(backend, putOp(b, { v: 1 }))
@@ -566,7 +580,13 @@ export function backendSpec(name: string, open: () => Promise<Backend>): void {
       expect(await scan({ prefix, from: [6n], limit: 1 })).to.deep.equal([20])
       expect(await scan({ prefix, reverse: true, limit: 2 })).to.deep.equal([100, 20])
       expect(await scan({ prefix: ['none'] })).to.deep.equal([])
-      expect(await scan({})).to.deep.equal([-3, 0, 5, 20, 100, 1])
+      const both = backend.capabilities.orderedScan
+        ? [[-3, 0, 5, 20, 100, 1]]
+        : [
+            [-3, 0, 5, 20, 100, 1],
+            [1, -3, 0, 5, 20, 100],
+          ]
+      expect(both).to.deep.include(await scan({}))
       expect(await scan({ limit: 0 })).to.deep.equal([])
     })
 

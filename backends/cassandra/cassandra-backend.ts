@@ -1,0 +1,304 @@
+import type {
+  Ack,
+  Aggregates,
+  Backend,
+  Capabilities,
+  Cell,
+  Found,
+  Group,
+  Key,
+  Location,
+  Mark,
+  Op,
+  Piece,
+  Range,
+  Receipt,
+  Ref,
+  Stored,
+  StoredRow,
+  Table,
+  Upkeep,
+} from '../../src/backend.js'
+import { InsituError, UnavailableError, UnsupportedError } from '../../src/errors.js'
+import type { ClassId, CommitId, Domain, Id, TableId } from '../../src/ids.js'
+import type { CassandraConfig } from './cassandra-config.js'
+import { CassandraLink } from './cassandra-link.js'
+import { CHUNKS, CHUNKS_COLUMNS, ChunkStore } from './chunk-store.js'
+import { CLASSES, CLASSES_COLUMNS, ClassTables, FIELDS, FIELDS_COLUMNS } from './class-tables.js'
+import { DICTS, DICTS_COLUMNS, DictCatalogue, SHAPES, SHAPES_COLUMNS } from './dict-catalogue.js'
+import type { DictLayout } from './dict-layout.js'
+import { GroupSender } from './group-sender.js'
+import { Listing } from './listing.js'
+import { NAMES, NAMES_COLUMNS, NameIndex, OBJECTS, OBJECTS_COLUMNS } from './name-index.js'
+import { ObjectReader } from './object-reader.js'
+import { markOf, PlaceReader } from './place-state.js'
+import { ALIASES, ALIASES_COLUMNS, nameOfPlace, PART, placeOf } from './places.js'
+import { RowForms } from './row-forms.js'
+import { RowReader } from './row-reader.js'
+import { RowWriter } from './row-writer.js'
+import { SchemaKeeper } from './schema-keeper.js'
+import { factsOf, refuseAck, type ServerFacts } from './server-facts.js'
+import { CassandraUpkeep } from './upkeep.js'
+
+const MIB = 1024 * 1024
+/** Long enough for anybody who sends a group again; then a server forgets it by itself. */
+const RECEIPTS_KEPT_S = 600
+const META = 'insitu_meta'
+const FORMAT = 'insitu cassandra 1'
+
+/** The contract on a ring: docs/backends/cassandra.md has the tables. */
+export class CassandraBackend implements Backend {
+  readonly url: string
+  readonly upkeep: Upkeep
+  readonly aggregates: Aggregates
+  readonly #link: CassandraLink
+  readonly #keeper: SchemaKeeper
+  readonly #classes: ClassTables
+  readonly #names: NameIndex
+  readonly #places: PlaceReader
+  readonly #sender: GroupSender
+  readonly #objects: ObjectReader
+  readonly #listing: Listing
+  readonly #catalogue: DictCatalogue
+  readonly #writer: RowWriter
+  readonly #rows: RowReader
+  #facts: ServerFacts = { acks: ['committed'], replication: 1, whyNotDurable: undefined }
+  #opening: Promise<void> | undefined
+
+  constructor(readonly config: CassandraConfig) {
+    this.url = config.url
+    this.#link = new CassandraLink(config)
+    this.#keeper = new SchemaKeeper(this.#link)
+    this.#classes = new ClassTables(this.#link, this.#keeper)
+    this.#names = new NameIndex(this.#link)
+    const chunks = new ChunkStore(this.#link)
+    this.#places = new PlaceReader(this.#link, chunks)
+    this.#sender = new GroupSender(this.#link, this.#classes, chunks, this.#places, this.#names, RECEIPTS_KEPT_S)
+    this.#objects = new ObjectReader(this.#classes, this.#places, this.#names, this.#sender.largeClasses)
+    this.#listing = new Listing(this.#link, this.#classes, this.#names, this.#places)
+    this.#catalogue = new DictCatalogue(this.#link, this.#keeper)
+    const forms = new RowForms(this.#link)
+    this.#writer = new RowWriter(this.#link, forms, RECEIPTS_KEPT_S)
+    this.#rows = new RowReader(this.#link, this.#catalogue, forms)
+    this.aggregates = { aggregate: (range, by, ops) => this.#aggregate(range, by, ops) }
+    this.upkeep = new CassandraUpkeep(this.#link, this.#classes, this.#catalogue, this.#places)
+  }
+
+  get capabilities(): Capabilities {
+    return {
+      acks: this.#facts.acks,
+      groupBytesMax: 64 * MIB,
+      cellBytesMax: 64 * MIB,
+      orderedScan: false,
+      readsByIdAlone: true,
+      receiptsKeptMs: RECEIPTS_KEPT_S * 1000,
+      reach: 'network',
+    }
+  }
+
+  open(signal?: AbortSignal): Promise<void> {
+    this.#opening ??= this.#open(signal).catch((error: unknown) => {
+      this.#opening = undefined
+      throw error
+    })
+    return this.#opening
+  }
+
+  async #open(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    await this.#link.open()
+    try {
+      this.#facts = await factsOf(this.#link)
+      await this.#keeper.makeOwn({
+        [META]: 'name text PRIMARY KEY, value text',
+        [OBJECTS]: OBJECTS_COLUMNS,
+        [NAMES]: NAMES_COLUMNS,
+        [ALIASES]: ALIASES_COLUMNS,
+        [CHUNKS]: CHUNKS_COLUMNS,
+        [FIELDS]: FIELDS_COLUMNS,
+        [CLASSES]: CLASSES_COLUMNS,
+        [DICTS]: DICTS_COLUMNS,
+        [SHAPES]: SHAPES_COLUMNS,
+      })
+      await this.#requireFormat()
+      signal?.throwIfAborted()
+    } catch (error) {
+      await this.#link.close()
+      throw error
+    }
+  }
+
+  async #requireFormat(): Promise<void> {
+    const table = this.#link.table(META)
+    const query = `SELECT value FROM ${table} WHERE name = 'format'`
+    const [row] = await this.#link.all(query, [])
+    if (!row) await this.#link.write(`INSERT INTO ${table} (name, value) VALUES ('format', ?) USING TIMESTAMP 1`, [FORMAT])
+    else if (row.value !== FORMAT)
+      throw new UnsupportedError(`${this.url} has format ${String(row.value)}, this version knows ${FORMAT}.`, {
+        code: 'ERR_FORMAT_VERSION',
+      })
+  }
+
+  async close(): Promise<void> {
+    const opening = this.#opening
+    this.#opening = undefined
+    await opening?.catch(() => {})
+    await this.#sender.idle()
+    if (this.#opening) return
+    await this.#link.close()
+  }
+
+  domain(op: Op): Domain {
+    return domainOf(op) as Domain
+  }
+
+  async commit(group: Group): Promise<Receipt> {
+    this.#requireOpen()
+    return this.#sender.track(this.#commit(group))
+  }
+
+  async #commit(group: Group): Promise<Receipt> {
+    const [first] = group.ops
+    if (!first) return { applied: true, stamps: new Map() }
+    if (isRowOp(first)) return this.#commitRows(group)
+    const place = placeOf(first)
+    for (const op of group.ops)
+      if (isRowOp(op) || nameOfPlace(placeOf(op)) !== nameOfPlace(place))
+        throw new InsituError(`A group lies in domains ${domainOf(first)} and ${domainOf(op)}: it must lie in one.`, {
+          code: 'ERR_INTERNAL',
+        })
+    return this.#sender.send(group, place)
+  }
+
+  async #commitRows(group: Group): Promise<Receipt> {
+    const ops = group.ops.filter(isRowOp)
+    if (ops.length < group.ops.length)
+      throw new InsituError('A group of rows holds an op on something else: it must lie in one domain.', { code: 'ERR_INTERNAL' })
+    const layouts = new Map<string, DictLayout>()
+    for (const { table } of ops) if (!layouts.has(table)) layouts.set(table, await this.#catalogue.require(table))
+    return this.#writer.write(group, ops, layouts)
+  }
+
+  async flush(ack: Ack): Promise<void> {
+    this.#requireOpen()
+    if (!this.#facts.acks.includes(ack)) refuseAck(this.url, ack, this.#facts)
+    await this.#sender.idle() // a commit is acknowledged at its consistency, so that nothing is left to wait for
+  }
+
+  async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
+    this.#requireOpen()
+    return Promise.all(refs.map((ref) => this.#objects.read(ref)))
+  }
+
+  async marks(home: Ref, keys: readonly string[]): Promise<readonly (Mark | undefined)[]> {
+    this.#requireOpen()
+    const parts = await this.#parts(home, keys.map(PART.mark))
+    return keys.map((key) => {
+      const form = parts.get(PART.mark(key))
+      return form ? markOf(key, form) : undefined
+    })
+  }
+
+  async staged(home: Ref, commit: CommitId): Promise<readonly Op[] | undefined> {
+    this.#requireOpen()
+    const form = (await this.#parts(home, [PART.redo(commit)])).get(PART.redo(commit))
+    return form ? this.#places.redoOf(form) : undefined
+  }
+
+  async #parts(home: Ref, names: readonly string[]): Promise<ReadonlyMap<string, Buffer | null>> {
+    const known = await this.#classes.find(home.classId)
+    return known ? this.#places.parts(known.table, { kind: 'object', ref: home }, names, true) : new Map()
+  }
+
+  async find(what: readonly (Id | { readonly alias: string })[]): Promise<readonly (Found | undefined)[]> {
+    this.#requireOpen()
+    return Promise.all(what.map((one) => this.#objects.find(one)))
+  }
+
+  async *objects(of: { readonly classId?: ClassId }): AsyncGenerator<readonly Ref[], void, void> {
+    this.#requireOpen()
+    yield* this.#listing.objects(of.classId)
+  }
+
+  async *aliases(
+    of: { readonly prefix?: string } | { readonly ref: Ref },
+  ): AsyncGenerator<readonly (readonly [string, Ref])[], void, void> {
+    this.#requireOpen()
+    if ('ref' in of) yield* this.#listing.aliasesOf(of.ref.id)
+    else yield* this.#listing.aliases(of.prefix ?? '')
+  }
+
+  async define(table: Table): Promise<void> {
+    this.#requireOpen()
+    await this.#catalogue.define(table)
+  }
+
+  async table(id: TableId): Promise<Table | undefined> {
+    this.#requireOpen()
+    return (await this.#catalogue.find(id))?.table
+  }
+
+  async drop(table: TableId): Promise<void> {
+    this.#requireOpen()
+    await this.#sender.track(this.#catalogue.drop(table))
+  }
+
+  async rows(table: TableId, keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
+    this.#requireOpen()
+    return this.#rows.rows(table, keys)
+  }
+
+  async *scan(range: Range, signal?: AbortSignal): AsyncGenerator<readonly StoredRow[], void, void> {
+    this.#requireOpen()
+    yield* this.#rows.scan(range, signal)
+  }
+
+  async #aggregate(...[range, by, ops]: Parameters<Aggregates['aggregate']>): Promise<readonly (readonly Cell[])[]> {
+    this.#requireOpen()
+    return this.#rows.aggregate(range, by, ops)
+  }
+
+  async pieces(of: TableId | Piece, atLeast: number): Promise<readonly Piece[]> {
+    this.#requireOpen()
+    return this.#rows.pieces(of, atLeast)
+  }
+
+  async locate(what: readonly (Ref | Piece)[]): Promise<readonly (readonly Location[])[]> {
+    this.#requireOpen()
+    return Promise.all(what.map((one) => ('id' in one ? this.#locateObject(one) : this.#rows.locate(one))))
+  }
+
+  async #locateObject(ref: Ref): Promise<readonly Location[]> {
+    const stored = await this.#objects.read(ref)
+    return stored ? this.#rows.ring.ofId(ref.id, stored.bytes) : []
+  }
+
+  /** By what scans of a whole table, and its pieces, are ordered. */
+  async placing(of: TableId): Promise<((key: Key) => Uint8Array) | undefined> {
+    this.#requireOpen()
+    const layout = await this.#catalogue.require(of)
+    return layout.place === undefined ? (key) => this.#rows.placeOf(layout, key) : undefined
+  }
+
+  #requireOpen(): void {
+    if (!this.#opening) throw new UnavailableError(`${this.url} is closed.`, { code: 'ERR_CLOSED' })
+  }
+}
+
+type RowOp = Extract<Op, { do: 'row' | 'add' }>
+const isRowOp = (op: Op): op is RowOp => op.do === 'row' || op.do === 'add'
+
+/** Each object is one, and each alias; of a table what has the same first key, which is always in one partition, or in few. */
+function domainOf(op: Op): string {
+  if (!isRowOp(op)) return nameOfPlace(placeOf(op))
+  return `t ${op.table} ${firstKey(op.key)}`
+}
+
+/** The table's columns are not known here; what sort of cell it is says enough to tell keys apart. */
+function firstKey([first]: Key): string {
+  if (typeof first === 'string') return first
+  if (first instanceof Uint8Array) return Buffer.from(first).toString('latin1')
+  return first instanceof Date
+    ? String(first.getTime())
+    : JSON.stringify(first, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
+}

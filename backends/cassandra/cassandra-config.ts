@@ -1,0 +1,128 @@
+import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
+import { UnsupportedError, ValidationError } from '../../src/errors.js'
+
+export interface CassandraConfig {
+  /** Without secrets. */
+  readonly url: string
+  /** Any nodes of the ring, as many as there are to try; the others are learnt from them. */
+  readonly contactPoints: readonly string[]
+  readonly port: number
+  readonly keyspace: string
+  /** The data centre next to this program; asked from the first node that answers when left out. */
+  readonly dataCentre: string | undefined
+  readonly username: string | undefined
+  readonly password: string | undefined
+  readonly tls: CassandraTls | undefined
+  /** Of plain reads and writes. */
+  readonly consistency: ConsistencyName
+  /** Of the rounds in which a compare-and-set is agreed on. */
+  readonly serial: SerialName
+  /** How many dicts of one shape have a table each, before further ones share one. */
+  readonly ownTables: number
+  /** How long a ring that does not answer is waited for. */
+  readonly patienceMs: number
+}
+
+export interface CassandraTls {
+  readonly caFile: string | undefined
+  readonly certFile: string | undefined
+  readonly keyFile: string | undefined
+  readonly servername: string | undefined
+}
+
+const CONSISTENCIES = ['one', 'localOne', 'two', 'three', 'quorum', 'localQuorum', 'eachQuorum', 'all'] as const
+const SERIALS = ['serial', 'localSerial'] as const
+export type ConsistencyName = (typeof CONSISTENCIES)[number]
+export type SerialName = (typeof SERIALS)[number]
+
+const PATIENCE_MS = 10_000
+const OWN_TABLES = 8
+const PORT = 9042
+const TLS_OPTIONS = ['caFile', 'certFile', 'keyFile', 'servername']
+const OPTIONS = ['dc', 'consistency', 'serial', 'ownTables', 'patienceMs', 'tls', ...TLS_OPTIONS]
+const URL_FORM = /^cassandra:\/\/(?:([^@/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/s
+
+/**
+ * `cassandra://[user:password@]host[:port][,host…]/keyspace[?dc=…]`; one port for all hosts. Environment: INSITU_CASSANDRA_USERNAME and
+ * INSITU_CASSANDRA_PASSWORD where the url has none.
+ */
+export function configOf(url: string): CassandraConfig {
+  const [, secrets = '', hosts = '', keyspace = '', query = ''] = URL_FORM.exec(url) ?? refuse(url, 'it is no cassandra url')
+  const options = new URLSearchParams(query)
+  for (const key of options.keys()) if (!OPTIONS.includes(key)) refuse(url, `it knows no option ${key}; there are ${OPTIONS.join(', ')}`)
+  const clean = url.replace(/\/\/[^@/?]*@/, '//')
+  return {
+    url: clean,
+    ...nodesOf(url, hosts),
+    keyspace: keyspaceOf(url, keyspace),
+    dataCentre: options.get('dc') ?? undefined,
+    ...secretsOf(clean, secrets),
+    tls: TLS_OPTIONS.some((name) => options.has(name)) || options.get('tls') === 'true' ? tlsOf(options) : undefined,
+    consistency: oneOf(url, 'consistency', options.get('consistency') ?? 'quorum', CONSISTENCIES),
+    serial: oneOf(url, 'serial', options.get('serial') ?? 'serial', SERIALS),
+    ownTables: numberOf(url, 'ownTables', options.get('ownTables') ?? String(OWN_TABLES)),
+    patienceMs: numberOf(url, 'patienceMs', options.get('patienceMs') ?? String(PATIENCE_MS)),
+  }
+}
+
+function nodesOf(url: string, hosts: string): Pick<CassandraConfig, 'contactPoints' | 'port'> {
+  const nodes = hosts.split(',').map((host) => nodeOf(url, host))
+  const ports = new Set(nodes.flatMap(({ port }) => port ?? []))
+  if (ports.size > 1) refuse(url, 'all nodes of a ring listen on one port: write it once')
+  const [port = PORT] = ports
+  return { contactPoints: nodes.map(({ host }) => host), port }
+}
+
+function nodeOf(url: string, text: string): { host: string; port: number | undefined } {
+  const [, v6, host, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? refuse(url, 'hosts are written HOST or HOST:PORT')
+  return { host: v6 ?? (host || '127.0.0.1'), port: port === undefined ? undefined : Number(port) }
+}
+
+/** Names of tables are quoted, those of keyspaces too: `Shop` and `shop` are two. */
+function keyspaceOf(url: string, text: string): string {
+  const name = decodeURIComponent(text)
+  if (/^\w{1,48}$/.test(name)) return name
+  return refuse(url, 'it names a keyspace, of 1 to 48 letters, digits or underscores: cassandra://HOST/KEYSPACE')
+}
+
+function tlsOf(options: URLSearchParams): CassandraTls {
+  const of = (name: string): string | undefined => options.get(name) ?? undefined
+  return { caFile: of('caFile'), certFile: of('certFile'), keyFile: of('keyFile'), servername: of('servername') }
+}
+
+type Secrets = Pick<CassandraConfig, 'username' | 'password'>
+
+/** The url that a store is known by has no secrets, so that workers, who open it again, get them past it. */
+function secretsOf(url: string, text: string): Secrets {
+  const slot = `insitu cassandra ${url}`
+  if (text === '') return kept(slot) ?? { username: process.env.INSITU_CASSANDRA_USERNAME, password: process.env.INSITU_CASSANDRA_PASSWORD }
+  const [name = '', ...rest] = text.split(':')
+  const secrets = { username: decodeURIComponent(name) || undefined, password: decodeURIComponent(rest.join(':')) || undefined }
+  setEnvironmentData(slot, JSON.stringify(secrets))
+  return secrets
+}
+
+function kept(slot: string): Secrets | undefined {
+  const text = getEnvironmentData(slot)
+  if (typeof text !== 'string') return undefined
+  const { username, password } = JSON.parse(text) as { username?: string; password?: string }
+  return { username, password }
+}
+
+function oneOf<Name extends string>(url: string, what: string, text: string, names: readonly Name[]): Name {
+  const camel = text.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
+  const found = names.find((name) => name.toLowerCase() === camel.toLowerCase())
+  return found ?? refuse(url, `${what} is one of ${names.join(', ')}, not ${text}`)
+}
+
+function numberOf(url: string, what: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  return refuse(url, `${what} is a number, not ${text}`)
+}
+
+function refuse(url: string, why: string): never {
+  const shown = url.replace(/\/\/[^@/]*@/, '//***@')
+  const details = { url: shown }
+  if (URL_FORM.test(url)) throw new UnsupportedError(`The cassandra backend cannot open ${shown}: ${why}.`, details)
+  throw new ValidationError(`The cassandra backend cannot open ${shown}: ${why}.`, { code: 'ERR_STORE_URL', ...details })
+}

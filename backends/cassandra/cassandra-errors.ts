@@ -1,0 +1,171 @@
+/** What Cassandra and its driver say, as errors of insitu that name the fix. Nothing here repeats parameters of a statement: they are data. */
+import { InsituError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
+
+/** What may be done about a failed call. */
+export type Failure =
+  /** It was not executed and may be by and by. */
+  | 'again'
+  /** It may have been executed, or may be later. */
+  | 'unknown'
+  | 'final'
+
+/** Of the protocol's ERROR message. */
+const CODE = {
+  credentials: 0x0100,
+  unavailable: 0x1000,
+  overloaded: 0x1001,
+  bootstrapping: 0x1002,
+  truncate: 0x1003,
+  writeTimeout: 0x1100,
+  readTimeout: 0x1200,
+  readFailure: 0x1300,
+  writeFailure: 0x1500,
+  unauthorized: 0x2100,
+  casUnknown: 0x1700,
+} as const
+
+interface DriverError extends Error {
+  readonly code?: number | string
+  readonly innerErrors?: Readonly<Record<string, Error>>
+}
+
+export function failureOf(thrown: unknown): Failure {
+  const error = thrown as DriverError
+  if (error instanceof InsituError) return 'final'
+  switch (error.name) {
+    case 'ResponseError':
+      return failureOfResponse(error)
+    case 'NoHostAvailableError':
+      return failureOfAll(error)
+    case 'AuthenticationError':
+    case 'ArgumentError':
+    case 'TypeError':
+    case 'RangeError':
+      return 'final'
+    case 'BusyConnectionError':
+      return 'again'
+    default:
+      return error.code === 'ECONNREFUSED' ? 'again' : 'unknown'
+  }
+}
+
+function failureOfResponse({ code, message }: DriverError): Failure {
+  switch (code) {
+    case CODE.unavailable:
+    case CODE.overloaded:
+    case CODE.bootstrapping:
+      return 'again'
+    case CODE.writeTimeout:
+    case CODE.readTimeout:
+    case CODE.casUnknown:
+      return 'unknown'
+    case CODE.readFailure:
+    case CODE.writeFailure:
+      return /tombstone/i.test(message) ? 'final' : 'unknown'
+    default:
+      return 'final'
+  }
+}
+
+/** No node took it: it is known not to be executed only if each says so. */
+function failureOfAll({ innerErrors = {} }: DriverError): Failure {
+  const failures = Object.values(innerErrors).map((error) => failureOf(error))
+  if (failures.includes('unknown')) return 'unknown'
+  return failures.includes('final') ? 'final' : 'again'
+}
+
+/** The most telling of several. */
+function causeOf(thrown: unknown): DriverError {
+  const error = thrown as DriverError
+  const inner = Object.values(error.innerErrors ?? {})
+  return (inner.find((one) => failureOf(one) === 'final') as DriverError | undefined) ?? (inner[0] as DriverError | undefined) ?? error
+}
+
+interface Known {
+  readonly fits: (error: DriverError) => boolean
+  readonly make: (url: string, cause: DriverError) => InsituError
+}
+
+const says =
+  (pattern: RegExp) =>
+  ({ message }: DriverError): boolean =>
+    pattern.test(message)
+
+const unavailable =
+  (code: string, text: string) =>
+  (url: string, cause: DriverError): InsituError =>
+    new UnavailableError(`${url}: ${text}`, { code, retryable: failureOf(cause) === 'again', cause: bare(cause) })
+
+const KNOWN: readonly Known[] = [
+  {
+    fits: (error) => error.name === 'AuthenticationError' || error.code === CODE.credentials,
+    make: unavailable(
+      'ERR_STORE_ACCESS',
+      'the server refuses the user or password; give them in the url or in INSITU_CASSANDRA_USERNAME and INSITU_CASSANDRA_PASSWORD',
+    ),
+  },
+  {
+    fits: ({ code }) => code === CODE.unauthorized,
+    make: unavailable('ERR_STORE_ACCESS', 'the user may not do what the backend needs; docs/backends/cassandra.md lists its permissions'),
+  },
+  {
+    fits: says(/tombstone/i),
+    make: unavailable(
+      'ERR_TOO_MANY_TOMBSTONES',
+      'a read met more removed rows than the server allows (tombstone_failure_threshold); compact the table or lower its gc_grace_seconds',
+    ),
+  },
+  {
+    fits: ({ code }) => code === CODE.unavailable,
+    make: unavailable(
+      'ERR_NO_QUORUM',
+      'too few copies are alive for the consistency asked for; start the nodes that are down (nodetool status)',
+    ),
+  },
+  {
+    fits: ({ code }) => code === CODE.overloaded,
+    make: unavailable('ERR_STORE_OVERLOADED', 'the server has more to do than it can; send less at once, or add nodes'),
+  },
+  {
+    fits: says(/Request is too big|Mutation of .* is too large|exceeds the maximum|frame.* too large/i),
+    make: (url, cause) =>
+      new ValidationError(
+        `${url}: a value is larger than the server takes at once (16 MiB); split it, or keep it as a field of an object`,
+        {
+          code: 'ERR_CELL_TOO_LARGE',
+          cause: bare(cause),
+        },
+      ),
+  },
+  {
+    fits: says(/ALLOW FILTERING/),
+    make: (url, cause) =>
+      new UnsupportedError(`${url}: no key or index serves this question`, { code: 'ERR_WHERE_SCANS', cause: bare(cause) }),
+  },
+]
+
+/** An error for the caller. */
+export function namedError(url: string, thrown: unknown): InsituError {
+  if (thrown instanceof InsituError) return thrown
+  const cause = causeOf(thrown)
+  const known = KNOWN.find(({ fits }) => fits(cause))
+  if (known) return known.make(url, cause)
+  if (failureOf(thrown) === 'final')
+    return new InsituError(`${url}: the server refused a statement: ${cause.message}`, { code: 'ERR_INTERNAL', cause: bare(cause) })
+  return new UnavailableError(`${url}: the ring cannot be reached (${cause.message}); is it running there?`, {
+    retryable: true,
+    cause: bare(cause),
+  })
+}
+
+/** The driver hangs statement and parameters on its errors. */
+export function bare(cause: unknown): Error {
+  const { message, name } = cause as Error
+  const error = new Error(message)
+  error.name = name
+  return error
+}
+
+/** Whether a table or column that the statement names is not there (any more). */
+export const isUnknownTable = (thrown: unknown): boolean =>
+  /unconfigured table|table .*does not exist|Undefined column|Unknown identifier|No keyspace/i.test(causeOf(thrown).message)

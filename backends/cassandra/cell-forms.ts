@@ -1,0 +1,104 @@
+/**
+ * Cells of objects. A field whose values have a type of Cassandra's own lies in a column of that type; whatever else stands in the map
+ * `~rest`, in the core's encoding. Which of the two a field is for is decided once for its class (class-tables.ts) and never changes.
+ */
+import type { types } from 'cassandra-driver'
+import { type Cell, Packed, Ref } from '../../src/backend.js'
+import { decodeWire, encodeWire } from '../../src/codec/wire.js'
+import { CorruptError } from '../../src/errors.js'
+import type { ClassId, Id } from '../../src/ids.js'
+import type { DriverModule } from './cassandra-driver-loader.js'
+
+export type NativeType = 'text' | 'boolean' | 'double' | 'varint' | 'timestamp' | 'blob' | 'tuple<uuid, text>'
+/** What a field's values lie in: a column of a type, or the rest. */
+export type FieldKind = NativeType | 'packed'
+
+/** Above it a cell has rows of its own. */
+export const LARGE_BYTES = 256 * 1024
+
+/** The type of Cassandra's that holds a cell exactly. */
+export function nativeTypeOf(cell: Cell): NativeType | undefined {
+  switch (typeof cell) {
+    case 'string':
+      return cell.length <= LARGE_BYTES / 4 && cell.isWellFormed() ? 'text' : undefined
+    case 'boolean':
+      return 'boolean'
+    case 'number':
+      return 'double'
+    case 'bigint':
+      return 'varint'
+    default:
+      return nativeTypeOfObject(cell)
+  }
+}
+
+function nativeTypeOfObject(cell: Cell): NativeType | undefined {
+  if (cell instanceof Date) return Number.isNaN(cell.getTime()) ? undefined : 'timestamp'
+  if (cell instanceof Uint8Array) return cell.length <= LARGE_BYTES ? 'blob' : undefined
+  if (cell instanceof Ref) return cell.store === undefined ? 'tuple<uuid, text>' : undefined
+  return undefined
+}
+
+export function nativeValue({ types }: DriverModule, cell: Cell): unknown {
+  if (cell instanceof Uint8Array) return Buffer.from(cell)
+  if (cell instanceof Ref) return new types.Tuple(types.Uuid.fromString(cell.id), cell.classId)
+  return cell
+}
+
+export function cellOfNative(value: unknown): Cell {
+  if (value instanceof Uint8Array) return Uint8Array.from(value)
+  if (value instanceof Date || typeof value !== 'object') return value as Cell
+  const [id, classId] = (value as types.Tuple).elements as readonly unknown[]
+  return new Ref(String(id) as Id, classId as ClassId)
+}
+
+const WIRE = 0
+const LARGE = 1
+
+/** Where a large cell lies: the key of its rows, how many they are, and how long it is. */
+export interface Manifest {
+  readonly chunks: string
+  readonly count: number
+  readonly length: number
+  /** What the bytes are. */
+  readonly form: 'bytes' | 'packed' | 'wire'
+}
+
+export function restForm(cell: Cell): Buffer {
+  const body = encodeWire(cell)
+  const whole = Buffer.allocUnsafe(body.length + 1)
+  whole[0] = WIRE
+  whole.set(body, 1)
+  return whole
+}
+
+export const manifestForm = ({ chunks, count, length, form }: Manifest): Buffer =>
+  Buffer.concat([Buffer.of(LARGE), Buffer.from(JSON.stringify([chunks, count, length, form]))])
+
+/** A cell, or where it lies. */
+export function fromRest(bytes: Buffer): Cell | { readonly manifest: Manifest } {
+  if (bytes[0] === WIRE) return decodeWire(Uint8Array.from(bytes.subarray(1))) as Cell
+  if (bytes[0] !== LARGE) throw new CorruptError('A cell in Cassandra has an unknown form.')
+  const [chunks, count, length, form] = JSON.parse(bytes.toString('utf8', 1)) as [string, number, number, Manifest['form']]
+  return { manifest: { chunks, count, length, form } }
+}
+
+/** The bytes of a cell that is to have rows of its own; `undefined` for one that is small. */
+export function largeForm(cell: Cell): { readonly bytes: Uint8Array; readonly form: Manifest['form'] } | undefined {
+  if (cell instanceof Uint8Array) return cell.length > LARGE_BYTES ? { bytes: cell, form: 'bytes' } : undefined
+  if (cell instanceof Packed) return cell.bytes.length > LARGE_BYTES ? { bytes: cell.bytes, form: 'packed' } : undefined
+  if (typeof cell !== 'string' && !Array.isArray(cell)) return undefined
+  if (typeof cell === 'string' && cell.length <= LARGE_BYTES / 4) return undefined
+  const bytes = encodeWire(cell)
+  return bytes.length > LARGE_BYTES ? { bytes, form: 'wire' } : undefined
+}
+
+export function cellOfLarge(bytes: Uint8Array, form: Manifest['form']): Cell {
+  if (form === 'bytes') return bytes
+  return form === 'packed' ? new Packed(bytes) : (decodeWire(bytes) as Cell)
+}
+
+/** A field's name as a key of the rest: any text, also what is no well-formed Unicode. */
+export const restName = (name: string): string => (name.isWellFormed() && !name.startsWith('~') ? name : `~${JSON.stringify(name)}`)
+
+export const nameOfRest = (key: string): string => (key.startsWith('~') ? (JSON.parse(key.slice(1)) as string) : key)

@@ -1,0 +1,297 @@
+/** Groups about one object or alias, as compare-and-sets of its partition. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Cell, Group, Op, Receipt, Stamp } from '../../src/backend.js'
+import { ConflictError, UnavailableError } from '../../src/errors.js'
+import { madeAtMs } from '../../src/ids.js'
+import type { CassandraLink, Param, Statement } from './cassandra-link.js'
+import type { ChunkStore } from './chunk-store.js'
+import { type ClassTable, type ClassTables, ID, mayBeColumn } from './class-tables.js'
+import { type Draft, draftOf, withMark } from './group-draft.js'
+import { quoted } from './identifiers.js'
+import { Lines } from './lines.js'
+import type { NameIndex } from './name-index.js'
+import { columnsOf, manifestsIn, type ObjectColumns } from './object-columns.js'
+import { keyOf, markForm, type PlaceReader, type PlaceState, partsOf } from './place-state.js'
+import { ALIASES, keyColumn, nameOfPlace, PART, type Place } from './places.js'
+
+/** An object is written first with a time this long ago, and what is left of a removed one is kept for twice as long: see `#make`. */
+const HEAD_START_MS = 86_400_000
+const GRAVE_S = (2 * HEAD_START_MS) / 1000
+const AGAIN_MS_MAX = 40
+
+type Put = Extract<Op, { do: 'put' }>
+
+export class GroupSender {
+  readonly #under = new Set<Promise<unknown>>()
+  readonly #lines = new Lines()
+  /** Classes of which some object has chunks that a change must not leave behind. */
+  readonly largeClasses = new Set<string>()
+
+  constructor(
+    readonly link: CassandraLink,
+    readonly classes: ClassTables,
+    readonly chunks: ChunkStore,
+    readonly reader: PlaceReader,
+    readonly names: NameIndex,
+    readonly receiptsKeptS: number,
+  ) {}
+
+  /** When everything sent so far is answered. */
+  async idle(): Promise<void> {
+    while (this.#under.size > 0) await Promise.all(this.#under)
+  }
+
+  /** Whatever is under way keeps `close` waiting. */
+  track<T>(work: Promise<T>): Promise<T> {
+    const settled = work.then(
+      () => void this.#under.delete(settled),
+      () => void this.#under.delete(settled),
+    )
+    this.#under.add(settled)
+    return work
+  }
+
+  /** In the order of the calls: compare-and-sets of one partition that meet there keep each other from getting anywhere. */
+  send(group: Group, place: Place): Promise<Receipt> {
+    return this.#lines.stand(nameOfPlace(place), () => this.#send(group, place))
+  }
+
+  async #send(group: Group, place: Place): Promise<Receipt> {
+    await this.names.note(group.ops)
+    if (place.kind === 'alias') return this.#slowly(group, place, undefined)
+    const table = await this.classes.require(place.ref.classId, cellsIn(group.ops))
+    const [first] = group.ops
+    if (group.ops.length === 1 && first?.do === 'put' && first.expect === 'absent') return this.#make(group, first, place, table)
+    const known = knownPut(group.ops)
+    if (known && !this.largeClasses.has(table.classId) && (await this.#isDecided(table, known.put))) {
+      const receipt = await this.#change(group, known.put, known.expect, place, table)
+      if (receipt) return receipt
+    }
+    return this.#slowly(group, place, table)
+  }
+
+  /** Null says nothing about a column; whether there is one has to be known before it goes into the rest. */
+  async #isDecided({ kinds }: ClassTable, { set }: Put): Promise<boolean> {
+    for (const [name, cell] of set) if (cell === null && !kinds.has(name) && mayBeColumn(name)) return false
+    return true
+  }
+
+  /**
+   * A new object, which nobody can reach before the end of its unit of work, needs no compare-and-set. But what others write to it later by
+   * one carries the servers' time, and must not lose against this, whatever the clock here says: so this carries yesterday's. It must
+   * not lose against the removal of an object that had the id before; so removed ones leave a grave for two days, by which they are told.
+   * Sent again it has the same time, and changes nothing.
+   */
+  async #make(group: Group, put: Put, place: Place, table: ClassTable): Promise<Receipt> {
+    const [isUsed] = await Promise.all([this.reader.isUsed(table.table, place), this.names.noteObject(put.ref)])
+    if (isUsed) return this.#slowly(group, place, table)
+    const { columns, rest, hasLarge } = await columnsOf(this.link.driver, this.chunks, table.kinds, put.set)
+    if (hasLarge) this.largeClasses.add(table.classId)
+    const values: [string, Param][] = [
+      [ID, put.ref.id],
+      ['~part', PART.anchor],
+      ['~revision', 1],
+      ['~commit', group.commit],
+      ['~made', group.commit],
+      ['~version', group.commit],
+      ...columns.filter(([, value]) => value !== null).map(([name, value]): [string, Param] => [name, value]),
+      ...(rest.length > 0 ? [['~rest', new Map(rest)] as [string, Param]] : []),
+    ]
+    const names = values.map(([name]) => quoted(name)).join(', ')
+    const query = `INSERT INTO ${this.link.table(table.table)} (${names}) VALUES (${values.map(() => '?').join(', ')}) USING TIMESTAMP ?`
+    const micros = BigInt(madeAtMs(group.commit) - HEAD_START_MS) * 1000n
+    await this.link.write(query, [...values.map(([, value]) => value), micros])
+    return { applied: true, stamps: new Map([[put.ref.id, { revision: 1, commit: group.commit }]]) }
+  }
+
+  /** A change whose conditions are all known beforehand: one compare-and-set and no read. `undefined` when it was not applied, for whatever reason. */
+  async #change(group: Group, put: Put, expect: Stamp, place: Place, table: ClassTable): Promise<Receipt | undefined> {
+    const cells = new Map<string, Cell | undefined>([...(put.unset ?? []).map((name) => [name, undefined] as const), ...put.set])
+    const columns = await columnsOf(this.link.driver, this.chunks, table.kinds, cells)
+    if (columns.hasLarge) this.largeClasses.add(table.classId)
+    const stamp = { revision: expect.revision + 1, commit: group.commit }
+    const update = updateOf(this.link.table(table.table), place, columns, [
+      ['~revision', stamp.revision],
+      ['~commit', stamp.commit],
+      ['~version', group.commit],
+    ])
+    const statements = [
+      {
+        query: `${update.query} IF "~revision" = ? AND "~commit" = ? AND "~intent" = null`,
+        params: [...update.params, expect.revision, expect.commit],
+      },
+      this.#part(table.table, place, PART.receipt(group.commit), undefined, this.receiptsKeptS, true),
+    ]
+    for (const op of group.ops)
+      if (op.do === 'mark') statements.push(this.#part(table.table, place, PART.mark(op.mark.key), markForm(op.mark), 0, true))
+    if (!(await this.link.cas(statements))) return undefined
+    return withMark(group, { applied: true, stamps: new Map([[put.ref.id, stamp]]) })
+  }
+
+  /** Reads what stands, makes the changes, and writes them if nothing has changed meanwhile; else from the beginning. */
+  async #slowly(group: Group, place: Place, known: ClassTable | undefined): Promise<Receipt> {
+    const table = known?.table ?? ALIASES
+    const endMs = Date.now() + this.link.config.patienceMs
+    let isUnknown = false
+    for (let nth = 0; ; nth++) {
+      const state = await this.reader.state(table, place, true)
+      const parts = await this.reader.parts(table, place, partsOf(group.commit, group.ops), true)
+      const verdict = isUnknown ? this.#unlessUnknown(() => draftOf(group, state, parts)) : draftOf(group, state, parts)
+      if ('receipt' in verdict) return verdict.receipt
+      const { draft } = verdict
+      const { statements, dropped } = await this.#statements(group, place, known, state, draft)
+      const applied = statements.length === 0 || (await this.link.cas(statements))
+      if (applied) {
+        for (const manifest of dropped) this.chunks.drop(manifest).catch(() => {}) // garbage, no more
+        return draft.receipt
+      }
+      isUnknown ||= applied === undefined
+      if (Date.now() > endMs) throw isUnknown ? this.link.unknownOutcome() : busy(place, this.link.config.url)
+      await delay(Math.random() * Math.min(AGAIN_MS_MAX, 2 ** nth))
+    }
+  }
+
+  /** A copy may be under way, and get through when what stands in its way is gone. */
+  #unlessUnknown<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      if (error instanceof ConflictError && !('intent' in error)) throw error
+      throw this.link.unknownOutcome(error)
+    }
+  }
+
+  async #statements(
+    group: Group,
+    place: Place,
+    known: ClassTable | undefined,
+    state: PlaceState,
+    draft: Draft,
+  ): Promise<{ readonly statements: readonly Statement[]; readonly dropped: readonly Parameters<ChunkStore['drop']>[0][] }> {
+    const table = known?.table ?? ALIASES
+    const parts = new Map(draft.parts)
+    for (const [commit, redo] of draft.redo) parts.set(PART.redo(commit), await this.reader.packed(redo))
+    if (isEmpty(draft) && parts.size === 0) return { statements: [], dropped: [] }
+    const stands =
+      place.kind === 'object'
+        ? (draft.stamp === undefined ? state.stamp : draft.stamp) !== null
+        : (draft.to === undefined ? state.to : draft.to) !== null
+    const isHeld = draft.intent === undefined ? state.intent !== undefined : draft.intent !== null
+    const ttl = stands || isHeld ? 0 : GRAVE_S
+    if (place.kind === 'object' && draft.stamp && !state.stamp) await this.names.noteObject(place.ref)
+    const { columns, set, dropped } = known ? await this.#objectChanges(known, state, draft, ttl) : aliasChanges(draft)
+    if (draft.intent !== undefined) set.push(['~intent', draft.intent && (await this.reader.packed(draft.intent))])
+    const update = updateOf(this.link.table(table), place, columns, [['~version', group.commit], ...set], ttl)
+    const statements: Statement[] = [
+      { query: `${update.query} IF "~version" = ?`, params: [...update.params, state.version] },
+      this.#part(table, place, PART.anchor, undefined, ttl),
+      this.#part(table, place, PART.receipt(group.commit), undefined, this.receiptsKeptS),
+      ...[...parts].map(([name, data]) => (data ? this.#part(table, place, name, data, 0) : this.#dropPart(table, place, name))),
+    ]
+    return { statements, dropped }
+  }
+
+  async #objectChanges(
+    known: ClassTable,
+    state: PlaceState,
+    draft: Draft,
+    ttl: number,
+  ): Promise<{ columns: ObjectColumns; set: [string, Param][]; dropped: readonly Parameters<ChunkStore['drop']>[0][] }> {
+    const set: [string, Param][] = []
+    // After the state was read: whoever changes the object with a column that is newer changes its version as well.
+    const { kinds } = draft.isRemoved || draft.cells.size > 0 ? await this.classes.refresh(known.classId, definite(draft.cells)) : known
+    const large = manifestsIn(state.row)
+    if (large.size > 0) this.largeClasses.add(known.classId)
+    const cells = new Map(draft.isRemoved ? [] : draft.cells)
+    if (draft.isRemoved) {
+      for (const [name, kind] of kinds) if (kind !== 'packed') set.push([name, null])
+      set.push(['~rest', null])
+    }
+    const columns = await columnsOf(this.link.driver, this.chunks, kinds, cells)
+    if (columns.hasLarge) this.largeClasses.add(known.classId)
+    if (draft.stamp !== undefined) {
+      set.push(['~revision', draft.stamp?.revision ?? null], ['~commit', draft.stamp?.commit ?? null])
+      const made = state.stamp ? state.made : (draft.stamp?.commit ?? null)
+      if (!state.stamp || ttl > 0) set.push(['~made', made])
+    }
+    const dropped = [...large].filter(([name]) => draft.isRemoved || cells.has(name)).map(([, manifest]) => manifest)
+    return { columns, set, dropped }
+  }
+
+  #part(table: string, place: Place, name: string, data: Buffer | undefined, ttl: number, ifAbsent = false): Statement {
+    const columns = [quoted(keyColumn(place)), '"~part"', ...(data ? ['"~data"'] : [])]
+    const values = columns.map(() => '?').join(', ')
+    const end = `${ifAbsent ? ' IF NOT EXISTS' : ''}${ttl > 0 ? ` USING TTL ${ttl}` : ''}`
+    return {
+      query: `INSERT INTO ${this.link.table(table)} (${columns.join(', ')}) VALUES (${values})${end}`,
+      params: [keyOf(place), name, ...(data ? [data] : [])],
+    }
+  }
+
+  #dropPart(table: string, place: Place, name: string): Statement {
+    const query = `DELETE FROM ${this.link.table(table)} WHERE ${quoted(keyColumn(place))} = ? AND "~part" = ?`
+    return { query, params: [keyOf(place), name] }
+  }
+}
+
+const isEmpty = ({ stamp, isRemoved, to, intent, cells }: Draft): boolean =>
+  stamp === undefined && !isRemoved && to === undefined && intent === undefined && cells.size === 0
+
+function aliasChanges({ to }: Draft): { columns: ObjectColumns; set: [string, Param][]; dropped: readonly [] } {
+  const set: [string, Param][] =
+    to === undefined
+      ? []
+      : [
+          ['to_id', to?.id ?? null],
+          ['to_class', to?.classId ?? null],
+        ]
+  return { columns: { columns: [], rest: [], hasLarge: false }, set, dropped: [] }
+}
+
+function updateOf(
+  table: string,
+  place: Place,
+  { columns, rest }: ObjectColumns,
+  set: readonly (readonly [string, Param])[],
+  ttl = 0,
+): Statement {
+  const names = [...set, ...columns].map(([name]) => `${quoted(name)} = ?`)
+  const using = ttl > 0 ? ` USING TTL ${ttl}` : ''
+  const query = `UPDATE ${table}${using} SET ${[...names, ...rest.map(() => '"~rest"[?] = ?')].join(', ')} WHERE ${quoted(keyColumn(place))} = ?`
+  return { query, params: [...set.map(([, v]) => v), ...columns.map(([, v]) => v), ...rest.flat(), keyOf(place)] }
+}
+
+/** The put of a group that is one change of an object at a known stamp, and marks. */
+function knownPut(ops: readonly Op[]): { readonly put: Put; readonly expect: Stamp } | undefined {
+  let put: Put | undefined
+  for (const op of ops) {
+    if (op.do === 'mark') continue
+    if (op.do !== 'put' || put) return undefined
+    put = op
+  }
+  return put && put.expect !== 'absent' ? { put, expect: put.expect } : undefined
+}
+
+/** The cells that a group writes, or that settling it will. */
+function cellsIn(ops: readonly Op[]): ReadonlyMap<string, Cell> {
+  const cells = new Map<string, Cell>()
+  for (const op of ops) {
+    if (op.do === 'put') for (const [name, cell] of op.set) cells.set(name, cell)
+    if (op.do === 'reserve') for (const [name, cell] of cellsIn(op.intent.redo)) cells.set(name, cell)
+  }
+  return cells
+}
+
+function definite(cells: ReadonlyMap<string, Cell | undefined>): ReadonlyMap<string, Cell> {
+  const found = new Map<string, Cell>()
+  for (const [name, cell] of cells) if (cell !== undefined) found.set(name, cell)
+  return found
+}
+
+const busy = (place: Place, url: string): Error =>
+  new UnavailableError(
+    `${url}: so many change ${place.kind === 'object' ? `object ${place.ref.id}` : `alias ${place.alias}`} that this change does not get its turn`,
+    {
+      retryable: true,
+    },
+  )

@@ -1,0 +1,77 @@
+/** Objects as they stand: what they hold, and where. */
+import type { Found, Stored } from '../../src/backend.js'
+import { Ref } from '../../src/backend.js'
+import { UnavailableError } from '../../src/errors.js'
+import type { Id } from '../../src/ids.js'
+import type { ClassTable, ClassTables } from './class-tables.js'
+import type { NameIndex } from './name-index.js'
+import { cellsOf } from './object-columns.js'
+import type { PlaceReader } from './place-state.js'
+import { ALIASES } from './places.js'
+
+const AGAIN_MAX = 20
+
+export class ObjectReader {
+  constructor(
+    readonly classes: ClassTables,
+    readonly reader: PlaceReader,
+    readonly names: NameIndex,
+    readonly largeClasses: Set<string>,
+  ) {}
+
+  /** By the class of the reference where it is known here, else by what is noted under the id. */
+  async read({ id, classId }: Ref): Promise<Stored | undefined> {
+    const known = this.classes.known(classId) ?? (await this.#classOf(id))
+    if (!known) return undefined
+    const ref = new Ref(id, known.classId)
+    for (let nth = 0; nth < AGAIN_MAX; nth++) {
+      const row = await this.reader.columns(known.table, { kind: 'object', ref })
+      const state = await this.reader.stateOf(row)
+      if (!row || !state.stamp) return undefined
+      const found = await cellsOf(row, this.reader.chunks)
+      if (!found) continue // a chunk is gone, and so is the state that it belonged to
+      if (found.hasLarge) this.largeClasses.add(known.classId)
+      const bytes = sizeOf(found.cells)
+      return { ref, stamp: state.stamp, bytes, cells: found.cells, ...(state.intent && { intent: state.intent }) }
+    }
+    throw new UnavailableError(`object ${ref.id} changes so often that it cannot be read whole`, { retryable: true })
+  }
+
+  async #classOf(id: Id): Promise<ClassTable | undefined> {
+    const classId = await this.names.classOf(id)
+    return classId === undefined ? undefined : this.classes.find(classId)
+  }
+
+  async find(what: Id | { readonly alias: string }): Promise<Found | undefined> {
+    return typeof what === 'string' ? this.#findObject(what) : this.#findAlias(what.alias)
+  }
+
+  async #findAlias(alias: string): Promise<Found | undefined> {
+    const { to, intent } = await this.reader.state(ALIASES, { kind: 'alias', alias })
+    return to || intent ? { ref: to, ...(intent && { intent }) } : undefined
+  }
+
+  async #findObject(id: Id): Promise<Found | undefined> {
+    const known = await this.#classOf(id)
+    if (!known) return undefined
+    const ref = new Ref(id, known.classId)
+    const { stamp, intent } = await this.reader.state(known.table, { kind: 'object', ref })
+    return stamp ? { ref, ...(intent && { intent }) } : undefined
+  }
+}
+
+const FIELD_BYTES = 8
+
+function sizeOf(cells: ReadonlyMap<string, unknown>): number {
+  let bytes = 0
+  for (const [name, cell] of cells) bytes += name.length + cellBytes(cell)
+  return bytes
+}
+
+function cellBytes(cell: unknown): number {
+  if (typeof cell === 'string') return Buffer.byteLength(cell)
+  if (cell instanceof Uint8Array) return cell.length
+  if (Array.isArray(cell)) return cell.reduce((sum: number, one) => sum + cellBytes(one), FIELD_BYTES)
+  const packed = cell as { readonly bytes?: unknown } | null | undefined
+  return packed?.bytes instanceof Uint8Array ? packed.bytes.length : FIELD_BYTES
+}

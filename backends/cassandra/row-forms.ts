@@ -1,0 +1,161 @@
+/** Rows of dicts as parameters of statements, and back. */
+import type { Cell, Key, StoredRow, Values } from '../../src/backend.js'
+import { decodeKey, encodeKey } from '../../src/dict/row-key.js'
+import { ValidationError } from '../../src/errors.js'
+import type { CommitId } from '../../src/ids.js'
+import type { CassandraLink, Param, Row, Statement } from './cassandra-link.js'
+import { ColumnValues, isCollection } from './column-types.js'
+import { DICT, type DictLayout, type KeyColumn } from './dict-layout.js'
+import { quoted } from './identifiers.js'
+
+/** A column and what is written into it. */
+export interface Slot {
+  readonly name: string
+  readonly sql: string
+  readonly params: readonly Param[]
+}
+
+export const slot = (name: string, param: Param): Slot => ({ name, sql: '?', params: [param] })
+
+/** The year 2200. */
+const BEYOND_ALL_CLOCKS = 7_258_118_400_000_000n
+
+export class RowForms {
+  constructor(readonly link: CassandraLink) {}
+
+  get values(): ColumnValues {
+    return new ColumnValues(this.link.driver)
+  }
+
+  /** The one form of a key, checked. */
+  keyOf({ table, hasForms }: DictLayout, key: Key): Key {
+    const bytes = encodeKey(table, key)
+    return hasForms ? decodeKey(table, bytes) : key
+  }
+
+  keyParams({ keys, place }: DictLayout, key: Key): Param[] {
+    const values = this.values
+    const params = key.map((cell, i) => values.toCql(keys[i]!.type, cell, keys[i]!.position))
+    return place === undefined ? params : [place, ...params]
+  }
+
+  whereKey({ keys, place }: DictLayout): string {
+    const names = [...(place === undefined ? [] : [DICT]), ...keys.map(({ cql }) => cql)]
+    return names.map((name) => `${quoted(name)} = ?`).join(' AND ')
+  }
+
+  /**
+   * A row written whole, at a time of the writer's. Where there are counters it is an update: an insert leaves a mark that there is a row,
+   * which would stay when the values go and the counters are to begin anew.
+   */
+  insert(layout: DictLayout, key: Key, set: Values, atMicros: bigint): Statement {
+    const { place, keys, counters } = layout
+    const table = this.link.table(layout.name)
+    const slots = [...this.slots(layout, set), slot('~at', atMicros), slot('~notes', notesOf(layout, set))]
+    const params = slots.flatMap((one) => one.params)
+    if (counters.length > 0) {
+      const query = `UPDATE ${table} USING TIMESTAMP ? SET ${slots.map(({ name, sql }) => `${quoted(name)} = ${sql}`).join(', ')} WHERE ${this.whereKey(layout)}`
+      return { query, params: [atMicros, ...params, ...this.keyParams(layout, key)] }
+    }
+    const fixed = [...(place === undefined ? [] : [DICT]), ...keys.map(({ cql }) => cql)]
+    const names = [...fixed, ...slots.map(({ name }) => name)].map(quoted).join(', ')
+    const marks = [...fixed.map(() => '?'), ...slots.map(({ sql }) => sql)].join(', ')
+    const query = `INSERT INTO ${table} (${names}) VALUES (${marks}) USING TIMESTAMP ?`
+    return { query, params: [...this.keyParams(layout, key), ...params, atMicros] }
+  }
+
+  /** The columns of a row's values, counters left out; `null`: all empty. */
+  slots({ plain, values }: DictLayout, set: Values | null): Slot[] {
+    return plain.map((i) => {
+      const { cql, type } = values[i]!
+      const cell = set?.[i]
+      if (cell !== undefined && cell !== null) return slot(cql, this.values.toCql(type, cell, 'value'))
+      // The driver cannot write an empty vector as a parameter.
+      return typeof type !== 'string' && 'vectorOf' in type ? { name: cql, sql: 'null', params: [] } : slot(cql, null)
+    })
+  }
+
+  /** A microsecond before, so that a row that the same group writes after it stands. Counters have ends of their own. */
+  remove(layout: DictLayout, key: Key, atMicros: bigint): Statement {
+    const { plain, values, counters } = layout
+    const columns = counters.length > 0 ? [...plain.map((i) => values[i]!.cql), '~at', '~notes'].map(quoted).join(', ') : ''
+    const query = `DELETE ${columns} FROM ${this.link.table(layout.name)} USING TIMESTAMP ? WHERE ${this.whereKey(layout)}`
+    return { query, params: [atMicros - 1n, ...this.keyParams(layout, key)] }
+  }
+
+  /** Ends shares of a counter for good: a commit's share is never another one, so that this carries a time beyond all clocks. */
+  endShare(layout: DictLayout, key: Key, column: number, commit: string): Statement {
+    const name = quoted(layout.values[column]!.cql)
+    const query = `DELETE ${name}[?] FROM ${this.link.table(layout.name)} USING TIMESTAMP ? WHERE ${this.whereKey(layout)}`
+    return { query, params: [commit, BEYOND_ALL_CLOCKS, ...this.keyParams(layout, key)] }
+  }
+
+  /** A share of a counter, by the commit that adds it: adding it again changes nothing. */
+  add(layout: DictLayout, key: Key, column: number, commit: CommitId, by: bigint, atMicros: bigint): Statement {
+    const name = quoted(layout.values[column]!.cql)
+    const query = `UPDATE ${this.link.table(layout.name)} USING TIMESTAMP ? SET ${name}[?] = ? WHERE ${this.whereKey(layout)}`
+    return { query, params: [atMicros, commit, by, ...this.keyParams(layout, key)] }
+  }
+
+  requireCounter({ table, counters }: DictLayout, column: number): void {
+    if (counters.includes(column)) return
+    throw new ValidationError(`Column ${column} of table ${table.id} is no counter.`, { table: table.id, column })
+  }
+
+  keyFrom({ keys }: DictLayout, row: Row): Key {
+    return keys.map((column) => this.columnFrom(column, row))
+  }
+
+  columnFrom({ cql, type, position }: KeyColumn, row: Row): Cell {
+    return this.values.fromCql(type, row[cql], position)
+  }
+
+  columnTo({ type, position }: KeyColumn, cell: Cell): Param {
+    return this.values.toCql(type, cell, position)
+  }
+
+  /** `undefined` for what is left of a removed row. */
+  rowFrom(layout: DictLayout, row: Row): StoredRow | undefined {
+    const at = (row['~at'] as bigint | null | undefined) ?? null
+    const sums = layout.counters.map((i) => sumOf(row[layout.values[i]!.cql]))
+    if (layout.isCas && at === null && sums.every((sum) => sum === undefined)) return undefined
+    const notes = notesFrom(row['~notes'] as string | null | undefined)
+    const forms = this.values
+    const values = layout.values.map(({ cql, type }, i): Cell | undefined => {
+      if (type === 'counter') return sums[layout.counters.indexOf(i)]
+      const value: unknown = row[cql]
+      if (value !== null && value !== undefined) return forms.fromCql(type, value, 'value')
+      const note = notes.get(i)
+      return note === 'null' ? null : note === 'empty' ? [] : undefined
+    })
+    return { key: this.keyFrom(layout, row), values, atMicros: at ?? 0n }
+  }
+}
+
+/** Cassandra knows no difference between no value and null, nor the driver between null and an empty collection: `n3` and `e4` say it. */
+function notesOf({ plain, values }: DictLayout, set: Values): string | null {
+  let notes = ''
+  for (const i of plain) {
+    const cell = set[i]
+    if (cell === null) notes += ` n${i}`
+    else if (cell !== undefined && isCollection(values[i]!.type) && (cell as readonly Cell[]).length === 0) notes += ` e${i}`
+  }
+  return notes === '' ? null : notes.slice(1)
+}
+
+function notesFrom(text: string | null | undefined): ReadonlyMap<number, 'null' | 'empty'> {
+  if (!text) return NO_NOTES
+  return new Map(text.split(' ').map((note) => [Number(note.slice(1)), note.startsWith('n') ? 'null' : 'empty']))
+}
+
+const NO_NOTES: ReadonlyMap<number, 'null' | 'empty'> = new Map()
+
+/** Sums wrap at 64 bits. */
+function sumOf(shares: unknown): bigint | undefined {
+  if (!(shares instanceof Map) || shares.size === 0) return undefined
+  let sum = 0n
+  for (const by of (shares as Map<unknown, bigint>).values()) sum += by
+  return BigInt.asIntN(64, sum)
+}
+
+export const notes = notesOf

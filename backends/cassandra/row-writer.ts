@@ -1,0 +1,241 @@
+/** Rows and counters of groups, partition by partition. */
+import { createHash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Group, Key, Op, Receipt, StoredRow } from '../../src/backend.js'
+import { encodeKeyText } from '../../src/dict/row-key.js'
+import { ConflictError, UnavailableError } from '../../src/errors.js'
+import type { CassandraLink, Row, Statement } from './cassandra-link.js'
+import { clusteringOf, type DictLayout, partitionColumns } from './dict-layout.js'
+import { quoted } from './identifiers.js'
+import { Lines } from './lines.js'
+import { PartitionWriter } from './partition-writer.js'
+import { notes, type RowForms, type Slot, slot } from './row-forms.js'
+
+type RowOp = Extract<Op, { do: 'row' | 'add' }>
+
+const AGAIN_MS_MAX = 40
+
+const APPLIED: Receipt = { applied: true, stamps: new Map() }
+
+export class RowWriter {
+  readonly #together: PartitionWriter
+  readonly #lines = new Lines()
+
+  constructor(
+    readonly link: CassandraLink,
+    readonly forms: RowForms,
+    readonly receiptsKeptS: number,
+  ) {
+    this.#together = new PartitionWriter(link)
+  }
+
+  /** Whole in each partition; what is checked is checked in all of them first. */
+  async write(group: Group, ops: readonly RowOp[], layouts: ReadonlyMap<string, DictLayout>): Promise<Receipt> {
+    const partitions = new Map<string, { readonly layout: DictLayout; readonly ops: RowOp[] }>()
+    for (const op of ops) {
+      const layout = layouts.get(op.table)!
+      const checked: RowOp = { ...op, key: this.forms.keyOf(layout, op.key) }
+      if (checked.do === 'add') this.forms.requireCounter(layout, checked.column)
+      const name = partitionName(layout, checked.key)
+      const partition = partitions.get(name)
+      if (partition) partition.ops.push(checked)
+      else partitions.set(name, { layout, ops: [checked] })
+    }
+    const all = [...partitions.values()]
+    await Promise.all(all.filter(({ layout }) => !layout.isCas).map(({ layout, ops: some }) => this.#plainly(group, layout, some)))
+    for (const { layout, ops: some } of all.filter((one) => one.layout.isCas))
+      await this.#lines.stand(partitionName(layout, some[0]!.key), () => this.#checked(group, layout, some))
+    return APPLIED
+  }
+
+  /** The writer's time decides between rows, and a counter's share is known by its commit: so no compare-and-set is needed. */
+  async #plainly(group: Group, layout: DictLayout, ops: readonly RowOp[]): Promise<void> {
+    const { commit, atMicros } = group
+    const statements: Statement[] = []
+    for (const op of ops) {
+      if (op.do !== 'row') continue
+      statements.push(op.set ? this.forms.insert(layout, op.key, op.set, atMicros) : this.forms.remove(layout, op.key, atMicros))
+      if (!op.set && layout.counters.length > 0) statements.push(...(await this.#endings(group, layout, op.key)))
+    }
+    for (const { key, column, by } of summed(layout, ops)) statements.push(this.forms.add(layout, key, column, commit, by, atMicros))
+    await this.#together.write(partitionName(layout, ops[0]!.key), statements)
+  }
+
+  /**
+   * A removal ends the shares that were added before it was made, which their commits' ids tell, whatever the clocks of their groups say;
+   * sent again it finds no others. One that comes late, behind a later row, ends nothing.
+   */
+  async #endings({ commit, atMicros }: Group, layout: DictLayout, key: Key): Promise<Statement[]> {
+    const columns = ['~at', ...layout.counters.map((i) => layout.values[i]!.cql)].map(quoted).join(', ')
+    const query = `SELECT ${columns} FROM ${this.link.table(layout.name)} WHERE ${this.forms.whereKey(layout)}`
+    const [row] = await this.link.all(query, this.forms.keyParams(layout, key))
+    const at = row?.['~at'] as bigint | null | undefined
+    if (!row || (at !== null && at !== undefined && at >= atMicros)) return []
+    return layout.counters.flatMap((column) => {
+      const shares = row[layout.values[column]!.cql] as ReadonlyMap<unknown, bigint> | null
+      const old = [...(shares?.keys() ?? [])].map(String).filter((one) => one < commit)
+      return old.map((one) => this.forms.endShare(layout, key, column, one))
+    })
+  }
+
+  /** Reads the rows, and writes them if they have not changed meanwhile. */
+  async #checked(group: Group, layout: DictLayout, ops: readonly RowOp[]): Promise<void> {
+    const endMs = Date.now() + this.link.config.patienceMs
+    let isUnknown = false
+    for (let nth = 0; ; nth++) {
+      if (await this.#hasReceipt(layout, ops[0]!.key, receiptOf(group, layout, ops[0]!.key))) return
+      const rows = await this.#rows(layout, ops)
+      const conflict = conflictIn(layout, ops, rows, this.forms)
+      if (conflict) throw isUnknown ? this.link.unknownOutcome(conflict) : conflict
+      const applied = await this.link.cas(this.#statements(group, layout, ops, rows))
+      if (applied) return
+      isUnknown ||= applied === undefined
+      if (Date.now() > endMs) throw isUnknown ? this.link.unknownOutcome() : busy(layout, this.link.config.url)
+      await delay(Math.random() * Math.min(AGAIN_MS_MAX, 2 ** nth))
+    }
+  }
+
+  async #rows(layout: DictLayout, ops: readonly RowOp[]): Promise<ReadonlyMap<string, Row | undefined>> {
+    const keys = new Map(ops.map((op) => [encodeKeyText(layout.table, op.key), op.key]))
+    const query = `SELECT * FROM ${this.link.table(layout.name)} WHERE ${this.forms.whereKey(layout)}`
+    const read = async ([text, key]: [string, Key]): Promise<[string, Row | undefined]> => {
+      const [row] = await this.link.all(query, this.forms.keyParams(layout, key), { consistency: 'serial' })
+      return [text, row]
+    }
+    return new Map(await Promise.all([...keys].map(read)))
+  }
+
+  async #hasReceipt(layout: DictLayout, key: Key, receipt: string): Promise<boolean> {
+    const columns = partitionColumns(layout)
+    const where = columns.map((name) => `${quoted(name)} = ?`).join(' AND ')
+    const distinct = clusteringOf(layout).length > 0 ? `DISTINCT ${columns.map(quoted).join(', ')}, ` : ''
+    const query = `SELECT ${distinct}"~receipts" FROM ${this.link.table(layout.name)} WHERE ${where}`
+    const params = this.forms.keyParams(layout, key).slice(0, columns.length)
+    const [row] = await this.link.all(query, params, { consistency: 'serial' })
+    const receipts = row?.['~receipts'] as ReadonlySet<unknown> | null | undefined
+    return receipts ? [...receipts].some((one) => String(one) === receipt) : false
+  }
+
+  #statements(group: Group, layout: DictLayout, ops: readonly RowOp[], before: ReadonlyMap<string, Row | undefined>): Statement[] {
+    const after = new Map<string, Change>()
+    for (const op of ops) {
+      const text = encodeKeyText(layout.table, op.key)
+      const change = after.get(text) ?? new Change(op.key, before.get(text))
+      after.set(text, change)
+      if (op.do === 'row') change.write(op, group.atMicros)
+    }
+    for (const { key, column, by } of summed(layout, ops)) after.get(encodeKeyText(layout.table, key))!.adds.push([column, by])
+    return [...[...after.values()].flatMap((change) => this.#changed(group, layout, change)), this.#receipt(group, layout, ops[0]!.key)]
+  }
+
+  #changed({ commit }: Group, layout: DictLayout, change: Change): Statement[] {
+    const { values, counters } = layout
+    const set: Slot[] = []
+    let ttl = ''
+    if (change.written) {
+      const { set: row, atMicros, endsCounters } = change.written
+      set.push(...this.forms.slots(layout, row))
+      set.push(slot('~at', row ? atMicros : null), slot('~notes', row ? notes(layout, row) : null), slot('~gone', row ? null : atMicros))
+      if (endsCounters) for (const i of counters) set.push(slot(values[i]!.cql, null))
+      if (!row) ttl = ` USING TTL ${this.receiptsKeptS}`
+    }
+    const where = `WHERE ${this.forms.whereKey(layout)}`
+    const condition = { query: 'IF "~at" = ? AND "~gone" = ?', params: [change.at, change.gone] }
+    const key = this.forms.keyParams(layout, change.key)
+    const table = this.link.table(layout.name)
+    const adds = change.adds.map(([column, by]) => ({
+      query: `UPDATE ${table} SET ${quoted(values[column]!.cql)}[?] = ? ${where} ${condition.query}`,
+      params: [commit, by, ...key, ...condition.params],
+    }))
+    if (set.length === 0) return adds
+    const query = `UPDATE ${table}${ttl} SET ${set.map(({ name, sql }) => `${quoted(name)} = ${sql}`).join(', ')} ${where} ${condition.query}`
+    return [{ query, params: [...set.flatMap(({ params }) => params), ...key, ...condition.params] }, ...adds]
+  }
+
+  #receipt(group: Group, layout: DictLayout, key: Key): Statement {
+    const columns = partitionColumns(layout)
+    const where = columns.map((name) => `${quoted(name)} = ?`).join(' AND ')
+    return {
+      query: `UPDATE ${this.link.table(layout.name)} USING TTL ${this.receiptsKeptS} SET "~receipts" = "~receipts" + ? WHERE ${where}`,
+      params: [new Set([receiptOf(group, layout, key)]), ...this.forms.keyParams(layout, key).slice(0, columns.length)],
+    }
+  }
+}
+
+/**
+ * A commit id may stand for several groups, one in each domain; the domains of a dict in a shared table, which are by first key, have one
+ * partition: so their receipts must differ.
+ */
+function receiptOf({ commit }: Group, { place, table }: DictLayout, key: Key): string {
+  if (place === undefined) return commit
+  const hash = createHash('sha256').update(`${commit} ${encodeKeyText({ keys: table.keys.slice(0, 1) }, key.slice(0, 1))}`)
+  return hash.digest('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5')
+}
+
+/** What becomes of one row. */
+class Change {
+  readonly at: bigint | null
+  readonly gone: bigint | null
+  readonly adds: [number, bigint][] = []
+  written: { readonly set: Extract<Op, { do: 'row' }>['set']; readonly atMicros: bigint; readonly endsCounters: boolean } | undefined
+
+  constructor(
+    readonly key: Key,
+    before: Row | undefined,
+  ) {
+    this.at = (before?.['~at'] as bigint | null | undefined) ?? null
+    this.gone = (before?.['~gone'] as bigint | null | undefined) ?? null
+  }
+
+  write({ set, expect }: Extract<Op, { do: 'row' }>, atMicros: bigint): void {
+    const last = this.at ?? this.gone ?? -1n
+    // A checked write happens whatever the clocks say, and must be told from the one it replaces.
+    const time = expect !== undefined && last >= atMicros ? last + 1n : atMicros
+    const isLate = expect === undefined && (last > time || (last === time && this.at !== null && set === null))
+    if (isLate) return
+    this.written = { set, atMicros: time, endsCounters: set === null || (this.written?.endsCounters ?? false) }
+  }
+}
+
+function conflictIn(
+  layout: DictLayout,
+  ops: readonly RowOp[],
+  rows: ReadonlyMap<string, Row | undefined>,
+  forms: RowForms,
+): Error | undefined {
+  for (const op of ops) {
+    if (op.do !== 'row' || op.expect === undefined) continue
+    const row = rows.get(encodeKeyText(layout.table, op.key))
+    const stored: StoredRow | undefined = row && forms.rowFrom(layout, row)
+    const found = stored?.atMicros ?? null
+    if (found !== op.expect)
+      return new ConflictError(`A row of table ${op.table} changed since it was read.`, {
+        table: op.table,
+        key: op.key,
+        expected: op.expect,
+        found,
+      })
+  }
+  return undefined
+}
+
+/** One share for each counter of a row, since it is known by the commit. */
+function summed(layout: DictLayout, ops: readonly RowOp[]): readonly { readonly key: Key; readonly column: number; readonly by: bigint }[] {
+  const sums = new Map<string, { key: Key; column: number; by: bigint }>()
+  for (const op of ops) {
+    if (op.do !== 'add') continue
+    const name = `${op.column} ${encodeKeyText(layout.table, op.key)}`
+    const sum = sums.get(name)
+    if (sum) sum.by = BigInt.asIntN(64, sum.by + op.by)
+    else sums.set(name, { key: op.key, column: op.column, by: op.by })
+  }
+  return [...sums.values()]
+}
+
+const partitionName = ({ table, place }: DictLayout, key: Key): string =>
+  place === undefined
+    ? `${table.id} ${encodeKeyText({ keys: table.keys.slice(0, table.partition) }, key.slice(0, table.partition))}`
+    : table.id
+
+const busy = ({ table }: DictLayout, url: string): Error =>
+  new UnavailableError(`${url}: so many change table ${table.id} that this change does not get its turn`, { retryable: true })

@@ -1,0 +1,144 @@
+/**
+ * Tables are made at first use, by one creator that a compare-and-set chooses, and used once every node knows them. Several creators
+ * through several nodes were seen to lose acknowledged rows: two tables stand for a moment, and one of them is thrown away.
+ */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { UnavailableError } from '../../src/errors.js'
+import type { CassandraLink } from './cassandra-link.js'
+
+/** How long a creator that died keeps others waiting; its turn is worth far more than any change of the schema takes. */
+const TURN_S = 30
+/** How long a change of the schema that can be seen may still not be in use. */
+const SETTLE_MS = 2_000
+const LOOK_AGAIN_MS = 20
+const LOCKS = 'insitu_schema_turns'
+
+export interface Wanted {
+  readonly table: string
+  /** Column definitions and the rest behind the table's name. */
+  readonly create: string
+  /** Columns that are added where they are missing: name, and what follows it. */
+  readonly columns?: ReadonlyMap<string, string>
+}
+
+export class SchemaKeeper {
+  /** Tables that this process has seen whole, with their columns. */
+  readonly #seen = new Map<string, Set<string>>()
+  readonly #underWay = new Map<string, Promise<void>>()
+
+  constructor(readonly link: CassandraLink) {}
+
+  /** Tables that the store itself needs. Before they stand there is nobody to choose a creator: one node takes them from everybody. */
+  async makeOwn(tables: Readonly<Record<string, string>>): Promise<void> {
+    const all = { [LOCKS]: 'name text PRIMARY KEY, holder uuid', ...tables }
+    const standing = await this.#standing()
+    const missing = Object.entries(all).filter(([name]) => !standing.has(name))
+    for (const [name, create] of missing) await this.link.define(`CREATE TABLE IF NOT EXISTS ${this.link.table(name)} (${create})`)
+    if (missing.length === 0) await this.link.agreed()
+  }
+
+  async #standing(): Promise<ReadonlySet<string>> {
+    const rows = await this.link.all('SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?', [this.link.config.keyspace])
+    return new Set(rows.map((row) => row.table_name as string))
+  }
+
+  forget(table: string): void {
+    this.#seen.delete(table)
+  }
+
+  /** Resolves when the table stands with these columns on every node. */
+  async ensure(wanted: Wanted): Promise<void> {
+    const before = this.#underWay.get(wanted.table)
+    if (before) await before.catch(() => {})
+    if (this.#isSeen(wanted)) return
+    const work = this.#ensure(wanted)
+    this.#underWay.set(wanted.table, work)
+    try {
+      await work
+    } finally {
+      if (this.#underWay.get(wanted.table) === work) this.#underWay.delete(wanted.table)
+    }
+  }
+
+  #isSeen({ table, columns }: Wanted): boolean {
+    const seen = this.#seen.get(table)
+    if (!seen) return false
+    for (const name of columns?.keys() ?? []) if (!seen.has(name)) return false
+    return true
+  }
+
+  async #ensure(wanted: Wanted): Promise<void> {
+    const endMs = Date.now() + TURN_S * 1000 + this.link.config.patienceMs
+    let seenMs: number | undefined
+    for (; ; await delay(LOOK_AGAIN_MS)) {
+      if (await this.#look(wanted)) {
+        // A server shows a change a moment before it uses it: so whoever makes it must have ended, or died.
+        seenMs ??= Date.now()
+        if ((await this.#isFree(wanted.table)) || Date.now() - seenMs > SETTLE_MS) return this.#use(wanted)
+      } else if (await this.#inTurn(wanted.table, () => this.#make(wanted))) return
+      if (Date.now() > endMs)
+        throw new UnavailableError(`${this.link.config.url}: table ${wanted.table} is not made; somebody holds its turn in ${LOCKS}`, {
+          code: 'ERR_SCHEMA_AGREEMENT',
+          retryable: true,
+        })
+    }
+  }
+
+  /** Whether all is there, at one node. */
+  async #look({ table, columns }: Wanted): Promise<boolean> {
+    const found = await this.columns(table)
+    return found.size > 0 && [...(columns?.keys() ?? [])].every((name) => found.has(name))
+  }
+
+  async #use({ table, columns }: Wanted): Promise<void> {
+    await this.link.agreed()
+    const seen = this.#seen.get(table) ?? new Set()
+    for (const name of columns?.keys() ?? []) seen.add(name)
+    this.#seen.set(table, seen)
+  }
+
+  async #isFree(name: string): Promise<boolean> {
+    const query = `SELECT holder FROM ${this.link.table(LOCKS)} WHERE name = ?`
+    return (await this.link.all(query, [name], { consistency: 'serial' })).length === 0
+  }
+
+  /** The columns of a table and their types; none when there is no such table. */
+  async columns(table: string): Promise<ReadonlyMap<string, string>> {
+    const query = 'SELECT column_name, type FROM system_schema.columns WHERE keyspace_name = ? AND table_name = ?'
+    const rows = await this.link.all(query, [this.link.config.keyspace, table])
+    return new Map(rows.map((row) => [row.column_name as string, row.type as string]))
+  }
+
+  async #make(wanted: Wanted): Promise<void> {
+    const { table, create, columns } = wanted
+    const name = this.link.table(table)
+    if ((await this.columns(table)).size === 0) await this.link.define(`CREATE TABLE IF NOT EXISTS ${name} (${create}`)
+    const found = await this.columns(table)
+    const added = [...(columns ?? [])].filter(([column]) => !found.has(column)).map(([, definition]) => definition)
+    if (added.length > 0) await this.link.define(`ALTER TABLE ${name} ADD IF NOT EXISTS (${added.join(', ')})`)
+    await this.#use(wanted)
+  }
+
+  /** Does something while nobody else does; false when somebody else has the turn, or may have it. */
+  async #inTurn(name: string, work: () => Promise<void>): Promise<boolean> {
+    const holder = randomUUID()
+    const table = this.link.table(LOCKS)
+    const take = { query: `INSERT INTO ${table} (name, holder) VALUES (?, ?) IF NOT EXISTS USING TTL ${TURN_S}`, params: [name, holder] }
+    const give = { query: `DELETE FROM ${table} WHERE name = ? IF holder = ?`, params: [name, holder] }
+    if (!((await this.link.cas([take])) ?? (await this.#holds(name, holder)))) return false
+    try {
+      await work()
+      return true
+    } finally {
+      await this.link.cas([give])
+    }
+  }
+
+  /** After a compare-and-set of unknown outcome. */
+  async #holds(name: string, holder: string): Promise<boolean> {
+    const query = `SELECT holder FROM ${this.link.table(LOCKS)} WHERE name = ?`
+    const [row] = await this.link.all(query, [name], { consistency: 'serial' })
+    return String(row?.holder) === holder
+  }
+}

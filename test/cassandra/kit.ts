@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto'
+import { createBackend, dropKeyspace, makeKeyspace } from '../../backends/cassandra/index.js'
+import type { Backend } from '../../src/backend.js'
+import { type CassandraSite, cassandraSite, whyNoCassandra } from '../servers/cassandra.js'
+import { notRun } from '../tools/not-run.js'
+
+/** Files of this folder run in one process, and share a server. */
+let shared: Promise<CassandraSite> | undefined
+
+after(async function () {
+  this.timeout(60_000)
+  await (await shared?.catch(() => undefined))?.stop()
+})
+
+/** The server of the suite, started at its first use. In a hook: without one the suite is not run. */
+export function siteFor(context: Mocha.Context): Promise<CassandraSite> {
+  context.timeout(600_000)
+  const why = whyNoCassandra()
+  if (why !== undefined) notRun(context, why)
+  shared ??= cassandraSite()
+  return shared
+}
+
+export const urlOf = ({ contactPoints, port, dataCentre }: CassandraSite, keyspace: string): string =>
+  `cassandra://${contactPoints.join(',')}:${port}/${keyspace}?dc=${dataCentre}`
+
+/** A keyspace of its own for a suite. */
+export class Keyspace {
+  private constructor(readonly url: string) {}
+
+  static async on(site: CassandraSite, copies = 1): Promise<Keyspace> {
+    const keyspace = new Keyspace(urlOf(site, `test_${randomBytes(5).toString('hex')}`))
+    await makeKeyspace(keyspace.url, copies)
+    return keyspace
+  }
+
+  get name(): string {
+    return new URL(this.url).pathname.slice(1)
+  }
+
+  backend(query = ''): Backend {
+    return createBackend(`${this.url}${query}`)
+  }
+
+  async open(query = ''): Promise<Backend> {
+    const backend = this.backend(query)
+    await backend.open()
+    return backend
+  }
+
+  drop(): Promise<void> {
+    return dropKeyspace(this.url)
+  }
+}
+
+/** What `run` fails with. */
+export async function failureOf(run: () => Promise<unknown>): Promise<Error & Record<string, unknown>> {
+  try {
+    await run()
+  } catch (error) {
+    return error as Error & Record<string, unknown>
+  }
+  throw new Error('nothing was thrown')
+}
