@@ -189,7 +189,7 @@ export class Store {
   /** Staged rows name no store: the one that has their table. */
   async #backendOfTable(id: TableId): Promise<Backend> {
     if (await this.backend.table(id)) return this.backend
-    for (const { backend, closed } of openStores()) if (!closed && (await backend.table(id))) return backend
+    for (const other of openStores()) if (await holdsTable(other, id)) return other.backend
     throw new UnavailableError(
       `table ${id} has rows to be finished, and lies in no store that this program has open: connect() to it first`,
       {
@@ -225,6 +225,16 @@ export class Store {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+}
+
+/** A store may be closed while it is asked: then it is none of the open ones. */
+async function holdsTable(store: Store, id: TableId): Promise<boolean> {
+  try {
+    return !store.closed && (await store.backend.table(id)) !== undefined
+  } catch (error) {
+    if (store.closed) return false
+    throw error
   }
 }
 

@@ -15,7 +15,6 @@ export type Records = Database<Uint8Array, Uint8Array>
 type Root = RootDatabase<Uint8Array, Uint8Array> & {
   /** fdatasync in a thread of the pool. */
   sync(done: (error?: Error) => void): void
-  ensureReadTxn(): void
   readonly env: { stat(): { readonly pageSize: number }; info(): { readonly lastPageNumber: number; readonly lastTxnId: number } }
 }
 

@@ -13,15 +13,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RootDatabase } from 'lmdb'
 import { UnavailableError } from '../../src/errors.js'
 
-export interface Lockable extends Pick<RootDatabase, 'transactionSync' | 'getWriteTxnId' | 'resetReadTxn' | 'close'> {
-  /** Begins to read, if that has not begun. */
-  ensureReadTxn(): void
+export interface Lockable extends Pick<RootDatabase, 'transactionSync' | 'getWriteTxnId' | 'resetReadTxn' | 'getBinaryFast' | 'close'> {
   readonly env: { info(): { readonly lastTxnId: number } }
 }
 
 /** Where the number stands in the lock file, after LMDB's mark and the format; 64 bits in the machine's order. */
 const NEWEST_AT = 8
 const NEWEST_BYTES = 8
+/** No database has this name. */
+const NO_KEY = Buffer.from('?')
 /** A commit that another process is in the middle of looks like a number that went back, for as long as it takes to write it. */
 const LOOKS = 3
 
@@ -59,7 +59,7 @@ export class Transactions {
     for (let isCurrent = this.#knowsNewest(); ; isCurrent = true) {
       if (!isCurrent) this.write(() => {})
       this.#root.resetReadTxn()
-      this.#root.ensureReadTxn()
+      this.#root.getBinaryFast(NO_KEY) // begins to read, which lmdb-js puts off until somebody does
       if (this.#knowsNewest()) return
       this.write(() => {})
     }

@@ -390,7 +390,7 @@ export const dict: readonly Case[] = [
     ])
   }),
 
-  law('I60', 'a collection saves its own rows, and nothing else of its owner', async (ctx) => {
+  law('I171', 'a collection saves its own rows, and nothing else of its owner', async (ctx) => {
     const o = new Counts()
     await refused(ValidationError, () => o.counts.save())
     await o.makePersistent()
