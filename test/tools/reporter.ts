@@ -14,6 +14,8 @@ export const closingLine = ({ passed, failed, skipped }: Counts): string => `${p
 /** What the runner (test.ts) hears: it prints the closing line after this process has ended, so that nothing can follow it. */
 export interface CountsMessage {
   readonly insituCounts: Counts
+  /** One text per failure, title and stack: they are told once more before the closing line, where whoever reads only the end finds them. */
+  readonly failures: readonly string[]
   /** True once the last test is over. */
   readonly ended: boolean
 }
@@ -21,6 +23,7 @@ export interface CountsMessage {
 /** One line per suite, every failure and every skip with its reason, then the closing line. */
 export class ShortReporter extends Mocha.reporters.Base {
   private readonly counts = { passed: 0, failed: 0, skipped: 0 }
+  private readonly told: string[] = []
   private readonly perSuite = new Map<Mocha.Suite, { passed: number; ms: number }>()
 
   constructor(runner: Mocha.Runner, options?: Mocha.MochaOptions) {
@@ -45,6 +48,7 @@ export class ShortReporter extends Mocha.reporters.Base {
 
   private onFailed(test: Mocha.Test, error: unknown): void {
     this.counts.failed++
+    this.told.push(`${test.fullTitle()}\n${String((error instanceof Error && error.stack) || error).slice(0, FAILURE_MAX)}`)
     say(`${pc.red('failed')}   ${test.fullTitle()}: ${firstLine(error)}`)
   }
 
@@ -59,16 +63,19 @@ export class ShortReporter extends Mocha.reporters.Base {
   }
 
   private onEnded(): void {
+    if (process.connected) return this.tell(true)
     if (this.failures.length > 0) Mocha.reporters.Base.list(this.failures)
-    if (process.connected) this.tell(true)
-    else say(closingLine(this.counts))
+    say(closingLine(this.counts))
   }
 
   private tell(ended: boolean): void {
-    const message: CountsMessage = { insituCounts: { ...this.counts }, ended }
+    const message: CountsMessage = { insituCounts: { ...this.counts }, failures: this.told, ended }
     if (process.connected) process.send?.(message)
   }
 }
+
+/** Characters of one failure's text that are told: a difference of two large values must not bury the rest. */
+const FAILURE_MAX = 4000
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split('\n', 1)[0] ?? ''

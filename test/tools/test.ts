@@ -20,6 +20,9 @@ const endMs = performance.now() + LIMIT_MS
 /** Interrupted, or out of time: no further process is started. */
 let isOver = false
 
+/** Every failure of the run, in the words of its process. */
+const failures: string[] = []
+
 /** Runs some files in one process. What keeps it from ending well counts as one more failure. */
 function run(files: readonly string[], options: readonly string[]): Promise<Counts> {
   const mocha = join(root, 'node_modules/mocha/bin/mocha.js')
@@ -28,6 +31,7 @@ function run(files: readonly string[], options: readonly string[]): Promise<Coun
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
+  let told: readonly string[] = []
   let counts: Counts = { passed: 0, failed: 0, skipped: 0 }
   let stopped: string | undefined
   let linger: NodeJS.Timeout | undefined
@@ -43,6 +47,7 @@ function run(files: readonly string[], options: readonly string[]): Promise<Coun
   const limit = setTimeout(() => stopAll(`the tests took longer than ${LIMIT_MS / 60_000} minutes`), Math.max(0, endMs - performance.now()))
   child.on('message', (message: CountsMessage) => {
     counts = message.insituCounts
+    told = message.failures
     if (message.ended)
       linger = setTimeout(() => stop(`something kept the process alive ${LINGER_MS / 1000} s after the last test`), LINGER_MS)
   })
@@ -53,7 +58,9 @@ function run(files: readonly string[], options: readonly string[]): Promise<Coun
       clearTimeout(linger)
       process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
       const broken = stopped ?? whyBroken(code, signal, counts)
-      if (broken !== undefined) process.stdout.write(`failed   ${relative(root, dirname(files[0] ?? ''))}: ${broken}\n`)
+      const folder = relative(root, dirname(files[0] ?? ''))
+      if (broken !== undefined) process.stdout.write(`failed   ${folder}: ${broken}\n`)
+      failures.push(...told, ...(broken === undefined ? [] : [`${folder}: ${broken}`]))
       resolve(broken === undefined ? counts : { ...counts, failed: counts.failed + 1 })
     })
   })
@@ -81,5 +88,8 @@ const options = args.filter((arg) => !named.includes(arg))
 let total: Counts = { passed: 0, failed: 0, skipped: 0 }
 for (const files of named.length > 0 ? [named] : byFolder(compiledTests('test', areLong)))
   if (!isOver) total = sum(total, await run(files, options))
+failures.forEach((failure, at) => {
+  process.stdout.write(`\nfailure ${at + 1} of ${failures.length}: ${failure}\n`)
+})
 process.stdout.write(`${closingLine(total)}\n`)
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0
