@@ -34,8 +34,10 @@ function nextUuid(): string {
     sequence = (sequence + 1) | 0
     if (sequence === 0) lastMs++
   }
-  return v7({ random, msecs: lastMs, seq: sequence })
+  return readUuid(v7({ random, msecs: lastMs, seq: sequence }, made), 0)
 }
+
+const made = new Uint8Array(16)
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
@@ -63,10 +65,18 @@ export function writeUuid(into: Uint8Array, offset: number, id: string): void {
 
 const nibble = (code: number): number => (code <= 57 ? code - 48 : code - 87)
 
-const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
+const DIGITS = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
+const DASH = 0x2d
 
 /** The text form of the uuid at `offset`. */
 export function readUuid(from: Uint8Array, offset: number): string {
-  const h = (i: number): string => HEX[from[offset + i]!]!
-  return `${h(0)}${h(1)}${h(2)}${h(3)}-${h(4)}${h(5)}-${h(6)}${h(7)}-${h(8)}${h(9)}-${h(10)}${h(11)}${h(12)}${h(13)}${h(14)}${h(15)}`
+  const h = (i: number): number => DIGITS[from[offset + i]! >> 4]!
+  const l = (i: number): number => DIGITS[from[offset + i]! & 15]!
+  // One call: pieces put together would be a tree of twenty strings, five times the time and ten times the memory.
+  // biome-ignore format: as the text is grouped
+  return String.fromCharCode(
+    h(0), l(0), h(1), l(1), h(2), l(2), h(3), l(3), DASH,
+    h(4), l(4), h(5), l(5), DASH, h(6), l(6), h(7), l(7), DASH, h(8), l(8), h(9), l(9), DASH,
+    h(10), l(10), h(11), l(11), h(12), l(12), h(13), l(13), h(14), l(14), h(15), l(15),
+  )
 }

@@ -105,12 +105,13 @@ class Plan {
     requireObject(found, op.ref, op.expect, this.#commit)
     const next = changed(found, op, this.#commit)
     this.revisions.push(next.stamp!.revision)
-    this.writes.push(() => this.#space.setObject(op.ref.id, next, !found))
+    this.writes.push(() => this.#space.setObject(op.ref.id, next, found))
   }
 
   #remove(op: Do<'remove'>): void {
-    requireObject(this.#space.object(op.ref.id), op.ref, op.expect, this.#commit)
-    this.writes.push(() => this.#space.setObject(op.ref.id, undefined))
+    const found = this.#space.object(op.ref.id)
+    requireObject(found, op.ref, op.expect, this.#commit)
+    this.writes.push(() => this.#space.setObject(op.ref.id, undefined, found))
   }
 
   #name(op: Do<'name'>): void {
@@ -177,7 +178,7 @@ class Plan {
     const found = this.#space.object(ref.id)
     if (found?.intent?.commit === intent.commit) return
     requireObject(found, ref, expect, intent.commit)
-    this.writes.push(() => this.#space.setObject(ref.id, { ...(found ?? nothingAt(ref)), intent }))
+    this.writes.push(() => this.#space.setObject(ref.id, { ...(found ?? nothingAt(ref)), intent }, found))
   }
 
   #reserveAlias({ expect, intent }: Do<'reserve'>, alias: string): void {
@@ -192,7 +193,7 @@ class Plan {
     if (found?.intent?.commit !== commit) return
     let next: ObjectRecord | undefined = found.stamp ? { ...found, intent: undefined } : undefined
     if (take) for (const redo of found.intent.redo) next = redone(next, redo, commit)
-    this.writes.push(() => this.#space.setObject(ref.id, next))
+    this.writes.push(() => this.#space.setObject(ref.id, next, found))
   }
 
   #settleAlias({ commit, take }: Do<'settle'>, alias: string): void {

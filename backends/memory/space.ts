@@ -46,8 +46,8 @@ export interface Space {
   mark(home: Id, key: string): Mark | undefined
 
   keepReceipt(commit: CommitId, revisions: readonly number[]): void
-  /** `isNew`: nothing stood there before. */
-  setObject(id: Id, record: ObjectRecord | undefined, isNew?: boolean): void
+  /** `before`: what `object` gives for it. */
+  setObject(id: Id, record: ObjectRecord | undefined, before: ObjectRecord | undefined): void
   setAlias(alias: string, record: AliasRecord | undefined): void
   setRow(table: Table, key: Uint8Array, record: RowRecord): void
   setMark(home: Id, key: string, mark: Mark | undefined): void
@@ -56,8 +56,12 @@ export interface Space {
 
 /** Cells as one flat list, name after value: nothing but the list is allocated on the way. */
 export function encodeCells(cells: Cells): Uint8Array {
-  const flat: (string | Cell)[] = []
-  for (const [name, cell] of cells) flat.push(name, cell)
+  const flat = new Array<string | Cell>(cells.size * 2)
+  let at = 0
+  for (const [name, cell] of cells) {
+    flat[at++] = name
+    flat[at++] = cell
+  }
   return encodeWire(flat)
 }
 

@@ -130,17 +130,15 @@ export class NvramSpace implements Space {
     return { record: recordOf(open, this.#refOf(id, open), NOTHING), bytes: size }
   }
 
-  setObject(id: Id, record: ObjectRecord | undefined, isNew = false): void {
+  setObject(id: Id, record: ObjectRecord | undefined, before: ObjectRecord | undefined): void {
     const key = idKey(id)
-    const before = isNew ? undefined : this.#open(id, key)
-    const numberBefore = before?.stamp ? before.classNumber : undefined
-    const number = record && this.#numberOf(record.ref.classId)
-    const numberNow = record?.stamp ? number : undefined
-    if (record) this.#putObject(key, sealObject(key, record, number!))
+    const classBefore = before?.stamp ? before.ref.classId : undefined
+    const classNow = record?.stamp ? record.ref.classId : undefined
+    if (record) this.#putObject(key, sealObject(key, record, this.#numberOf(record.ref.classId)))
     else this.remove(this.#env.objects, key)
-    if (numberBefore === numberNow) return
-    if (numberBefore !== undefined) this.remove(this.#env.objectsByClass, classObjectKey(numberBefore, id))
-    if (numberNow !== undefined) this.put(this.#env.objectsByClass, classObjectKey(numberNow, id), PRESENT)
+    if (classBefore === classNow) return
+    if (classBefore !== undefined) this.remove(this.#env.objectsByClass, classObjectKey(this.#numberOf(classBefore), id))
+    if (classNow !== undefined) this.put(this.#env.objectsByClass, classObjectKey(this.#numberOf(classNow), id), PRESENT)
   }
 
   #putObject(key: Uint8Array, sealed: Uint8Array): void {

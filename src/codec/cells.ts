@@ -28,13 +28,13 @@ const WHOLE_BYTES_MAX = 64
 /** A text is kept by the object itself: to keep it here too takes no memory, until it changes, and no time. */
 const WHOLE_TEXT_MAX = 1024
 
-/** The first letter keeps kinds apart: text never looks like a date or a digest. */
+/** What is no text begins with a NUL and a letter for its kind, so that no text looks like a date or a digest. */
 export function fingerprint(cell: Cell): Fingerprint {
   switch (typeof cell) {
     case 'string':
-      return cell.length <= WHOLE_TEXT_MAX ? `s${cell}` : `S${digest(cell.isWellFormed() ? cell : Buffer.from(cell, 'utf16le'))}`
+      return cell.length <= WHOLE_TEXT_MAX ? wholeText(cell) : `\0S${digest(cell.isWellFormed() ? cell : Buffer.from(cell, 'utf16le'))}`
     case 'number':
-      return Number.isNaN(cell) || Object.is(cell, -0) ? `n${Object.is(cell, -0) ? '-0' : 'NaN'}` : cell
+      return Number.isNaN(cell) || Object.is(cell, -0) ? `\0n${Object.is(cell, -0) ? '-0' : 'NaN'}` : cell
     case 'object':
       return cell === null ? null : fingerprintOfObject(cell)
     default:
@@ -42,12 +42,14 @@ export function fingerprint(cell: Cell): Fingerprint {
   }
 }
 
+const wholeText = (text: string): string => (text.charCodeAt(0) === 0 ? `\0s${text}` : text)
+
 function fingerprintOfObject(cell: Date | Uint8Array | Ref | Packed | readonly Cell[]): string {
-  if (cell instanceof Packed) return `p${bytesMark(cell.bytes)}`
-  if (cell instanceof Ref) return `r${cell.id} ${cell.classId}`
-  if (cell instanceof Date) return `d${cell.getTime()}`
-  if (cell instanceof Uint8Array) return `b${bytesMark(cell)}`
-  return `l${bytesMark(encodeWire(cell))}`
+  if (cell instanceof Packed) return `\0p${bytesMark(cell.bytes)}`
+  if (cell instanceof Ref) return `\0r${cell.id} ${cell.classId}`
+  if (cell instanceof Date) return `\0d${cell.getTime()}`
+  if (cell instanceof Uint8Array) return `\0b${bytesMark(cell)}`
+  return `\0l${bytesMark(encodeWire(cell))}`
 }
 
 /** The length first, so that short bytes taken whole never equal a digest. */

@@ -19,19 +19,16 @@ import { decodeWire, encodeWireAs } from './wire.js'
 export { collectionsIn, type Fingerprint, fingerprint, refsIn, sameCell } from './cells.js'
 export type { CollectionCell, DecodeContext, EncodeContext, NestedClass } from './contexts.js'
 
-/** The cells of an object's fields. What cannot be stored is a ValidationError whose `path` says where it is. */
-export const encodeFields = (fields: ReadonlyMap<string, unknown>, context: EncodeContext): Map<string, Cell> =>
-  nativeCells(fields) ?? withStackGuard('store', () => encodeAll(fields, context))
+/**
+ * The cells of an object's fields, which may be the same map. What cannot be stored is a ValidationError whose `path` says where it is.
+ */
+export const encodeFields = (fields: Map<string, unknown>, context: EncodeContext): Map<string, Cell> =>
+  areNative(fields) ? fields : withStackGuard('store', () => encodeAll(fields, context))
 
-/** The cells of fields that all have native ones, as those of most objects. */
-function nativeCells(fields: ReadonlyMap<string, unknown>): Map<string, Cell> | undefined {
-  const cells = new Map<string, Cell>()
-  for (const [name, value] of fields) {
-    const cell = nativeCell(value)
-    if (cell === undefined) return undefined
-    cells.set(name, cell)
-  }
-  return cells
+/** Whether all fields have native cells, as those of most objects: each is its own. */
+function areNative(fields: Map<string, unknown>): fields is Map<string, Cell> {
+  for (const value of fields.values()) if (nativeCell(value) === undefined) return false
+  return true
 }
 
 function encodeAll(fields: ReadonlyMap<string, unknown>, context: EncodeContext): Map<string, Cell> {

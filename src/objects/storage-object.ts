@@ -3,6 +3,7 @@ import type { Constructor } from '../classes/class-locator.js'
 import { setRootClass } from '../classes/class-registry.js'
 import type { Host, Id } from '../ids.js'
 import { currentUnit, unitIfOpen } from '../unit/context.js'
+import type { UnitOfWork } from '../unit/unit-of-work.js'
 import { guardOf } from './handle.js'
 import { ObjectState } from './object-state.js'
 
@@ -84,8 +85,12 @@ export abstract class StorageObject {
    * Made persistent again with a further alias, it gains that alias.
    * @throws AliasTakenError; ValidationError naming the path of a field that cannot be stored. Nothing is stored then.
    */
-  async makePersistent(alias?: string, options: PersistOptions = {}): Promise<this> {
-    const unit = unitIfOpen() ?? (await currentUnit())
+  makePersistent(alias?: string, options: PersistOptions = {}): Promise<this> {
+    const unit = unitIfOpen()
+    return unit ? this.#persistIn(unit, alias, options) : currentUnit().then((opened) => this.#persistIn(opened, alias, options))
+  }
+
+  #persistIn(unit: UnitOfWork, alias: string | undefined, options: PersistOptions): Promise<this> {
     if (options.host !== undefined && !this.#state.ref) this.#state.host = options.host as Host
     return unit.makePersistent(this.#state, alias, options.ifExists ?? 'error') as Promise<this>
   }
@@ -99,9 +104,9 @@ export abstract class StorageObject {
    * Stores what changed since load or last save, with the buffered rows of owned collections, if nobody else changed it meanwhile.
    * @throws ConflictError carrying both stamps; `update` retries for you.
    */
-  async save(): Promise<void> {
-    const unit = unitIfOpen() ?? (await currentUnit())
-    return unit.unitFor(this.#state).save(this.#state)
+  save(): Promise<void> {
+    const unit = unitIfOpen()
+    return unit ? unit.unitFor(this.#state).save(this.#state) : this.#unit().then((its) => its.save(this.#state))
   }
 
   /** Same as `save`. */
@@ -159,7 +164,7 @@ export abstract class StorageObject {
     return (await this.#unit()).newReplica(this.#state, host)
   }
 
-  async #unit(): Promise<import('../unit/unit-of-work.js').UnitOfWork> {
+  async #unit(): Promise<UnitOfWork> {
     const current = await currentUnit()
     return current.unitFor(this.#state)
   }

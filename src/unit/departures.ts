@@ -13,6 +13,8 @@ export interface Departure {
   landed(receipt: Receipt, atMicros: bigint): void
   /** `commit`: of the unit, if it was sent. */
   failed(commit: CommitId | undefined): void
+  /** It is on its way no more, whatever became of it. */
+  ended(): void
 }
 
 /** Sends units, and keeps those of which nobody can say whether they were committed until somebody can. */
@@ -52,18 +54,18 @@ export class Departures {
 
   /** Sends a unit and does what follows from its end. After an UnknownOutcomeError nothing has followed yet. */
   async depart(departure: Departure): Promise<void> {
-    const { tables, ops, landed, failed } = departure
+    const { tables, ops } = departure
     let unit = this.#units.get(departure)
     try {
       for (const table of tables) await this.#store.backend.define(table)
       unit ??= this.#store.unitNow(ops) ?? (await this.#store.unitOf(ops))
-      landed(await this.#store.send(unit), timeOf(unit))
+      departure.landed(await this.#store.send(unit), timeOf(unit))
       this.#units.delete(departure)
     } catch (error) {
       if (error instanceof UnknownOutcomeError && unit) this.#units.set(departure, unit)
       else {
         this.#units.delete(departure)
-        failed(unit?.commit)
+        departure.failed(unit?.commit)
       }
       throw error
     }

@@ -22,12 +22,13 @@ export class Joint {
   #bytes = 0
   /** Whether all are stored; false when each must go alone. Rejects when the store does not answer. */
   readonly sent: Promise<boolean>
-  /** After `sent`: resolves when what was stored has the level that the store waits for. */
-  reached: Promise<void> | undefined
+  /** As `sent`, with the level that the store waits for. */
+  readonly reached: Promise<boolean>
 
   constructor(route: JointRoute) {
     this.#route = route
     this.sent = Promise.resolve().then(() => this.#leave())
+    this.reached = this.sent.then((isStored) => (isStored ? this.#reach() : false))
   }
 
   get isFull(): boolean {
@@ -44,10 +45,23 @@ export class Joint {
 
   async #leave(): Promise<boolean> {
     this.#route.left(this)
-    const [only, ...others] = this.#members
-    if (others.length > 0) return this.#send()
-    await this.#route.depart(only!)
-    this.reached = this.#route.store.reached()
+    let isRefused = false
+    try {
+      isRefused = !(await this.#depart())
+      return !isRefused
+    } finally {
+      if (!isRefused) for (const one of this.#members) one.ended()
+    }
+  }
+
+  async #depart(): Promise<boolean> {
+    if (this.#members.length > 1) return this.#send()
+    await this.#route.depart(this.#members[0]!)
+    return true
+  }
+
+  async #reach(): Promise<true> {
+    await this.#route.store.reached()
     return true
   }
 
@@ -57,14 +71,14 @@ export class Joint {
     try {
       unit = store.unitNow(this.#ops) ?? (await store.unitOf(this.#ops))
       const receipt = await store.send(unit)
-      for (const one of this.#members) one.landed(receipt, timeOf(unit))
+      const atMicros = timeOf(unit)
+      for (const one of this.#members) one.landed(receipt, atMicros)
     } catch (error) {
       if (error instanceof UnknownOutcomeError && unit) for (const one of this.#members) this.#route.unsure(one, unit)
       else if (error instanceof UnavailableError) for (const one of this.#members) one.failed(unit?.commit)
       else return false
       throw error
     }
-    this.reached = store.reached()
     return true
   }
 }

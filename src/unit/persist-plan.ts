@@ -63,13 +63,15 @@ export class Plan {
   }
 
   get changed(): readonly ObjectPlan[] {
-    return this.objects.filter((o) => o.expect === 'absent' || o.set.size > 0 || o.unset.length > 0)
+    return this.objects.filter(isChanged)
   }
 
   ops(): Op[] {
     return this.changed.map(({ ref, set, unset, expect }) => ({ do: 'put', ref, set, unset, expect }))
   }
 }
+
+const isChanged = ({ expect, set, unset }: ObjectPlan): boolean => expect === 'absent' || set.size > 0 || unset.length > 0
 
 /** Plans `roots` and every volatile object that they reach. */
 export const planOf = (roots: readonly ObjectState[], store: Store): Plan => new Plan(store, roots)
@@ -86,10 +88,17 @@ function planObject(plan: Plan, state: ObjectState): void {
   plan.objects.push(objectPlan(state, ref, cells))
 }
 
-export function printsOf(cells: Cells): Map<string, Fingerprint> {
+/** Fingerprints of cells: the cells themselves, when none is larger than its fingerprint. */
+export function printsOf(cells: Cells): ReadonlyMap<string, Fingerprint> {
+  if (areTheirPrints(cells)) return cells
   const prints = new Map<string, Fingerprint>()
   for (const [name, cell] of cells) prints.set(name, fingerprint(cell))
   return prints
+}
+
+function areTheirPrints(cells: ReadonlyMap<string, Cell>): cells is ReadonlyMap<string, Cell & Fingerprint> {
+  for (const cell of cells.values()) if (cell !== fingerprint(cell)) return false
+  return true
 }
 
 /** Where a nested class has gained a field: its values as they came back, with the new defaults, count as what is stored. */
@@ -149,17 +158,26 @@ function refOf(state: ObjectState, { backend: { places } }: Store): Ref {
   return state.provisional
 }
 
+const NO_NAMES: readonly string[] = []
+
 /** What of an object's cells the store does not have yet. */
 function objectPlan(state: ObjectState, ref: Ref, cells: Cells): ObjectPlan {
   const { base, stamp } = state
   const prints = printsOf(cells)
-  if (base.size === 0) return { state, ref, set: cells, unset: [], expect: stamp ?? 'absent', prints }
-  const set = new Map<string, Cell>()
-  for (const [name, print] of prints) if (base.get(name) !== print || !base.has(name)) set.set(name, cells.get(name)!)
-  const unset: string[] = []
-  for (const name of base.keys()) if (!prints.has(name)) unset.push(name)
-  return { state, ref, set, unset, expect: stamp ?? 'absent', prints }
+  if (base.size === 0) return { state, ref, set: cells, unset: NO_NAMES, expect: stamp ?? 'absent', prints }
+  const set = changedCells(cells, prints, base)
+  let unset: string[] | undefined
+  for (const name of base.keys()) if (!prints.has(name)) (unset ??= []).push(name)
+  return { state, ref, set, unset: unset ?? NO_NAMES, expect: stamp ?? 'absent', prints }
 }
+
+function changedCells(cells: Cells, prints: ReadonlyMap<string, Fingerprint>, base: ReadonlyMap<string, Fingerprint>): Cells {
+  let set: Map<string, Cell> | undefined
+  for (const [name, print] of prints) if (base.get(name) !== print || !base.has(name)) (set ??= new Map()).set(name, cells.get(name)!)
+  return set ?? NO_CELLS
+}
+
+const NO_CELLS: Cells = new Map()
 
 /** How a collection stands in a field: its table, its owner (the object whose field first held it), its columns. */
 export interface DictCell {

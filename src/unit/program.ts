@@ -10,11 +10,13 @@ import type { StorageObject } from '../objects/storage-object.js'
 import { stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
 import { dropBelongings, removeWithNames } from './belongings.js'
-import { type Departure, Departures } from './departures.js'
+import { deleteReached } from './delete-reached.js'
+import { Departures } from './departures.js'
 import { Orphans } from './orphans.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { type ObjectPlan, type Plan, planOf } from './persist-plan.js'
-import { bindComingTable, bindTable, tableMade, tableOf, unbindOwned, unbindTable } from './table-binding.js'
+import { PlanDeparture, type Sender } from './plan-departure.js'
+import { bindComingTable, bindTable, tableOf, unbindOwned, unbindTable } from './table-binding.js'
 import { NO_ROWS, type TakenRows, takeRows } from './taken-rows.js'
 import { nameOf, notFound } from './unit-errors.js'
 import { type TableRows, UnitOfWork } from './unit-of-work.js'
@@ -22,6 +24,7 @@ import { Versions } from './versions.js'
 
 /** Rows that the main program buffers per table before they are sent by themselves. */
 const BUFFERED_ROWS_MAX = 4096
+const NOTHING_MORE = (): readonly Op[] => []
 
 /** The main program's unit of work: every save is a group of its own. */
 export class Program extends UnitOfWork {
@@ -33,14 +36,19 @@ export class Program extends UnitOfWork {
     detached: (stored) => this.detached(stored),
     isDirty: (state) => this.isDirty(state),
     take: (state, stored) => this.take(state, stored),
-    commitStates: (roots, extra, first) => this.#commitStates(roots, extra, first),
+    commitStates: (roots, extra, first) => this.#commitLater(roots, extra, undefined, first),
     unit: this,
   })
   #flushing: Promise<void> = Promise.resolve()
   #flushes = 0
   #flushError: unknown
 
-  async makePersistent(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
+  makePersistent(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
+    const isPlain = alias === undefined && !state.ref && !this.#departures.areUnsure
+    return isPlain ? this.#commitStates([state], NOTHING_MORE, state.instance) : this.#makePersistentAs(state, alias, ifExists)
+  }
+
+  async #makePersistentAs(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
     if (alias !== undefined) checkAlias(alias)
     if (this.#departures.areUnsure) await this.#departures.settle()
     if (state.ref) return this.#persistAgain(state, alias, ifExists)
@@ -48,8 +56,11 @@ export class Program extends UnitOfWork {
       const expect = alias === undefined ? null : await this.#aliasTarget(alias, ifExists)
       if (expect && ifExists === 'open') return this.#become(state, alias!, expect)
       try {
-        await this.#commitStates([state], (ref) => (alias === undefined ? [] : [{ do: 'name', alias, expect, to: ref }]))
-        return state.instance
+        return await this.#commitStates(
+          [state],
+          (ref) => (alias === undefined ? [] : [{ do: 'name', alias, expect, to: ref }]),
+          state.instance,
+        )
       } catch (error) {
         // Somebody took the name between looking and claiming: look again, unless that is the caller's error.
         if (!(error instanceof AliasTakenError) || ifExists === 'error' || attempt >= 100) throw error
@@ -106,13 +117,18 @@ export class Program extends UnitOfWork {
     return state.instance
   }
 
-  async save(state: ObjectState): Promise<void> {
+  save(state: ObjectState): Promise<void> {
+    const isPlain = state.ref && state.loaded && !this.#isUnsettled && !mergesFields(constructorOfInstance(state.instance))
+    return isPlain ? this.#commitStates([state], NOTHING_MORE, undefined) : this.#saveMerged(state)
+  }
+
+  async #saveMerged(state: ObjectState): Promise<void> {
     if (this.#isUnsettled) await this.#settled()
     this.persistentRef(state, 'save')
     if (!state.loaded) return
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#commitStates([state], () => [])
+        return await this.#commitStates([state], NOTHING_MORE, undefined)
       } catch (error) {
         if (!(error instanceof ConflictError) || attempt >= 10 || !mergesFields(constructorOfInstance(state.instance))) throw error
         if (!(await this.#rebase(state))) throw error
@@ -150,19 +166,7 @@ export class Program extends UnitOfWork {
     for (const rows of this.bufferedOf(state)) this.buffered.delete(rows.table.id)
     this.instances.delete(ref.id)
     state.becomeVolatile()
-    if (deep && stored) await this.#deleteReached(refsIn(stored.cells))
-  }
-
-  /** Deletes what nothing else refers to and no alias names. Looks at every object of the store: slow, and said so in the docs. */
-  async #deleteReached(reached: readonly Ref[]): Promise<void> {
-    const held = new Set<string>()
-    for await (const page of this.store.backend.objects({}))
-      for (const stored of await this.store.read(page))
-        for (const ref of stored ? refsIn(stored.cells) : []) if (ref.id !== stored!.ref.id) held.add(ref.id)
-    for (const ref of reached) {
-      if (held.has(ref.id)) continue
-      if ((await this.store.aliasesOf(ref)).length === 0) await this.deletePersistent(stateOf(this.instanceOf(ref)), true)
-    }
+    if (deep && stored) await deleteReached(this, refsIn(stored.cells))
   }
 
   async addAlias(state: ObjectState, alias: string): Promise<void> {
@@ -212,51 +216,63 @@ export class Program extends UnitOfWork {
 
   // ---- units on their way
 
-  /** Stores objects with what they newly reach and their buffered rows, as one unit; `extra` ops ride along. */
-  async #commitStates(roots: readonly ObjectState[], extra: (ref: Ref) => Op[], first?: (plan: Plan) => Promise<void>): Promise<void> {
+  /** Stores objects with what they newly reach and their buffered rows, as one unit; `extra` ops ride along. Gives `result` at the end. */
+  #commitStates<T>(roots: readonly ObjectState[], extra: (ref: Ref) => readonly Op[], result: T): Promise<T> {
+    try {
+      const plan = this.#planOf(roots)
+      return this.#isReady(plan) ? this.#leave(plan, extra, result) : this.#commitLater(roots, extra, result)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  /** As `#commitStates`, once nothing is on its way that it builds on, and after `first`. */
+  async #commitLater<T>(
+    roots: readonly ObjectState[],
+    extra: (ref: Ref) => readonly Op[],
+    result: T,
+    first?: (plan: Plan) => Promise<void>,
+  ): Promise<T> {
     let plan = this.#planOf(roots)
     while (!this.#isReady(plan)) {
       await this.#getReady(plan)
       plan = this.#planOf(roots)
     }
     if (first) await first(plan)
+    return this.#leave(plan, extra, result)
+  }
+
+  #leave<T>(plan: Plan, extra: (ref: Ref) => readonly Op[], result: T): Promise<T> {
     // From now on their rows are buffered here, so that none written meanwhile is lost.
     for (const { dict, table } of plan.tables) bindComingTable(dict, table, this)
     const rows = this.buffered.size === 0 ? NO_ROWS : this.#takeRowsOf(plan)
-    const ops = [...plan.ops(), ...extra(plan.objects[0]!.ref), ...rows.ops]
-    if (ops.length === 0) return
-    await this.#leave(plan, {
-      tables: plan.tables.map(({ table }) => table),
-      ops: withOwnerChecks(this.store.backend, ops, rows.tables),
-      landed: (receipt, atMicros) => {
-        for (const { dict } of plan.tables) tableMade(dict)
-        for (const object of plan.objects) this.#stored(object, receipt)
-        rows.landed(atMicros)
-      },
-      failed: (commit) => {
-        rows.failed()
-        for (const { state, expect } of plan.objects) if (commit && expect === 'absent') this.#orphans.note(state, commit)
-        for (const { dict, table } of plan.tables) this.#unbind(dict, table)
-      },
-    })
-  }
-
-  async #leave(plan: Plan, departure: Departure): Promise<void> {
+    const ops = plan.ops()
+    for (const op of extra(plan.objects[0]!.ref)) ops.push(op)
+    for (const op of rows.ops) ops.push(op)
+    if (ops.length === 0) return Promise.resolve(result)
+    const departure = new PlanDeparture(this.#sender, plan, rows, withOwnerChecks(this.store.backend, ops, rows.tables))
     const joint = this.#departures.join(departure)
-    const isStored = joint ? await this.#underWay(plan, joint.sent) : false
-    if (!isStored) await this.#underWay(plan, this.#departures.depart(departure))
-    const reached = isStored ? joint!.reached : this.store.reached()
-    if (reached) await reached
+    if (!joint) return this.#leaveAlone(departure, result)
+    departure.begin(joint.sent)
+    return joint.reached.then((isStored) => (isStored ? result : this.#leaveAlone(departure, result)))
   }
 
-  /** Until then, whoever plans these objects waits. */
-  async #underWay<T>({ objects }: Plan, work: Promise<T>): Promise<T> {
-    for (const { state } of objects) state.busy = work
+  async #leaveAlone<T>(departure: PlanDeparture, result: T): Promise<T> {
+    const work = this.#departures.depart(departure)
+    departure.begin(work)
     try {
-      return await work
+      await work
     } finally {
-      for (const { state } of objects) state.busy = undefined
+      departure.ended()
     }
+    await this.store.reached()
+    return result
+  }
+
+  readonly #sender: Sender = {
+    stored: (object, receipt) => this.#stored(object, receipt),
+    orphaned: ({ state }, commit) => this.#orphans.note(state, commit),
+    notMade: ({ dict, table }) => this.#unbind(dict, table),
   }
 
   #takeRowsOf(plan: Plan): TakenRows {
@@ -315,13 +331,14 @@ export class Program extends UnitOfWork {
     this.#sending.delete(rows)
     if (rows.overlay.count === 0) return
     const reached = [...rows.reached].filter((s) => !s.ref)
-    if (reached.length > 0) await this.#commitStates(reached, () => [])
+    if (reached.length > 0) await this.#commitStates(reached, NOTHING_MORE, undefined)
     const taken = takeRows([rows])
     await this.#departures.depart({
       tables: [],
       ops: withOwnerChecks(this.store.backend, taken.ops, taken.tables),
       landed: (_, atMicros) => taken.landed(atMicros),
       failed: taken.failed,
+      ended: () => {},
     })
     rows.reached.clear()
   }
