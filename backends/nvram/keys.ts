@@ -14,9 +14,13 @@ export const aliasOf = (key: Uint8Array): string => Buffer.from(key.subarray(1))
 export const objectAliasKey = (id: Id, alias: string): Uint8Array => Buffer.concat([uuidBytes(id), Buffer.from(alias)])
 export const aliasOfObject = (key: Uint8Array): string => Buffer.from(key.subarray(UUID_BYTES)).toString()
 
-export function classObjectKey(classNumber: number, id: Id): Uint8Array {
-  const key = Buffer.allocUnsafe(4 + UUID_BYTES)
-  key.writeUInt32BE(classNumber, 0)
+export const CLASS_OBJECT_BYTES = 4 + UUID_BYTES
+
+export function classObjectKey(classNumber: number, id: Id, key = new Uint8Array(CLASS_OBJECT_BYTES)): Uint8Array {
+  key[0] = classNumber >>> 24
+  key[1] = classNumber >>> 16
+  key[2] = classNumber >>> 8
+  key[3] = classNumber
   writeUuid(key, 4, id)
   return key
 }

@@ -1,10 +1,12 @@
 import type { Mark, Op, Table } from '../../src/backend.js'
 import { Ref } from '../../src/backend.js'
-import type { ClassId, CommitId, Id, TableId } from '../../src/ids.js'
+import { compareBytes } from '../../src/dict/row-key.js'
+import { type ClassId, type CommitId, type Id, type TableId, writeUuid } from '../../src/ids.js'
 import type { AliasRecord, ObjectRecord, RowRecord, Space } from '../memory/space.js'
 import type { Environment, Records } from './environment.js'
 import {
   aliasKey,
+  CLASS_OBJECT_BYTES,
   classByName,
   classByNumber,
   classObjectKey,
@@ -53,6 +55,9 @@ export class NvramSpace implements Space {
   #lookups: number | undefined
   #last: Uint8Array | undefined
   #lastRow: { readonly table: TableId; readonly key: Uint8Array; readonly whole: Uint8Array } | undefined
+  // Filled anew for each record: lmdb copies a key before `get` or `put` returns.
+  readonly #objectKey = new Uint8Array(16)
+  readonly #classObjectKey = new Uint8Array(CLASS_OBJECT_BYTES)
   readonly #tables = new Map<TableId, { readonly sealed: Buffer; readonly table: Table }>()
 
   constructor(env: Environment) {
@@ -84,7 +89,7 @@ export class NvramSpace implements Space {
   }
 
   object(id: Id): ObjectRecord | undefined {
-    const key = idKey(id)
+    const key = this.#keyOf(id)
     if (this.#isBeyond(key)) return undefined
     const open = this.#open(id, key)
     if (!open) return undefined
@@ -99,7 +104,7 @@ export class NvramSpace implements Space {
   #isBeyond(key: Uint8Array): boolean {
     if (this.#lookups === undefined || this.#lookups++ < LOOKUPS_BEFORE) return false
     this.#last ??= this.#lastKey()
-    return Buffer.compare(key, this.#last) > 0
+    return compareBytes(key, this.#last) > 0
   }
 
   #lastKey(): Uint8Array {
@@ -109,7 +114,7 @@ export class NvramSpace implements Space {
 
   /** For readers: `use` must be done with the body before it reads anything else of the store. */
   withObject<R>(id: Id, use: (record: ObjectRecord, bytes: number) => R): R | undefined {
-    const key = idKey(id)
+    const key = this.#keyOf(id)
     const bytes = get(this.#env.objects, key)
     if (!bytes) return undefined
     const open = openObject(key, bytes, () => `Object ${id}`)
@@ -122,7 +127,7 @@ export class NvramSpace implements Space {
 
   /** Without its cells. */
   objectHead(id: Id): { readonly record: ObjectRecord; readonly bytes: number } | undefined {
-    const key = idKey(id)
+    const key = this.#keyOf(id)
     const bytes = get(this.#env.objects, key)
     if (!bytes) return undefined
     const size = bytes.length
@@ -131,19 +136,21 @@ export class NvramSpace implements Space {
   }
 
   setObject(id: Id, record: ObjectRecord | undefined, before: ObjectRecord | undefined): void {
-    const key = idKey(id)
+    const key = this.#keyOf(id)
     const classBefore = before?.stamp ? before.ref.classId : undefined
     const classNow = record?.stamp ? record.ref.classId : undefined
     if (record) this.#putObject(key, sealObject(key, record, this.#numberOf(record.ref.classId)))
     else this.remove(this.#env.objects, key)
     if (classBefore === classNow) return
     if (classBefore !== undefined) this.remove(this.#env.objectsByClass, classObjectKey(this.#numberOf(classBefore), id))
-    if (classNow !== undefined) this.put(this.#env.objectsByClass, classObjectKey(this.#numberOf(classNow), id), PRESENT)
+    if (classNow !== undefined) this.put(this.#env.objectsByClass, classObjectKey(this.#numberOf(classNow), id, this.#classObjectKey), PRESENT)
   }
 
   #putObject(key: Uint8Array, sealed: Uint8Array): void {
     this.put(this.#env.objects, key, sealed)
-    if (this.#last && Buffer.compare(key, this.#last) > 0) this.#last = key
+    if (!this.#last || compareBytes(key, this.#last) <= 0) return
+    if (this.#last.length === key.length) this.#last.set(key)
+    else this.#last = Uint8Array.from(key)
   }
 
   alias(alias: string): AliasRecord | undefined {
@@ -275,6 +282,12 @@ export class NvramSpace implements Space {
   #open(id: Id, key: Uint8Array): OpenObject | undefined {
     const bytes = get(this.#env.objects, key)
     return bytes && openObject(key, bytes, () => `Object ${id}`)
+  }
+
+  /** An object's key, until the next object's. */
+  #keyOf(id: Id): Uint8Array {
+    writeUuid(this.#objectKey, 0, id)
+    return this.#objectKey
   }
 
   #refOf(id: Id, { classNumber }: OpenObject): Ref {

@@ -162,7 +162,8 @@ function seal(key: Uint8Array, into: Buffer, end: number): Uint8Array {
 
 /** With the key in it, so that a record under another record's key is found as well. */
 export function checksum(key: Uint8Array, bytes: Buffer, end: number): number {
-  return crc32(bytes.subarray(HEAD_BYTES, end), fold(key, bytes.readUInt32LE(0)))
+  // A plain view costs half of what a Buffer's does.
+  return crc32(new Uint8Array(bytes.buffer, bytes.byteOffset + HEAD_BYTES, end - HEAD_BYTES), fold(key, bytes.readUInt32LE(0)))
 }
 
 /** FNV-1a, to begin the crc with: one native call for a record instead of two. */
