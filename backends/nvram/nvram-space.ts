@@ -143,7 +143,8 @@ export class NvramSpace implements Space {
     else this.remove(this.#env.objects, key)
     if (classBefore === classNow) return
     if (classBefore !== undefined) this.remove(this.#env.objectsByClass, classObjectKey(this.#numberOf(classBefore), id))
-    if (classNow !== undefined) this.put(this.#env.objectsByClass, classObjectKey(this.#numberOf(classNow), id, this.#classObjectKey), PRESENT)
+    if (classNow !== undefined)
+      this.put(this.#env.objectsByClass, classObjectKey(this.#numberOf(classNow), id, this.#classObjectKey), PRESENT)
   }
 
   #putObject(key: Uint8Array, sealed: Uint8Array): void {
