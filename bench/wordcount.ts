@@ -61,10 +61,12 @@ const plain =
     return mb / seconds
   }
 
+type Consumer = 'consumer' | 'merging-consumer'
+
 const count =
-  ({ mb, folder, expected }: Data): Sample =>
+  ({ mb, folder, expected }: Data, consumer: Consumer): Sample =>
   async () => {
-    const { out, seconds } = await run('consumer', ['texts', 'result'], on(folder))
+    const { out, seconds } = await run(consumer, ['texts', 'result'], on(folder))
     mustEqual(sorted(out), expected, 'the counts of insitu')
     return mb / seconds
   }
@@ -91,7 +93,8 @@ async function dataIn(folder: string, mb: number): Promise<Data> {
 
 async function contests(bench: Bench, data: Data): Promise<void> {
   const common: Omit<Contest, 'case' | 'ours'> = { unit: 'MB/s', better: 'higher', warmUp: false, rivals: { 'plain loop': plain(data) } }
-  await bench.contest({ ...common, case: `count ${data.mb} MB that are stored`, ours: count(data) })
+  await bench.contest({ ...common, case: `count ${data.mb} MB that are stored, merged by twos`, ours: count(data, 'merging-consumer') })
+  await bench.contest({ ...common, case: `count ${data.mb} MB that are stored, each block into the result`, ours: count(data, 'consumer') })
   await bench.contest({ ...common, case: `store and count ${data.mb} MB`, ours: storeAndCount(data) })
 }
 

@@ -117,9 +117,11 @@ function writtenValues(call: Call, args: readonly unknown[]): { written?: (reado
   const written: (readonly [number, Carried])[] = []
   call.args.forEach((arg, i) => {
     if (typeof arg !== 'object' || arg === null || arg.k !== 'v') return
+    const isWritten = isWriting(directionAt(call, i))
+    if (!isWritten && (arg.f || arg.b.length > COMPARED_BYTES_MAX)) return
     const after = carry(args[i], `argument ${i + 1} of ${call.name}`)
-    if (isWriting(directionAt(call, i))) written.push([i, after])
-    else if (!arg.f && arg.b.length <= COMPARED_BYTES_MAX && !sameValue(arg, after))
+    if (isWritten) written.push([i, after])
+    else if (!sameValue(arg, after))
       throw new WrongDirectionError(
         `${call.name} changed its argument ${i + 1}, which is declared IN: declare it INOUT, or change a copy`,
         { argument: i + 1 },
@@ -129,7 +131,7 @@ function writtenValues(call: Call, args: readonly unknown[]): { written?: (reado
 }
 
 /** Larger volatile values are not compared: encoding them again would cost more than the mistake it finds. */
-const COMPARED_BYTES_MAX = 1 << 20
+const COMPARED_BYTES_MAX = 1 << 18
 
 const sameValue = (before: { readonly b: Uint8Array }, after: Carried): boolean =>
   typeof after === 'object' && after !== null && (after.k !== 'v' || Buffer.compare(before.b, after.b) === 0)

@@ -79,8 +79,8 @@ export function afterPrefix(prefix: Uint8Array): Uint8Array | undefined {
   return undefined
 }
 
-/** Long texts by their hash; the record holds the text. */
-function short(text: string): Uint8Array {
+/** Texts for keys: long ones by their hash. */
+export function short(text: string): Uint8Array {
   const bytes = Buffer.from(text)
   return bytes.length <= KEY_TEXT_BYTES_MAX ? bytes : Buffer.concat([ONE, createHash('sha256').update(bytes).digest()])
 }

@@ -56,13 +56,11 @@ export class Transactions {
    * and after the reading has begun: in between the number may go back, or be set right; not both, since an opener needs longer.
    */
   refresh(): void {
-    for (let isCurrent = this.#knowsNewest(); ; isCurrent = true) {
-      if (!isCurrent) this.write(() => {})
+    do {
+      if (!this.#knowsNewest()) this.write(() => {})
       this.#root.resetReadTxn()
       this.#root.getBinaryFast(NO_KEY) // begins to read, which lmdb-js puts off until somebody does
-      if (this.#knowsNewest()) return
-      this.write(() => {})
-    }
+    } while (!this.#knowsNewest())
   }
 
   /** Asked under the write lock, when nobody is between writing a state and saying so. Writes nothing but what is wrong. */

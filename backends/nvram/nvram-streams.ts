@@ -12,7 +12,7 @@ import {
   type StreamSpace,
   takeItems,
 } from '../memory/stream-rules.js'
-import { afterPrefix } from './keys.js'
+import { afterPrefix, short } from './keys.js'
 import type { NvramSpace } from './nvram-space.js'
 import type { Dropping } from './table-drop.js'
 
@@ -25,11 +25,7 @@ const LOOK_MS = 10
 
 const ITEMS_AT_ONCE = 256
 
-const NAME_BYTES_MAX = 512
-
-function keyOf(stream: Id, kind: number, name = ''): Uint8Array {
-  return Buffer.concat([uuidBytes(stream), Uint8Array.of(kind), Buffer.from(name.slice(0, NAME_BYTES_MAX))])
-}
+const keyOf = (stream: Id, kind: number, name = ''): Uint8Array => Buffer.concat([uuidBytes(stream), Uint8Array.of(kind), short(name)])
 
 function itemKey(stream: Id, number: number): Uint8Array {
   const key = Buffer.alloc(16 + 1 + 8)

@@ -4,8 +4,8 @@ import { commandLine } from './command-line.js'
 import { pieces, type Texts, textFiles, textsIn } from './texts.js'
 import { Block, Words } from './words.js'
 
-/** How many pieces (of up to 1 MiB) are stored at once: all the text that the program holds. */
-const BATCH = 16
+/** How many pieces (of up to 8 MiB) are stored at once: all the text that the program holds. */
+const BATCH = 4
 
 /** Stores a folder of texts as a dataset: producer.ts [FOLDER] ALIAS. Without a folder: the licences and readmes in node_modules. */
 main(import.meta, async () => {

@@ -5,6 +5,13 @@ import type { Block, Result } from './words.js'
 /** Runs where the block lies: only its id travels. */
 export const wordCount = task((block: Block) => countWords(block.text))
 
+/** Two counts as one, for those who have many blocks: pairs are put together at the same time, and only the last is stored. */
+export const mergeCounts = task((one: Map<string, number>, other: Map<string, number>) => {
+  const sum = new Map(one)
+  for (const [word, n] of other) sum.set(word, (sum.get(word) ?? 0) + n)
+  return sum
+})
+
 /** Adds a block's counts to the result; tasks that write the same result take turns. */
 export const reduceCount = task(
   async (result: Result, part: Map<string, number>) => {

@@ -41,11 +41,12 @@ async function looksLikeText(path: string): Promise<boolean> {
   }
 }
 
-const PIECE_BYTES_MAX = 1024 * 1024
+/** Large, since a word that is frequent is counted once a piece: what follows the counting grows with the pieces, not with the text. */
+export const PIECE_BYTES_MAX = 8 * 1024 * 1024
 const READ_BYTES = 64 * 1024
 
 /**
- * A file's text in pieces of nearly 1 MiB, cut at whitespace so that no word is cut; only a longer word makes a longer piece.
+ * A file's text in pieces of nearly 8 MiB, cut at whitespace so that no word is cut; only a longer word makes a longer piece.
  * Bytes that are no UTF-8 become U+FFFD. Holds no more than a piece.
  */
 export async function* pieces(path: string): AsyncGenerator<string> {

@@ -268,7 +268,7 @@ export function entryOf(key: Key, hides: boolean, set: Entry['set'], adds: Entry
 
 function cellBytes(cell: Cell | undefined): number {
   if (cell === null || cell === undefined || typeof cell === 'boolean') return 1
-  if (typeof cell === 'string') return 4 + Buffer.byteLength(cell)
+  if (typeof cell === 'string') return 4 + cell.length
   if (cell instanceof Uint8Array) return 4 + cell.length
   if (cell instanceof Packed) return 4 + cell.bytes.length
   if (cell instanceof Ref) return 16 + cell.classId.length

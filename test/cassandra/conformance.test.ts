@@ -5,7 +5,7 @@ import { notRun } from '../tools/not-run.js'
 import { siteFor, urlOf } from './kit.js'
 
 describe('conformance: cassandra', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let session: ConformanceSession | undefined
   before(async function () {
     session = await ConformanceSession.start(subjectAt(urlOf(await siteFor(this), 'any')))

@@ -38,7 +38,7 @@ async function inTemporaryFolder(make: (folder: string) => Subject | Promise<Sub
 
 for (const [name, factory] of Object.entries(subjects)) {
   describe(`conformance: ${name}`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let session: ConformanceSession
     before(async () => {
       session = await ConformanceSession.start(factory)
@@ -88,7 +88,7 @@ const catches: Record<keyof typeof brokenBackends, readonly string[]> = {
 }
 
 describe('conformance: broken backends are caught', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   for (const [name, Broken] of Object.entries(brokenBackends) as [keyof typeof brokenBackends, (typeof brokenBackends)['AppliesHalf']][]) {
     it(`${name} fails ${catches[name].join(', ')}`, async () => {
       const report = await runConformance(() => instanceSubject('memory:?private', (backend) => new Broken(backend)), {

@@ -137,6 +137,9 @@ export const streamCases: readonly Case[] = [
       await stream.append('c')
       assert.deepEqual(await taken(stream.consume({ group: 'one' }), 1), ['c'])
       assert.deepEqual(await taken(stream.consume({ group: 'two' }), 3), ['a', 'b', 'c'])
+      // Two that only their last letter tells apart, longer than any store's key.
+      for (const group of ['1', '2'].map((last) => 'g'.repeat(5000) + last))
+        assert.deepEqual(await taken(stream.consume({ group }), 3), ['a', 'b', 'c'])
     },
     streams,
   ),

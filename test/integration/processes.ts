@@ -49,7 +49,7 @@ export const insitu = (args: readonly string[], options?: ProcessOptions): Promi
 
 /** A program of examples/wordcount, compiled. */
 export const wordcount = (
-  name: 'producer' | 'consumer' | 'cleaner' | 'sequential',
+  name: 'producer' | 'consumer' | 'merging-consumer' | 'cleaner' | 'sequential',
   args: readonly string[],
   options?: ProcessOptions,
 ): Promise<Ended> => node([join(root, `dist/examples/wordcount/${name}.js`), ...args], options)

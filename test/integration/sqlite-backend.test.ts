@@ -21,7 +21,7 @@ import { ConformanceSession } from '../conformance/session.js'
 import { notRun } from '../tools/not-run.js'
 
 describe('a backend by others: examples/sqlite-backend', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let folder: string
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'insitu-sqlite-'))

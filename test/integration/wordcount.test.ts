@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { countWords } from '../../examples/wordcount/count-words.js'
-import { pieces, textFiles } from '../../examples/wordcount/texts.js'
+import { PIECE_BYTES_MAX, pieces, textFiles } from '../../examples/wordcount/texts.js'
 import { root } from '../tools/test-files.js'
 import { assertOk, insitu, node, type ProcessOptions, wordcount } from './processes.js'
 
@@ -58,6 +58,11 @@ describe('wordcount: three programs share a dataset', function () {
   })
 
   it('the counts equal those of the plain program', async () => expect(await consume('result1')).to.deep.equal(expected))
+
+  it('so do counts that are merged by twos', async () => {
+    const { stdout } = assertOk(await wordcount('merging-consumer', ['experiment1', 'merged'], on))
+    expect(sorted(stdout)).to.deep.equal(expected)
+  })
 
   it('run again with the same RESULT: the same counts, not added up', async () => expect(await consume('result1')).to.deep.equal(expected))
 
@@ -152,16 +157,16 @@ describe('countWords', () => {
 })
 
 describe('pieces', () => {
-  it('cut no word, lose nothing, and stay within 1 MiB', async () => {
+  it('cut no word, lose nothing, and stay within 8 MiB', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'insitu-pieces-'))
     try {
-      const text = Array.from({ length: 400_000 }, (_, i) => `wörd${i % 977}`).join(' ')
+      const text = Array.from({ length: 2_000_000 }, (_, i) => `wörd${i % 977}`).join(' ')
       await writeFile(join(folder, 'a'), text)
       const found: string[] = []
       for await (const piece of pieces(join(folder, 'a'))) found.push(piece)
-      expect(found.length).to.equal(Math.ceil(Buffer.byteLength(text) / (960 * 1024)))
+      expect(found.length).to.equal(Math.ceil(Buffer.byteLength(text) / (PIECE_BYTES_MAX - 64 * 1024)))
       expect(found.join('')).to.equal(text)
-      for (const piece of found) expect(Buffer.byteLength(piece)).to.be.at.most(1024 * 1024)
+      for (const piece of found) expect(Buffer.byteLength(piece)).to.be.at.most(PIECE_BYTES_MAX)
       for (const piece of found.slice(0, -1)) expect(piece).to.match(/\s$/)
     } finally {
       await rm(folder, { recursive: true, force: true })

@@ -16,7 +16,7 @@ const servers: Record<string, () => Promise<Startable>> = {
 
 for (const [name, start] of Object.entries(servers)) {
   describe(`conformance: redis, ${name}`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let server: Startable | undefined
     let session: ConformanceSession | undefined
     before(async function () {
