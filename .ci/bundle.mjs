@@ -5,7 +5,7 @@
  *
  * `INSITU_MODULES=1 npm run build` leaves the modules as they are.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
@@ -125,3 +125,6 @@ if (!process.env.INSITU_MODULES) {
       handOn(path, (file) => posix(relative(dirname(path), at(`lib/${file}.js`))).replace(/^(?!\.)/, './')),
     )
 }
+
+// npm does this when it first links the command, not after a build that made the file anew.
+chmodSync(at('runtime/cli/insitu.js'), 0o755)
