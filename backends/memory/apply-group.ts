@@ -30,7 +30,7 @@ export function applyGroup(space: Space, group: Group): Receipt {
   for (const op of group.ops) plan.add(op)
   for (const write of plan.writes) write()
   space.keepReceipt(group.commit, plan.revisions)
-  return receiptOf(group, plan.revisions)
+  return plan.receipt()
 }
 
 /** A receipt is kept as revisions alone: one commit id has one content, so that the group sent again names the rest. */
@@ -58,6 +58,8 @@ function standingMark(space: Space, group: Group): Mark | undefined {
 class Plan {
   readonly writes: (() => void)[] = []
   readonly revisions: number[] = []
+  readonly #stamps = new Map<Id, Stamp>()
+  #marked: Mark | undefined
   readonly #space: Space
   readonly #commit: CommitId
   readonly #atMicros: bigint
@@ -105,6 +107,7 @@ class Plan {
     requireObject(found, op.ref, op.expect, this.#commit)
     const next = changed(found, op, this.#commit)
     this.revisions.push(next.stamp!.revision)
+    this.#stamps.set(op.ref.id, next.stamp!)
     this.writes.push(() => this.#space.setObject(op.ref.id, next, found))
   }
 
@@ -159,7 +162,12 @@ class Plan {
     })
   }
 
+  receipt(): Receipt {
+    return this.#marked ? { applied: true, stamps: this.#stamps, mark: this.#marked } : { applied: true, stamps: this.#stamps }
+  }
+
   #mark({ home, mark }: Do<'mark'>): void {
+    this.#marked ??= mark
     if (this.#space.mark(home.id, mark.key)) return
     const { key, attempt, state, outcome } = mark
     const kept: Mark = { key, attempt, state, outcome: outcome && Uint8Array.from(outcome) }

@@ -7,6 +7,14 @@ import type { StoredFields } from '../objects/fields.js'
 import type { StorageObject } from '../objects/storage-object.js'
 import { type DictCell, isDeleted } from './persist-plan.js'
 
+/** The fields of a stored object that are all primitives, as those of most objects: each is its own cell. */
+export function plainStored({ cells }: Stored): StoredFields | undefined {
+  for (const cell of cells.values()) if (typeof cell === 'object' && cell !== null) return undefined
+  return { values: cells, deleted: NO_NAMES }
+}
+
+const NO_NAMES: readonly string[] = []
+
 /** The fields of a stored object, and those of its class that it has no longer. */
 export function decodeStored(
   ctor: Constructor,

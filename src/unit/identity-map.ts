@@ -7,7 +7,7 @@ import type { StorageObject } from '../objects/storage-object.js'
  */
 export class IdentityMap {
   #refs = new Map<Id, WeakRef<StorageObject>>()
-  #sweepAt = 1024
+  #sweepAt = SWEEP_MIN
 
   get(id: Id): StorageObject | undefined {
     return this.#refs.get(id)?.deref()
@@ -25,6 +25,8 @@ export class IdentityMap {
   // Looking at all entries whenever their number doubles costs less than a finaliser per object.
   #sweep(): void {
     for (const [id, ref] of this.#refs) if (!ref.deref()) this.#refs.delete(id)
-    this.#sweepAt = Math.max(1024, this.#refs.size * 2)
+    this.#sweepAt = Math.max(SWEEP_MIN, this.#refs.size * 2)
   }
 }
+
+const SWEEP_MIN = 8192

@@ -16,7 +16,7 @@ import { checkAlias, type Store } from '../store.js'
 import { Appends } from './appends.js'
 import { assertClass } from './assert-class.js'
 import { copyTo } from './copy-to.js'
-import { decodeStored } from './decode-stored.js'
+import { decodeStored, plainStored } from './decode-stored.js'
 import { IdentityMap } from './identity-map.js'
 import { type DictCell, planOf, printsAsTaken, printsOf } from './persist-plan.js'
 import { bindTable, madeDict, tableOf } from './table-binding.js'
@@ -102,11 +102,11 @@ export abstract class UnitOfWork {
 
   /** References for ids: with their classes where the store needs them to read. */
   async #refsToRead(ids: readonly Id[]): Promise<readonly (Ref | undefined)[]> {
+    if (this.store.backend.capabilities.readsByIdAlone) return ids.map((id) => new Ref(id, CLASS_UNKNOWN))
     const known = ids.map((id) => {
       const instance = this.instances.get(id)
       return instance && stateOf(instance).ref
     })
-    if (this.store.backend.capabilities.readsByIdAlone) return known.map((ref, i) => ref ?? new Ref(ids[i]!, CLASS_UNKNOWN))
     return known.includes(undefined) ? this.findRefs(ids) : known
   }
 
@@ -285,16 +285,15 @@ export abstract class UnitOfWork {
 
   #fill(state: ObjectState, ctor: Constructor, stored: Stored): void {
     const gains = gainsSoFar()
-    fill(
-      state.instance,
-      ctor,
+    const fields =
+      plainStored(stored) ??
       decodeStored(
         ctor,
         stored,
         (ref) => this.instanceOf(ref),
         (cell, path) => this.#collection(state, cell, path),
-      ),
-    )
+      )
+    fill(state.instance, ctor, fields)
     state.loaded = true
     state.stamp = stored.stamp
     state.base = printsOf(stored.cells)
