@@ -90,13 +90,10 @@ export const isCounter = (table: Table, column: number): boolean => table.values
 export const encodeValues = (table: Table, values: Values): Uint8Array =>
   encodeWire(table.values.map((_, i) => (isCounter(table, i) ? undefined : values[i])))
 
-export const storedOf = (record: ObjectRecord, stamp: Stamp, bytes: number): Stored => ({
-  ref: record.ref,
-  stamp,
-  bytes,
-  cells: decodeCells(record.body),
-  ...(record.intent ? { intent: record.intent } : {}),
-})
+export function storedOf({ ref, body, intent }: ObjectRecord, stamp: Stamp, bytes: number): Stored {
+  const cells = decodeCells(body)
+  return intent ? { ref, stamp, bytes, cells, intent } : { ref, stamp, bytes, cells }
+}
 
 /** Whether readers see the row: it has values, or counters alone. */
 export const isVisible = (record: RowRecord | undefined): record is RowRecord =>

@@ -168,15 +168,40 @@ export function openReceipt(key: Uint8Array, bytes: Buffer, what: () => string):
   return Array.from({ length: (bytes.length - HEAD_BYTES) >> 3 }, (_, i) => bytes.readDoubleLE(HEAD_BYTES + i * 8))
 }
 
+/** Views of one buffer by their length, since to make one takes as long as to check a small record. */
+class Views {
+  #of: ArrayBufferLike | undefined
+  #from = 0
+  #byLength: Uint8Array[] = []
+
+  view(buffer: ArrayBufferLike, from: number, length: number): Uint8Array {
+    if (length > VIEW_BYTES_MAX) return new Uint8Array(buffer, from, length)
+    if (buffer !== this.#of || from !== this.#from) {
+      this.#of = buffer
+      this.#from = from
+      this.#byLength = []
+    }
+    return (this.#byLength[length] ??= new Uint8Array(buffer, from, length))
+  }
+}
+
+const VIEW_BYTES_MAX = 1024
+
+const sealed = new Views()
+const written = new Views()
+const read = new Views()
+
 function seal(key: Uint8Array, into: Buffer, end: number): Uint8Array {
-  into.writeUInt32LE(checksum(key, into, end), 4)
-  return into.subarray(0, end)
+  into.writeUInt32LE(checksumOf(written, key, into, end), 4)
+  return sealed.view(into.buffer, into.byteOffset, end)
 }
 
 /** With the key in it, so that a record under another record's key is found as well. */
-export function checksum(key: Uint8Array, bytes: Buffer, end: number): number {
-  // A plain view costs half of what a Buffer's does.
-  return crc32(new Uint8Array(bytes.buffer, bytes.byteOffset + HEAD_BYTES, end - HEAD_BYTES), fold(key, bytes.readUInt32LE(0)))
+export const checksum = (key: Uint8Array, bytes: Buffer, end: number): number => checksumOf(read, key, bytes, end)
+
+function checksumOf(views: Views, key: Uint8Array, bytes: Buffer, end: number): number {
+  const body = views.view(bytes.buffer, bytes.byteOffset + HEAD_BYTES, end - HEAD_BYTES)
+  return crc32(body, fold(key, bytes.readUInt32LE(0)))
 }
 
 /** FNV-1a, to begin the crc with: one native call for a record instead of two. */

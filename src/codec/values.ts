@@ -26,7 +26,7 @@ export const encodeFields = (fields: Map<string, unknown>, context: EncodeContex
   areNative(fields) ? fields : withStackGuard('store', () => encodeAll(fields, context))
 
 /** Whether all fields have native cells, as those of most objects: each is its own. */
-function areNative(fields: Map<string, unknown>): fields is Map<string, Cell> {
+export function areNative(fields: Map<string, unknown>): fields is Map<string, Cell> {
   for (const value of fields.values()) if (nativeCell(value) === undefined) return false
   return true
 }

@@ -115,9 +115,10 @@ export function fill(instance: StorageObject, ctor: Constructor, stored: StoredF
   else noteNone(instance)
 }
 
-function shownNames(instance: StorageObject, ctor: Constructor): string[] {
+function shownNames(instance: StorageObject, ctor: Constructor): readonly string[] {
   const { transient } = infoOf(ctor)
-  return Object.keys(instance).filter((name) => !transient.has(name))
+  const names = Object.keys(instance)
+  return names.some((name) => transient.has(name)) ? names.filter((name) => !transient.has(name)) : names
 }
 
 /** An instance whose fields are about to come; `undefined` for classes with `restore`, which make their own of them. */
