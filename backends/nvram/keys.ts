@@ -47,7 +47,9 @@ export function rowKey(table: TableId, key: Uint8Array): Uint8Array {
   whole.set(key, UUID_BYTES)
   return whole
 }
-export const keyInTable = (key: Uint8Array): Uint8Array => key.subarray(UUID_BYTES)
+/** Where the key of a row begins, behind that of its table. */
+export const TABLE_BYTES = UUID_BYTES
+export const keyInTable = (key: Uint8Array): Uint8Array => key.subarray(TABLE_BYTES)
 export const tableIn = (key: Uint8Array): TableId => readUuid(key, 0) as TableId
 
 /** A removed row in the order in which it may be forgotten. */

@@ -20,7 +20,7 @@ import type {
   Watcher,
 } from '../../src/backend.js'
 import { Ref } from '../../src/backend.js'
-import { decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
+import { decodeKey, encodeKey, prefixBounds, storedKey } from '../../src/dict/row-key.js'
 import { UnavailableError, UnsupportedError } from '../../src/errors.js'
 import type { ClassId, CommitId, Domain, Id, TableId } from '../../src/ids.js'
 import { requireTable } from '../memory/apply-group.js'
@@ -33,7 +33,19 @@ import { requireCellRoom } from './cell-limit.js'
 import { Committer, storeError } from './committer.js'
 import { DiskRoom } from './disk-room.js'
 import { type Environment, openEnvironment, type Records } from './environment.js'
-import { afterPrefix, aliasKey, aliasOf, aliasOfObject, classNumberOf, classPrefix, idKey, keyInTable, objectOf, rowKey } from './keys.js'
+import {
+  afterPrefix,
+  aliasKey,
+  aliasOf,
+  aliasOfObject,
+  classNumberOf,
+  classPrefix,
+  idKey,
+  keyInTable,
+  objectOf,
+  rowKey,
+  TABLE_BYTES,
+} from './keys.js'
 import type { NvramConfig } from './nvram-config.js'
 import { NvramSpace, rowName } from './nvram-space.js'
 import { nvramStreams } from './nvram-streams.js'
@@ -206,8 +218,8 @@ export class NvramBackend implements Backend {
     const table = requireTable(space, id)
     return keys.map((key) => {
       const bytes = encodeKey(table, key)
-      const record = space.row(table, bytes)
-      return isVisible(record) ? storedRowOf(table, decodeKey(table, bytes), record) : undefined
+      const record = space.rowNow(table, bytes)
+      return isVisible(record) ? storedRowOf(table, storedKey(table, key, bytes), record) : undefined
     })
   }
 
@@ -241,14 +253,13 @@ export class NvramBackend implements Backend {
     let last: Uint8Array | undefined
     for (const { key: whole, value } of env.rows.getRange({ ...rangeOf(id, bounds, reverse), limit: PAGE_ROWS })) {
       if (found.length === rowsMax) break
-      const key = keyInTable(whole)
-      const record = openRow(whole, bufferOf(value), () => rowName(id, key))
-      if (isVisible(record)) found.push(storedRowOf(table, decodeKey(table, key), record))
+      const record = openRow(whole, bufferOf(value), () => rowName(id, keyInTable(whole)))
+      if (isVisible(record)) found.push(storedRowOf(table, decodeKey(table, whole, TABLE_BYTES), record))
       looked++
-      last = key
+      last = whole
     }
     const mayBeMore = last !== undefined && (looked === PAGE_ROWS || found.length === rowsMax)
-    return { rows: found, rest: mayBeMore ? behind(bounds, last!, reverse) : undefined }
+    return { rows: found, rest: mayBeMore ? behind(bounds, keyInTable(last!), reverse) : undefined }
   }
 
   /** Pages of an index, each begun behind the last key: what stands all the while is in it once. */
@@ -329,7 +340,7 @@ const NO_PREFIX = new Uint8Array(0)
 const FIRST = Uint8Array.of(0)
 
 const tableOf = (where: TableId | Piece): TableId => (typeof where === 'string' ? where : where.table)
-const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+const bufferOf = (bytes: Uint8Array): Buffer => (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
 
 function findObject(space: NvramSpace, id: Id): Found | undefined {
   const record = space.objectHead(id)?.record

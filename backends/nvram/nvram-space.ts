@@ -1,5 +1,6 @@
 import type { Mark, Op, Table } from '../../src/backend.js'
 import { Ref } from '../../src/backend.js'
+import { copyOut } from '../../src/codec/slab.js'
 import { compareBytes } from '../../src/dict/row-key.js'
 import { type ClassId, type CommitId, type Id, type TableId, writeUuid } from '../../src/ids.js'
 import type { AliasRecord, ObjectRecord, RowRecord, Space } from '../memory/space.js'
@@ -35,7 +36,7 @@ import {
 const PRESENT = Uint8Array.of(1)
 
 /** lmdb gives every value in one buffer that the next get overwrites: what is to last is copied out of it here. */
-const copied = (bytes: Uint8Array): Uint8Array => Uint8Array.prototype.slice.call(bytes, 0, bytes.length)
+const copied = (bytes: Uint8Array): Uint8Array => copyOut(bytes, 0, bytes.length)
 
 /**
  * Records in the file. Reads see what the transaction around them has written, or else the last commit; writes need one around them.
@@ -188,11 +189,15 @@ export class NvramSpace implements Space {
   }
 
   row(table: Table, key: Uint8Array): RowRecord | undefined {
+    const record = this.rowNow(table, key)
+    return record?.values ? { ...record, values: copied(record.values) } : record
+  }
+
+  /** As `row`, for readers: they must be done with it before they read anything else of the store. */
+  rowNow(table: Table, key: Uint8Array): RowRecord | undefined {
     const whole = this.#rowKey(table.id, key)
     const bytes = get(this.#env.rows, whole)
-    if (!bytes) return undefined
-    const record = openRow(whole, bytes, () => rowName(table.id, key))
-    return record.values ? { ...record, values: copied(record.values) } : record
+    return bytes && openRow(whole, bytes, () => rowName(table.id, key))
   }
 
   setRow(table: Table, key: Uint8Array, record: RowRecord): void {

@@ -88,7 +88,7 @@ export function openObject(key: Uint8Array, bytes: Buffer, what: () => string): 
     classNumber: bytes.readUInt32LE(8),
     stamp: bytes[1]! & 1 ? null : { revision: bytes.readDoubleLE(16), commit: commitIn(bytes) },
     intent: intentEnd > OBJECT_HEAD_BYTES ? intentIn(bytes.subarray(OBJECT_HEAD_BYTES, intentEnd), what) : undefined,
-    body: bytes.subarray(intentEnd, bytes.length),
+    body: new Uint8Array(bytes.buffer, bytes.byteOffset + intentEnd, bytes.length - intentEnd),
   }
 }
 
@@ -137,7 +137,7 @@ export function openRow(key: Uint8Array, bytes: Buffer, what: () => string): Row
   const sumsEnd = within(bytes, ROW_HEAD_BYTES + bytes.readUInt32LE(16), what)
   return {
     atMicros: bytes.readBigInt64LE(8),
-    values: bytes[1]! & 1 ? bytes.subarray(sumsEnd, bytes.length) : null,
+    values: bytes[1]! & 1 ? new Uint8Array(bytes.buffer, bytes.byteOffset + sumsEnd, bytes.length - sumsEnd) : null,
     sums: sumsEnd > ROW_HEAD_BYTES ? sumsIn(bytes.subarray(ROW_HEAD_BYTES, sumsEnd), what) : NO_SUMS,
   }
 }
@@ -168,20 +168,26 @@ export function openReceipt(key: Uint8Array, bytes: Buffer, what: () => string):
   return Array.from({ length: (bytes.length - HEAD_BYTES) >> 3 }, (_, i) => bytes.readDoubleLE(HEAD_BYTES + i * 8))
 }
 
-/** Views of one buffer by their length, since to make one takes as long as to check a small record. */
+/** Views by their length of a buffer that is used again and again, since to make one takes as long as to check a small record. */
 class Views {
   #of: ArrayBufferLike | undefined
   #from = 0
-  #byLength: Uint8Array[] = []
+  #isAgain = false
+  #byLength: (Uint8Array | undefined)[] = []
 
   view(buffer: ArrayBufferLike, from: number, length: number): Uint8Array {
-    if (length > VIEW_BYTES_MAX) return new Uint8Array(buffer, from, length)
-    if (buffer !== this.#of || from !== this.#from) {
-      this.#of = buffer
-      this.#from = from
-      this.#byLength = []
-    }
+    if (length > VIEW_BYTES_MAX || !this.#isKnown(buffer, from)) return new Uint8Array(buffer, from, length)
     return (this.#byLength[length] ??= new Uint8Array(buffer, from, length))
+  }
+
+  /** From the second time on: most buffers come once. */
+  #isKnown(buffer: ArrayBufferLike, from: number): boolean {
+    const isSame = buffer === this.#of && from === this.#from
+    if (isSame && !this.#isAgain) this.#byLength = new Array<Uint8Array | undefined>(VIEW_BYTES_MAX + 1).fill(undefined)
+    this.#of = buffer
+    this.#from = from
+    this.#isAgain = isSame
+    return isSame
   }
 }
 

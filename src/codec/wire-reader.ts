@@ -16,8 +16,7 @@ let end = 0
 let depth = 0
 
 export function readWire(source: Uint8Array): unknown {
-  // A Buffer's `slice` is a view and its class would stick to what we copy.
-  bytes = source.constructor === Uint8Array ? source : new Uint8Array(source.buffer, source.byteOffset, source.length)
+  bytes = source
   view = undefined
   at = 0
   end = source.length
@@ -77,7 +76,7 @@ function readLong(token: number): unknown {
     case 0xd2:
       return readU32() | 0
     case 0xd3:
-      return viewOf().getBigInt64(take(8))
+      return readI64()
     case 0xd4:
       return readExtension()
     case 0xd9:
@@ -108,6 +107,17 @@ function readU32(): number {
   const start = take(4)
   return ((bytes[start]! << 24) | (bytes[start + 1]! << 16) | (bytes[start + 2]! << 8) | bytes[start + 3]!) >>> 0
 }
+
+/** Most are small, and a view costs more than a number. */
+function readI64(): bigint {
+  const start = at
+  const high = readU32() | 0
+  const low = readU32()
+  return high >= -SAFE_HIGH && high < SAFE_HIGH ? BigInt(high * 2 ** 32 + low) : viewOf().getBigInt64(start)
+}
+
+/** Up to here the whole is a number without loss. */
+const SAFE_HIGH = 2 ** 20
 
 /** Made when the first 8-byte number comes: most messages have none, and a view costs more than such a message's whole header. */
 const viewOf = (): DataView => (view ??= new DataView(bytes.buffer, bytes.byteOffset, end))
@@ -141,7 +151,9 @@ function readObject(size: number): Record<string, unknown> {
 /** A copy with memory of its own: the source may be a page of a memory map, or a buffer that is used again. */
 function readBytes(length: number): Uint8Array {
   const start = take(length)
-  return Uint8Array.prototype.slice.call(bytes, start, start + length)
+  const copy = new Uint8Array(length)
+  copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, length))
+  return copy
 }
 
 const utf8Slice = (Buffer.prototype as unknown as { utf8Slice(this: Uint8Array, start: number, end: number): string }).utf8Slice

@@ -11,12 +11,16 @@ type ScalarType = Extract<ColumnType, string>
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export const corrupt = (what: string): Error => new CorruptError(`stored row key ${what}`)
 
+/** Up to here the high half of 64 bits makes, with the low one, a number without loss. */
+const SAFE_HIGH = 2 ** 20
+
 export class KeyReader {
   readonly #bytes: Buffer
-  #at = 0
+  #at: number
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  constructor(bytes: Uint8Array, from = 0) {
+    this.#at = from
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   }
 
   get done(): boolean {
@@ -64,19 +68,17 @@ export class KeyReader {
     }
   }
 
-  #take(length: number): Buffer {
-    const end = this.#at + length
-    if (end > this.#bytes.length) throw corrupt('is cut off')
-    const taken = this.#bytes.subarray(this.#at, end)
-    this.#at = end
-    return taken
+  /** Moves past `length` bytes and gives where they start. */
+  #pass(length: number): number {
+    const start = this.#at
+    if (start + length > this.#bytes.length) throw corrupt('is cut off')
+    this.#at = start + length
+    return start
   }
 
-  /** A copy of the next bytes with the sign bit flipped back. */
-  #signed(length: number): Buffer {
-    const bytes = Buffer.from(this.#take(length))
-    bytes[0]! ^= 0x80
-    return bytes
+  #take(length: number): Buffer {
+    const start = this.#pass(length)
+    return this.#bytes.subarray(start, this.#at)
   }
 
   #bool(): boolean {
@@ -86,11 +88,15 @@ export class KeyReader {
   }
 
   #i32(): number {
-    return this.#signed(4).readInt32BE()
+    return this.#bytes.readInt32BE(this.#pass(4)) ^ -0x8000_0000 // the sign bit, flipped back
   }
 
   #i64(): bigint {
-    return this.#signed(8).readBigInt64BE()
+    const start = this.#pass(8)
+    const high = this.#bytes.readInt32BE(start) ^ -0x8000_0000
+    const low = this.#bytes.readUInt32BE(start + 4)
+    // Most are small: a number is quicker to make.
+    return high >= -SAFE_HIGH && high < SAFE_HIGH ? BigInt(high * 2 ** 32 + low) : (BigInt(high) << 32n) | BigInt(low)
   }
 
   /** A number has one form: its other zero, and other kinds of NaN, are no key's. */

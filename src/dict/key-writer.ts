@@ -1,5 +1,6 @@
 /** Writes row keys: see row-key.ts. One scratch buffer for all, since encoding is synchronous and never calls out. */
 import { type Cell, type ColumnSpec, type ColumnType, type Key, Ref } from '../backend.js'
+import { copyOut } from '../codec/slab.js'
 import { ValidationError } from '../errors.js'
 import { isIdText, writeUuid } from '../ids.js'
 import { ROW_KEY_BYTES_MAX } from '../limits.js'
@@ -19,7 +20,7 @@ let at = 0
 /** The bytes of leading key columns; the table of encodings stands in row-key.ts. */
 export function keyBytes(columns: readonly ColumnSpec[], cells: Key): Uint8Array {
   writeKey(columns, cells)
-  return Uint8Array.prototype.slice.call(scratch, 0, at)
+  return copyOut(scratch, 0, at)
 }
 
 /** The same bytes as code units. */

@@ -147,13 +147,21 @@ export class Overlay {
     this.#order = new SortedKeys()
     this.#bytes = 0
     // a row read before this group and written after it is still compared with what was read
-    for (const [text, at] of this.#reads) if (sent.#entries.has(text)) sent.#reads.set(text, at)
-    for (const text of sent.#reads.keys()) this.#reads.delete(text)
+    if (this.#reads.size > 0) this.#handReads(sent)
     if (sent.count > 0) this.#flights = [...this.#flights, new Flight(sent, hasAdds(sent.#entries))]
     return sent
   }
 
-  /** They are committed: the store shows them now. For `writes: 'cas'`, `atMicros` of their group is what later writes expect. */
+  #handReads(sent: Overlay): void {
+    for (const text of sent.#entries.keys()) {
+      const at = this.#reads.get(text)
+      if (at === undefined) continue
+      sent.#reads.set(text, at)
+      this.#reads.delete(text)
+    }
+  }
+
+  /** They are committed: the store shows them now. `atMicros` of their group is what later writes expect, for `writes: 'cas'` alone. */
   settle(sent: Overlay, atMicros?: bigint): void {
     this.#land(sent)
     if (atMicros === undefined) return

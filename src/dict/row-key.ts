@@ -45,12 +45,20 @@ export function encodeKeyText(table: KeyColumns, key: Key): string {
   return keyText(table.keys, key)
 }
 
-export function decodeKey(table: KeyColumns, bytes: Uint8Array): Key {
-  const reader = new KeyReader(bytes)
+/** The key whose bytes begin at `from`. @throws CorruptError */
+export function decodeKey(table: KeyColumns, bytes: Uint8Array, from = 0): Key {
+  const reader = new KeyReader(bytes, from)
   const key = table.keys.map((column) => reader.cell(column.type))
   if (!reader.done) throw corrupt('has bytes after its last column')
   return key
 }
+
+/** The key that bytes are of, which were made of `key`: it comes back in its one form, as `1.5` for `1.50`. */
+export const storedKey = (table: KeyColumns, key: Key, bytes: Uint8Array): Key =>
+  table.keys.every(({ type }) => HAVE_ONE_FORM.has(type)) ? key : decodeKey(table, bytes)
+
+/** Their cells are primitives that come back just as they were. */
+const HAVE_ONE_FORM: ReadonlySet<ColumnType> = new Set(['text', 'bool', 'i32', 'i64'])
 
 /** Above every key: no key is as long. */
 const END = new Uint8Array(ROW_KEY_BYTES_MAX + 1).fill(0xff)

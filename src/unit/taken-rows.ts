@@ -17,7 +17,7 @@ export function takeRows(buffers: readonly TableRows[]): TakenRows {
     tables: taken.map(({ buffer }) => buffer.table),
     ops: taken.flatMap(({ buffer, sent }) => sent.toOps(buffer.table)),
     landed: (atMicros) => {
-      for (const { buffer, sent } of taken) buffer.overlay.settle(sent, atMicros)
+      for (const { buffer, sent } of taken) buffer.overlay.settle(sent, buffer.table.writes === 'cas' ? atMicros : undefined)
     },
     failed: () => {
       for (const { buffer, sent } of taken) buffer.overlay.putBack(sent)
