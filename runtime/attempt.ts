@@ -2,7 +2,7 @@
 import { v5 } from 'uuid'
 import { type Mark, type Op, Ref } from '../src/backend.js'
 import { decodeWire, encodeWire } from '../src/codec/wire.js'
-import { ConflictError, NotFoundError, WrongDirectionError } from '../src/errors.js'
+import { ConflictError, NotFoundError, TaskFailedError, WrongDirectionError } from '../src/errors.js'
 import { type ClassId, type Id, newCommitId } from '../src/ids.js'
 import { OUTCOME_BYTES_MAX } from '../src/limits.js'
 import type { Store } from '../src/store.js'
@@ -78,10 +78,7 @@ async function loadedFirst(unit: Transaction, call: Call, refs: readonly Ref[], 
   try {
     const found = await unit.fetch(refs, {})
     const missing = found.findIndex((o) => !o)
-    if (missing >= 0)
-      throw new NotFoundError(`the argument ${refs[missing]!.id} of ${call.name} was deleted before the task ran`, {
-        id: refs[missing]!.id,
-      })
+    if (missing >= 0) return { outcome: await outcomeWithout(unit.store, call, refs[missing]!) }
     const args = call.args.map((arg) => unpack(arg, unit))
     const result = await runIn(unit, () => body(args))
     return finish(unit, call, args, await settled(result))
@@ -89,6 +86,25 @@ async function loadedFirst(unit: Transaction, call: Call, refs: readonly Ref[], 
     unit.rollback()
     throw error
   }
+}
+
+/** An object that it takes is gone. An earlier attempt may have removed it: then that attempt's outcome stands. */
+async function outcomeWithout(store: Store, call: Call, { id }: Ref): Promise<Outcome> {
+  const outcome = await committedBefore(store, call)
+  if (outcome) return outcome
+  throw new NotFoundError(`the argument ${id} of ${call.name} was deleted before the task ran`, { id })
+}
+
+/** What an earlier attempt of the task has committed, if one has. @throws ConflictError when its outcome was not kept */
+export async function committedBefore(store: Store, call: Call): Promise<Outcome | undefined> {
+  const mark = await store.markOf(homeOf(call), call.key)
+  return mark?.state === 'committed' ? outcomeIn(mark, call.name) : undefined
+}
+
+/** The outcome that a mark keeps. @throws ConflictError when it was too large */
+export function outcomeIn({ outcome }: Mark, name: string): Outcome {
+  if (outcome) return decodeWire(outcome) as Outcome
+  throw new ConflictError(`an earlier attempt of ${name} has committed, but its outcome was too large to keep`, { retryable: false })
 }
 
 /** The direction of an argument by position, the method's object included. */
@@ -144,13 +160,19 @@ async function commitWithMark(unit: Transaction, call: Call, made: Outcome, coll
   const mark: Mark = { key: call.key, attempt: commit, state: 'committed', outcome: encoded.length <= OUTCOME_BYTES_MAX ? encoded : null }
   const receipt = await unit.commit({ collected, mark, home, commit })
   if (receipt && !receipt.applied) {
-    // An earlier attempt committed and died before it could report: its outcome stands.
-    const standing = receipt.mark?.outcome
-    if (standing) return decodeWire(standing) as Outcome
-    throw new ConflictError(`an earlier attempt of ${call.name} has committed, but its outcome was too large to keep`, { retryable: false })
+    // An earlier attempt committed and died before it could report: its outcome stands. Or the task was given up meanwhile.
+    if (receipt.mark?.state === 'committed') return outcomeIn(receipt.mark, call.name)
+    throw givenUp(call)
   }
   return outcome
 }
+
+/** Only an attempt that nobody waits for any more meets this; or one of a run that goes on, whose former life had given the task up. */
+const givenUp = ({ name }: Call): Error =>
+  new TaskFailedError(`task ${name} was given up while this attempt of it went on: nothing of it was stored`, {
+    task: name,
+    code: 'ERR_TASK_GIVEN_UP',
+  })
 
 const changedBy = (ops: readonly Op[]): string[] => ops.flatMap((op) => (op.do === 'put' || op.do === 'remove' ? [op.ref.id] : []))
 

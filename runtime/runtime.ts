@@ -58,7 +58,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
 
   constructor(readonly crew: Crew = crewOf(undefined)) {
     const { runId } = this
-    this.#loop = new Loop(this.#submissions, (command) => this.#perform(command), crew.scheduling)
+    this.#loop = new Loop(this.#submissions, (command) => this.#perform(command), { seals: true, ...crew.scheduling })
     const parts: RunParts = {
       runId,
       loop: this.#loop,
@@ -162,6 +162,8 @@ export class Runtime implements TaskRunner, RunOfRecords {
         return this.#outcomes.settle(command)
       case 'RecallTasks':
         return this.#dispatch.recall(command)
+      case 'SealTasks':
+        return this.#dispatch.seals.seal(command.tasks)
       case 'ReplaceWorkers':
         return this.#dispatch.replace(command)
       case 'ReleaseData':
@@ -241,8 +243,9 @@ export class Runtime implements TaskRunner, RunOfRecords {
     this.#closed = true
     this.#loop.stop()
     await this.#dispatch.close()
-    this.#outcomes.abandon()
-    if (isOver || !this.#checkpoint) await this.#effects.forgetMarks()
+    const isLast = isOver || !this.#checkpoint
+    this.#outcomes.abandon(isLast ? await this.#dispatch.seals.end() : [])
+    if (isLast) await this.#effects.forgetMarks()
     this.#checkpoint?.close(isOver)
   }
 

@@ -1,5 +1,15 @@
 import { type Ack, type Backend, type Mark, type Op, type Receipt, Ref, type Stored } from './backend.js'
-import { type CommitOptions, commitUnit, findResolved, type Home, readResolved, type Unit, type UnitPart } from './commit/index.js'
+import {
+  type CommitOptions,
+  commitUnit,
+  findResolved,
+  giveUp,
+  type Home,
+  markOf,
+  readResolved,
+  type Unit,
+  type UnitPart,
+} from './commit/index.js'
 import { GroupTooLargeError, UnavailableError, UnsupportedError, ValidationError } from './errors.js'
 import { type ClassId, type CommitId, type Id, newCommitId, newId, type TableId } from './ids.js'
 import { LargeCells, opBytes } from './large-cells.js'
@@ -117,6 +127,19 @@ export class Store {
   /** Commits ops as one unit of work. */
   async commit(ops: readonly Op[], options?: UnitOptions): Promise<Receipt> {
     return this.send(await this.unitOf(ops, options))
+  }
+
+  /** The mark of a task, if it has one. */
+  markOf(home: Ref, key: string): Promise<Mark | undefined> {
+    return markOf({ backend: this.backend, ref: home }, key, this.#protocol)
+  }
+
+  /**
+   * Bars the mark of a task: no attempt of it commits from now on. Gives the mark that stands, which may be that of an attempt that has
+   * committed. Errors: UnavailableError, UnknownOutcomeError
+   */
+  giveUp(home: Ref, key: string): Promise<Mark> {
+    return giveUp({ backend: this.backend, ref: home }, key, this.#protocol)
   }
 
   /** Objects as the last unit of work left them, in the order asked. */

@@ -1,8 +1,9 @@
 /** Between graph and workers: sends tasks with what earlier tasks made for them, and turns reports into events. */
 import { TaskFailedError } from '../../src/errors.js'
+import type { Outcome } from '../attempt.js'
 import type { Crew } from '../crew.js'
 import { classesIn, type EngineEvents, LocalEngine } from '../engines/local-engine.js'
-import type { Carried, Report } from '../engines/messages.js'
+import type { Carried, DoneMore, Report, TaskConflicted } from '../engines/messages.js'
 import { columnOf } from '../engines/report-box.js'
 import { hostLabels, hostMemoryMb } from '../runtime-config.js'
 import type { RecallTasks, ReplaceWorkers, StartTasks } from '../scheduler/commands.js'
@@ -17,6 +18,7 @@ import { isKept, type KeptValues } from './kept-values.js'
 import type { Loop } from './loop.js'
 import type { NestedCalls } from './nested-calls.js'
 import type { RecordTable } from './record-table.js'
+import { Seals } from './seals.js'
 import type { TaskLog } from './task-log.js'
 import { type Arg, filled, type TaskRecord } from './task-record.js'
 
@@ -49,6 +51,7 @@ export interface RunParts {
 export class Dispatch implements Stopper {
   readonly engine: LocalEngine
   readonly deadlines = new Deadlines(this)
+  readonly seals: Seals
   #started = 0
   /** Of each worker. */
   readonly #hosts: number[] = []
@@ -67,6 +70,7 @@ export class Dispatch implements Stopper {
     readonly nested: NestedCalls,
   ) {
     this.offers = offersOf(crew)
+    this.seals = new Seals(run, { keyOf: (task) => this.#keyOf(task), take: (record, outcome) => this.#take(record, outcome) })
     const events: EngineEvents = {
       onReady: (worker) => this.#tell(() => this.#onReady(worker)),
       onReport: (worker, report) => this.#tell(() => this.#onReport(worker, report)),
@@ -154,10 +158,8 @@ export class Dispatch implements Stopper {
   }
 
   /** An earlier life of the run has done it. */
-  #resume(worker: number, record: TaskRecord, attempt: number, { result, written, changed, home }: Done): void {
-    record.result = result
-    if (written) record.written = new Map(written)
-    if (changed && home) this.#noteChanged(record, changed, home)
+  #resume(worker: number, record: TaskRecord, attempt: number, done: Done): void {
+    this.#take(record, done)
     this.run.loop.note({ on: 'TasksFinished', worker, tasks: [record.task], attempts: [attempt] })
   }
 
@@ -205,7 +207,7 @@ export class Dispatch implements Stopper {
 
   timedOut(task: number, attempt: number, worker: number): void {
     this.run.failures.note(task, this.#outOfTime(task))
-    this.run.loop.note({ on: 'TasksFailed', worker, tasks: [task], attempts: [attempt], retryable: true })
+    this.run.loop.note({ on: 'TasksFailed', worker, tasks: [task], attempts: [attempt], retryable: true, isUnsure: true })
   }
 
   #outOfTime(task: number, cause?: unknown): Error {
@@ -268,11 +270,23 @@ export class Dispatch implements Stopper {
       loop.note({ on: 'TasksFailed', worker, tasks: [bad.task], attempts: [bad.attempt], retryable: bad.retryable })
     }
     for (const bad of conflicted) {
+      if (bad.isGivenUp) {
+        this.#goOn(worker, bad)
+        continue
+      }
+      // Of unknown outcome: what it has sent may yet arrive.
       if (bad.error) this.run.failures.note(bad.task, { error: bad.error, className: bad.className })
-      loop.note({ on: 'TasksConflicted', worker, tasks: [bad.task], attempts: [bad.attempt] })
+      loop.note({ on: 'TasksConflicted', worker, tasks: [bad.task], attempts: [bad.attempt], isUnsure: bad.error !== undefined })
     }
     if (returned.length > 0)
       loop.note({ on: 'TasksReturned', worker, tasks: returned.map((r) => r[0]), attempts: returned.map((r) => r[1]) })
+  }
+
+  /** A former life of this run had given the task up, and its program calls it again. */
+  #goOn(worker: number, { task, attempt }: TaskConflicted): void {
+    if (!this.isRunning(task, attempt, worker)) return
+    const again = (): void => this.#tell(() => this.run.loop.note({ on: 'TasksConflicted', worker, tasks: [task], attempts: [attempt] }))
+    this.seals.lift(this.run.records.get(task)!).then(again, again)
   }
 
   #takeResults({ tasks, results, more }: Report): void {
@@ -284,14 +298,23 @@ export class Dispatch implements Stopper {
       if (isKept(record.result)) this.run.values?.noteResult(record, record.result)
     }
     if (this.run.checkpoint) this.#keepDone(this.run.checkpoint, tasks, results, more)
-    for (const { at, written, changed, home, children } of more) {
+    for (const { at, ...did } of more) {
       const record = records.get(tasks[at]!)
       if (!record) continue
-      if (written) record.written = new Map(written)
-      for (const [, value] of written ?? []) if (isKept(value)) this.run.values?.noteWritten(value)
-      if (changed && home) this.#noteChanged(record, changed, home)
-      for (const child of children ?? []) this.run.effects.note(record, child.changed, child.home, child.key)
+      for (const [, value] of did.written ?? []) if (isKept(value)) this.run.values?.noteWritten(value)
+      this.#takeEffects(record, did)
     }
+  }
+
+  #take(record: TaskRecord, outcome: Outcome | Done): void {
+    record.result = outcome.result
+    this.#takeEffects(record, outcome)
+  }
+
+  #takeEffects(record: TaskRecord, { written, changed, home, children }: Partial<DoneMore>): void {
+    if (written) record.written = new Map(written)
+    if (changed && home) this.#noteChanged(record, changed, home)
+    for (const child of children ?? []) this.run.effects.note(record, child.changed, child.home, child.key)
   }
 
   /** In the checkpoint once it is as safe as its store makes it: what is found there is not done again. */

@@ -63,8 +63,9 @@ export class Outcomes {
     return [...this.#unseen.values()].some((r) => r.state === 'failed')
   }
 
-  /** Nothing more will be reported: what is pending never will be. */
-  abandon(): void {
+  /** Nothing more will be reported: what is pending never will be, but for those that turned out to be done. */
+  abandon(done: readonly TaskRecord[]): void {
+    for (const record of done) this.#end(record, 'done')
     for (const record of [...this.run.records]) {
       record.error = runEnded(record.name)
       this.#end(record, 'cancelled')

@@ -139,6 +139,8 @@ export interface TaskConflicted {
   /** What to tell if it never goes well; a plain conflict needs no more words. */
   readonly error?: Uint8Array | undefined
   readonly className?: string | undefined
+  /** It met the mark of a task that is given up. */
+  readonly isGivenUp?: boolean
 }
 
 export interface Report {

@@ -203,6 +203,7 @@ export class TaskLane {
 
   #failed({ task, attempt }: Queued, error: unknown): void {
     if (error instanceof ConflictError && error.retryable) return this.box.conflicted({ task, attempt })
+    if (isInsituError(error) && error.code === 'ERR_TASK_GIVEN_UP') return this.box.conflicted({ task, attempt, isGivenUp: true })
     const sent = { task, attempt, error: encodeError(error), className: classNameOf(error) }
     // Whether it was committed is for the mark to say, when the task runs again.
     if (error instanceof UnknownOutcomeError) return this.box.conflicted(sent)

@@ -4,7 +4,7 @@ import type { DatumIndex, HostIndex, Millis, TaskIndex, WorkerIndex } from './ev
 /** What the driver has to do, in this order. Every command ends in an event. */
 export type Commands = readonly Command[]
 
-export type Command = TasksSettled | StartTasks | RecallTasks | FetchData | ReleaseData | ReplaceWorkers | WakeAt
+export type Command = TasksSettled | StartTasks | RecallTasks | SealTasks | FetchData | ReleaseData | ReplaceWorkers | WakeAt
 
 export type TasksSettled = SettledWell<'done'> | SettledWell<'ignored'> | SettledBadly<'failed'> | SettledBadly<'cancelled'>
 
@@ -38,6 +38,15 @@ export interface RecallTasks {
   readonly tasks: TaskIndex[]
   readonly attempts: number[]
   readonly abort: boolean
+}
+
+/**
+ * They are given up, and nobody knows whether an attempt of theirs has committed: an `aborted` mark is put where none stands. Ends in
+ * TasksSealed or TasksCommitted for each. Sent only if the state was made with `seals`.
+ */
+export interface SealTasks {
+  readonly do: 'SealTasks'
+  readonly tasks: readonly TaskIndex[]
 }
 
 /**
@@ -79,6 +88,7 @@ export class Outbox {
   private started: WorkerIndex[] = []
   private recalls: RecallTasks[] = []
   private fetches: FetchData[] = []
+  private sealed: TaskIndex[] = []
   private released: DatumIndex[] = []
   private replaced: WorkerIndex[] = []
   private wakeAt: Millis | undefined
@@ -116,6 +126,10 @@ export class Outbox {
     batch.attempts.push(attempt)
   }
 
+  seal(task: TaskIndex): void {
+    this.sealed.push(task)
+  }
+
   fetch(host: HostIndex, datum: DatumIndex, task: TaskIndex): void {
     let batch = this.fetches.find((f) => f.host === host)
     if (batch === undefined) {
@@ -141,6 +155,10 @@ export class Outbox {
   /** The commands so far; the outbox is empty afterwards. Batches are handed over, not copied: only used ones are made anew. */
   take(): Commands {
     const commands: Command[] = []
+    if (this.sealed.length > 0) {
+      commands.push({ do: 'SealTasks', tasks: this.sealed })
+      this.sealed = []
+    }
     this.takeSettled(commands)
     this.takeStarts(commands)
     if (this.recalls.length > 0) {

@@ -45,9 +45,10 @@ export const Flag = {
   ALONE: 1,
 } as const
 
-export const Status = { VOID: 0, WAITING: 1, READY: 2, ASSIGNED: 3, DONE: 4, IGNORED: 5, FAILED: 6, CANCELLED: 7 } as const
+/** ENDING: it will not be tried again, and settles once it is known that no attempt of it can commit any more. */
+export const Status = { VOID: 0, WAITING: 1, READY: 2, ASSIGNED: 3, ENDING: 4, DONE: 5, IGNORED: 6, FAILED: 7, CANCELLED: 8 } as const
 export type Status = (typeof Status)[keyof typeof Status]
-export const STATUS_NAMES = ['void', 'waiting', 'ready', 'assigned', 'done', 'ignored', 'failed', 'cancelled'] as const
+export const STATUS_NAMES = ['void', 'waiting', 'ready', 'assigned', 'ending', 'done', 'ignored', 'failed', 'cancelled'] as const
 export const isSettled = (status: number): boolean => status >= Status.DONE
 
 /** Why a task did not end as done. */

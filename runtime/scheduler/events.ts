@@ -35,6 +35,8 @@ export type RuntimeEvent =
   | TasksConflicted
   | TasksReturned
   | InputsLost
+  | TasksSealed
+  | TasksCommitted
   | TasksCancelled
   | FailuresSeen
   | TimePassed
@@ -169,10 +171,14 @@ export interface TasksFailed extends Report {
   readonly on: 'TasksFailed'
   /** Whether policy RETRY may try again: false for what cannot change, such as a wrong direction. */
   readonly retryable: boolean
+  /** Nobody has heard how the attempts ended: they were given up. */
+  readonly isUnsure?: boolean
 }
 
 export interface TasksConflicted extends Report {
   readonly on: 'TasksConflicted'
+  /** What they sent may yet arrive. */
+  readonly isUnsure?: boolean
 }
 
 /** The worker has not run them and will not: the answer to RecallTasks. */
@@ -187,6 +193,18 @@ export interface TasksReturned extends Report {
 export interface InputsLost extends Report {
   readonly on: 'InputsLost'
   readonly data: Ints
+}
+
+/** The answer to SealTasks: no attempt of them has committed, and none can any more. */
+export interface TasksSealed {
+  readonly on: 'TasksSealed'
+  readonly tasks: Ints
+}
+
+/** The other answer: an attempt that was given up had committed, so that they are done. */
+export interface TasksCommitted {
+  readonly on: 'TasksCommitted'
+  readonly tasks: Ints
 }
 
 /** The program asks. What runs already is asked to stop; if it succeeds all the same, it is done. */
@@ -234,6 +252,8 @@ export const EVENT_NAMES = [
   'NeedsDeclared',
   'FetchesEnded',
   'InputsLost',
+  'TasksSealed',
+  'TasksCommitted',
 ] as const
 
 export const EVENT_CODES = Object.fromEntries(EVENT_NAMES.map((name, i) => [name, i])) as Record<RuntimeEvent['on'], number>

@@ -38,6 +38,8 @@ function sentence(state: RuntimeState, task: number, seen: TaskView, name: Named
       return `is ready and waits for a free slot ${seen.host === 'any' ? 'on any host' : `on ${name.host(seen.host)}`}, ${because(state, task, seen.why)}`
     case 'assigned':
       return `${runs(state, seen)} on ${name.worker(seen.worker)} of ${name.host(seen.host)} (attempt ${seen.attempt}), ${because(state, task, seen.why)}`
+    case 'ending':
+      return `is given up (${REASON_NAMES[seen.reason]}) and settles when no attempt of it can commit any more`
     case 'done':
       return `is done (attempt ${seen.attempt})`
     case 'ignored':

@@ -25,6 +25,7 @@ export {
   RECALL_AFTER_MS,
   RETRIES_MAX,
   Reason,
+  Status,
   Why,
 } from './constants.js'
 export { dump } from './dump.js'

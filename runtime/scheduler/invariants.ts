@@ -39,6 +39,8 @@ function scanAccesses(state: RuntimeState): Found {
     if (task === NONE) continue
     const g = accesses.group(a)
     law(state, !isSettled(tasks.status[task]!), task, 'a settled task has no accesses')
+    // What it waited for will not come: it has been cut off.
+    if (g === NONE && tasks.status[task] === Status.ENDING) continue
     law(state, g !== NONE && groups.datum(g) === accesses.datum(a) && groups.mode(g) === accesses.mode(a), task, 'an access fits its group')
     found.members[g]!++
     if (accesses.isGranted(a)) found.granted[g]!++
@@ -127,6 +129,7 @@ function checkTask(state: RuntimeState, task: number, status: number, ungranted:
     law(state, status !== Status.FAILED || tasks.cause[task] === task, task, 'a failed task is its own cause')
     return
   }
+  if (status === Status.ENDING) return law(state, tasks.cause[task] !== NONE && state.seals, task, 'what is given up has a cause')
   law(state, tasks.missing[task] === tasks.promises[task]! + ungranted, task, 'missing = promises + accesses not granted')
   law(state, (status === Status.WAITING) === tasks.missing[task]! > 0, task, 'a task waits exactly while something is missing')
 }

@@ -1,7 +1,7 @@
 /** Workers come and go. */
 import { LOSSES_MAX, NONE, Reason } from './constants.js'
 import type { SlotsChanged, WorkersJoined, WorkersLost } from './events.js'
-import { again, unassign } from './reports.js'
+import { again, noteUnsure, unassign } from './reports.js'
 import { hostAt, type RuntimeState, workerAt } from './state.js'
 import { type Host, Worker } from './workers.js'
 
@@ -34,6 +34,7 @@ export function onWorkersLost(state: RuntimeState, event: WorkersLost): void {
   // Only now: none of them may be placed on another worker of the same batch.
   for (const task of orphans) {
     state.totals.lost++
+    noteUnsure(state, task)
     again(state, task, ++state.tasks.losses[task]! < LOSSES_MAX, Reason.WORKER_LOST)
   }
 }

@@ -78,6 +78,7 @@ export function onTasksFailed(state: RuntimeState, event: TasksFailed): void {
   heard(state, event.worker)
   forCurrent(state, event, (task) => {
     const { tasks } = state
+    if (event.isUnsure) noteUnsure(state, task)
     const mayRetry = event.retryable && tasks.policy[task] === Policy.RETRY && tasks.errors[task]! < RETRIES_MAX
     if (tasks.errors[task]! < 255) tasks.errors[task]!++
     if (mayRetry) state.totals.retried++
@@ -89,6 +90,7 @@ export function onTasksConflicted(state: RuntimeState, event: TasksConflicted): 
   heard(state, event.worker)
   forCurrent(state, event, (task) => {
     state.totals.conflicts++
+    if (event.isUnsure) noteUnsure(state, task)
     again(state, task, ++state.tasks.conflicts[task]! <= CONFLICTS_MAX, Reason.CONFLICTS)
   })
 }
@@ -143,6 +145,11 @@ function forCurrent(state: RuntimeState, event: TasksFailed | TasksConflicted | 
     unassign(state, task)
     act(task)
   }
+}
+
+/** Nobody will hear how this attempt ended. */
+export function noteUnsure(state: RuntimeState, task: number): void {
+  if (state.seals) state.tasks.marks[task]! |= Mark.UNSURE
 }
 
 /** An attempt ended without success: the task stops if it was asked to, runs again if it may, or has failed. */

@@ -3,6 +3,7 @@
 import { cutBehind, leaveAll } from './chains.js'
 import { Access, isSettled, Kind, NONE, Policy, Reason as R, type Reason, Status, writes } from './constants.js'
 import { ANY_MODE } from './data-table.js'
+import type { TasksCommitted, TasksSealed } from './events.js'
 import { recallOne } from './recall.js'
 import { firstPending, leaveReady, type RuntimeState, setStatus } from './state.js'
 import { Mark } from './task-table.js'
@@ -16,6 +17,7 @@ export function settleWell(state: RuntimeState, task: number, status: typeof Sta
 
 /** The task will not be tried again. Its policy says what that means for others. */
 export function failForGood(state: RuntimeState, task: number, reason: Reason): void {
+  if (isSealedFirst(state, task, task, reason)) return
   state.tasks.reason[task] = reason
   const policy = state.tasks.policy[task]
   if (policy === Policy.IGNORE) return settleWell(state, task, Status.IGNORED)
@@ -25,8 +27,40 @@ export function failForGood(state: RuntimeState, task: number, reason: Reason): 
 }
 
 export function cancel(state: RuntimeState, task: number, cause: number, reason: Reason): void {
+  if (isSealedFirst(state, task, cause, reason)) state.tasks.marks[task]! |= Mark.CANCELLING
+  else stop(state, task, cause, reason)
+}
+
+function stop(state: RuntimeState, task: number, cause: number, reason: Reason): void {
   doom(state, task, Status.CANCELLED, cause, reason)
   spread(state)
+}
+
+/** What the program is told of a task must stay true: an attempt that was given up may have committed, or may yet. So its mark is barred first. */
+function isSealedFirst(state: RuntimeState, task: number, cause: number, reason: Reason): boolean {
+  const { tasks } = state
+  if ((tasks.marks[task]! & Mark.UNSURE) === 0) return false
+  tasks.marks[task]! &= ~Mark.UNSURE
+  state.outbox.seal(task)
+  if (tasks.status[task] === Status.READY) leaveReady(state, task)
+  setStatus(state, task, Status.ENDING)
+  tasks.cause[task] = cause
+  tasks.reason[task] = reason
+  return true
+}
+
+export function onTasksSealed(state: RuntimeState, event: TasksSealed): void {
+  const { tasks } = state
+  for (const task of event.tasks) {
+    if (tasks.status[task] !== Status.ENDING) continue
+    const reason = tasks.reason[task]! as Reason
+    if ((tasks.marks[task]! & Mark.CANCELLING) === 0) failForGood(state, task, reason)
+    else stop(state, task, tasks.cause[task]!, reason)
+  }
+}
+
+export function onTasksCommitted(state: RuntimeState, event: TasksCommitted): void {
+  for (const task of event.tasks) if (state.tasks.status[task] === Status.ENDING) settleWell(state, task, Status.DONE)
 }
 
 function doom(
@@ -51,7 +85,10 @@ function spread(state: RuntimeState): void {
   for (let i = 0; i < doomed.length; i++) {
     const task = doomed[i]!
     const cause = state.tasks.cause[task]!
-    const onMember = (member: number): void => doom(state, member, Status.CANCELLED, cause, R.PREDECESSOR)
+    const onMember = (member: number): void => {
+      if (isSealedFirst(state, member, cause, R.PREDECESSOR)) state.tasks.marks[member]! |= Mark.CANCELLING
+      else doom(state, member, Status.CANCELLED, cause, R.PREDECESSOR)
+    }
     for (let a = state.tasks.access[task]!; a !== NONE; a = state.accesses.nextOfTask(a)) poisonBehind(state, a, cause, onMember)
     leaveAll(state, task)
   }
@@ -118,7 +155,7 @@ function stopRun(state: RuntimeState, cause: number): void {
   state.stoppedBy = cause
   for (let task = firstPending(state); task < tasks.count; task++) {
     const status = tasks.status[task]!
-    if (isSettled(status)) continue
+    if (isSettled(status) || status === Status.ENDING) continue
     if (status === Status.ASSIGNED) askToStop(state, task, cause, R.RUN_STOPPED)
     else cancel(state, task, cause, R.RUN_STOPPED)
   }

@@ -17,6 +17,8 @@ export interface SchedulerOptions {
   readonly linkBytesPerUs?: number
   /** Whether the driver can bring data to a host before a task starts there (FetchData). Else tasks fetch when they start. Default false. */
   readonly fetchesAhead?: boolean
+  /** Whether the driver can bar the mark of a task that is given up (SealTasks). Else such a task settles at once. Default false. */
+  readonly seals?: boolean
 }
 
 /** Everything the scheduler knows. Owned and changed by `step` alone; readers use `view`, `explain`, `statsOf` and `dump`. */
@@ -47,6 +49,7 @@ export class RuntimeState {
   readonly outbox = new Outbox()
   readonly linkBytesPerUs: number
   readonly fetchesAhead: boolean
+  readonly seals: boolean
   /** Tasks by status. */
   readonly counts = new Int32Array(STATUS_NAMES.length)
   readonly totals = { stale: 0, moved: 0, bytesMoved: 0, ranWhereDataIs: 0, lost: 0, retried: 0, conflicts: 0, recalled: 0 }
@@ -70,6 +73,7 @@ export class RuntimeState {
   constructor(options: SchedulerOptions = {}) {
     this.linkBytesPerUs = options.linkBytesPerUs ?? 125
     this.fetchesAhead = options.fetchesAhead ?? false
+    this.seals = options.seals ?? false
   }
 }
 
@@ -80,10 +84,11 @@ const bits = (...statuses: number[]): number => statuses.reduce((mask, s) => mas
 /** Lanes would add WAITING → ASSIGNED here, and nothing else. */
 const LEGAL: readonly number[] = [
   bits(Status.WAITING),
-  bits(Status.READY, Status.IGNORED, Status.FAILED, Status.CANCELLED),
-  bits(Status.ASSIGNED, Status.CANCELLED),
+  bits(Status.READY, Status.ENDING, Status.IGNORED, Status.FAILED, Status.CANCELLED),
+  bits(Status.ASSIGNED, Status.ENDING, Status.CANCELLED),
   // WAITING: for an input that is made again after it was lost.
-  bits(Status.WAITING, Status.READY, Status.DONE, Status.IGNORED, Status.FAILED, Status.CANCELLED),
+  bits(Status.WAITING, Status.READY, Status.ENDING, Status.DONE, Status.IGNORED, Status.FAILED, Status.CANCELLED),
+  bits(Status.DONE, Status.IGNORED, Status.FAILED, Status.CANCELLED),
   0,
   0,
   0,

@@ -10,7 +10,7 @@ import { lookOut } from './outlook.js'
 import { grant } from './ready.js'
 import { recallFromSlow } from './recall.js'
 import { onInputsLost, onTasksConflicted, onTasksFailed, onTasksFinished, onTasksRan, onTasksReturned } from './reports.js'
-import { askToStop, cancel, failForGood } from './settle.js'
+import { askToStop, cancel, failForGood, onTasksCommitted, onTasksSealed } from './settle.js'
 import { illegal, type RuntimeState } from './state.js'
 import { onTasksSubmitted } from './submit.js'
 import { Mark } from './task-table.js'
@@ -74,6 +74,10 @@ function apply(state: RuntimeState, event: RuntimeEvent): void {
       return onTasksReturned(state, event)
     case 'InputsLost':
       return onInputsLost(state, event)
+    case 'TasksSealed':
+      return onTasksSealed(state, event)
+    case 'TasksCommitted':
+      return onTasksCommitted(state, event)
     case 'TasksCancelled':
       return onTasksCancelled(state, event)
     case 'FailuresSeen':

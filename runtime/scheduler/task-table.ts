@@ -9,6 +9,8 @@ export const Mark = {
   SEEN: 2,
   /** Was asked back from its worker. */
   RECALLED: 4,
+  /** An attempt of it was given up before it told how it ended: it may have committed, or yet commit. */
+  UNSURE: 8,
 } as const
 
 /** Struct of arrays, one row a task. Rows are never dropped: a settled task costs BYTES_PER_TASK and nothing else. */

@@ -9,6 +9,7 @@ export type TaskView =
   | { readonly status: 'waiting'; readonly promises: number; readonly behind: readonly Obstacle[] }
   | { readonly status: 'ready'; readonly host: number | 'any'; readonly pinned: boolean; readonly why: Why; readonly attempt: number }
   | AssignedView
+  | { readonly status: 'ending'; readonly attempt: number; readonly cause: number; readonly reason: Reason }
   | { readonly status: 'done' | 'ignored'; readonly attempt: number }
   | { readonly status: 'failed' | 'cancelled'; readonly attempt: number; readonly cause: number; readonly reason: Reason }
 
@@ -44,6 +45,8 @@ export function view(state: RuntimeState, task: number): TaskView {
       return { status: 'ready', host: queuedAt(tasks.at[task]!), pinned: tasks.pinned[task] !== NONE, why: tasks.why[task] as Why, attempt }
     case Status.ASSIGNED:
       return assignedView(state, task)
+    case Status.ENDING:
+      return { status: 'ending', attempt, cause: tasks.cause[task]!, reason: tasks.reason[task] as Reason }
     case Status.DONE:
       return { status: 'done', attempt }
     case Status.IGNORED:

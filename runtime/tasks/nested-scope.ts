@@ -9,7 +9,7 @@ import type { Id } from '../../src/ids.js'
 import { type StorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Store } from '../../src/store.js'
 import type { Transaction } from '../../src/unit/transaction.js'
-import { type Call, directionAt, type Outcome, runAttempt } from '../attempt.js'
+import { type Call, committedBefore, directionAt, type Outcome, runAttempt } from '../attempt.js'
 import { settled } from '../current-runtime.js'
 import { carry, objectsIn, unpack } from '../data/carry.js'
 import type { ChildEffects } from '../engines/messages.js'
@@ -205,7 +205,9 @@ export class NestedScope {
         return await runAttempt(store, call, (args) => runAs(attempt, () => bodyOf(definition, args)))
       } catch (error) {
         if (error instanceof ConflictError && error.retryable && conflicts++ < CONFLICTS_MAX) await backOff(conflicts)
-        else if (retries-- <= 0 || (isInsituError(error) && !error.retryable)) return ignored(definition, error)
+        else if (retries-- <= 0 || (isInsituError(error) && !error.retryable))
+          // Of a parent that runs again: what the child has committed before may be why it fails now.
+          return (await committedBefore(store, call)) ?? ignored(definition, error)
       }
     }
   }

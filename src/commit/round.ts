@@ -33,8 +33,8 @@ export const timeOfMark = (mark: Mark): bigint => BigInt(mark.outcome ? text.dec
 /** The mark that lets a unit be sent again: it says which round committed it. */
 export const unitMark = (unit: CommitId, round: Round): Mark => ({ key: unit, attempt: round.commit, state: 'committed', outcome: null })
 
-/** What forbids a round to commit. Its attempt is another than the round's, so that it stands in the round's way. */
-export const abortMark = (round: CommitId, by: CommitId): Mark => ({ key: round, attempt: by, state: 'aborted', outcome: null })
+/** What forbids a round, or a task, to commit. Its attempt is another than theirs, so that it stands in their way. */
+export const abortMark = (key: string, by: CommitId): Mark => ({ key, attempt: by, state: 'aborted', outcome: null })
 
 /**
  * Groups of a round that lie in one domain need ids of their own, or the backend takes the second for the first sent again. The

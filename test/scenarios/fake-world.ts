@@ -30,7 +30,7 @@ const WORKERS = 3
 const hostOf = (worker: number): number => worker % HOSTS
 
 export class World {
-  readonly state: RuntimeState = createState({ fetchesAhead: true })
+  readonly state: RuntimeState = createState({ fetchesAhead: true, seals: true })
   private readonly program: Program
   private readonly choices: number[]
   private readonly alive = new Set<number>()
@@ -40,6 +40,7 @@ export class World {
   /** Reports that come too late or again. */
   private readonly ghosts: RuntimeEvent[] = []
   private readonly asked: { worker: number; attempt: Attempt }[] = []
+  private sealing: number[] = []
   private fetching: { readonly host: number; readonly datum: number }[] = []
   private readonly attempts: number[] = []
   private readonly outcomes: (Outcome | undefined)[] = []
@@ -115,6 +116,7 @@ export class World {
       () => this.learnLocation(),
       () => this.letGo(),
       () => this.answerFetch(this.choose(4) > 0),
+      () => this.answerSeal(this.choose(3) === 0),
     ]
     this.clock += this.choose(7)
     this.pick(actions)!()
@@ -284,6 +286,15 @@ export class World {
     this.events.push({ on: 'FetchesEnded', host, data: [datum] })
   }
 
+  /** Its mark is barred; or it turns out that an attempt which was given up had committed. */
+  private answerSeal(isDone: boolean): void {
+    const task = this.pick(this.sealing)
+    if (task === undefined) return
+    this.sealing.splice(this.sealing.indexOf(task), 1)
+    if (isDone) this.finished.add(task)
+    this.events.push({ on: isDone ? 'TasksCommitted' : 'TasksSealed', tasks: [task] })
+  }
+
   // ---- one step, and what came of it
 
   private turn(): void {
@@ -308,6 +319,9 @@ export class World {
         for (const [i, task] of command.tasks.entries())
           this.asked.push({ worker: command.worker, attempt: { task, attempt: command.attempts[i]! } })
         return
+      case 'SealTasks':
+        for (const task of command.tasks) this.beginSeal(task)
+        return
       case 'FetchData':
         for (const datum of command.data) this.beginFetch(command.host, datum)
         return
@@ -325,11 +339,17 @@ export class World {
     }
   }
 
+  private beginSeal(task: number): void {
+    this.ensure(this.outcomes[task] === undefined && !this.isRunning(task), `task ${task} is given up and is not`)
+    this.sealing.push(task)
+  }
+
   private start(worker: number, attempt: Attempt): void {
     const { task } = attempt
     this.ensure(this.alive.has(worker), `task ${task} starts on a lost worker`)
     this.ensure(this.outcomes[task] === undefined, `task ${task} starts after it settled`)
     this.ensure(!this.isRunning(task), `task ${task} runs twice`)
+    this.ensure(!this.sealing.includes(task), `task ${task} starts though it is given up`)
     this.ensure(this.promises[task] === 0, `task ${task} starts without its inputs`)
     this.ensure(this.stoppedBy === undefined, `task ${task} starts after the run was stopped`)
     this.ensure(attempt.attempt === (this.attempts[task] ?? 0) + 1, `task ${task}: attempts count up`)
@@ -370,6 +390,7 @@ export class World {
   private settleOnce(task: number, outcome: Outcome): void {
     this.ensure(this.outcomes[task] === undefined, `task ${task} settles twice`)
     this.ensure(!this.isRunning(task), `task ${task} settles while it runs`)
+    this.ensure(!this.sealing.includes(task), `task ${task} settles before it is known to be over`)
     this.outcomes[task] = outcome
   }
 
@@ -454,6 +475,7 @@ export class World {
       this.clock += this.wantsTime ? 10 : 1
       while (this.asked.length > 0) this.answerRecall(true)
       while (this.fetching.length > 0) this.answerFetch(true)
+      while (this.sealing.length > 0) this.answerSeal(this.sealing.length % 2 === 0)
       for (const worker of this.alive) this.report(worker)
       this.turn()
     }

@@ -211,6 +211,8 @@ export class Scenario {
         return [`w${command.worker} starts ${names(command.tasks)}`]
       case 'RecallTasks':
         return [`w${command.worker} ${command.abort ? 'stops' : 'gives back'} ${names(command.tasks)}`]
+      case 'SealTasks':
+        return [`seal ${names(command.tasks)}`]
       case 'FetchData':
         return [`h${command.host} fetches ${command.data.map((d, i) => `${this.data[d]} for ${names([command.tasks[i]!])}`).join(', ')}`]
       case 'ReleaseData':

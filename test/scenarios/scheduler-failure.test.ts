@@ -228,6 +228,65 @@ describe('scheduler: failure', () => {
     s.lostInput('w1', 'last', 'third').sent('w0 starts last')
   })
 
+  describe('when an attempt was given up that may have committed', () => {
+    const sealing = (slots = 8): Scenario => new Scenario({ seals: true }).kept('x').join(`w0 h0 ${slots}`, 'w1 h0')
+    const sealed = (s: Scenario, ...tasks: string[]): Scenario => s.step({ on: 'TasksSealed', tasks: tasks.map((t) => s.task(t)) })
+
+    it('a task fails only once its mark is barred, and those behind it wait until then', () => {
+      const s = sealing().submit({ a: { writes: 'x' }, b: { reads: 'x' } })
+      s.sent('w0 starts a').lose('w0').sent('w1 starts a', 'replace w0')
+      s.fail('w1', 'a', false).sent('seal a')
+      expect(s.why('a')).to.equal('a is given up (its body failed) and settles when no attempt of it can commit any more.')
+      expect(s.why('b')).to.equal('b waits for x (a is ending).')
+      s.step({ on: 'TasksCancelled', tasks: [s.task('a')] }).sent()
+      sealed(s, 'a').sent('failed: a by a, its body failed', 'cancelled: b by a, a predecessor did not succeed')
+      sealed(s, 'a').sent()
+    })
+
+    it('a task that turns out to have committed is done, and those behind it run', () => {
+      const s = sealing().submit({ a: { writes: 'x' }, b: { reads: 'x' } })
+      s.lose('w0').fail('w1', 'a', false).sent('seal a')
+      s.step({ on: 'TasksCommitted', tasks: [s.task('a')] }).sent('done: a', 'w1 starts b')
+      s.step({ on: 'TasksCommitted', tasks: [s.task('a')] }).sent()
+    })
+
+    it('the same goes for a task that is cancelled, ignored, out of time, or stopped with the run', () => {
+      const s = sealing(1).submit({ a: {}, i: { policy: 'IGNORE' } })
+      s.sent('w0 starts a', 'w1 starts i').lose('w0', 'w1').sent('replace w0 w1')
+      cancelled(s, 'a').sent('seal a')
+      sealed(s, 'a').sent('cancelled: a by a, cancelled on request')
+      s.join('w0 h0').sent('w0 starts i').fail('w0', 'i').sent('seal i')
+      sealed(s, 'i').sent('ignored: i')
+      s.submit({ late: {} })
+        .step({ on: 'TasksFailed', retryable: true, isUnsure: true, ...s.report('w0', 'late') })
+        .sent('seal late')
+      sealed(s, 'late').sent('failed: late by late, its body failed')
+      s.submit({ lost: {} })
+        .lose('w0')
+        .submit({ stop: { policy: 'FAIL', priority: 9 } })
+      s.join('w0 h0').fail('w0', 'stop').sent('seal lost', 'failed: stop by stop, its body failed')
+    })
+
+    it('of all attempts that told how they ended none can commit: nothing is barred', () => {
+      const s = sealing().submit({ a: { policy: 'RETRY' } })
+      for (let i = 0; i < 2; i++) s.fail('w0', 'a').sent('w0 starts a')
+      s.fail('w0', 'a').sent('failed: a by a, its body failed')
+    })
+
+    it('one that waits for a lost input keeps its place until it is barred', () => {
+      const s = sealing(1).renamed('v again', 1)
+      s.submit({ make: { writes: 'v' } }).finish('w0', 'make')
+      s.submit({ use: { reads: 'v', writes: 'x' }, next: { reads: 'x' } }).sent('w0 starts use')
+      s.lose('w0').sent('w1 starts use', 'replace w0').join('w0 h0')
+      s.submit({ remake: { writes: 'again' } }).sent('w0 starts remake')
+      s.lostInput('w1', 'use', 'again').fail('w0', 'remake', false).sent('seal use', 'failed: remake by remake, its body failed')
+      sealed(s, 'use').sent(
+        'cancelled: use by remake, a predecessor did not succeed',
+        'cancelled: next by remake, a predecessor did not succeed',
+      )
+    })
+  })
+
   it('a late report of a lost input is ignored; a task that is asked to stop stops', () => {
     const s = new Scenario().join('w0 h0', 'w1 h1').renamed('x again', 1)
     s.submit({ make: { writes: 'x' } }).finish('w0', 'make')

@@ -110,7 +110,7 @@ describe('scheduler: random programs in a random world', () => {
           log.push({ events, now, commands: JSON.stringify(commands) })
           return commands
         }).run()
-        const again = createState({ fetchesAhead: true })
+        const again = createState({ fetchesAhead: true, seals: true })
         for (const { events, now, commands } of log) expect(JSON.stringify(step(again, events, now))).to.equal(commands)
       }),
       { numRuns: 30 },

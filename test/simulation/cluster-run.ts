@@ -17,15 +17,17 @@ import {
   Policy,
   type RuntimeEvent,
   type RuntimeState,
+  Status,
   step as realStep,
 } from '../../runtime/scheduler/index.js'
-import type { Ref } from '../../src/backend.js'
+import type { Mark, Ref } from '../../src/backend.js'
+import { giveUp } from '../../src/commit/index.js'
 import { UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
 import { findName, increment, readObjects } from './programs.js'
 import { type Protocol, realProtocol } from './protocol.js'
 import { Random } from './random.js'
 import { type RunProgram, type RunTask, randomProgram, START, valuesInOrder, writes } from './run-program.js'
-import { type Ended, type Held, keyOf, RunHost, RunWorker, type Start } from './run-worker.js'
+import { type Ended, type Held, keyOf, numberOf, RunHost, RunWorker, type Start } from './run-worker.js'
 import { Client, LEASE_MS, World } from './world.js'
 
 /** What may be wrong with a run, for canaries; the real one has nothing of it. */
@@ -40,6 +42,8 @@ export interface Variant {
   readonly endsFetches?: boolean
   /** Lost values are made again whatever their tasks had read and written. */
   readonly remakes?: 'blindly'
+  /** False: tasks that are given up leave no mark. */
+  readonly seals?: boolean
 }
 
 /** A task that was with three lost workers fails, so there are at most two losses in a run. */
@@ -68,7 +72,7 @@ export class ClusterRun {
   readonly program: RunProgram
   readonly hosts: RunHost[] = []
   readonly #workers: RunWorker[] = []
-  readonly #state: RuntimeState = createState({ linkBytesPerUs: 100, fetchesAhead: true })
+  readonly #state: RuntimeState = createState({ linkBytesPerUs: 100, fetchesAhead: true, seals: true })
   readonly #step: NonNullable<Variant['step']>
   readonly #driver: Client
   readonly #random: Random
@@ -90,8 +94,8 @@ export class ClusterRun {
   readonly #released = new Set<number>()
   /** Tasks that failed because a value they read was lost. */
   readonly #lostInput = new Set<number>()
-  /** Tasks with an attempt that was given up and may still go on. */
-  readonly #frozen = new Set<number>()
+  /** Tasks that the program has cancelled; they may be done all the same. */
+  readonly #cancelled = new Set<number>()
   #events: RuntimeEvent[] = []
   #submitted = 0
   #losses = LOSSES
@@ -101,6 +105,8 @@ export class ClusterRun {
   moves = 0
   remade = 0
   lost = 0
+  /** Tasks given up that had an attempt nobody heard of. */
+  sealed = 0
 
   constructor(
     readonly seed: number,
@@ -267,6 +273,9 @@ export class ClusterRun {
       case 'RecallTasks':
         for (const [i, task] of command.tasks.entries()) this.#recall(command.worker, task, command.attempts[i]!)
         return
+      case 'SealTasks':
+        for (const task of command.tasks) void this.#seal(task)
+        return
       case 'FetchData':
         for (const datum of command.data) this.#fetchAhead(command.host, datum)
         return
@@ -309,6 +318,30 @@ export class ClusterRun {
     this.#post(worker.client, () => {
       if (worker.recall(task, attempt)) this.#hear({ on: 'TasksReturned', worker: index, tasks: [task], attempts: [attempt] })
     })
+  }
+
+  /** No attempt of the task commits from now on; or one has. */
+  async #seal(task: number): Promise<void> {
+    const about = this.#tasks[task]!
+    const mark = writes(about) && this.variant.seals !== false ? await this.#giveUp(task) : undefined
+    await this.hop(this.#driver.caller)
+    if (mark?.state !== 'committed') return this.#hear({ on: 'TasksSealed', tasks: [task] })
+    this.#values.set(task, numberOf(mark.outcome))
+    this.#hear({ on: 'TasksCommitted', tasks: [task] })
+  }
+
+  async #giveUp(task: number): Promise<Mark> {
+    const home = this.homeOf(this.#tasks[task]!)
+    for (;;) {
+      try {
+        const mark = await giveUp({ backend: this.#driver.backendOf(home), ref: home }, keyOf(task), this.#driver.options)
+        if (mark.state === 'aborted') this.world.truth.onGivenUp(keyOf(task))
+        this.sealed++
+        return mark
+      } catch (error) {
+        unlessUnreachable(error)
+      }
+    }
   }
 
   /** By what the scheduler knows, as a driver would. */
@@ -376,7 +409,7 @@ export class ClusterRun {
 
   #isCurrent(worker: number, task: number, attempt: number): boolean {
     const { tasks } = this.#state
-    return tasks.status[task] === 3 && tasks.at[task] === worker && tasks.attempt[task] === attempt
+    return tasks.status[task] === Status.ASSIGNED && tasks.at[task] === worker && tasks.attempt[task] === attempt
   }
 
   #onFinished(worker: RunWorker, about: About, { value, name, stamps = [] }: Finished, ms: number): void {
@@ -458,7 +491,8 @@ export class ClusterRun {
     if (outcome === 'failed' && !this.#lostInput.has(task)) this.#fault(`task ${task} failed, and nothing that it reads was lost`)
     if (outcome === 'done' && reads.some((read) => this.#outcomes[read] !== 'done'))
       this.#fault(`task ${task} is done before what it reads`)
-    if (outcome === 'cancelled' && this.#lostInput.size === 0) this.#fault(`task ${task} was cancelled, and nothing failed`)
+    if (outcome === 'cancelled' && this.#lostInput.size + this.#cancelled.size === 0)
+      this.#fault(`task ${task} was cancelled, and nothing failed`)
   }
 
   // ---- losses
@@ -477,9 +511,16 @@ export class ClusterRun {
     if (!isFrozen) this.world.network.crash(worker.client.caller)
     void this.hop(this.#driver.caller).then(() => {
       if (this.#workers[worker.index] !== worker) return
-      if (isFrozen) for (let t = 0; t < this.#submitted; t++) if (this.#state.tasks.at[t] === worker.index) this.#frozen.add(t)
+      const tasks = this.#tasks.flatMap((_, t) => (t < this.#submitted && this.#state.tasks.at[t] === worker.index ? [t] : []))
       this.#hear({ on: 'WorkersLost', workers: [worker.index] })
+      if (isFrozen && this.#random.chance(0.5)) this.#cancel(tasks.filter((t) => this.#outcomes[t] === undefined))
     })
+  }
+
+  /** The program no longer wants what a worker that was taken for dead is still at. */
+  #cancel(tasks: readonly number[]): void {
+    for (const task of tasks) this.#cancelled.add(task)
+    if (tasks.length > 0) this.#hear({ on: 'TasksCancelled', tasks: [...tasks] })
   }
 
   #loseHost(host: RunHost): void {
@@ -542,7 +583,7 @@ export class ClusterRun {
       const datum = this.datumOf(this.#maker(t))
       const holders = this.#holdersOf(datum)
       const value =
-        bytes === 0
+        bytes === 0 || this.#values.has(t)
           ? this.#values.get(t)
           : holders.map((h) => this.hosts[h]!.values.get(this.#names.get(datum)!)).find((v) => v !== undefined)
       if (value === undefined && (bytes === 0 || holders.length > 0 || this.lost === 0)) this.#fault(`the value of task ${t} is gone`)
@@ -558,8 +599,7 @@ export class ClusterRun {
       const isDone = this.#outcomes[t] === 'done'
       const hasCommitted = this.variant.marks === false ? isDone : truth.taskOf(keyOf(t)) !== undefined
       if (isDone && writes(task) && !hasCommitted) this.#fault(`task ${t} is done, and what it changed is missing`)
-      // An attempt that was given up too early may commit after its task has failed for want of a value.
-      if (!isDone && hasCommitted && !this.#frozen.has(t)) this.#fault(`task ${t} is ${this.#outcomes[t]}, and what it changed is stored`)
+      if (!isDone && hasCommitted) this.#fault(`task ${t} is ${this.#outcomes[t]}, and what it changed is stored`)
       if (hasCommitted) for (const { account, isWritten } of task.own) if (isWritten) sums[account]!++
     }
     for (const [account, sum] of sums.entries()) {

@@ -174,6 +174,7 @@ export class RunWorker {
       try {
         const receipt = await protocol.commitUnit(unit, this.client.options)
         truth.onReceipt(unit, receipt)
+        if (receipt.mark?.state === 'aborted') return { how: 'failed', retryable: false }
         return { how: 'finished', value: receipt.applied ? value : numberOf(receipt.mark!.outcome) }
       } catch (error) {
         if (error instanceof ConflictError || error instanceof AliasTakenError) {
@@ -200,6 +201,6 @@ export class RunWorker {
 }
 
 const outcomeOf = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer)
-const numberOf = (outcome: Uint8Array | null): number => new Uint32Array(Uint8Array.from(outcome!).buffer)[0]!
+export const numberOf = (outcome: Uint8Array | null): number => new Uint32Array(Uint8Array.from(outcome!).buffer)[0]!
 
 export const keyOf = (task: number): string => `run/${task}`

@@ -18,6 +18,7 @@ export interface Simulated {
   losses: number
   moves: number
   remade: number
+  sealed: number
   readonly violations: { readonly seed: number; readonly what: readonly string[] }[]
 }
 
@@ -25,7 +26,7 @@ export interface Simulated {
 const ABREAST = 32
 
 export async function simulate({ seeds, from = 1, variant = {}, untilCaught = false }: SimulateOptions): Promise<Simulated> {
-  const all: Simulated = { seeds: 0, steps: 0, tasks: 0, losses: 0, moves: 0, remade: 0, violations: [] }
+  const all: Simulated = { seeds: 0, steps: 0, tasks: 0, losses: 0, moves: 0, remade: 0, sealed: 0, violations: [] }
   let seed = from
   let running: ClusterRun[] = []
   while (running.length > 0 || seed < from + seeds) {
@@ -49,6 +50,7 @@ function tell(run: ClusterRun, all: Simulated): void {
   all.losses += run.lost
   all.moves += run.moves
   all.remade += run.remade
+  all.sealed += run.sealed
   if (run.violations.length > 0) all.violations.push({ seed: run.seed, what: run.violations })
 }
 
@@ -94,6 +96,7 @@ export const canaries: Readonly<Record<string, () => Variant>> = {
   'a driver that does not say which values were lost': () => ({ tellsLosses: false }),
   'a data plane that does not say when a fetch ended': () => ({ endsFetches: false }),
   'a driver that makes lost values again, whatever they were made of': () => ({ remakes: 'blindly' }),
+  'a driver that gives tasks up without a mark': () => ({ seals: false }),
   'a protocol that marks after settling': () => ({ protocol: brokenProtocols['mark after settle']! }),
   'stores that forget what they have committed': () => ({ protocol: brokenProtocols['no receipts']! }),
 }

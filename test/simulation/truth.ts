@@ -34,6 +34,7 @@ export class Truth {
   readonly #decided = new Set<CommitId>()
   readonly #failed = new Set<CommitId>()
   readonly #tasks = new Map<string, CommitId>()
+  readonly #givenUp = new Set<string>()
   readonly #stamps = new Map<string, Stamp>()
   readonly counters = new Map<string, bigint>()
   readonly rows = new Set<string>()
@@ -94,7 +95,14 @@ export class Truth {
     if (!mark) return
     const other = this.#tasks.get(mark.key)
     if (other && other !== commit) this.fault(`task ${mark.key} ran twice: ${short(other)} and ${short(commit)}`)
+    if (this.#givenUp.has(mark.key)) this.fault(`task ${mark.key} committed after it was given up: ${short(commit)}`)
     this.#tasks.set(mark.key, commit)
+  }
+
+  /** Somebody was told that the task will not happen any more. */
+  onGivenUp(key: string): void {
+    if (this.#tasks.has(key)) this.fault(`task ${key} was given up, and had committed`)
+    this.#givenUp.add(key)
   }
 
   #take(op: Op, { unit, seen, delta }: Planned): void {
@@ -151,7 +159,8 @@ export class Truth {
 
   onReceipt({ commit, mark }: Unit, receipt: Receipt): void {
     if (receipt.applied !== this.#decided.has(commit)) this.fault(`receipt of ${short(commit)} says applied=${receipt.applied}`)
-    if (!receipt.applied && (!mark || !this.#tasks.has(mark.key))) this.fault(`${short(commit)} was refused without another attempt`)
+    if (!receipt.applied && (!mark || !(this.#tasks.has(mark.key) || this.#givenUp.has(mark.key) || receipt.mark?.state === 'aborted')))
+      this.fault(`${short(commit)} was refused without another attempt`)
     for (const [id, stamp] of receipt.stamps as ReadonlyMap<Id, Stamp>) this.#stamps.set(`${commit} ${id}`, stamp)
   }
 

@@ -1,11 +1,12 @@
 /** Attempts of one task: only the first that commits has effects, and all tell its outcome. */
 import { expect } from 'chai'
 import { createBackend } from '../../backends/memory/index.js'
-import { type Call, runAttempt } from '../../runtime/attempt.js'
+import { type Call, homeOf, outcomeIn, runAttempt } from '../../runtime/attempt.js'
 import { carry } from '../../runtime/data/carry.js'
 import { getByID, StorageObject } from '../../runtime/index.js'
 import type { Direction } from '../../runtime/tasks/directions.js'
 import { Store } from '../../src/store.js'
+import { thrown } from '../integration/thrown.js'
 
 class Account extends StorageObject {
   balance = 0
@@ -51,6 +52,34 @@ for (const url of ['memory:?private', 'memory:?private&domains=3'])
       expect([await balance(from), await balance(to)]).to.deep.equal([-5, 5])
       expect((await runAttempt(store, { ...call, key: 'run 1 task 2' }, body)).result).to.equal(3)
       expect([await balance(from), await balance(to)]).to.deep.equal([-10, 10])
+    })
+
+    it('an attempt of a task that was given up changes nothing, and one that had committed before is what counts', async () => {
+      const account = await store.run(() => new Account().makePersistent())
+      const body = ([it]: unknown[]): unknown => ++(it as Account).balance
+      const late = callOf('run 2 task 1', ['INOUT'], [account])
+      expect((await store.giveUp(homeOf(late), late.key)).state).to.equal('aborted')
+      expect((await store.giveUp(homeOf(late), late.key)).state).to.equal('aborted')
+      expect(await thrown(() => runAttempt(store, late, body))).to.have.property('code', 'ERR_TASK_GIVEN_UP')
+      expect(await balance(account)).to.equal(0)
+      const early = callOf('run 2 task 2', ['INOUT'], [account])
+      await runAttempt(store, early, body)
+      const standing = await store.giveUp(homeOf(early), early.key)
+      expect([standing.state, outcomeIn(standing, 'pay').result]).to.deep.equal(['committed', 1])
+      expect((await runAttempt(store, early, body)).result).to.equal(1)
+      expect(await balance(account)).to.equal(1)
+    })
+
+    it('a task that has removed its argument is done for every later attempt', async () => {
+      const account = await store.run(() => new Account().makePersistent())
+      const call = callOf('run 3 task 1', ['INOUT'], [account])
+      const body = async ([it]: unknown[]): Promise<string> => {
+        await (it as Account).deletePersistent()
+        return 'gone'
+      }
+      for (let i = 0; i < 2; i++) expect((await runAttempt(store, call, body)).result).to.equal('gone')
+      const other = callOf('run 3 task 2', ['INOUT'], [account])
+      expect(await thrown(() => runAttempt(store, other, body))).to.have.property('code', 'ERR_NOT_FOUND')
     })
 
     it('a task that only makes objects makes them once', async () => {

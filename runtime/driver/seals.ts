@@ -1,0 +1,79 @@
+/**
+ * Tasks that are given up. What the program is told of one must stay true, whatever an attempt does that nobody hears of any more: its mark
+ * is barred before the task counts as failed or cancelled. An attempt that was faster has done the task.
+ */
+import type { Ref } from '../../src/backend.js'
+import { UnknownOutcomeError } from '../../src/errors.js'
+import { homeOf, type Outcome, outcomeIn } from '../attempt.js'
+import type { RunParts } from './dispatch.js'
+import { type CallKind, filled, type TaskRecord } from './task-record.js'
+
+/** How long the end of a run waits for a store that does not answer. */
+const END_MS = 1000
+
+export interface SealsRun {
+  keyOf(task: number): string
+  /** An attempt that was given up had committed this. */
+  take(record: TaskRecord, outcome: Outcome): void
+}
+
+export class Seals {
+  constructor(
+    readonly parts: RunParts,
+    readonly run: SealsRun,
+  ) {}
+
+  /** Each ends in TasksSealed or TasksCommitted. */
+  seal(tasks: readonly number[]): void {
+    for (const task of tasks) {
+      const record = this.parts.records.get(task)!
+      void this.#isDone(record).then((isDone) => {
+        this.parts.loop.note({ on: isDone ? 'TasksCommitted' : 'TasksSealed', tasks: [task] })
+        this.parts.loop.turn()
+      })
+    }
+  }
+
+  /** The run ends: gives those tasks that had been sent and are done; none of the others will be. */
+  async end(): Promise<readonly TaskRecord[]> {
+    const { records, log } = this.parts
+    const sent = [...records].filter(({ task }) => log.workerOf(task) >= 0)
+    const done: TaskRecord[] = []
+    const all = Promise.all(sent.map(async (record) => (await this.#isDone(record)) && done.push(record)))
+    let timer: NodeJS.Timeout | undefined
+    await Promise.race([all, new Promise((resolve) => (timer = setTimeout(resolve, END_MS)))])
+    clearTimeout(timer)
+    return done
+  }
+
+  /** A former life of the run had given the task up; this one has it run. */
+  async lift({ task, kind, args }: TaskRecord): Promise<void> {
+    const key = this.run.keyOf(task)
+    await kind.program.store.commit([{ do: 'forget', home: homeOfRecord(kind, args, key), keys: [key], what: 'mark' }])
+  }
+
+  async #isDone(record: TaskRecord): Promise<boolean> {
+    const { task, kind, args } = record
+    const key = this.run.keyOf(task)
+    try {
+      const mark = await kind.program.store.giveUp(homeOfRecord(kind, args, key), key)
+      if (mark.state !== 'committed') return false
+      this.run.take(record, outcomeIn(mark, record.name))
+      return true
+    } catch (cause) {
+      // Its store cannot be reached, or has not kept the outcome: whoever awaits the task must know that it may have happened.
+      const why = `it is not known whether task ${record.name}, which was given up, has committed`
+      this.parts.failures.note(task, new UnknownOutcomeError(why, { task: record.name, cause }))
+      return false
+    }
+  }
+}
+
+const homeOfRecord = ({ definition }: CallKind, args: TaskRecord['args'], key: string): Ref =>
+  homeOf({
+    isMethod: definition.method !== undefined,
+    target: definition.target,
+    directions: definition.directions,
+    args: args.map(filled),
+    key,
+  })

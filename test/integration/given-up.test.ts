@@ -1,0 +1,156 @@
+/** Tasks that are given up while an attempt of theirs may go on: what the program is told of them is what the store has. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'chai'
+import { type Call, homeOf, runAttempt } from '../../runtime/attempt.js'
+import { carry } from '../../runtime/data/carry.js'
+import { currentHosts } from '../../runtime/hosts/the-hosts.js'
+import { connect, finish, init, runId, type Store, stats } from '../../runtime/index.js'
+import { abandon } from '../../runtime/runtime-api.js'
+import { newId } from '../../src/ids.js'
+import { stateOf } from '../../src/objects/storage-object.js'
+import * as t from './given-up-tasks.js'
+import { thrown } from './thrown.js'
+
+const there = async (path: string): Promise<void> => {
+  while (!existsSync(path)) await delay(5)
+}
+
+for (const isolation of ['thread', 'process'] as const)
+  describe(`tasks that are given up, in workers that are ${isolation === 'thread' ? 'threads' : 'processes'}`, function () {
+    this.timeout(60_000)
+    let folder: string
+    let store: Store
+    let markers = 0
+    const marker = (): string => join(folder, `marker-${markers++}`)
+    const open = async (): Promise<void> => {
+      store = await connect(`nvram:${join(folder, 'store')}`)
+      await init({ workers: 2, isolation })
+    }
+    const stored = async (tally: t.Tally): Promise<unknown> => (await store.read([stateOf(tally).ref!]))[0]?.cells.get('n')
+
+    before(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'insitu-given-up-'))
+    })
+    beforeEach(open)
+    afterEach(() => finish().catch(() => {}))
+    after(() => rm(folder, { recursive: true, force: true }))
+
+    it('an attempt that goes on after its task was given up commits nothing', async () => {
+      const tally = await new t.Tally().makePersistent()
+      const begun = marker()
+      const deaf = t.addAndLoop(tally, begun)
+      const key = `${runId()}/${stats().tasks - 1}`
+      await there(begun)
+      deaf.cancel()
+      expect(await thrown(() => deaf)).to.have.property('code', 'ERR_TASK_CANCELLED')
+
+      // As its worker would have gone on, had it been frozen and not ended.
+      const call: Call = {
+        key,
+        name: 'addAndLoop',
+        directions: ['INOUT', 'IN'],
+        isMethod: false,
+        target: 'IN',
+        args: [carry(tally, 'tally'), begun],
+      }
+      const late = runAttempt(store, call, ([it]) => {
+        ;(it as t.Tally).n += 1
+      })
+      expect(await thrown(() => late)).to.have.property('code', 'ERR_TASK_GIVEN_UP')
+      expect(await stored(tally)).to.equal(0)
+      expect((await store.markOf(homeOf(call), call.key))?.state).to.equal('aborted')
+      expect(await t.add(tally)).to.equal(1)
+    })
+
+    it('a task whose first attempt committed and was lost is done, though the second finds its object removed', async () => {
+      const tally = await new t.Tally().makePersistent()
+      expect(await t.removeAndExitOnce(tally, marker())).to.equal('removed')
+      expect(await stored(tally)).to.equal(undefined)
+    })
+
+    it('the same if the second throws because of what the first did', async () => {
+      for (let i = 0; i < 4; i++) {
+        const tally = await new t.Tally().makePersistent()
+        expect(await t.addOnceAndExitOnce(tally, marker())).to.equal(1)
+        expect(await stored(tally)).to.equal(1)
+      }
+      expect(stats().lost).to.be.greaterThan(0)
+    })
+
+    it('a run that goes on runs the tasks that its former life had given up', async () => {
+      const tally = await new t.Tally().makePersistent()
+      const run = newId()
+      const call = { isMethod: false, target: 'IN', directions: ['INOUT'], args: [carry(tally, 'tally')], key: `${run}/0` } as const
+      expect((await store.giveUp(homeOf(call), call.key)).state).to.equal('aborted')
+      Object.assign(process.env, { INSITU_RUN: run, INSITU_STATE: folder })
+      try {
+        expect(await t.add(tally)).to.equal(1)
+        expect(await stored(tally)).to.equal(1)
+        await finish()
+      } finally {
+        delete process.env['INSITU_RUN']
+        delete process.env['INSITU_STATE']
+      }
+    })
+
+    it('at the end of a run each task that was told to be unfinished has changed nothing', async () => {
+      let [done, unfinished] = [0, 0]
+      for (const ms of [0, 1, 2, 4, 8, 16, 32]) {
+        const tallies = await Promise.all(Array.from({ length: 100 }, () => new t.Tally().makePersistent()))
+        await t.add(await new t.Tally().makePersistent())
+        const added = Promise.allSettled(tallies.map(async (tally) => t.add(tally)))
+        await delay(ms)
+        await abandon()
+        await open()
+        for (const [i, { status }] of (await added).entries()) {
+          expect(await stored(tallies[i]!), `${status} after ${ms} ms`).to.equal(status === 'fulfilled' ? 1 : 0)
+          if (status === 'fulfilled') done++
+          else unfinished++
+        }
+      }
+      expect(done).to.be.greaterThan(0)
+      expect(unfinished).to.be.greaterThan(0)
+    })
+  })
+
+describe('tasks that are given up, on logical hosts', function () {
+  this.timeout(60_000)
+  let folder: string
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'insitu-given-up-'))
+    process.env['INSITU_HOSTS'] = '2'
+    await connect(`nvram:${join(folder, 'store')}`)
+  })
+  after(async () => {
+    await finish().catch(() => {})
+    delete process.env['INSITU_HOSTS']
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  for (const begins of ['before', 'after'])
+    it(`a task whose group reaches a frozen host ${begins} the task is out of time is done if that stores it, and else is not stored`, async () => {
+      const here = new t.Tally()
+      here.bytes = new Uint8Array(4_000_000)
+      await here.makePersistent(undefined, { host: 'host-1' })
+      const far = await new t.Tally().makePersistent(undefined, { host: 'host-2' })
+      const [begun, go] = [join(folder, `begun-${begins}`), join(folder, `go-${begins}`)]
+      const settled = Promise.allSettled([t.addFar(far, here, begun, go)])
+      await there(begun)
+      const frozen = currentHosts()!.pidOf(1)!
+      process.kill(frozen, 'SIGSTOP')
+      try {
+        if (begins === 'before') writeFileSync(go, '')
+        await delay(2500) // out of time, and its agent killed
+      } finally {
+        process.kill(frozen, 'SIGCONT')
+      }
+      const [{ status }] = await settled
+      await delay(200)
+      await far.reload()
+      expect(far.n).to.equal(status === 'fulfilled' ? 1 : 0)
+    })
+})
