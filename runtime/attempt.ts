@@ -2,14 +2,15 @@
 import { v5 } from 'uuid'
 import { type Mark, type Op, Ref } from '../src/backend.js'
 import { decodeWire, encodeWire } from '../src/codec/wire.js'
-import { ConflictError, NotFoundError, TaskFailedError, WrongDirectionError } from '../src/errors.js'
+import { ConflictError, LostValueError, NotFoundError, TaskFailedError, WrongDirectionError } from '../src/errors.js'
 import { type ClassId, type Id, newCommitId } from '../src/ids.js'
 import { OUTCOME_BYTES_MAX } from '../src/limits.js'
 import type { Store } from '../src/store.js'
 import { runIn } from '../src/unit/context.js'
-import { type Collected, Transaction } from '../src/unit/transaction.js'
+import { type Collected, type Seen, Transaction } from '../src/unit/transaction.js'
 import { isPromiseLike, settled } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
+import { staysAtHost } from './data/rides.js'
 import type { Carried, ChildEffects } from './engines/messages.js'
 import { type Direction, isWriting } from './tasks/directions.js'
 
@@ -21,6 +22,8 @@ export interface Call {
   readonly isMethod: boolean
   readonly target: Direction
   readonly args: readonly Carried[]
+  /** Of a task that makes a lost value again: what the first one had read. */
+  readonly again?: readonly Seen[] | undefined
 }
 
 export interface Outcome {
@@ -29,6 +32,8 @@ export interface Outcome {
   readonly changed?: readonly string[]
   /** Where its mark stands. */
   readonly home?: readonly [id: string, classId: string]
+  /** What it read: with the same the values can be made again, should they be lost. Of tasks that changed nothing and left large values. */
+  readonly seen?: readonly Seen[] | undefined
   /** What tasks that it called have changed by themselves. */
   readonly children?: readonly ChildEffects[]
 }
@@ -123,10 +128,23 @@ function finish(unit: Transaction, call: Call, args: readonly unknown[], result:
   const collected = unit.collect({ readOnly })
   // References to what the body newly stored are only known once it is part of the unit.
   const outcome: Outcome = { result: carry(result, `the result of ${call.name}`), ...writtenValues(call, args) }
-  if (collected.ops.length === 0) return { outcome }
+  if (call.again) assertSame(call, call.again, collected.ops.length === 0 ? unit.seen() : undefined)
+  if (collected.ops.length === 0) return { outcome: isLarge(outcome) ? { ...outcome, seen: unit.seen() } : outcome }
   const committing = commitWithMark(unit, call, outcome, collected)
   committing.catch(() => unit.rollback())
   return { committing }
+}
+
+const isLarge = ({ result, written }: Outcome): boolean =>
+  staysAtHost(result) || (written?.some(([, value]) => staysAtHost(value)) ?? false)
+
+/** What is made of something else is another value. @throws LostValueError */
+function assertSame({ name }: Call, before: readonly Seen[], now: readonly Seen[] | undefined): void {
+  if (now && JSON.stringify(before) === JSON.stringify(now)) return
+  throw new LostValueError(
+    `a value that ${name} had made was lost with its host, and cannot be made again: what the task reads has changed since`,
+    { task: name },
+  )
 }
 
 function writtenValues(call: Call, args: readonly unknown[]): { written?: (readonly [number, Carried])[] } {

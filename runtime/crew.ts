@@ -63,7 +63,11 @@ export function crewOf(workers: number | undefined, isolation: Isolation = isola
     isSpread: true,
     // A run that may be gone on with keeps what its tasks made in a file.
     ...(runAskedFor() === undefined && {
-      values: { fetch: (value) => theHosts().fetch(value), release: (name) => currentHosts()?.release(name) },
+      values: {
+        fetch: (value) => theHosts().fetch(value),
+        release: (name) => currentHosts()?.release(name),
+        onLost: (lost) => (theHosts().onValuesLost = lost),
+      },
     }),
     scheduling: { linkBytesPerUs: LINK_BYTES_PER_US },
   }

@@ -17,6 +17,7 @@ import { NestedCalls } from './driver/nested-calls.js'
 import { Outcomes, runEnded } from './driver/outcomes.js'
 import { Pending } from './driver/pending.js'
 import { RecordTable } from './driver/record-table.js'
+import { Remaking } from './driver/remaking.js'
 import { Submissions } from './driver/submissions.js'
 import { TaskLog } from './driver/task-log.js'
 import { type CallKind, type RunOfRecords, recordOf, type TaskRecord } from './driver/task-record.js'
@@ -47,6 +48,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
     enter: (kind, args, parent) => this.#add(this.#capture.takeCalled(kind, args, parent.task)),
     answer: (worker, message) => this.#dispatch.engine.answer(worker, message),
   })
+  readonly #remaking: Remaking | undefined
   readonly #dispatch: Dispatch
   readonly #pending: Pending
   readonly #outcomes: Outcomes
@@ -59,6 +61,8 @@ export class Runtime implements TaskRunner, RunOfRecords {
   constructor(readonly crew: Crew = crewOf(undefined)) {
     const { runId } = this
     this.#loop = new Loop(this.#submissions, (command) => this.#perform(command), { seals: true, ...crew.scheduling })
+    const values = crew.values && new KeptValues(crew.values, this.#loop)
+    this.#remaking = values && this.#remakingWith(values)
     const parts: RunParts = {
       runId,
       loop: this.#loop,
@@ -67,7 +71,8 @@ export class Runtime implements TaskRunner, RunOfRecords {
       failures: this.#failures,
       effects: this.#effects,
       checkpoint: this.#checkpoint,
-      values: crew.values && new KeptValues(crew.values, this.#loop),
+      values,
+      remaking: this.#remaking,
     }
     this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread)
     this.#dispatch = new Dispatch(parts, crew, (why) => this.#giveUp(why), this.#nested)
@@ -75,6 +80,11 @@ export class Runtime implements TaskRunner, RunOfRecords {
     this.#outcomes = new Outcomes(parts, this.#pending, () => this.#dispatch.deadlines)
     this.#waiting = new Waiting(this.#capture, this.#outcomes, this.#effects, this.#pending)
     process.once('beforeExit', this.#tellUnseen)
+  }
+
+  #remakingWith(values: KeptValues): Remaking {
+    const [submissions, log, failures] = [this.#submissions, this.#log, this.#failures]
+    return new Remaking({ submissions, log, failures, values, add: (record) => this.#add(record) })
   }
 
   // ---- calls
@@ -215,6 +225,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
       retried: totals.retried,
       conflicts: totals.conflicts,
       lost: totals.lost,
+      remade: this.#remaking?.count ?? 0,
       resumed: this.#checkpoint?.resumed ?? 0,
       workers: this.crew.workers,
       hosts: this.crew.hosts,

@@ -137,7 +137,7 @@ export class Capture {
     const { record } = from
     const isOver = record.state === 'done' || record.state === 'ignored'
     if (isOver && !isKept(from.value)) return from.value
-    if (isOver && from.place !== RESULT) return from.value // the graph does not know where it is
+    if (isOver && from.place !== RESULT) return from // the graph does not know where it is
     this.submissions.access(datum, Access.READ)
     this.log.draw(record.task, taking.task)
     return from

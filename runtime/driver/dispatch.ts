@@ -1,9 +1,11 @@
 /** Between graph and workers: sends tasks with what earlier tasks made for them, and turns reports into events. */
 import { TaskFailedError } from '../../src/errors.js'
+import type { Seen } from '../../src/unit/transaction.js'
 import type { Outcome } from '../attempt.js'
 import type { Crew } from '../crew.js'
 import { classesIn, type EngineEvents, LocalEngine } from '../engines/local-engine.js'
-import type { Carried, DoneMore, Report, TaskConflicted } from '../engines/messages.js'
+import type { Carried, DoneMore, InputLost, Report, TaskConflicted } from '../engines/messages.js'
+import { ROW } from '../engines/messages.js'
 import { columnOf } from '../engines/report-box.js'
 import { hostLabels, hostMemoryMb } from '../runtime-config.js'
 import type { RecallTasks, ReplaceWorkers, StartTasks } from '../scheduler/commands.js'
@@ -15,9 +17,11 @@ import { Deadlines, type Stopper } from './deadlines.js'
 import type { Effects } from './effects.js'
 import type { Failures } from './failures.js'
 import { isKept, type KeptValues } from './kept-values.js'
+import { lineageOf } from './lineage.js'
 import type { Loop } from './loop.js'
 import type { NestedCalls } from './nested-calls.js'
 import type { RecordTable } from './record-table.js'
+import type { Remaking } from './remaking.js'
 import { Seals } from './seals.js'
 import type { TaskLog } from './task-log.js'
 import { type Arg, filled, type TaskRecord } from './task-record.js'
@@ -46,6 +50,7 @@ export interface RunParts {
   readonly checkpoint: Checkpoint | undefined
   /** Where values may stay on hosts. */
   readonly values: KeptValues | undefined
+  readonly remaking: Remaking | undefined
 }
 
 export class Dispatch implements Stopper {
@@ -123,6 +128,7 @@ export class Dispatch implements Stopper {
     const args: Carried[] = []
     const classes = new Set<string>()
     const keys: string[] = []
+    const again: (readonly Seen[] | undefined)[] = []
     const { checkpoint } = this.run
     const haveKeys = checkpoint !== undefined || this.nested.isAny
     for (let i = 0; i < tasks.length; i++) {
@@ -137,6 +143,7 @@ export class Dispatch implements Stopper {
         continue
       }
       if (haveKeys) keys.push(this.#keyOf(task))
+      if (record.remakes) again[rows.length / ROW] = record.remakes.seen
       const { index, options } = record.kind.definition
       const isTimed = options.timeoutMs === undefined ? 0 : 1
       rows.push(task, attempts[i]!, index, this.#storeOf(record), args.length - from, isTimed)
@@ -152,6 +159,7 @@ export class Dispatch implements Stopper {
         args,
         ...(classes.size > 0 && { classes: [...classes] }),
         ...(haveKeys && { keys }),
+        ...(again.length > 0 && { again }),
       },
       taskDefinition,
     )
@@ -278,8 +286,14 @@ export class Dispatch implements Stopper {
       if (bad.error) this.run.failures.note(bad.task, { error: bad.error, className: bad.className })
       loop.note({ on: 'TasksConflicted', worker, tasks: [bad.task], attempts: [bad.attempt], isUnsure: bad.error !== undefined })
     }
+    for (const lost of report.lost ?? []) this.#onInputLost(worker, lost)
     if (returned.length > 0)
       loop.note({ on: 'TasksReturned', worker, tasks: returned.map((r) => r[0]), attempts: returned.map((r) => r[1]) })
+  }
+
+  #onInputLost(worker: number, lost: InputLost): void {
+    const record = this.isRunning(lost.task, lost.attempt, worker) ? this.run.records.get(lost.task) : undefined
+    if (record) this.run.loop.note(this.run.remaking!.onInputLost(worker, lost, record))
   }
 
   /** A former life of this run had given the task up, and its program calls it again. */
@@ -303,7 +317,13 @@ export class Dispatch implements Stopper {
       if (!record) continue
       for (const [, value] of did.written ?? []) if (isKept(value)) this.run.values?.noteWritten(value)
       this.#takeEffects(record, did)
+      if (did.seen && this.run.values && record.state === 'pending') record.lineage = record.remakes ?? lineageOf(record, did.seen)
     }
+    if (this.run.remaking) for (const task of tasks) this.#takeRemade(this.run.remaking, records.get(task))
+  }
+
+  #takeRemade(remaking: Remaking, record: TaskRecord | undefined): void {
+    if (record?.remakes && record.state === 'pending') remaking.made(record)
   }
 
   #take(record: TaskRecord, outcome: Outcome | Done): void {

@@ -1,5 +1,5 @@
 /** Why a task did not succeed, as the error that the awaiting code sees. */
-import { ConflictError, TaskFailedError } from '../../src/errors.js'
+import { ConflictError, LostValueError, TaskFailedError } from '../../src/errors.js'
 import { decodeError } from '../data/carry.js'
 import type { TaskBad } from '../engines/messages.js'
 import { REASON_NAMES, Reason } from '../scheduler/constants.js'
@@ -14,6 +14,8 @@ export class Failures {
   readonly #thrown = new Map<number, Thrown>()
   /** Of failed tasks, for those that were not run because of them. */
   readonly #errors = new Map<number, unknown>()
+  /** Tasks that make lost values again. */
+  readonly remakes = new Set<number>()
 
   constructor(readonly log: TaskLog) {}
 
@@ -55,6 +57,11 @@ export class Failures {
 
   #notRun(record: TaskRecord, cause: number): Error {
     const because = this.#errors.get(cause)
+    if (this.remakes.has(cause))
+      return new LostValueError(
+        `task ${record.name} was not run: a value that it takes was lost with its host, and could not be made again`,
+        { task: record.name, cause: because },
+      )
     const cancelled = because instanceof TaskFailedError && because.code === 'ERR_TASK_CANCELLED'
     return new TaskFailedError(`task ${record.name} was not run: ${this.log.nameOf(cause)} ${cancelled ? 'was cancelled' : 'failed'}`, {
       cause: because,

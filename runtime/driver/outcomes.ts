@@ -1,5 +1,5 @@
 /** How calls end: records settle, promises are kept, failures are remembered until somebody was told. */
-import { isInsituError, TaskFailedError } from '../../src/errors.js'
+import { isInsituError, LostValueError, TaskFailedError } from '../../src/errors.js'
 import type { Program } from '../../src/unit/program.js'
 import { objectsIn, unpack } from '../data/carry.js'
 import type { Carried } from '../engines/messages.js'
@@ -9,7 +9,8 @@ import type { Deadlines } from './deadlines.js'
 import type { RunParts } from './dispatch.js'
 import { isKept } from './kept-values.js'
 import type { Pending } from './pending.js'
-import type { TaskRecord, TaskState } from './task-record.js'
+import { lostForGood } from './remaking.js'
+import { FromTask, RESULT, type TaskRecord, type TaskState } from './task-record.js'
 
 export class Outcomes {
   /** Failed and cancelled tasks that nobody was told of, by number. */
@@ -39,13 +40,38 @@ export class Outcomes {
     const { promise: _, resolve, reject } = record.promised!
     if (record.isBad) this.#reject(record, reject)
     else if (record.state === 'done' && !record.changed && isPlain(record.result)) resolve(record.result)
-    else this.valueOf(record, record.state === 'done' ? record.result : undefined).then(resolve, reject)
+    else this.valueOf(record).then(resolve, reject)
   }
 
   /** What a task made, once it has the acknowledgement level of its store. */
-  async valueOf({ kind: { program }, changed }: TaskRecord, value: Carried): Promise<unknown> {
-    if (changed) await program.store.reached()
-    return unpacked(this.run.values ? await this.run.values.hosts.fetch(value) : value, program)
+  async valueOf(record: TaskRecord, place = RESULT): Promise<unknown> {
+    const { program } = record.kind
+    if (record.changed) await program.store.reached()
+    return unpacked(await this.#fetched(record, new FromTask(record, place)), program)
+  }
+
+  /** A value that was lost with its host is made again, if that can be. @throws LostValueError */
+  async #fetched(record: TaskRecord, from: FromTask): Promise<Carried> {
+    const { values, remaking } = this.run
+    if (!values || !remaking) return from.value
+    for (;;) {
+      const { value } = from
+      try {
+        return await values.hosts.fetch(value)
+      } catch (error) {
+        if (!(error instanceof LostValueError) || !isKept(value)) throw error
+        values.noteLost(value.n)
+        if (from.value === value) await this.#madeAgain(record, error)
+      }
+    }
+  }
+
+  async #madeAgain(record: TaskRecord, lost: Error): Promise<void> {
+    const again = this.run.remaking!.again(record)
+    if (!again) throw lostForGood(record.name, lost)
+    again.seen = true
+    await again.whenSettled()
+    if (again.state !== 'done') throw lostForGood(record.name, again.error)
   }
 
   /** The failures that nobody awaited; they count as seen from now on. What a failure cancelled is told by the failure. */

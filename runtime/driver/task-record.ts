@@ -3,6 +3,7 @@ import type { Carried } from '../engines/messages.js'
 import type { FutureSource } from '../tasks/future.js'
 import { TaskFuture } from '../tasks/future.js'
 import type { TaskDefinition } from '../tasks/task.js'
+import type { Lineage } from './lineage.js'
 
 export type TaskState = 'pending' | 'done' | 'failed' | 'cancelled' | 'ignored'
 
@@ -80,13 +81,17 @@ export class TaskRecord implements FutureSource<unknown> {
   error: unknown
   /** New values of volatile arguments that it wrote, by position. */
   written: ReadonlyMap<number, Carried> | undefined
+  /** How its large values came to be, if they can be made again. */
+  lineage: Lineage | undefined
+  /** What this task makes again. */
+  remakes: Lineage | undefined
   promised: Promised | undefined
   #watchers: (() => void)[] | undefined
 
   constructor(
     readonly task: number,
-    /** The scheduler's name for its result. */
-    readonly datum: number,
+    /** The scheduler's name for its result; another one once it was made again. */
+    public datum: number,
     readonly kind: CallKind,
     /** Gone once it has settled. */
     public args: readonly Arg[],

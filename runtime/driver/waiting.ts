@@ -55,7 +55,7 @@ export class Waiting {
     const { record } = from
     await record.promise()
     if (from.place !== RESULT && record.state === 'ignored') return value
-    return (await this.outcomes.valueOf(record, from.value)) ?? value
+    return (await this.outcomes.valueOf(record, from.place)) ?? value
   }
 
   async #object(object: StorageObject): Promise<StorageObject> {

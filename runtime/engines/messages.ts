@@ -1,5 +1,6 @@
 /** What driver and workers say to each other. Plain data for structured clone; anything of the user's is encoded bytes. */
 
+import type { Seen } from '../../src/unit/transaction.js'
 import type { Outcome } from '../attempt.js'
 import type { Ints } from '../scheduler/events.js'
 
@@ -51,6 +52,8 @@ export interface TasksMessage {
   readonly classes?: readonly string[]
   /** Keys of the tasks, where they are not the run's id and the task's number. */
   readonly keys?: readonly string[]
+  /** Of each task that makes a lost value again: what the first one had read. */
+  readonly again?: readonly (readonly Seen[] | undefined)[]
 }
 
 export interface RecallMessage {
@@ -115,6 +118,8 @@ export interface DoneMore {
   /** Where its mark stands. */
   readonly home?: readonly [id: string, classId: string] | undefined
   readonly children?: readonly ChildEffects[] | undefined
+  /** What it read, where its values can be made again. */
+  readonly seen?: readonly Seen[] | undefined
 }
 
 /** What a child of a task left behind in the stores, under which mark. */
@@ -143,6 +148,15 @@ export interface TaskConflicted {
   readonly isGivenUp?: boolean
 }
 
+/** A task that could not begin: a value that it takes is gone with its host. */
+export interface InputLost {
+  readonly task: number
+  readonly attempt: number
+  /** The names of such values. */
+  readonly names: readonly string[]
+  readonly error: Uint8Array
+}
+
 export interface Report {
   readonly do: 'report'
   /** Finished tasks, by column. */
@@ -156,6 +170,7 @@ export interface Report {
   readonly failed: readonly TaskBad[]
   readonly conflicted: readonly TaskConflicted[]
   readonly returned: readonly (readonly [task: number, attempt: number])[]
+  readonly lost?: readonly InputLost[]
 }
 
 export type FromWorker =

@@ -27,11 +27,11 @@ export class ReportBox {
 
   constructor(readonly post: (report: Report, moved: ArrayBuffer[]) => void) {}
 
-  done(task: number, attempt: number, microseconds: number, { result, written, changed, home, children }: Outcome): void {
+  done(task: number, attempt: number, microseconds: number, { result, written, changed, home, children, seen }: Outcome): void {
     const report = this.#report
     report.finished.push(task, attempt, Math.min(microseconds, MICROSECONDS_MAX) | 0)
     report.results.push(result)
-    if (written || changed || children) report.more.push({ at: report.results.length - 1, written, changed, home, children })
+    if (written || changed || children || seen) report.more.push({ at: report.results.length - 1, written, changed, home, children, seen })
     this.#unsent++
   }
 

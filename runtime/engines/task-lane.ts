@@ -1,5 +1,6 @@
-import { ConflictError, InsituError, isInsituError, UnknownOutcomeError } from '../../src/errors.js'
+import { ConflictError, InsituError, isInsituError, LostValueError, UnknownOutcomeError } from '../../src/errors.js'
 import type { Store } from '../../src/store.js'
+import type { Seen } from '../../src/unit/transaction.js'
 import { beginAttempt, type Ended, type Outcome } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
 import { encodeError } from '../data/carry.js'
@@ -19,6 +20,7 @@ export interface Queued {
   readonly store: Store | Promise<Store>
   readonly args: readonly Carried[]
   readonly key: string
+  readonly again: readonly Seen[] | undefined
   /** The driver counts its time. */
   readonly isTimed: boolean
   /** The modules of its arguments' classes are loading. */
@@ -166,7 +168,9 @@ export class TaskLane {
     const microseconds = (performance.now() - began) * 1000
     const children = attempt.scopeIfAny?.effects
     this.#over(attempt)
-    if (outcome) this.box.done(queued.task, queued.attempt, microseconds, withChildren(outcome, children))
+    // What its children read and did is not known from here.
+    const own = outcome && attempt.scopeIfAny ? { ...outcome, seen: undefined } : outcome
+    if (own) this.box.done(queued.task, queued.attempt, microseconds, withChildren(own, children))
     else {
       this.box.ran(queued.task, queued.attempt, microseconds)
       this.#whenCommitted(
@@ -201,7 +205,8 @@ export class TaskLane {
   }
   #telling = false
 
-  #failed({ task, attempt }: Queued, error: unknown): void {
+  #failed({ task, attempt, again, place }: Queued, thrown: unknown): void {
+    const error = again && !(thrown instanceof LostValueError) ? notAgain(place.name, thrown) : thrown
     if (error instanceof ConflictError && error.retryable) return this.box.conflicted({ task, attempt })
     if (isInsituError(error) && error.code === 'ERR_TASK_GIVEN_UP') return this.box.conflicted({ task, attempt, isGivenUp: true })
     const sent = { task, attempt, error: encodeError(error), className: classNameOf(error) }
@@ -211,16 +216,21 @@ export class TaskLane {
   }
 }
 
+/** Whatever keeps a value from being made again: it is lost. */
+const notAgain = (name: string, cause: unknown): Error =>
+  new LostValueError(`a value that ${name} had made was lost with its host, and cannot be made again`, { task: name, cause })
+
 const withChildren = (outcome: Outcome, children: readonly ChildEffects[] | undefined): Outcome =>
   children && children.length > 0 ? { ...outcome, children } : outcome
 
-const callOf = ({ key, place, args }: Queued): Parameters<typeof beginAttempt>[1] => ({
+const callOf = ({ key, place, args, again }: Queued): Parameters<typeof beginAttempt>[1] => ({
   key,
   name: place.name,
   directions: place.directions as readonly Direction[],
   isMethod: place.method !== undefined,
   target: place.target as Direction,
   args,
+  ...(again && { again }),
 })
 
 /** The name of a class that the program may know by the task's module. */

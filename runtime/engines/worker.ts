@@ -115,7 +115,7 @@ async function openOnHost(
   return new Store(besideAgent(agent, file, host, count), { ack: ack as 'committed', leaseMs: HOSTS_LEASE_MS })
 }
 
-function takeTasks({ rows, args, classes, keys }: TasksMessage): void {
+function takeTasks({ rows, args, classes, keys, again }: TasksMessage): void {
   const ready = classes && knowClasses(classes)
   let from = 0
   for (let at = 0; at < rows.length; at += ROW) {
@@ -128,6 +128,7 @@ function takeTasks({ rows, args, classes, keys }: TasksMessage): void {
       store: stores.get(rows[at + 3]!)!,
       args: args.slice(from, from + count),
       key: keys?.[at / ROW] ?? `${runId}/${task}`,
+      again: again?.[at / ROW],
       isTimed: rows[at + 5] === 1,
       ready,
     }

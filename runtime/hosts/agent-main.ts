@@ -10,7 +10,7 @@ import { copyCalls, remoteBackend, type ServedBackend, serveBackend } from '../d
 import { encodeError } from '../data/carry.js'
 import { Frames } from '../data/frames.js'
 import type { Port } from '../data/port.js'
-import { type AnswerMessage, type Report, ROW, type TasksMessage } from '../engines/messages.js'
+import { type AnswerMessage, type InputLost, type Report, ROW, type TasksMessage } from '../engines/messages.js'
 import { prepareWorker, takeWorker, warmSpare } from '../engines/spare-worker.js'
 import type { StoreMessage } from '../engines/worker.js'
 import type { WorkerLink } from '../engines/worker-link.js'
@@ -18,7 +18,7 @@ import { dropCopy } from './copies.js'
 import { farFile, fileCalls } from './host-file.js'
 import { HostLink } from './host-link.js'
 import { CATALOGUE_PORTS, type FromAgent, socketOf, type ToAgent } from './host-messages.js'
-import { allHere, HostValues, holdsKept, VALUES_PORT, ValuesOf } from './host-values.js'
+import { allHere, HostValues, holdsKept, type Kept, VALUES_PORT, ValuesOf } from './host-values.js'
 import { type HostFile, HostsBackend } from './hosts-backend.js'
 import { catalogueUrl, fileUrl } from './hosts-folder.js'
 
@@ -203,17 +203,30 @@ function pass(slot: number, message: Extract<ToAgent, { do: 'to' }>['message']):
   else one.link.post(message)
 }
 
-/** Each task is handed over when what it takes is here; one whose value is lost fails. */
-async function passTasks(slot: number, one: Slot, { rows, args, classes, keys, ...message }: TasksMessage): Promise<void> {
+async function bytesOf(kept: Kept, lost: Set<string>): Promise<Uint8Array> {
+  try {
+    return await values!.bytesOf(kept)
+  } catch (error) {
+    lost.add(kept.n)
+    throw error
+  }
+}
+
+/** Each task is handed over when what it takes is here; of one that lacks a value the program is told. */
+async function passTasks(slot: number, one: Slot, { rows, args, classes, keys, again, ...message }: TasksMessage): Promise<void> {
   let from = 0
   for (let at = 0; at < rows.length; at += ROW) {
     const row = Array.from(rows.slice(at, at + ROW))
     const own = args.slice(from, from + row[4]!)
     from += row[4]!
-    Promise.all(own.map((arg) => allHere(arg, (kept) => values!.bytesOf(kept)))).then(
-      (here) => one.link.post({ ...message, rows: row, args: here, ...(classes && { classes }), ...(keys && { keys: [keys[at / ROW]!] }) }),
-      (error: unknown) => tell({ do: 'from', slot, message: { ...NOTHING_TO_REPORT, failed: [failed(row, error)] } }),
-    )
+    const about = { ...(classes && { classes }), ...(keys && { keys: [keys[at / ROW]!] }), ...(again && { again: [again[at / ROW]] }) }
+    const lost = new Set<string>()
+    void Promise.allSettled(own.map((arg) => allHere(arg, (kept) => bytesOf(kept, lost)))).then((found) => {
+      const here = found.flatMap((arg) => (arg.status === 'fulfilled' ? [arg.value] : []))
+      const missing = found.find((arg) => arg.status === 'rejected')
+      if (!missing) return one.link.post({ ...message, ...about, rows: row, args: here })
+      tell({ do: 'from', slot, message: { ...NOTHING_TO_REPORT, lost: [lostBy(row, lost, missing.reason)] } })
+    })
   }
 }
 
@@ -239,11 +252,11 @@ const NOTHING_TO_REPORT: Report = {
   returned: [],
 }
 
-const failed = ([task, attempt]: readonly number[], error: unknown): Report['failed'][number] => ({
+const lostBy = ([task, attempt]: readonly number[], names: ReadonlySet<string>, error: unknown): InputLost => ({
   task: task!,
   attempt: attempt!,
+  names: [...names],
   error: encodeError(error),
-  retryable: false,
 })
 
 /** A way to a store for a worker: this process's own, or past it to the program. */

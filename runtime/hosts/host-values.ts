@@ -1,10 +1,8 @@
 /** Values that tasks made and that are too large to travel with every message: they stay on the host that made them. */
 import { LostValueError } from '../../src/errors.js'
 import type { Port } from '../data/port.js'
+import { staysAtHost } from '../data/rides.js'
 import type { Carried, Report } from '../engines/messages.js'
-
-/** Smaller ones ride in the message that tells of their task: to ask for them would cost more. */
-const RIDES_BYTES_MAX = 64 * 1024
 
 /** The port for values on a connection to an agent; those of stores begin at 1. */
 export const VALUES_PORT = 0
@@ -123,7 +121,7 @@ export class HostValues {
   }
 
   #keep(value: Carried): Carried {
-    if (!isObject(value) || value.k !== 'v' || value.f || value.b.length <= RIDES_BYTES_MAX) return value
+    if (!staysAtHost(value)) return value
     // The process is part of the name: what takes its place must not take the names for its own.
     const name = `${process.pid}-${this.#made++}`
     this.#own.set(name, value.b)

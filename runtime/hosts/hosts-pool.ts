@@ -34,6 +34,8 @@ export class HostsPool {
   bytesMoved = 0
   /** Bytes that the program itself has loaded from its hosts. */
   bytesLoaded = 0
+  /** Told the hosts whose agents have ended, and with them the values of tasks that they kept. */
+  onValuesLost: (host: number) => void = () => {}
   readonly #sockets = mkdtempSync(join(tmpdir(), 'insitu-hosts-'))
   readonly #agents: Agent[] = []
   readonly #stillborn: number[]
@@ -108,6 +110,7 @@ export class HostsPool {
   /** Its file is whole; another process goes on with it. */
   #onEnd(host: number, agent: Agent, why: Error): void {
     if (this.#closed || this.#agents[host] !== agent) return
+    this.onValuesLost(host)
     if (++this.#stillborn[host]! > STARTS_MAX) return this.#giveUp(host, why)
     this.#begin(host)
     for (const [number, slot] of [...this.#slots])

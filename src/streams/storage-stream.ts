@@ -95,6 +95,7 @@ async function placeOf(stream: StorageObject, verb: string): Promise<{ unit: Uni
   const unit = (await currentUnit()).unitFor(state)
   if (!state.ref)
     throw new ValidationError(`the stream is volatile: call makePersistent() before ${verb}()`, { code: 'ERR_NOT_PERSISTENT' })
+  unit.looksBeyond = true
   const { streams, url } = unit.store.backend
   if (!streams) throw noStreams(url)
   return { unit, ref: state.ref, streams }

@@ -38,6 +38,7 @@ export function tableMade(dict: object): void {
 
 function bind(dict: StorageDict<any, any>, binding: TableBinding): void {
   bindings.set(dict, binding)
+  binding.unit.looksBeyond = true
   bindDict(dict, binding)
 }
 

@@ -29,6 +29,9 @@ export interface Collected {
   readonly ops: readonly Op[]
 }
 
+/** An object that a unit of work has read, and the stamp that it had. */
+export type Seen = readonly [id: string, revision: number, commit: string]
+
 /** A unit of work that commits as one group at its end, or leaves no trace: a task, or the body of `transact`. */
 export class Transaction extends UnitOfWork {
   readonly isTransaction = true
@@ -189,6 +192,17 @@ export class Transaction extends UnitOfWork {
       })
       if (refs.length > 0) await part.fetch(refs, {})
     }
+  }
+
+  /**
+   * All that it has read: who runs the same again and reads the same gets the same. `undefined` if it has looked at more than objects, or
+   * has made or changed something.
+   */
+  seen(): readonly Seen[] | undefined {
+    const changed = this.#created.size + this.#removed.size + this.#names.size + this.#enlisted.size + this.buffered.size
+    if (this.#family.size > 1 || this.looksBeyond || changed > 0) return undefined
+    const seen = Array.from(this.#loaded, ({ ref, stamp }): Seen => [ref!.id, stamp!.revision, stamp!.commit])
+    return seen.sort(([a], [b]) => (a < b ? -1 : 1))
   }
 
   /** Everything that changed in all stores, as ops; empty when nothing did. */

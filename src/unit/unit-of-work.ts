@@ -43,6 +43,8 @@ export abstract class UnitOfWork {
 
   constructor(readonly store: Store) {}
 
+  /** Whether it has looked at what no stamp of an object tells: rows, names, streams, or that something is missing. */
+  looksBeyond = false
   /** Under this name streams know what it appends, if a name outlives it. */
   producer: string | undefined
   #appends?: Appends
@@ -162,6 +164,7 @@ export abstract class UnitOfWork {
 
   async reload(state: ObjectState, discard: boolean): Promise<void> {
     const ref = this.persistentRef(state, 'reload')
+    this.looksBeyond = true
     if (!discard && state.loaded && this.isDirty(state))
       throw new UnsavedChangesError(`${nameOf(state)} has unsaved changes: save() them, or reload({ discard: true })`, { id: ref.id })
     const [stored] = await this.store.read([ref])
@@ -177,10 +180,12 @@ export abstract class UnitOfWork {
 
   async aliasesOf(state: ObjectState): Promise<string[]> {
     const ref = this.persistentRef(state, 'aliases')
+    this.looksBeyond = true
     return (await this.store.aliasesOf(ref)).sort()
   }
 
   async locationsOf(state: ObjectState): Promise<readonly Location[]> {
+    this.looksBeyond = true
     const [locations] = await this.store.backend.locate([this.persistentRef(state, 'getLocations')])
     return locations ?? []
   }
@@ -199,10 +204,13 @@ export abstract class UnitOfWork {
 
   /** Resolves ids, newest knowledge first. */
   protected async findRefs(ids: readonly Id[]): Promise<(Ref | undefined)[]> {
-    return [...(await this.store.find(ids))]
+    const found = [...(await this.store.find(ids))]
+    if (found.includes(undefined)) this.looksBeyond = true
+    return found
   }
 
   async resolveAlias(alias: string): Promise<Ref | undefined> {
+    this.looksBeyond = true
     const [ref] = await this.store.find([{ alias }])
     return ref
   }
@@ -212,6 +220,7 @@ export abstract class UnitOfWork {
     const stored = await this.store.read(refs)
     if (assertClass) for (const found of stored) if (found) assertClass(found.ref)
     const instances = stored.map((found) => found && this.arrive(found))
+    if (instances.includes(undefined)) this.looksBeyond = true
     if (depth > 0) {
       const next = new Map<Id, Ref>()
       for (const found of stored) for (const ref of found ? refsIn(found.cells) : []) if (ref.id !== found!.ref.id) next.set(ref.id, ref)

@@ -70,6 +70,21 @@ export const bothIn = task(async (alias: string, other: string) =>
   }),
 )
 export const bytesLike = task((cell: Cell, n: number) => new Uint8Array(n).fill(cell.n))
+/** As long as its argument, and each byte one more. */
+export const incremented = task((bytes: Uint8Array) => bytes.map((byte) => byte + 1))
+/** Runs beside the second one, which is large. */
+export const bytesOfRows = task(async (table: Table, _beside: Cell) => {
+  const rows: bigint[] = []
+  for await (const [, { n }] of table.rows) rows.push(n)
+  return new Uint8Array(100_000).fill(rows.length)
+})
+export const bumpForBytes = task(
+  (cell: Cell) => {
+    cell.n += 1
+    return new Uint8Array(100_000).fill(cell.n)
+  },
+  { args: [INOUT] },
+)
 export const lengthOf = task((_cell: Cell, bytes: Uint8Array) => [process.pid, bytes.length, bytes[0]!])
 export const lengthOfAll = task((all: Uint8Array[]) => all.reduce((sum, one) => sum + one.length, 0))
 export const fillBytes = task((_cell: Cell, bytes: Uint8Array, n: number) => void bytes.fill(n), { args: [IN, INOUT] })

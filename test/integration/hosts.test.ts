@@ -46,6 +46,12 @@ describe('logical hosts', function () {
     cell.bytes = new Uint8Array(bytes).fill(n)
     return cell.makePersistent(undefined, { host })
   }
+  /** Returns when another has taken its place. */
+  const killAgent = async (host: string): Promise<void> => {
+    const killed = pidOf(host)!
+    process.kill(killed, 'SIGKILL')
+    while (pidOf(host) === killed) await delay(5)
+  }
   const hostOf = async (what: t.Cell): Promise<string> => (await what.getLocations())[0]!.host
 
   describe('objects', () => {
@@ -241,15 +247,64 @@ describe('logical hosts', function () {
       expect(await t.lengthOfAll(values)).to.equal(300_000)
     })
 
-    it('are lost with their agent: who needs one is told so, and others go on', async () => {
+    it('that are lost with their agent are made again, also from values that were lost too, each once', async () => {
+      const [here, there] = [await cellAt('host-1', 5, 3_000_000), await cellAt('host-2', 6, 3_000_000)]
+      const first = t.bytesLike(here, 1_000_000)
+      const second = t.incremented(first)
+      const third = t.incremented(t.incremented(second))
+      expect(await t.lengthOf(here, third)).to.deep.equal([pidOf('host-1'), 1_000_000, 8])
+      const before = stats().remade!
+      await killAgent('host-1')
+      const users = Array.from({ length: 5 }, () => t.lengthOf(there, third))
+      for (const [, length, byte] of await Promise.all(users)) expect([length, byte]).to.deep.equal([1_000_000, 8])
+      expect(stats().remade! - before).to.equal(4)
+      expect([(await first)[0], (await second)[0], (await third)[999_999]]).to.deep.equal([5, 6, 8])
+      expect(stats().remade! - before).to.equal(4)
+      await killAgent('host-1')
+      await killAgent('host-2')
+      expect(await t.lengths(first, third)).to.equal(2_000_000)
+      expect((await t.incremented(second))[0]).to.equal(7)
+    })
+
+    it('that are lost are made again for the program that awaits them, also those that were written to an argument', async () => {
+      const here = await cellAt('host-3', 2, 3_000_000)
+      const [value, bytes] = [t.bytesLike(here, 300_000), new Uint8Array(300_000)]
+      t.fillBytes(here, bytes, 7)
+      await t.lengthOfAll([value])
+      await barrier()
+      await killAgent('host-3')
+      expect((await value)[299_999]).to.equal(2)
+      expect(((await waitOn(bytes)) as Uint8Array)[299_999]).to.equal(7)
+      expect(await t.lengthOf(here, bytes)).to.include(300_000)
+    })
+
+    it('cannot be made again if what they were made of has changed: who needs one is told so, and others go on', async () => {
       const [here, there] = [await cellAt('host-1', 5, 3_000_000), await cellAt('host-2', 6, 3_000_000)]
       const value = t.bytesLike(here, 1_000_000)
       expect(await t.lengthOf(here, value)).to.include(1_000_000)
-      process.kill(pidOf('host-1')!, 'SIGKILL')
-      const after = t.lengthOf(there, value)
+      await t.bump(here, 1)
+      await killAgent('host-1')
+      const [after, behind] = [t.lengthOf(there, value), t.incremented(t.incremented(value))]
       expect(await thrown(() => after)).to.be.instanceOf(LostValueError)
+      expect(await thrown(async () => behind)).to.be.instanceOf(LostValueError)
       expect(await thrown(async () => value)).to.be.instanceOf(LostValueError)
-      expect(await t.nOfCell(here)).to.equal(5)
+      expect(await t.nOfCell(here)).to.equal(6)
+      await barrier()
+    })
+
+    it('nor if their task changed something, or looked at what no stamp tells', async () => {
+      const cell = await cellAt('host-1', 5, 3_000_000)
+      const table = await new t.Table().makePersistent(undefined, { host: 'host-1' })
+      await t.addRow(table, 'one', 1n)
+      for (const make of [() => t.bumpForBytes(cell), () => t.bytesOfRows(table, cell)]) {
+        const value = make()
+        await t.lengthOfAll([value])
+        await killAgent('host-1')
+        expect(await thrown(async () => value)).to.be.instanceOf(LostValueError)
+        const user = t.lengthOfAll([value])
+        expect(await thrown(() => user)).to.be.instanceOf(LostValueError)
+      }
+      expect((await cell.reload()).n).to.equal(6)
     })
   })
 
