@@ -35,6 +35,8 @@ async function programOf(kind: Kind, order: Order): Promise<Program> {
       return (await import('./objects-program.js')).objectsProgram(order)
     case 'bank':
       return (await import('./bank-program.js')).bankProgram(order)
+    case 'hosts':
+      return (await import('./hosts-program.js')).hostsProgram(order)
     case 'tasks':
       return (await import('./tasks-program.js')).tasksProgram(order)
   }

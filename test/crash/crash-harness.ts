@@ -1,7 +1,7 @@
 /** Kills programs and reads what they left. */
 import { FAIL_POINTS } from '../../src/fail-point.js'
 import { type Kill, type Life, live } from './life.js'
-import { type Damage, type Flaw, KINDS, type Kind, type Lane, NO_DAMAGE, type Step, sumOf } from './protocol.js'
+import { type Damage, type Flaw, KINDS, type Kind, type Lane, NO_DAMAGE, type Order, type Step, sumOf } from './protocol.js'
 import { randomOf } from './random.js'
 
 export interface CrashPlan {
@@ -12,6 +12,8 @@ export interface CrashPlan {
   readonly kinds?: readonly Kind[]
   /** What they do wrong on purpose. */
   readonly flaw?: Flaw
+  /** Runs programs on so many logical hosts, and kills their agents too. */
+  readonly hosts?: number
   /** How much longer programs live than on a file: steps over a network take their time. */
   readonly pace?: number
   /** Called with a line for people after each kill. */
@@ -36,6 +38,7 @@ const LANES: Readonly<Record<Kind, readonly string[]>> = {
   objects: ['crash-objects'],
   tasks: ['crash-tasks'],
   bank: ['crash-bank-1', 'crash-bank-2'],
+  hosts: ['crash-hosts'],
 }
 /** Few enough for a busy machine to get there in time. */
 const FAIL_POINT_HITS_MAX = 8
@@ -63,13 +66,17 @@ class CrashRun {
   }
 
   async all(): Promise<CrashTotals> {
-    await Promise.all((this.plan.kinds ?? KINDS).flatMap((kind) => LANES[kind].map((name) => this.#lane(kind, name))))
+    await Promise.all(
+      (this.plan.kinds ?? (this.plan.hosts === undefined ? KINDS : ['hosts' as const])).flatMap((kind) =>
+        LANES[kind].map((name) => this.#lane(kind, name)),
+      ),
+    )
     return { kills: this.#kills, acknowledged: this.#acknowledged, ...this.#damage }
   }
 
   async #lane(kind: Kind, name: string): Promise<void> {
     let lane: Lane = { kind, name, acknowledged: [], begun: [] }
-    while (this.#started < this.plan.kills) {
+    while (this.#started < this.plan.kills && this.#kills < this.plan.kills) {
       this.#started++
       lane = await this.#life(lane)
     }
@@ -79,9 +86,9 @@ class CrashRun {
   async #life(lane: Lane): Promise<Lane> {
     const kill = this.#chooseKill(lane.kind)
     const { url, flaw } = this.plan
-    const life = await live({ url, lane, mode: 'work', ...(flaw && { flaw }) }, kill)
+    const life = await live({ url, lane, mode: 'work', ...(flaw && { flaw }), ...this.#onHosts() }, kill)
     if (life.signal !== 'SIGKILL') throw ended(lane, life)
-    this.#kills++
+    this.#kills += 1 + agentsKilled(life)
     this.#noteFailPoint(lane.kind, kill, life)
     const next = this.#learn(lane, life)
     const how = life.atFailPoint
@@ -91,9 +98,17 @@ class CrashRun {
     return next
   }
 
+  /** Up to three agents die in each life, one after the other. */
+  #onHosts(): Pick<Order, 'hosts' | 'agentKillsMs'> {
+    const { hosts, pace = 1 } = this.plan
+    if (hosts === undefined) return {}
+    const times = Math.floor(this.#random() * 4)
+    return { hosts, agentKillsMs: Array.from({ length: times }, () => Math.floor(this.#random() * LIFE_MS * pace)) }
+  }
+
   /** Reads a lane without killing anybody. */
   async #last(lane: Lane): Promise<void> {
-    const life = await live({ url: this.plan.url, lane, mode: 'check' }, undefined)
+    const life = await live({ url: this.plan.url, lane, mode: 'check', ...this.#onHosts() }, undefined)
     if (life.code !== 0) throw ended(lane, life)
     this.#learn(lane, life)
   }
@@ -115,7 +130,7 @@ class CrashRun {
   }
 
   #noteFailPoint(kind: Kind, { failPoint }: Kill, { atFailPoint }: Life): void {
-    if (failPoint && !atFailPoint) this.#never.add(`${kind} ${failPoint.split(':')[0]}`)
+    if (failPoint && !atFailPoint && kind !== 'hosts') this.#never.add(`${kind} ${failPoint.split(':')[0]}`)
   }
 
   /** What the next life is told. A step that stands although nobody heard of it was acknowledged by being there. */
@@ -129,6 +144,7 @@ class CrashRun {
         begun = begun.filter((step) => step.n !== report.n)
         this.#acknowledged++
       }
+      if (report.say === 'failed') begun = begun.filter((step) => step.n !== report.n)
       if (report.say !== 'found') continue
       this.#damage = sumOf(this.#damage, report.damage)
       for (const why of report.why) this.plan.onLife?.(`${lane.kind}: ${why}`)
@@ -141,6 +157,8 @@ class CrashRun {
     return { ...lane, acknowledged: [...acknowledged], begun }
   }
 }
+
+const agentsKilled = ({ reports }: Life): number => reports.filter((report) => report.say === 'agent' && report.replaces).length
 
 function ended(lane: Lane, { code, signal, stderr }: Life): Error {
   return new Error(`a ${lane.kind} program ended by itself (code ${code}, signal ${signal}):\n${stderr}`)

@@ -1,5 +1,5 @@
 /** Classes and tasks of the killed programs: a module of its own, so that worker threads can import it. */
-import { INOUT, StorageDict, StorageObject, t, task } from '../../runtime/index.js'
+import { INOUT, StorageDict, StorageObject, t, TaskContext, task } from '../../runtime/index.js'
 
 export class Ledger extends StorageObject {
   n = 0
@@ -18,13 +18,30 @@ export class Tally extends StorageObject {
   rows = new StorageDict({ name: t.text }, { count: t.counter })
 }
 
-/** Counts a step in three ways that must agree. */
-export const count = task(
+/** A step in three ways that must agree. */
+function add(tally: Tally, step: number): number {
+  tally.n += 1
+  tally.seen.push(step)
+  tally.rows.add({ name: 'steps' }, 'count', 1)
+  return step
+}
+
+export const count = task(add, { args: [INOUT] })
+
+/** The same step at two places, as one unit of work. */
+export const countTwice = task(
+  (one: Tally, other: Tally, step: number) => {
+    add(one, step)
+    return add(other, step)
+  },
+  { args: [INOUT, INOUT] },
+)
+
+/** The first attempt takes its worker along, while its group is on its way. */
+export const countAndLeave = task(
   (tally: Tally, step: number) => {
-    tally.n += 1
-    tally.seen.push(step)
-    tally.rows.add({ name: 'steps' }, 'count', 1)
-    return step
+    if (TaskContext.current?.number === 1) setImmediate(() => setImmediate(() => process.exit(1)))
+    return add(tally, step)
   },
   { args: [INOUT] },
 )

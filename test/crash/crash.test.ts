@@ -44,6 +44,17 @@ describe('crash', () => {
     })
   })
 
+  it('kills of agents, workers and the program on three logical hosts lose, tear and double nothing', async function () {
+    this.timeout(300_000)
+    const lines: string[] = []
+    await inTemporaryFolder(async (folder) => {
+      const totals = await crash({ url: `nvram:${folder}`, kills: 24, seed: 24, hosts: 3, pace: 4, onLife: (line) => lines.push(line) })
+      const { lost, torn, doubled } = totals
+      assert.deepEqual({ lost, torn, doubled }, { lost: 0, torn: 0, doubled: 0 }, lines.join('\n'))
+      assert.ok(totals.kills >= 24 && totals.acknowledged > 40, `${totals.kills} kills, ${totals.acknowledged} steps: nothing was tested`)
+    })
+  })
+
   for (const [flaw, damage] of Object.entries(FLAWS) as [Flaw, keyof Damage][]) {
     it(`a program that ${flaw.replace(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`)} is caught: something is ${damage}`, async function () {
       this.timeout(60_000)

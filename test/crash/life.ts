@@ -9,6 +9,7 @@ import type { Order, Report } from './protocol.js'
 const CHILD = fileURLToPath(new URL('./child-main.js', import.meta.url))
 /** A child that has not even read its data by then hangs. */
 const READY_MS = 15_000
+const AGENTS_END_MS = 5_000
 
 export interface Life {
   /** Everything the child reported, also what was still in the pipe when it died. */
@@ -29,7 +30,7 @@ export interface Kill {
 }
 
 export async function live(order: Order, kill: Kill | undefined): Promise<Life> {
-  const child = spawn(process.execPath, ['--enable-source-maps', CHILD], { stdio: 'pipe', env: environment(kill?.failPoint) })
+  const child = spawn(process.execPath, ['--enable-source-maps', CHILD], { stdio: 'pipe', env: environment(order, kill?.failPoint) })
   // A child that was killed before it read its order breaks the pipe: what it did says its `close`.
   child.stdin.on('error', () => {})
   child.stdin.write(`${JSON.stringify(order)}\n`)
@@ -38,12 +39,33 @@ export async function live(order: Order, kill: Kill | undefined): Promise<Life> 
   const mine = kill ? execute(child, kill, listener.says) : hangs(child)
   const [code, signal] = await closed
   const { killed } = await mine.end()
+  await agentsEnded(listener.reports)
   return { reports: listener.reports, signal, code, stderr: listener.stderr(), atFailPoint: signal === 'SIGKILL' && !killed }
 }
 
-function environment(failPoint: string | undefined): NodeJS.ProcessEnv {
+/** Agents of hosts have it from their program: they die at the same fail point, each by its own count. */
+function environment({ hosts }: Order, failPoint: string | undefined): NodeJS.ProcessEnv {
   const { INSITU_FAILPOINT: _, ...env } = process.env
-  return failPoint ? { ...env, INSITU_FAILPOINT: failPoint } : env
+  return { ...env, ...(failPoint && { INSITU_FAILPOINT: failPoint }), ...(hosts !== undefined && { INSITU_HOSTS: String(hosts) }) }
+}
+
+/** Agents end by themselves when their program has; what they had begun may still become visible until then. */
+async function agentsEnded(reports: readonly Report[]): Promise<void> {
+  const waited = performance.now() + AGENTS_END_MS
+  for (const report of reports)
+    while (report.say === 'agent' && isAlive(report.pid)) {
+      if (performance.now() > waited) throw new Error(`the agent ${report.pid} outlives its program`)
+      await delay(10)
+    }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
 }
 
 interface Listener {

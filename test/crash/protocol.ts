@@ -16,7 +16,8 @@ export const sumOf = (a: Damage, b: Damage): Damage => ({ lost: a.lost + b.lost,
 
 /** The kinds of programs that are killed. */
 export const KINDS = ['groups', 'objects', 'tasks', 'bank'] as const
-export type Kind = (typeof KINDS)[number]
+/** On logical hosts there is one of its own. */
+export type Kind = (typeof KINDS)[number] | 'hosts'
 
 /** What the harness knows of a lane: a row of lives of one program on data of its own. */
 export interface Lane {
@@ -38,6 +39,10 @@ export type Report =
   | { readonly say: 'found'; readonly damage: Damage; readonly why: readonly string[]; readonly standing: readonly number[] }
   | { readonly say: 'begun'; readonly step: Step }
   | { readonly say: 'done'; readonly n: number }
+  /** The program was told that the step has failed: it must never stand. */
+  | { readonly say: 'failed'; readonly n: number }
+  /** The process of a host's agent; in the place of one that died. */
+  | { readonly say: 'agent'; readonly pid: number; readonly replaces: boolean }
 
 /** What a program of kind `groups` can do wrong on purpose, to see that the harness notices. */
 export const FLAWS = { acknowledgesEarly: 'lost', splitsGroups: 'torn', forgetsCommitIds: 'doubled' } as const
@@ -53,4 +58,8 @@ export interface Order {
   /** `check` only reads, `work` goes on until killed. */
   readonly mode: 'check' | 'work'
   readonly flaw?: Flaw
+  /** Logical hosts that it runs on. */
+  readonly hosts?: number
+  /** When it kills agents of its hosts: each so long after the one before. */
+  readonly agentKillsMs?: readonly number[]
 }

@@ -1,4 +1,4 @@
-/** `npm run crash -- --backend nvram|redis|redis+cluster --kills N [--seed N] [--json]` */
+/** `npm run crash -- --backend nvram|redis|redis+cluster [--hosts N] --kills N [--seed N] [--json]` */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,10 +7,11 @@ import { RedisCluster, RedisServer, whyNoRedis } from '../servers/redis.js'
 import { crash } from './crash-harness.js'
 import { KINDS, type Kind } from './protocol.js'
 
-const USAGE = `usage: npm run crash -- [--backend nvram|redis|redis+cluster] [--kills N] [--kind KIND] [--seed N] [--json]
+const USAGE = `usage: npm run crash -- [--backend nvram|redis|redis+cluster] [--hosts N] [--kills N] [--kind KIND] [--seed N] [--json]
 
 SIGKILLs programs that write, at random times and at fail points, opens the store again and reads what they left.
 The last line on stdout is {"kills","acknowledged","lost","torn","doubled"}; exit code 1 if anything was lost, torn or doubled.
+  --hosts  a program on so many logical hosts, whose agents and workers are killed as well
   --kind   only programs of one kind: ${KINDS.join(', ')}
   --json   nothing else is printed`
 
@@ -21,13 +22,15 @@ async function main(): Promise<number> {
       kills: { type: 'string', default: '20' },
       seed: { type: 'string' },
       kind: { type: 'string' },
+      hosts: { type: 'string' },
       json: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
   })
   const kills = Number(values.kills)
+  const hosts = values.hosts === undefined ? undefined : Number(values.hosts)
   const kinds = KINDS.filter((kind) => values.kind === undefined || values.kind === kind)
-  if (values.help || kinds.length === 0 || !isBackend(values.backend) || !Number.isInteger(kills) || kills < 1) {
+  if (values.help || kinds.length === 0 || !isBackend(values.backend) || !Number.isInteger(kills) || kills < 1 || !isCount(hosts)) {
     process.stderr.write(`${USAGE}\n`)
     return values.help ? 0 : 2
   }
@@ -37,7 +40,8 @@ async function main(): Promise<number> {
   const place = await PLACES[values.backend]()
   try {
     const { url } = place
-    const totals = await crash({ url, kills, seed, kinds: kinds.filter((kind) => place.takes(kind)), ...(!values.json && { onLife: say }) })
+    const what = hosts === undefined ? { kinds: kinds.filter((kind) => place.takes(kind)) } : { hosts, pace: HOSTS_PACE }
+    const totals = await crash({ url, kills, seed, ...what, ...(!values.json && { onLife: say }) })
     const { acknowledged, lost, torn, doubled } = totals
     process.stdout.write(`${JSON.stringify({ kills: totals.kills, acknowledged, lost, torn, doubled })}\n`)
     return lost + torn + doubled > 0 ? 1 : 0
@@ -45,6 +49,11 @@ async function main(): Promise<number> {
     await place.stop()
   }
 }
+
+/** Logical hosts are processes, which take longer to start. */
+const HOSTS_PACE = 4
+
+const isCount = (hosts: number | undefined): boolean => hosts === undefined || (Number.isInteger(hosts) && hosts > 0)
 
 interface Place {
   readonly url: string
