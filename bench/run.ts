@@ -5,14 +5,29 @@ import { codec } from './codec.js'
 import { file } from './file.js'
 import { growth } from './growth.js'
 import { Bench, type Benchmark, type Options } from './harness.js'
+import { histogram } from './histogram.js'
 import { memory } from './memory.js'
+import { recovery } from './recovery.js'
 import { redis } from './redis.js'
 import { scheduler } from './scheduler.js'
 import { start } from './start.js'
 import { tasks } from './tasks.js'
 import { wordcount } from './wordcount.js'
 
-const BENCHMARKS: readonly Benchmark[] = [tasks, file, codec, growth, memory, wordcount, start, scheduler, redis, cassandra]
+const BENCHMARKS: readonly Benchmark[] = [
+  tasks,
+  file,
+  codec,
+  growth,
+  memory,
+  wordcount,
+  histogram,
+  recovery,
+  start,
+  scheduler,
+  redis,
+  cassandra,
+]
 
 const USAGE = `usage: npm run bench -- NAME [--json] [--samples N] [--count N] [--mb N]
 
@@ -21,7 +36,7 @@ ${BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(12)}${about}`).join('\n')
   --json        one line of JSON per figure on stdout and nothing else
   --samples N   timed runs of everyone, default 5; figures are their medians
   --count N     tasks or objects of one run
-  --mb N        megabytes of text (wordcount)
+  --mb N        megabytes of text (wordcount) or values (histogram)
 `
 
 class UsageError extends Error {}

@@ -42,6 +42,15 @@ export function hostsWanted(): number | undefined {
   return asked ? checkHosts(Number(asked)) : undefined
 }
 
+/**
+ * `INSITU_HOST_PROXY`, host:port: logical hosts reach one another through it, each connection beginning with the line that names the other's
+ * socket. For trials of what a slower link does.
+ */
+export function hostProxy(): { readonly host: string; readonly port: number } | undefined {
+  const [, host, port] = /^(.+):(\d+)$/.exec(process.env['INSITU_HOST_PROXY'] ?? '') ?? []
+  return host === undefined ? undefined : { host, port: Number(port) }
+}
+
 /** Worker threads of each logical host: `INSITU_WORKERS`, else one. */
 export function workersPerHost(): number {
   const asked = Number(process.env['INSITU_WORKERS'])

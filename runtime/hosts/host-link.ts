@@ -3,6 +3,7 @@ import { createConnection, type Socket } from 'node:net'
 import { UnavailableError } from '../../src/errors.js'
 import { type FramePort, Frames } from '../data/frames.js'
 import type { Port } from '../data/port.js'
+import { hostProxy } from '../runtime-config.js'
 
 const RETRY_MS = 10
 /** Longer than an agent takes to be replaced on a busy machine. */
@@ -56,7 +57,9 @@ export class HostLink {
 
   #connect(): void {
     this.#triedSinceMs ??= performance.now()
-    const socket = createConnection(this.path)
+    const proxy = hostProxy()
+    const socket = proxy ? createConnection(proxy) : createConnection(this.path)
+    if (proxy) socket.write(`${this.path}\n`)
     if (this.#holds === 0) socket.unref()
     socket.on('error', () => {}) // 'close' follows
     socket.on('close', () => this.#broken())
