@@ -24,6 +24,8 @@ export interface Call {
   readonly args: readonly Carried[]
   /** Of a task that makes a lost value again: what the first one had read. */
   readonly again?: readonly Seen[] | undefined
+  /** Whether nobody waits for this attempt any more: it must not commit. */
+  readonly isOver?: () => boolean
 }
 
 export interface Outcome {
@@ -119,6 +121,7 @@ export function directionAt(call: Pick<Call, 'isMethod' | 'target' | 'directions
 }
 
 function finish(unit: Transaction, call: Call, args: readonly unknown[], result: unknown): Ended {
+  if (call.isOver?.()) throw givenUp(call)
   const readOnly = new Set<Id>()
   const writable = new Set<Id>()
   call.args.forEach((arg, i) => {

@@ -5,7 +5,7 @@ import { newId } from '../src/ids.js'
 import { isStorageObject, stateOf } from '../src/objects/storage-object.js'
 import { currentUnit } from '../src/unit/context.js'
 import type { Program } from '../src/unit/program.js'
-import { directionAt, type Outcome, runAttempt } from './attempt.js'
+import { directionAt, type Outcome, type runAttempt } from './attempt.js'
 import { isPromiseLike, type TaskRunner } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
 import type { Carried } from './engines/messages.js'
@@ -15,7 +15,7 @@ import { CONFLICTS_MAX, RETRIES_MAX } from './scheduler/constants.js'
 import { isWriting } from './tasks/directions.js'
 import { AggregateTaskError } from './tasks/failures.js'
 import { type Future, TaskFuture } from './tasks/future.js'
-import { NestedScope } from './tasks/nested-scope.js'
+import { NestedScope, runInTime } from './tasks/nested-scope.js'
 import { Attempt, runAs } from './tasks/running.js'
 import type { TaskDefinition } from './tasks/task.js'
 
@@ -131,11 +131,8 @@ export class OffRunner implements TaskRunner {
       const attempt: Attempt = new Attempt(definition.name, n, () => new NestedScope(about.key, about, undefined))
       call.attempt = attempt
       try {
-        const body = (args: unknown[]): unknown =>
-          runAs(attempt, () =>
-            definition.options.timeoutMs === undefined ? callBody(definition, args) : timedBody(definition, attempt, args),
-          )
-        const outcome = await inTime(definition, attempt, runAttempt(program.store, about, body))
+        const body = (args: unknown[]): unknown => runAs(attempt, () => callBody(definition, args))
+        const outcome = await runInTime(program.store, about, definition, attempt, body)
         for (const { changed } of attempt.scopeIfAny?.effects ?? []) await this.#noteChanged(program, changed)
         return outcome
       } catch (error) {
@@ -217,30 +214,6 @@ const cancelledError = (task: string, cause: unknown): Error =>
     code: 'ERR_TASK_CANCELLED',
     ...(cause !== undefined && { cause }),
   })
-
-async function inTime<T>({ name, options: { timeoutMs } }: TaskDefinition, attempt: Attempt, work: Promise<T>): Promise<T> {
-  if (timeoutMs === undefined) return work
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      attempt.abort()
-      const text = `task ${name} was stopped: it took longer than its timeoutMs of ${timeoutMs} ms`
-      reject(new TaskFailedError(text, { task: name, code: 'ERR_TASK_TIMEOUT', timeoutMs }))
-    }, timeoutMs)
-  })
-  try {
-    return await Promise.race([quiet(work), late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** A body that ends after its time was told to have failed: what it changed must not be stored. */
-async function timedBody(definition: TaskDefinition, attempt: Attempt, args: readonly unknown[]): Promise<unknown> {
-  const result: unknown = await callBody(definition, args)
-  attempt.signal.throwIfAborted()
-  return result
-}
 
 function callBody(definition: TaskDefinition, args: readonly unknown[]): unknown {
   if (definition.method === undefined) return definition.body(...args)

@@ -1,6 +1,5 @@
-/** How long a body may go on after it was asked to stop, by its signal, before its worker is replaced. */
-const TIMEOUT_GRACE_MS = 100
-const CANCEL_GRACE_MS = 1000
+import { CANCEL_GRACE_MS, TIMEOUT_GRACE_MS } from '../tasks/in-time.js'
+
 /** A body that has ended and commits is let be. */
 const COMMIT_CHECK_MS = 5
 

@@ -1,5 +1,4 @@
 /** Between graph and workers: sends tasks with what earlier tasks made for them, and turns reports into events. */
-import { TaskFailedError } from '../../src/errors.js'
 import type { Seen } from '../../src/unit/transaction.js'
 import type { Outcome } from '../attempt.js'
 import type { Crew } from '../crew.js'
@@ -10,6 +9,7 @@ import { columnOf } from '../engines/report-box.js'
 import { hostLabels, hostMemoryMb } from '../runtime-config.js'
 import type { RecallTasks, ReplaceWorkers, StartTasks } from '../scheduler/commands.js'
 import { NONE, Status } from '../scheduler/constants.js'
+import { outOfTime } from '../tasks/in-time.js'
 import type { NamedOffer } from '../tasks/needs.js'
 import { taskDefinition } from '../tasks/task.js'
 import type { Checkpoint, Done } from './checkpoint.js'
@@ -218,11 +218,9 @@ export class Dispatch implements Stopper {
     this.run.loop.note({ on: 'TasksFailed', worker, tasks: [task], attempts: [attempt], retryable: true, isUnsure: true })
   }
 
-  #outOfTime(task: number, cause?: unknown): Error {
-    const record = this.run.records.get(task)!
-    const { timeoutMs } = record.kind.definition.options
-    const details = { task: record.name, code: 'ERR_TASK_TIMEOUT', timeoutMs, ...(cause !== undefined && { cause }) }
-    return new TaskFailedError(`task ${record.name} was stopped: it took longer than its timeoutMs of ${timeoutMs} ms`, details)
+  #outOfTime(task: number): Error {
+    const { name, kind } = this.run.records.get(task)!
+    return outOfTime(name, kind.definition.options.timeoutMs!)
   }
 
   // ---- sending

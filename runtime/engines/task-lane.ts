@@ -5,6 +5,7 @@ import { beginAttempt, type Ended, type Outcome } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
 import { encodeError } from '../data/carry.js'
 import type { Direction } from '../tasks/directions.js'
+import { CANCEL_GRACE_MS, TIMEOUT_GRACE_MS } from '../tasks/in-time.js'
 import { NestedScope } from '../tasks/nested-scope.js'
 import { Attempt, runAs } from '../tasks/running.js'
 import type { Others } from './elsewhere.js'
@@ -27,6 +28,10 @@ export interface Queued {
   readonly ready: Promise<unknown> | undefined
 }
 
+/** A little less than the driver waits before it ends the worker. */
+const TIMED_GRACE_MS = TIMEOUT_GRACE_MS / 2
+const CANCELLED_GRACE_MS = CANCEL_GRACE_MS / 2
+
 /** Groups on their way into the store while further tasks run. */
 const COMMITTING_MAX = 512
 
@@ -40,6 +45,8 @@ export class TaskLane {
   readonly #running = new Map<Attempt, Queued>()
   /** Attempts that do nothing but wait for children elsewhere. */
   readonly #suspended = new Set<Attempt>()
+  /** Attempts that were asked to stop and did not: nobody waits for them. */
+  readonly #left = new WeakSet<Attempt>()
   #onSuspended: (() => void) | undefined
   #pumping = false
 
@@ -60,9 +67,25 @@ export class TaskLane {
     return at >= 0
   }
 
-  /** Tells the body that runs to stop. */
+  /**
+   * Tells the body that runs to stop. Whoever asks ends this worker if it does not; beside a parent of others, which would go with the worker, it
+   * is rather left to itself: nobody waits for it, and nothing of it is stored.
+   */
   abort(task: number, attempt: number): void {
-    for (const [now, queued] of this.#running) if (queued.task === task && queued.attempt === attempt) now.abort()
+    for (const [now, queued] of this.#running) {
+      if (queued.task !== task || queued.attempt !== attempt) continue
+      now.abort()
+      setTimeout(() => this.#leave(now, queued), queued.isTimed ? TIMED_GRACE_MS : CANCELLED_GRACE_MS).unref()
+    }
+  }
+
+  #leave(attempt: Attempt, queued: Queued): void {
+    if (!this.#running.has(attempt) || this.#running.size === 1) return
+    this.#left.add(attempt)
+    this.#over(attempt)
+    this.#failed(queued, new Error(`task ${queued.place.name} did not stop when it was asked to`))
+    this.box.send()
+    this.#onSuspended?.()
   }
 
   pump(): void {
@@ -115,7 +138,9 @@ export class TaskLane {
     this.#running.set(attempt, queued)
     if (queued.isTimed) this.tell({ do: 'began', task: queued.task, attempt: queued.attempt })
     try {
-      const ended = beginAttempt(store, callOf(queued), (args) => runAs(attempt, () => body(args)))
+      const ended = beginAttempt(store, { ...callOf(queued), isOver: () => this.#left.has(attempt) }, (args) =>
+        runAs(attempt, () => body(args)),
+      )
       if (!isPromiseLike(ended)) return this.#ended(queued, attempt, began, ended)
       return this.#later(queued, attempt, began, ended as Promise<Ended>)
     } catch (error) {
@@ -129,6 +154,7 @@ export class TaskLane {
     try {
       this.#ended(queued, attempt, began, await ended)
     } catch (error) {
+      if (this.#left.has(attempt)) return
       this.#over(attempt)
       this.#failed(queued, error)
     }

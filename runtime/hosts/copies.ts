@@ -2,6 +2,7 @@
 import { type Backend, type Cell, type Cells, type Op, Ref, type Stamp, type Stored } from '../../src/backend.js'
 import { ConflictError } from '../../src/errors.js'
 import { type ClassId, type CommitId, type Host, type Id, newCommitId } from '../../src/ids.js'
+import { chunksIn } from '../../src/large-cells.js'
 
 /** No object of any program: listings leave it out. */
 export const COPY_CLASS = 'insitu#copy' as ClassId
@@ -25,7 +26,7 @@ function original({ id }: Ref, { cells, bytes }: Stored): Stored {
   return { ref: new Ref(id, cells.get('class') as ClassId), stamp, bytes, cells: own }
 }
 
-/** Keeps a copy of an object as it is now. One that is there already is replaced, unless it is as new. */
+/** Keeps a copy of an object as it is now. One that is there already is replaced, unless it is as new; chunks that only the old one lists go. */
 export async function keepCopy(file: Backend, { ref, stamp, cells }: Stored): Promise<void> {
   const at = copyRef(ref)
   const set = new Map<string, Cell>([
@@ -38,14 +39,22 @@ export async function keepCopy(file: Backend, { ref, stamp, cells }: Stored): Pr
     const [before] = await file.read([at])
     if (before?.cells.get('commit') === stamp.commit) return
     const unset = [...(before?.cells.keys() ?? [])].filter((name) => !set.has(name))
-    await commit(file, { do: 'put', ref: at, set, unset, expect: before?.stamp ?? 'absent' })
+    const chunks = await chunksGone(file, before, new Set(chunksIn(cells).map(({ id }) => id)))
+    await commit(file, { do: 'put', ref: at, set, unset, expect: before?.stamp ?? 'absent' }, ...chunks)
   })
+}
+
+/** Copies of the chunks that a copy lists, but for those that are still listed: they go with it, since nothing else leads to them. */
+async function chunksGone(file: Backend, copy: Stored | undefined, listed: ReadonlySet<Id> = new Set()): Promise<readonly Op[]> {
+  const old = copy ? chunksIn(original(copy.ref, copy).cells).filter(({ id }) => !listed.has(id)) : []
+  const found = await file.read(old.map(copyRef))
+  return found.flatMap((chunk): Op[] => (chunk ? [{ do: 'remove', ref: chunk.ref, expect: chunk.stamp }] : []))
 }
 
 export const dropCopy = (file: Backend, ref: Ref): Promise<void> =>
   again(async () => {
     const [before] = await file.read([copyRef(ref)])
-    if (before) await commit(file, { do: 'remove', ref: copyRef(ref), expect: before.stamp })
+    if (before) await commit(file, { do: 'remove', ref: copyRef(ref), expect: before.stamp }, ...(await chunksGone(file, before)))
   })
 
 /** The hosts that the catalogue lists for each object. */
@@ -68,8 +77,8 @@ export const noteHolder = (catalogue: Backend, ref: Ref, host: Host, holds: bool
     await commit(catalogue, { do: 'put', ref: at, set: new Map<string, Cell>([['hosts', hosts]]), expect: before?.stamp ?? 'absent' })
   })
 
-async function commit(backend: Backend, op: Op): Promise<void> {
-  await backend.commit({ commit: newCommitId(), atMicros: 0n, ops: [op] })
+async function commit(backend: Backend, ...ops: readonly Op[]): Promise<void> {
+  await backend.commit({ commit: newCommitId(), atMicros: 0n, ops })
 }
 
 /** Two that copy one object at once: the slower one looks again. */

@@ -189,7 +189,11 @@ export class HostsBackend implements Backend {
   async #renew(ref: Ref, now: Stored | undefined): Promise<void> {
     const file = this.#parts.files[this.#parts.own!]!
     if (!now) await dropCopy(file, ref)
-    else if (!now.intent) await keepCopy(file, now)
+    else if (!now.intent) {
+      await keepCopy(file, now)
+      // Its chunks are other ones now: they are copied before they are read, so that they move once.
+      for (const chunk of chunksIn(now.cells)) await this.#copyInto(file, chunk)
+    }
   }
 
   #moved<T extends Stored | undefined>(found: readonly T[]): readonly T[] {

@@ -9,12 +9,13 @@ import type { Id } from '../../src/ids.js'
 import { type StorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Store } from '../../src/store.js'
 import type { Transaction } from '../../src/unit/transaction.js'
-import { type Call, committedBefore, directionAt, type Outcome, runAttempt } from '../attempt.js'
+import { beginAttempt, type Call, committedBefore, directionAt, type Outcome } from '../attempt.js'
 import { settled } from '../current-runtime.js'
 import { carry, objectsIn, unpack } from '../data/carry.js'
 import type { ChildEffects } from '../engines/messages.js'
 import { CONFLICTS_MAX, RETRIES_MAX } from '../scheduler/constants.js'
 import { isWriting } from './directions.js'
+import { inTime } from './in-time.js'
 import { Attempt, runAs } from './running.js'
 import type { TaskDefinition } from './task.js'
 
@@ -77,7 +78,7 @@ export class NestedScope {
     const attempt = new Attempt(named.name, above.number, () => scope, above)
     return this.#inTurn((enter) => {
       enter(scope)
-      return runAs(attempt, async () => settled(bodyOf(named, await loaded(args))))
+      return inTime(named, attempt, () => runAs(attempt, async () => settled(bodyOf(named, await loaded(args)))))
     })
   }
 
@@ -164,7 +165,10 @@ export class NestedScope {
 
   #pump(): void {
     while (this.#queue.length > 0) {
-      if (!this.#here) this.#runHere(this.#queue.shift()!)
+      // Of limited time: elsewhere it can be stopped whatever it does, and takes no parent along.
+      const isTimed = this.#queue[0]!.definition.options.timeoutMs !== undefined
+      if (!this.#here && !(isTimed && this.#mayGo())) this.#runHere(this.#queue.shift()!)
+      else if (!this.#here) this.#runElsewhere(this.#queue.shift()!)
       else if (this.#mayGo()) this.#runElsewhere(this.#queue.shift()!)
       else return
     }
@@ -202,10 +206,10 @@ export class NestedScope {
       enter(scope)
       const attempt = new Attempt(definition.name, number, () => scope, above)
       try {
-        return await runAttempt(store, call, (args) => runAs(attempt, () => bodyOf(definition, args)))
+        return await runInTime(store, call, definition, attempt, (args) => runAs(attempt, () => bodyOf(definition, args)))
       } catch (error) {
         if (error instanceof ConflictError && error.retryable && conflicts++ < CONFLICTS_MAX) await backOff(conflicts)
-        else if (retries-- <= 0 || (isInsituError(error) && !error.retryable))
+        else if (retries-- <= 0 || (isInsituError(error) && !error.retryable && error.code !== 'ERR_TASK_TIMEOUT'))
           // Of a parent that runs again: what the child has committed before may be why it fails now.
           return (await committedBefore(store, call)) ?? ignored(definition, error)
       }
@@ -228,6 +232,18 @@ export class NestedScope {
     this.#away += by
     this.onChange()
   }
+}
+
+/** An attempt of limited time, but for its commit: what has begun to commit will have happened. */
+export async function runInTime(
+  store: Store,
+  call: Call,
+  definition: TaskDefinition,
+  attempt: Attempt,
+  body: (args: unknown[]) => unknown,
+): Promise<Outcome> {
+  const { outcome, committing } = await inTime(definition, attempt, async (isOver) => beginAttempt(store, { ...call, isOver }, body))
+  return outcome ?? committing!
 }
 
 const about = (definition: TaskDefinition): Pick<Call, 'isMethod' | 'target' | 'directions'> => ({

@@ -5,6 +5,7 @@ import type { NestedScope } from './nested-scope.js'
 export class Attempt {
   #scope: NestedScope | undefined
   #abort: AbortController | undefined
+  #signal: AbortSignal | undefined
 
   constructor(
     readonly task: string,
@@ -12,7 +13,7 @@ export class Attempt {
     readonly number: number,
     /** Makes its scope when it first calls a task: most never do. */
     readonly scopeOf?: () => NestedScope,
-    /** The attempt that called it in place, whose signal is its own. */
+    /** The attempt that called it in place, whose signal is its own too. */
     readonly above?: Attempt,
   ) {}
 
@@ -29,9 +30,9 @@ export class Attempt {
 
   /** Aborted when the task is cancelled or out of time. */
   get signal(): AbortSignal {
-    if (this.above) return this.above.signal
     this.#abort ??= new AbortController()
-    return this.#abort.signal
+    this.#signal ??= this.above ? AbortSignal.any([this.above.signal, this.#abort.signal]) : this.#abort.signal
+    return this.#signal
   }
 
   abort(): void {

@@ -40,6 +40,30 @@ export const add = task(
   },
   { args: [INOUT] },
 )
+export const addLate = task(
+  async (tally: Tally, ms: number) => {
+    await delay(ms)
+    tally.n += 1
+  },
+  { args: [INOUT], timeoutMs: 100 },
+)
+/** Each child has less time than it takes: the codes of their errors, and how long all of it took. */
+export const callLate = task(async (tallies: Tally[], ms: number) => {
+  const start = performance.now()
+  const ends = await Promise.allSettled(tallies.map(async (tally) => addLate(tally, ms)))
+  return [performance.now() - start, ...ends.map((end) => (end.status === 'rejected' ? (end.reason as { code?: string }).code : 'done'))]
+})
+/** The same with a child that is part of its parent's unit of work. */
+export const callLateInPlace = task(
+  async (tally: Tally, ms: number) => {
+    const late = await addLate(tally, ms).then(
+      () => 'done',
+      (error: { code?: string }) => error.code,
+    )
+    return late
+  },
+  { args: [INOUT] },
+)
 export const read = task((tally: Tally) => tally.n)
 /** Calls on what it holds for writing are part of its own unit of work. */
 export const addTwiceAndFail = task(

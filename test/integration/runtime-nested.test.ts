@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { barrier, connect, finish, init, type Store, stats } from '../../runtime/index.js'
 import * as t from './nested-tasks.js'
@@ -77,6 +78,19 @@ for (const [name, env] of settings)
     it('errors of children arrive at the parent, and harm nobody else', async () => {
       expect(await t.callFailing('so')).to.deep.equal([undefined, 'so', 'so!'])
       await barrier()
+    })
+
+    it('a child that is out of time is stopped wherever it runs, and changes nothing afterwards', async () => {
+      const tallies = await Promise.all([tally(), tally(), tally()])
+      const [ms, ...codes] = await t.callLate(tallies, 3000)
+      expect(codes).to.deep.equal(['ERR_TASK_TIMEOUT', 'ERR_TASK_TIMEOUT', 'ERR_TASK_TIMEOUT'])
+      expect(ms).to.be.lessThan(2500)
+      expect((await t.callLate(tallies, 1)).slice(1)).to.deep.equal(['done', 'done', 'done'])
+      const own = await tally()
+      expect(await t.callLateInPlace(own, 1)).to.equal('done')
+      expect(await t.callLateInPlace(own, 3000)).to.equal('ERR_TASK_TIMEOUT')
+      await delay(3000)
+      for (const one of [...tallies, own]) expect((await one.reload()).n).to.equal(1)
     })
 
     it('two parents that call for what the other holds both end', async () => {
