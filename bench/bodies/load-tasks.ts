@@ -4,6 +4,8 @@ import { INOUT, StorageObject, task } from 'insitu'
 
 export class Counter extends StorageObject {
   n = 0
+  /** Heavy enough that tasks stay with it. */
+  weight = new Uint8Array(0)
 }
 
 export const whoRuns = task((_counter: Counter) => process.pid)

@@ -12,12 +12,18 @@ const [url, kind] = process.argv.slice(2) as [string, 'process' | 'hosts']
 const COUNTERS = 4
 const TASK_MS = 5
 const TASKS = 240
+const WEIGHT_BYTES = 100_000
 
 await connect(url)
 if (kind === 'process') await init({ workers: 2, isolation: 'process' })
 const at = await hosts()
 const counters = await Promise.all(
-  Array.from({ length: COUNTERS }, (_, i) => new Counter().makePersistent(undefined, kind === 'hosts' ? { host: at[i % at.length]! } : {})),
+  Array.from({ length: COUNTERS }, (_, i) => {
+    const counter = new Counter()
+    if (kind === 'process') return counter.makePersistent()
+    counter.weight = new Uint8Array(WEIGHT_BYTES)
+    return counter.makePersistent(undefined, { host: at[i % at.length]! })
+  }),
 )
 
 const probe = await new Counter().makePersistent()
