@@ -28,16 +28,21 @@ for (const isolation of ['thread', 'process'] as const)
     const marker = (): string => join(folder, `marker-${markers++}`)
     const open = async (): Promise<void> => {
       store = await connect(`nvram:${join(folder, 'store')}`)
-      await init({ workers: 2, isolation })
+      await init()
     }
     const stored = async (tally: t.Tally): Promise<unknown> => (await store.read([stateOf(tally).ref!]))[0]?.cells.get('n')
 
     before(async () => {
       folder = await mkdtemp(join(tmpdir(), 'insitu-given-up-'))
+      Object.assign(process.env, { INSITU_WORKERS: '2', INSITU_ISOLATION: isolation })
     })
     beforeEach(open)
     afterEach(() => finish().catch(() => {}))
-    after(() => rm(folder, { recursive: true, force: true }))
+    after(async () => {
+      delete process.env['INSITU_WORKERS']
+      delete process.env['INSITU_ISOLATION']
+      await rm(folder, { recursive: true, force: true })
+    })
 
     it('an attempt that goes on after its task was given up commits nothing', async () => {
       const tally = await new t.Tally().makePersistent()
