@@ -66,10 +66,11 @@ export function crewOf(workers: number | undefined, isolation: Isolation = isola
       values: {
         fetch: (value) => theHosts().fetch(value),
         release: (name) => currentHosts()?.release(name),
+        bring: (host, value) => theHosts().bring(host, value),
         onLost: (lost) => (theHosts().onValuesLost = lost),
       },
     }),
-    scheduling: { linkBytesPerUs: LINK_BYTES_PER_US },
+    scheduling: { linkBytesPerUs: LINK_BYTES_PER_US, fetchesAhead: runAskedFor() === undefined },
   }
 }
 

@@ -48,6 +48,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
     enter: (kind, args, parent) => this.#add(this.#capture.takeCalled(kind, args, parent.task)),
     answer: (worker, message) => this.#dispatch.engine.answer(worker, message),
   })
+  readonly #values: KeptValues | undefined
   readonly #remaking: Remaking | undefined
   readonly #dispatch: Dispatch
   readonly #pending: Pending
@@ -62,6 +63,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
     const { runId } = this
     this.#loop = new Loop(this.#submissions, (command) => this.#perform(command), { seals: true, ...crew.scheduling })
     const values = crew.values && new KeptValues(crew.values, this.#loop)
+    this.#values = values
     this.#remaking = values && this.#remakingWith(values)
     const parts: RunParts = {
       runId,
@@ -174,6 +176,8 @@ export class Runtime implements TaskRunner, RunOfRecords {
         return this.#dispatch.recall(command)
       case 'SealTasks':
         return this.#dispatch.seals.seal(command.tasks)
+      case 'FetchData':
+        return this.#values?.bring(command)
       case 'ReplaceWorkers':
         return this.#dispatch.replace(command)
       case 'ReleaseData':

@@ -74,6 +74,8 @@ control.on('message', (message: ToAgent) => {
       return void kill(message.slot)
     case 'release':
       return values?.release(message.name)
+    case 'bring':
+      return void bring(message.value)
     case 'to':
       return pass(message.slot, message.message)
   }
@@ -228,6 +230,15 @@ async function passTasks(slot: number, one: Slot, { rows, args, classes, keys, a
       tell({ do: 'from', slot, message: { ...NOTHING_TO_REPORT, lost: [lostBy(row, lost, missing.reason)] } })
     })
   }
+}
+
+/** What the task itself will ask for is here by then, or on its way: each value comes once. */
+async function bring(kept: Kept): Promise<void> {
+  const isHere = await values!.bytesOf(kept).then(
+    () => true,
+    () => false,
+  )
+  tell({ do: 'brought', name: kept.n, isHere })
 }
 
 async function passAnswer(one: Slot, message: AnswerMessage, outcome: NonNullable<AnswerMessage['outcome']>): Promise<void> {

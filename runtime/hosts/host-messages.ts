@@ -1,6 +1,7 @@
 /** What the program and an agent say to each other, beside what goes to and from the workers of the agent. */
 import type { FromWorker, ToWorker } from '../engines/messages.js'
 import type { StoreMessage } from '../engines/worker.js'
+import type { Kept } from './host-values.js'
 
 export type ToAgent =
   /** `keeps`: whether large values of tasks stay with it. It becomes a host: from now on it listens for the others in a folder of sockets. */
@@ -14,6 +15,8 @@ export type ToAgent =
   | { readonly do: 'kill'; readonly slot: number }
   /** Nobody will ask for this value any more. */
   | { readonly do: 'release'; readonly name: string }
+  /** A task that is going to run there takes this value of another host. */
+  | { readonly do: 'bring'; readonly value: Kept }
   | { readonly do: 'to'; readonly slot: number; readonly message: ToWorker | StoreMessage }
 
 export type FromAgent =
@@ -21,6 +24,8 @@ export type FromAgent =
   | { readonly do: 'refused'; readonly store: number; readonly error: Uint8Array }
   | { readonly do: 'from'; readonly slot: number; readonly message: FromWorker }
   | { readonly do: 'gone'; readonly slot: number; readonly why: string; readonly code: string | undefined }
+  /** The answer to `bring`: whether the value is there now. */
+  | { readonly do: 'brought'; readonly name: string; readonly isHere: boolean }
   /** Bytes that came from other hosts since it was last told. */
   | { readonly do: 'moved'; readonly bytes: number }
 

@@ -11,7 +11,7 @@ import { Agent } from './agent.js'
 import { farFile } from './host-file.js'
 import { HostLink } from './host-link.js'
 import { CATALOGUE_PORTS, type FromAgent, socketOf } from './host-messages.js'
-import { allHere, VALUES_PORT, ValuesOf } from './host-values.js'
+import { allHere, type Kept, VALUES_PORT, ValuesOf } from './host-values.js'
 import { HostsBackend } from './hosts-backend.js'
 import { catalogueUrl, claimHosts, fileUrl } from './hosts-folder.js'
 import { SlotLink } from './slot-link.js'
@@ -39,6 +39,8 @@ export class HostsPool {
   readonly #sockets = mkdtempSync(join(tmpdir(), 'insitu-hosts-'))
   readonly #agents: Agent[] = []
   readonly #stillborn: number[]
+  /** Of each host: who waits for values that it fetches. */
+  readonly #bringing: readonly Map<string, (isHere: boolean) => void>[]
   readonly #links: readonly HostLink[]
   readonly #values: readonly ValuesOf[]
   readonly #stores = new Map<number, PoolStore>()
@@ -57,6 +59,7 @@ export class HostsPool {
     readonly keepsValues: boolean,
   ) {
     this.#stillborn = Array.from({ length: count }, () => 0)
+    this.#bringing = Array.from({ length: count }, () => new Map())
     for (let host = 0; host < count; host++) this.#begin(host)
     this.#links = this.#agents.map((_, host) => new HostLink(`host-${host + 1}`, socketOf(this.#sockets, host)))
     this.#values = this.#links.map((link) => new ValuesOf(link.port(VALUES_PORT), link.host))
@@ -88,6 +91,8 @@ export class HostsPool {
         return this.#opened(host, message.store)
       case 'refused':
         return this.#stores.get(message.store)?.settle(decodeAnyError(message.error))
+      case 'brought':
+        return this.#endBring(host, message.name, message.isHere)
       case 'moved':
         this.bytesMoved += message.bytes
         return
@@ -110,6 +115,7 @@ export class HostsPool {
   /** Its file is whole; another process goes on with it. */
   #onEnd(host: number, agent: Agent, why: Error): void {
     if (this.#closed || this.#agents[host] !== agent) return
+    for (const name of [...this.#bringing[host]!.keys()]) this.#endBring(host, name, false)
     this.onValuesLost(host)
     if (++this.#stillborn[host]! > STARTS_MAX) return this.#giveUp(host, why)
     this.#begin(host)
@@ -183,6 +189,19 @@ export class HostsPool {
       this.bytesLoaded += bytes.length
       return bytes
     })
+  }
+
+  /** Has a host fetch a value of another; whether it has it then. */
+  bring(host: number, value: Kept): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#bringing[host]!.set(value.n, resolve)
+      this.#agents[host]!.post({ do: 'bring', value })
+    })
+  }
+
+  #endBring(host: number, name: string, isHere: boolean): void {
+    this.#bringing[host]!.get(name)?.(isHere)
+    this.#bringing[host]!.delete(name)
   }
 
   /** Nobody will ask for a value any more. */

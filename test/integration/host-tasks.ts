@@ -70,6 +70,17 @@ export const bothIn = task(async (alias: string, other: string) =>
   }),
 )
 export const bytesLike = task((cell: Cell, n: number) => new Uint8Array(n).fill(cell.n))
+/** Sleeps beside its object; of an expected length that is told, so that it is planned. */
+export const sleepBeside = task(
+  async (_cell: Cell, ms: number) => {
+    await delay(ms)
+  },
+  { args: [IN] },
+)
+export const lengthBesideSlowly = task(async (_cell: Cell, bytes: Uint8Array) => {
+  await delay(5)
+  return bytes.length
+})
 /** As long as its argument, and each byte one more. */
 export const incremented = task((bytes: Uint8Array) => bytes.map((byte) => byte + 1))
 /** Runs beside the second one, which is large. */

@@ -237,6 +237,25 @@ describe('logical hosts', function () {
       expect(stats().bytesCarried).to.equal(start.bytesCarried)
     })
 
+    it('come ahead to the host where a task is going to take them, while it waits for its turn', async () => {
+      const [here, there] = [await cellAt('host-1', 5, 3_000_000), await cellAt('host-2', 6, 9_000_000)]
+      // Planned are tasks that are known to be long.
+      await t.lengthBesideSlowly(there, new Uint8Array(10))
+      await t.sleepBeside(there, 20)
+      const value = t.bytesLike(here, 1_000_000)
+      await t.lengthOf(here, value)
+      const before = stats().bytesMoved
+      const sleeping = t.sleepBeside(there, 1500)
+      await delay(50)
+      const after = t.lengthBesideSlowly(there, value)
+      await delay(700)
+      const moved = stats().bytesMoved - before
+      expect(await after).to.equal(1_000_000)
+      expect(moved).to.be.greaterThan(999_999)
+      expect(stats().bytesMoved - before, 'it moves once').to.equal(moved)
+      await sleeping
+    })
+
     it('that are written stay as well, and stand in lists', async () => {
       const here = await cellAt('host-3', 2, 3_000_000)
       const bytes = new Uint8Array(500_000)
