@@ -43,6 +43,12 @@ export abstract class UnitOfWork {
 
   constructor(readonly store: Store) {}
 
+  #fetchedBytes = 0
+  /** What was fetched so far, as stored. */
+  get fetchedBytes(): number {
+    return this.#fetchedBytes
+  }
+
   /** Under this name streams know what it appends, if a name outlives it. */
   producer: string | undefined
   #appends?: Appends
@@ -210,6 +216,7 @@ export abstract class UnitOfWork {
   /** Loads objects, or brings those in memory up to date; `undefined` for deleted ones. */
   async fetch(refs: readonly Ref[], { depth = 0 }: GetOptions, assertClass?: (found: Ref) => void): Promise<(StorageObject | undefined)[]> {
     const stored = await this.store.read(refs)
+    for (const found of stored) if (found) this.#fetchedBytes += found.bytes
     if (assertClass) for (const found of stored) if (found) assertClass(found.ref)
     const instances = stored.map((found) => found && this.arrive(found))
     if (depth > 0) {
