@@ -1,8 +1,9 @@
-import type { Ref, Stored } from '../../src/backend.js'
+import type { Cell, Ref, Stored } from '../../src/backend.js'
 import { CorruptError } from '../../src/errors.js'
 import type { Id } from '../../src/ids.js'
-import { type Opened, openObject } from './object-form.js'
-import { decodeLarge } from './redis-cells.js'
+import { CellCache } from './cell-cache.js'
+import { type Opened, openObject, type Outside } from './object-form.js'
+import { decodeCell, decodeLarge } from './redis-cells.js'
 import { type Partition, partitionOfId, type RedisKeys } from './redis-keys.js'
 import type { RedisLink } from './redis-link.js'
 import { TurnQueue, type Waiting } from './turn-queue.js'
@@ -20,12 +21,15 @@ interface Job extends Waiting<readonly (Stored | undefined)[]> {
 /** Reads of one turn and one domain travel in few commands. */
 export class ObjectReader {
   readonly #queue = new TurnQueue<Job>((jobs) => this.#sendAll(jobs))
+  readonly cache: CellCache
 
   constructor(
     readonly link: RedisLink,
     readonly keys: RedisKeys,
     readonly domainOf: (partition: Partition) => Partition,
-  ) {}
+  ) {
+    this.cache = new CellCache(link.config.cacheBytes)
+  }
 
   read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
     const ids = refs.map(({ id }) => id)
@@ -104,14 +108,12 @@ class Batch {
 }
 
 /** An object with its large cells. They never change, so that all are of one moment; when one is gone, the object was written anew. */
-async function whole({ link, keys }: ObjectReader, domain: Partition, id: Id, first: Opened): Promise<Stored | undefined> {
+async function whole(reader: ObjectReader, domain: Partition, id: Id, first: Opened): Promise<Stored | undefined> {
+  const { link, keys } = reader
   for (let opened: Opened | undefined = first; ; ) {
     const { stored, outside }: Opened = opened
-    const values = await link.read(
-      domain,
-      outside.map(({ name }) => keys.cell(id, name)),
-    )
-    if (!values.includes(null)) return { ...stored, cells: filled(stored, outside, values as Buffer[]) }
+    const found = await largeCells(reader, domain, id, outside)
+    if (found) return { ...stored, cells: new Map([...stored.cells, ...found]) }
     const [value] = await link.read(domain, [keys.object(id)])
     opened = openObject(id, value ?? null)
     if (!opened || opened.outside.length === 0) return opened?.stored
@@ -120,10 +122,33 @@ async function whole({ link, keys }: ObjectReader, domain: Partition, id: Id, fi
   }
 }
 
-function filled({ cells }: Stored, outside: Opened['outside'], values: readonly Buffer[]): Stored['cells'] {
-  const all = new Map(cells)
-  outside.forEach(({ field }, i) => {
-    all.set(field, decodeLarge(values[i]!))
-  })
-  return all
+type Field = readonly [name: string, cell: Cell]
+
+/** Cells by field, from the cache where it has them; `undefined` when one is gone. */
+async function largeCells(
+  { link, keys, cache }: ObjectReader,
+  domain: Partition,
+  id: Id,
+  outside: readonly Outside[],
+): Promise<readonly Field[] | undefined> {
+  const known: Field[] = []
+  const asked: (readonly [field: string, key: string])[] = []
+  for (const { field, name } of outside) {
+    const key = keys.cell(id, name)
+    const kept = cache.get(key)
+    if (kept) known.push([field, decodeCell(kept)])
+    else asked.push([field, key])
+  }
+  if (asked.length === 0) return known
+  const values = await link.read(
+    domain,
+    asked.map(([, key]) => key),
+  )
+  for (const [i, [field, key]] of asked.entries()) {
+    const value = values[i]
+    if (!value) return undefined
+    cache.keep(key, value)
+    known.push([field, decodeLarge(value)])
+  }
+  return known
 }

@@ -144,6 +144,7 @@ export class RedisBackend implements Backend {
     await this.#sender.idle()
     if (this.#opening) return
     this.#acknowledgement.close()
+    this.#reader.cache.clear()
     this.#link.close()
   }
 

@@ -94,6 +94,26 @@ describe('redis: objects', function () {
     await other.close()
   })
 
+  it('large cells are kept, never staler than the server, and not with cacheMb=0', async () => {
+    const ref = thing()
+    const { stamps } = await send(backend, put(ref, { a: bytes(1), b: bytes(2) }))
+    const none = await openAt(server, { namespace, cacheMb: '0' })
+    for (const one of [backend, none, backend]) assert.deepEqual(await fieldOf(one, ref, 'a'), bytes(1))
+    const mine = (await fieldOf(backend, ref, 'a')) as Uint8Array
+    mine.fill(9) // the caller's own
+    const other = await openAt(server, { namespace })
+    const isSeen = (async () => {
+      while (((await fieldOf(backend, ref, 'a')) as Uint8Array)[0] !== 7); // nothing but awaited hits
+    })()
+    await send(other, put(ref, { a: bytes(7) }, stamps.get(ref.id)!))
+    await isSeen
+    assert.deepEqual(await fieldOf(backend, ref, 'b'), bytes(2))
+    await server.cli('UNLINK', ...(await keysOf('c:*')))
+    assert.deepEqual(await fieldOf(backend, ref, 'b'), bytes(2))
+    assert.match((await failureOf(() => standing(none, ref))).message, /lacks a large field/)
+    for (const one of [none, other]) await one.close()
+  })
+
   it('of many groups in one turn each new object, change and conflict is answered for itself', async () => {
     const refs = Array.from({ length: 300 }, () => thing())
     await Promise.all(refs.map((ref, n) => send(backend, put(ref, { n, keep: 'as it is' }))))
