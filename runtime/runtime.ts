@@ -69,7 +69,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
       checkpoint: this.#checkpoint,
       values: crew.values && new KeptValues(crew.values, this.#loop),
     }
-    this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread)
+    this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread, crew.hosts)
     this.#dispatch = new Dispatch(parts, crew, (why) => this.#giveUp(why), this.#nested)
     this.#pending = new Pending((busy) => this.#dispatch.engine.hold(busy))
     this.#outcomes = new Outcomes(parts, this.#pending, () => this.#dispatch.deadlines)

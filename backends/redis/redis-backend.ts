@@ -11,6 +11,7 @@ import type {
   Mark,
   Op,
   Piece,
+  Places,
   Range,
   Receipt,
   Stored,
@@ -26,13 +27,14 @@ import { Acknowledgement } from './acknowledgement.js'
 import { byDomain } from './by-domain.js'
 import { markOf, namesIn, refOf, tablesIn } from './group-form.js'
 import { GroupSender } from './group-sender.js'
+import { ClusterPlaces } from './cluster-places.js'
 import { Listing } from './listing.js'
 import { Locations } from './locations.js'
 import { intentOf, metaOf } from './object-form.js'
 import { ObjectReader } from './object-reader.js'
 import type { RedisConfig } from './redis-config.js'
 import { type Partition, partitionOfAlias, partitionOfId, RedisKeys } from './redis-keys.js'
-import { RedisLink, type Reply } from './redis-link.js'
+import { isCluster, RedisLink, type Reply } from './redis-link.js'
 import { RedisStreams } from './redis-streams.js'
 import { acksOf, factsOf, requireUsable } from './server-facts.js'
 import { TableReader, tableOf } from './table-reader.js'
@@ -53,6 +55,8 @@ export class RedisBackend implements Backend {
   readonly keys: RedisKeys
   readonly aggregates: Aggregates
   readonly streams: Streams
+  /** Of a Cluster, once it is open. */
+  places?: Places
   readonly #link: RedisLink
   readonly #sender: GroupSender
   readonly #reader: ObjectReader
@@ -108,6 +112,8 @@ export class RedisBackend implements Backend {
       this.#acks = acksOf(servers)
       this.#acknowledgement.learn(this.#acks, servers)
       this.#locations.learn(servers)
+      const { client } = this.#link
+      if (isCluster(client)) this.places = new ClusterPlaces((slot) => client.slots[slot])
       await this.#requireFormat()
       await this.#requirePermissions()
     } catch (error) {
