@@ -5,6 +5,7 @@ import { decodeWire, encodeWire } from '../src/codec/wire.js'
 import { ConflictError, LostValueError, NotFoundError, TaskFailedError, WrongDirectionError } from '../src/errors.js'
 import { type ClassId, type Id, newCommitId } from '../src/ids.js'
 import { OUTCOME_BYTES_MAX } from '../src/limits.js'
+import type { StorageObject } from '../src/objects/storage-object.js'
 import type { Store } from '../src/store.js'
 import { runIn } from '../src/unit/context.js'
 import { type Collected, type Seen, Transaction } from '../src/unit/transaction.js'
@@ -44,6 +45,8 @@ export interface Outcome {
 export interface Ended {
   readonly outcome?: Outcome
   readonly committing?: Promise<Outcome>
+  /** How long its arguments were waited for. */
+  readonly waitedMs?: number
 }
 
 /** Runs `body` with its arguments and commits what it changed together with its mark. @throws what the body throws; ConflictError */
@@ -52,13 +55,33 @@ export async function runAttempt(store: Store, call: Call, body: (args: unknown[
   return outcome ?? committing!
 }
 
-/** As above, but over when the body is; without a promise where nothing was waited for. */
-export function beginAttempt(store: Store, call: Call, body: (args: unknown[]) => unknown): Ended | Promise<Ended> {
+/** A call whose arguments are on their way. */
+export interface Prepared {
+  readonly unit: Transaction
+  readonly refs: readonly Ref[]
+  readonly found: Promise<readonly (StorageObject | undefined)[]> | undefined
+}
+
+/** Begins to load the arguments of a call; what fails is thrown by `beginAttempt`. */
+export function prepare(store: Store, call: Pick<Call, 'key' | 'args'>): Prepared {
   const unit = new Transaction(store)
   unit.producer = call.key
   const refs: Ref[] = []
   for (const arg of call.args) objectsIn(arg, refs)
-  if (refs.length > 0) return loadedFirst(unit, call, refs, body)
+  const found = refs.length > 0 ? unit.fetch(refs, {}) : undefined
+  found?.catch(() => {})
+  return { unit, refs, found }
+}
+
+/** As above, but over when the body is; without a promise where nothing was waited for. */
+export function beginAttempt(
+  store: Store,
+  call: Call,
+  body: (args: unknown[]) => unknown,
+  prepared: Prepared = prepare(store, call),
+): Ended | Promise<Ended> {
+  const { unit, refs, found } = prepared
+  if (found) return loadedFirst(unit, call, refs, found, body)
   try {
     const args = call.args.map((arg) => unpack(arg, unit))
     const result = runIn(unit, () => body(args))
@@ -81,14 +104,22 @@ async function awaited(unit: Transaction, call: Call, args: readonly unknown[], 
   }
 }
 
-async function loadedFirst(unit: Transaction, call: Call, refs: readonly Ref[], body: (args: unknown[]) => unknown): Promise<Ended> {
+async function loadedFirst(
+  unit: Transaction,
+  call: Call,
+  refs: readonly Ref[],
+  loading: NonNullable<Prepared['found']>,
+  body: (args: unknown[]) => unknown,
+): Promise<Ended> {
   try {
-    const found = await unit.fetch(refs, {})
+    const asked = performance.now()
+    const found = await loading
+    const waitedMs = performance.now() - asked
     const missing = found.findIndex((o) => !o)
     if (missing >= 0) return { outcome: await outcomeWithout(unit.store, call, refs[missing]!) }
     const args = call.args.map((arg) => unpack(arg, unit))
     const result = await runIn(unit, () => body(args))
-    return finish(unit, call, args, await settled(result))
+    return { ...finish(unit, call, args, await settled(result)), waitedMs }
   } catch (error) {
     unit.rollback()
     throw error

@@ -26,7 +26,8 @@ export async function connect(where?: string | Backend, options: ConnectOptions 
   for (const ctor of options.classes ?? []) registerClass(ctor)
   const backend = typeof where === 'object' ? where : await openAt(where ?? (await configuredStorage()))
   if (typeof where === 'object') await backend.open()
-  const store = new ConnectedStore(backend, backend.places ? { leaseMs: HOSTS_LEASE_MS, ...options } : options)
+  const isOnHosts = backend.places && backend.capabilities.reach !== 'network'
+  const store = new ConnectedStore(backend, isOnHosts ? { leaseMs: HOSTS_LEASE_MS, ...options } : options)
   if (!programUnit()) setProgramUnit(store.program)
   return store
 }

@@ -1,3 +1,4 @@
+import { openStores } from '../src/open-stores.js'
 import { programUnit } from '../src/unit/context.js'
 import { isProgramThread } from './current-runtime.js'
 import { prepareWorker } from './engines/spare-worker.js'
@@ -9,7 +10,7 @@ import { hasTasks } from './tasks/task.js'
 
 /**
  * Runs `body` if this module is the program: not in workers, not when another module imports it. Then waits for its tasks,
- * saves buffered rows, and ends. A failure is printed and makes the exit code 1.
+ * saves buffered rows, closes all stores, and ends. A failure is printed and makes the exit code 1.
  */
 export function main(meta: { readonly url: string }, body: () => void | PromiseLike<void>): void {
   if (!isProgramThread() || !isEntry(meta.url)) return
@@ -29,9 +30,15 @@ async function run(body: () => void | PromiseLike<void>): Promise<void> {
     await barrier()
     await record(startedAt)
     await finish()
+    await closeOthers()
   } catch (error) {
     await fail(error, startedAt)
   }
+}
+
+/** Stores that the program opened beside its default one: a connection that stays open would keep the process for ever. */
+async function closeOthers(): Promise<void> {
+  await Promise.all(Array.from(openStores(), (store) => store.close()))
 }
 
 /** What is still pending is not waited for: the program has given up. */
@@ -42,6 +49,7 @@ async function fail(error: unknown, startedAt: string): Promise<void> {
   if (run !== undefined) console.error(`insitu: what run ${run} has done is kept: start it again with the same id to go on`)
   await record(startedAt)
   await abandon().catch(() => {})
+  await closeOthers().catch(() => {})
 }
 
 /** Leaves the run's graph and figures for `insitu graph`; a program without tasks leaves nothing. */

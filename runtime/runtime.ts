@@ -76,7 +76,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
       values,
       remaking: this.#remaking,
     }
-    this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread)
+    this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread, crew.hosts)
     this.#dispatch = new Dispatch(parts, crew, (why) => this.#giveUp(why), this.#nested)
     this.#pending = new Pending((busy) => this.#dispatch.engine.hold(busy))
     this.#outcomes = new Outcomes(parts, this.#pending, () => this.#dispatch.deadlines)

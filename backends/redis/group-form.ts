@@ -1,13 +1,15 @@
-/** Groups as keys and arguments of commit.lua, and its replies as receipts or errors. */
-import type { Group, Intent, Mark, Op, Receipt, Stamp } from '../../src/backend.js'
-import { Ref } from '../../src/backend.js'
-import { decodeWire, encodeWire } from '../../src/codec/wire.js'
-import { AliasTakenError, ConflictError, InsituError, NotFoundError } from '../../src/errors.js'
+/** Groups as keys and arguments of commit.lua and save.lua. */
+import type { Cell, Cells, Group, Mark, Op, Stamp } from '../../src/backend.js'
+import { Packed, Ref } from '../../src/backend.js'
+import { encodeWire } from '../../src/codec/wire.js'
+import { InsituError } from '../../src/errors.js'
 import type { ClassId, CommitId, Id, TableId } from '../../src/ids.js'
-import { netstringOf, netstrings } from './netstrings.js'
+import type { ArgumentPack } from './argument-pack.js'
+import { netstrings } from './netstrings.js'
+import { headOf, LARGE_CELL_BYTES } from './object-form.js'
 import { encodeCell, fieldOf } from './redis-cells.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
-import type { Argument, Reply } from './redis-link.js'
+import type { Argument } from './redis-link.js'
 import { encodeRow, type KnownTable, keyOfRow, requireCounter } from './redis-rows.js'
 
 type Do<Kind extends Op['do']> = Extract<Op, { do: Kind }>
@@ -16,24 +18,27 @@ type Expect = Do<'reserve'>['expect']
 /** What a group becomes; `tables` in the order in which the reply numbers them, `mainOps` likewise. */
 export interface GroupForm {
   readonly group: Group
-  readonly args: readonly Argument[]
+  /** Whether save.lua can do it. */
+  readonly isSimple: boolean
   readonly mainOps: readonly Op[]
   readonly marks: readonly Do<'mark'>[]
   readonly tables: readonly TableId[]
-  readonly bytes: number
 }
 
-/** The keys of one call, each once. Scripts count from 1, and the first is the sequence. */
+/** The keys of one call, each once. Scripts count from 1; `before` of them are not in the list. */
 export class KeyList {
   readonly keys: string[] = []
   readonly #numbers = new Map<string, number>()
+
+  constructor(readonly before: number) {}
 
   numberOf(key: string): number {
     const known = this.#numbers.get(key)
     if (known !== undefined) return known
     this.keys.push(key)
-    this.#numbers.set(key, this.keys.length + 1)
-    return this.keys.length + 1
+    const number = this.keys.length + this.before
+    this.#numbers.set(key, number)
+    return number
   }
 
   /** Several that the script counts on from the first. */
@@ -41,67 +46,112 @@ export class KeyList {
     const known = this.#numbers.get(keys[0]!)
     if (known !== undefined) return known
     for (const key of keys) this.keys.push(key)
-    const number = this.keys.length - keys.length + 2
+    const number = this.keys.length - keys.length + 1 + this.before
     this.#numbers.set(keys[0]!, number)
     return number
   }
 }
 
-/** Writes one group. Not a buffer of the group's is held on to: ioredis copies when it sends, which is later, so bytes are copied here. */
+/** Writes groups into the pack of a call. Not a buffer of a group's is held on to, unless it is large: those are borrowed until the reply. */
 export class GroupWriter {
-  readonly #args: Argument[] = []
-  readonly #mainOps: Op[] = []
-  #bytes = 0
+  #mainOps: Op[] = []
   #commit = '' as CommitId
+  #isSimple = true
 
   constructor(
     readonly keys: RedisKeys,
     readonly list: KeyList,
-    readonly tables: ReadonlyMap<TableId, KnownTable>,
+    readonly objects: KeyList,
+    readonly pack: ArgumentPack,
     readonly domain: Partition,
     readonly hintsHere: boolean,
   ) {}
 
-  write(group: Group): GroupForm {
+  /** Leaves the pack as it was when the group cannot be written. */
+  write(group: Group, tables: ReadonlyMap<TableId, KnownTable>): GroupForm {
+    const before = this.pack.mark()
+    try {
+      return this.#group(group, tables)
+    } catch (error) {
+      this.pack.reset(before)
+      throw error
+    }
+  }
+
+  #group(group: Group, tables: ReadonlyMap<TableId, KnownTable>): GroupForm {
+    const { pack } = this
     this.#commit = group.commit
-    const marks = group.ops.filter((op): op is Do<'mark'> => op.do === 'mark')
-    const tables = [...new Set(group.ops.flatMap((op) => (op.do === 'row' || op.do === 'add' ? [op.table] : [])))]
-    for (const op of marks) this.#put(this.#key(this.keys.marks(op.home.id)), op.mark.key, op.mark.attempt, markForm(op.mark))
-    const markArgs = this.#args.splice(0)
-    for (const id of tables) this.#put(this.#table(id), this.tables.get(id)!.tag)
-    const tableArgs = this.#args.splice(0)
+    this.#mainOps = []
+    this.#isSimple = true
+    this.#put(group.commit, String(group.atMicros), this.#key(this.keys.receipts(this.domain, group.commit)))
+    const length = pack.leave()
+    const start = pack.count
+    const marks = this.#marks(group.ops)
+    const named = this.#tables(group.ops, tables)
+    const count = pack.leave()
+    pack.tell(count, this.#ops(group.ops, tables))
+    pack.tell(length, pack.count - start)
+    const isSimple = this.#isSimple && marks.length === 0 && named.length === 0 && areEachOnce(group.ops)
+    return { group, isSimple, mainOps: this.#mainOps, marks, tables: named }
+  }
+
+  #marks(ops: readonly Op[]): readonly Do<'mark'>[] {
+    const marks = ops.filter((op): op is Do<'mark'> => op.do === 'mark')
+    this.#put(marks.length)
+    for (const { home, mark } of marks) this.#put(this.#key(this.keys.marks(home.id)), mark.key, mark.attempt, markForm(mark))
+    return marks
+  }
+
+  #tables(ops: readonly Op[], known: ReadonlyMap<TableId, KnownTable>): readonly TableId[] {
+    const tables = tablesIn(ops)
+    this.#put(tables.length)
+    for (const id of tables) this.#put(this.#table(id), known.get(id)!.tag)
+    return tables
+  }
+
+  /** How many ops of the script they became. */
+  #ops(ops: readonly Op[], tables: ReadonlyMap<TableId, KnownTable>): number {
     let count = 0
-    for (const op of group.ops) if (op.do !== 'mark') count += this.#op(op)
-    const rest: Argument[] = [marks.length, ...markArgs, tables.length, ...tableArgs, count].concat(this.#args)
-    const receipts = this.#key(this.keys.receipts(this.domain, group.commit))
-    const head: Argument[] = [group.commit, String(group.atMicros), receipts, rest.length]
-    const args = head.concat(rest)
-    return { group, args, mainOps: this.#mainOps, marks, tables, bytes: this.#bytes }
+    for (let i = 0; i < ops.length; i++) {
+      const op = ops[i]!
+      if (op.do === 'mark') continue
+      if (isFresh(op)) {
+        const end = endOf(ops, i, isFresh)
+        count += this.#fresh(ops, i, end)
+        i = end - 1
+      } else if (isPlainRow(op)) {
+        const end = endOf(ops, i, (other) => isPlainRow(other) && other.table === op.table)
+        count += this.#rows(ops.slice(i, end) as Do<'row'>[], tables.get(op.table)!)
+        i = end - 1
+      } else count += this.#op(op, tables)
+    }
+    return count
   }
 
   /** How many ops of the script it became. */
-  #op(op: Exclude<Op, Do<'mark'>>): number {
+  #op(op: Exclude<Op, Do<'mark'>>, tables: ReadonlyMap<TableId, KnownTable>): number {
     this.#mainOps.push(op)
+    if (op.do !== 'put') this.#isSimple = false
     switch (op.do) {
       case 'put':
-        return op.expect === 'absent' ? this.#new(op) : this.#change(op, op.expect)
+        return this.#object(op)
       case 'remove':
-        return this.#put('remove', this.#key(this.keys.object(op.ref.id)), expectForm(op.expect), this.#key(this.keys.hints(op.ref.id)))
+        return this.#put('remove', this.#objectNumber(op.ref.id), expectForm(op.expect), this.#key(this.keys.hints(op.ref.id)))
       case 'check':
-        return this.#put('check', this.#key(this.keys.object(op.ref.id)), expectForm(op.expect))
+        return this.#put('check', this.#objectNumber(op.ref.id), expectForm(op.expect))
       case 'name':
         this.#put('name', this.#key(this.keys.alias(op.alias)), expectForm(op.expect), refForm(op.to))
         return this.hintsHere && op.to ? 1 + this.#hint(op, op.to, op.alias) : 1
       case 'row':
-        return this.#row(op)
+        return this.#row(op, tables.get(op.table)!)
       case 'add':
-        return this.#add(op)
+        return this.#add(op, tables.get(op.table)!)
       case 'forget':
         return this.#put('forget', this.#key(this.keys.marks(op.home.id)), op.what, op.keys.length, ...op.keys)
       case 'reserve':
         return this.#reserve(op)
       case 'settle':
-        return this.#put('settle', this.#target(op.target), op.commit, op.take ? '1' : '0')
+        return this.#settle(op)
       case 'stage':
         return this.#put('stage', this.#key(this.keys.staged(op.home.id)), op.commit, op.redo ? '1' : '0', op.redo ? wire(op.redo) : '')
       default:
@@ -109,26 +159,47 @@ export class GroupWriter {
     }
   }
 
-  /** All that is to stand under the key, so that the script has nothing to think about. */
-  #new({ ref, set }: Do<'put'>): number {
-    const fields: string[] = []
-    const args: Argument[] = []
-    for (const [name, cell] of set) {
-      const field = fieldOf(name)
-      fields.push(field)
-      args.push(field, encodeCell(cell))
+  /** New objects, as they are to stand: the script has nothing to think about. Each counts as an op. */
+  #fresh(ops: readonly Op[], from: number, to: number): number {
+    this.#put('new', (to - from) * 2)
+    for (let i = from; i < to; i++) {
+      const op = ops[i] as Do<'put'>
+      this.#mainOps.push(op)
+      this.pack.add(this.keys.object(op.ref.id))
+      this.pack.addObject(headOf(1, this.#commit, op.ref.classId), op.set)
     }
-    const meta = `1 ${this.#commit} ${ref.classId}`
-    return this.#putAll(['new', this.#key(this.keys.object(ref.id)), args.length + 4, '@', meta, '#', netstringOf(fields)], args)
+    return to - from
   }
 
-  #change(op: Do<'put'>, expect: Stamp): number {
-    return this.#putAll(['put', this.#key(this.keys.object(op.ref.id)), stampForm(expect), op.ref.classId], cellsForm(op))
+  #object({ ref, set, unset = [], expect }: Do<'put'>): 1 {
+    const head = headOf(expect === 'absent' ? 1 : expect.revision + 1, this.#commit, ref.classId)
+    const isChange = expect !== 'absent' && unset.length === 0
+    const expected = isChange ? `.${stampForm(expect)} ` : expectForm(expect)
+    if (!isChange || hasLargeCell(set)) this.#isSimple = false
+    this.#put(isChange ? 'change' : 'put', this.#objectNumber(ref.id), expected, head, set.size * 2)
+    for (const [name, cell] of set) {
+      this.pack.add(fieldOf(name))
+      this.pack.add(encodeCell(cell))
+    }
+    if (isChange) return 1
+    this.#put(unset.length)
+    for (const name of unset) this.#put(fieldOf(name))
+    return 1
   }
 
-  #row(op: Do<'row'>): number {
-    const table = this.tables.get(op.table)!
-    const expect = op.expect === undefined ? '' : op.expect === null ? 'none' : String(op.expect)
+  /** Unconditional rows of one table. */
+  #rows(ops: readonly Do<'row'>[], table: KnownTable): 1 {
+    this.#mainOps.push(ops[0]!)
+    this.#put('rows', this.#table(table.table.id), table.counters.length, ...table.counters, ops.length * 2)
+    for (const { key, set } of ops) {
+      this.pack.add(bytesOf(keyOfRow(table, key)))
+      this.pack.add(set ? encodeRow(table, set) : '')
+    }
+    return 1
+  }
+
+  #row(op: Do<'row'>, table: KnownTable): number {
+    const expect = op.expect === null ? 'none' : String(op.expect)
     const values = op.set ? encodeRow(table, op.set) : ''
     return this.#put(
       'row',
@@ -141,8 +212,7 @@ export class GroupWriter {
     )
   }
 
-  #add(op: Do<'add'>): number {
-    const table = this.tables.get(op.table)!
+  #add(op: Do<'add'>, table: KnownTable): number {
     requireCounter(table, op.column)
     const key = bytesOf(keyOfRow(table, op.key))
     return this.#put('add', this.#table(op.table), key, Buffer.concat([Buffer.from(`${op.column} `), key]), String(op.by))
@@ -152,7 +222,8 @@ export class GroupWriter {
     const { target, expect, intent } = op
     const form = Buffer.concat([Buffer.from(intent.commit), wire(intent)])
     const redo = netstrings(intent.redo.map(redoForm))
-    this.#put('reserve', this.#target(target), 'ref' in target ? 'o' : 'a', expectForm(expect), form, redo)
+    if ('ref' in target) this.#put('reserve', this.#objectNumber(target.ref.id), expectForm(expect), form, redo)
+    else this.#put('reserveName', this.#key(this.keys.alias(target.alias)), expectForm(expect), form, redo)
     return 1 + (this.hintsHere ? namesIn(op).reduce((sum, { to, alias }) => sum + this.#hint(op, to, alias), 0) : 0)
   }
 
@@ -162,8 +233,13 @@ export class GroupWriter {
     return this.#put('hint', this.#key(this.keys.hints(to.id)), alias)
   }
 
-  #target(target: Do<'reserve'>['target']): number {
-    return this.#key('ref' in target ? this.keys.object(target.ref.id) : this.keys.alias(target.alias))
+  #settle({ target, commit, take }: Do<'settle'>): 1 {
+    if ('ref' in target) return this.#put('settle', this.#objectNumber(target.ref.id), commit, take ? '1' : '0')
+    return this.#put('settleName', this.#key(this.keys.alias(target.alias)), commit, take ? '1' : '0')
+  }
+
+  #objectNumber(id: Id): number {
+    return this.objects.numberOf(this.keys.object(id))
   }
 
   #key(key: string): number {
@@ -175,21 +251,57 @@ export class GroupWriter {
   }
 
   #put(...args: readonly Argument[]): 1 {
-    return this.#putAll(args)
-  }
-
-  #putAll(args: readonly Argument[], more: readonly Argument[] = []): 1 {
-    this.#append(args)
-    this.#append(more)
+    this.pack.addAll(args)
     return 1
   }
+}
 
-  #append(args: readonly Argument[]): void {
-    for (const arg of args) {
-      this.#args.push(arg)
-      this.#bytes += typeof arg === 'number' ? 4 : arg.length
-    }
-  }
+/** What save.lua takes at once: half of what Lua can hand to a command. */
+const SIMPLE_OPS_MAX = 2000
+
+/** Whether new objects are one run, and no object is met twice. */
+function areEachOnce(ops: readonly Op[]): boolean {
+  if (ops.length === 1) return true
+  if (ops.length > SIMPLE_OPS_MAX) return false
+  const ids = new Set<Id>()
+  let runs = 0
+  ops.forEach((op, i) => {
+    if (op.do !== 'put') return
+    ids.add(op.ref.id)
+    if (isFresh(op) && (i === 0 || !isFresh(ops[i - 1]!))) runs++
+  })
+  return ids.size === ops.length && runs < 2
+}
+
+/** Where a run of ops of one kind ends. */
+function endOf(ops: readonly Op[], start: number, isAlike: (op: Op) => boolean): number {
+  let end = start + 1
+  while (end < ops.length && isAlike(ops[end]!)) end++
+  return end
+}
+
+const isPlainRow = (op: Op): op is Do<'row'> => op.do === 'row' && op.expect === undefined
+const isFresh = (op: Op): op is Do<'put'> => op.do === 'put' && op.expect === 'absent' && !hasLargeCell(op.set)
+
+/** Whether a cell may need a key of its own; the script decides. */
+function hasLargeCell(cells: Cells): boolean {
+  for (const cell of cells.values()) if (sizeOf(cell) * UTF8_BYTES_MAX >= LARGE_CELL_BYTES) return true
+  return false
+}
+
+const UTF8_BYTES_MAX = 3
+
+function sizeOf(cell: Cell): number {
+  if (typeof cell === 'string' || cell instanceof Uint8Array) return cell.length
+  if (Array.isArray(cell)) return LARGE_CELL_BYTES // who knows
+  return cell instanceof Packed ? cell.bytes.length : 0
+}
+
+/** The tables that ops need to be written. */
+export function tablesIn(ops: readonly Op[]): readonly TableId[] {
+  let tables: Set<TableId> | undefined
+  for (const op of ops) if (op.do === 'row' || op.do === 'add') (tables ??= new Set()).add(op.table)
+  return tables ? [...tables] : []
 }
 
 /** The names that an op gives, or may give when it is settled. */
@@ -208,14 +320,6 @@ function expectForm(expect: Expect): string {
   if (expect === null) return 'absent'
   if (typeof expect === 'string') return expect
   return expect instanceof Ref ? expect.id : stampForm(expect)
-}
-
-function cellsForm({ set, unset = [] }: Pick<Do<'put'>, 'set' | 'unset'>): Argument[] {
-  const args: Argument[] = [set.size * 2]
-  for (const [name, cell] of set) args.push(fieldOf(name), encodeCell(cell))
-  args.push(unset.length)
-  for (const name of unset) args.push(fieldOf(name))
-  return args
 }
 
 /** What settling applies, as the script reads it. */
@@ -242,76 +346,9 @@ export const markOf = (key: string, form: Buffer): Mark => ({
   outcome: form[MARK_HEAD - 1] === 0x31 ? Uint8Array.from(form.subarray(MARK_HEAD)) : null,
 })
 
-const COMMIT_LENGTH = 36
-
-export const intentOf = (form: Buffer): Intent => decodeWire(Uint8Array.from(form.subarray(COMMIT_LENGTH))) as Intent
-
-/** `revision commit class` */
-export function metaOf(form: Buffer): { readonly stamp: Stamp; readonly classId: ClassId } {
-  const [revision = '', commit = '', ...classId] = form.toString().split(' ')
-  return { stamp: { revision: Number(revision), commit: commit as CommitId }, classId: classId.join(' ') as ClassId }
-}
+const ID_LENGTH = 36
 
 export function refOf(form: Buffer): Ref {
   const text = form.toString()
-  return new Ref(text.slice(0, COMMIT_LENGTH) as Id, text.slice(COMMIT_LENGTH + 1) as ClassId)
-}
-
-// Replies ----------------------------------------------------------------------------------------------------------------------
-
-/** @throws what stood in the way of the group */
-export function receiptOf({ group, mainOps, marks, tables }: GroupForm, reply: Reply): Receipt {
-  if (reply instanceof Buffer) return applied(group, reply.toString('latin1'))
-  const [what, ...rest] = reply as readonly Reply[]
-  switch (String(what)) {
-    case 'mark':
-      return { applied: false, stamps: new Map(), mark: markOf(marks[Number(rest[0])]!.mark.key, rest[1] as Buffer) }
-    case 'table':
-      throw new NotFoundError(`There is no table ${tables[Number(rest[0])]}.`, { table: tables[Number(rest[0])] })
-    case 'row':
-      throw rowConflict(mainOps[Number(rest[0])] as Do<'row'>, rest[1] as Buffer | null)
-    case 'held':
-    case 'stale':
-      throw conflict(mainOps[Number(rest[0])]!, rest[1] as Buffer | null, rest[2] as Buffer | null)
-    case 'refused':
-      throw new ConflictError('The group was refused before; make a new one.', { commit: group.commit })
-    default:
-      throw new InsituError(`Redis gave a reply ${String(what)} that nobody knows.`, { code: 'ERR_INTERNAL' })
-  }
-}
-
-/** A receipt is kept as revisions alone: one commit id has one content, so that the group sent again names the rest. */
-function applied(group: Group, text: string): Receipt {
-  const revisions = text === '' ? [] : text.split(' ').map(Number)
-  const stamps = new Map<Id, Stamp>()
-  let nth = 0
-  let mark: Mark | undefined
-  for (const op of group.ops) {
-    if (op.do === 'put') stamps.set(op.ref.id, { revision: revisions[nth++] ?? 0, commit: group.commit })
-    else if (op.do === 'mark') mark ??= { ...op.mark, outcome: op.mark.outcome && Uint8Array.from(op.mark.outcome) }
-  }
-  return mark ? { applied: true, stamps, mark } : { applied: true, stamps }
-}
-
-function rowConflict(op: Do<'row'>, found: Buffer | null): ConflictError {
-  return new ConflictError(`A row of table ${op.table} changed since it was read.`, {
-    table: op.table,
-    key: op.key,
-    expected: op.expect,
-    found: found && BigInt(found.toString()),
-  })
-}
-
-function conflict(op: Op, meta: Buffer | null, intentForm: Buffer | null): Error {
-  const target = op.do === 'name' ? { alias: op.alias } : op.do === 'reserve' ? op.target : { ref: (op as Do<'put'>).ref }
-  const expected = (op as Do<'put'>).expect
-  const intent = intentForm && intentOf(intentForm)
-  const found = meta && ('alias' in target ? refOf(meta) : metaOf(meta).stamp)
-  if (intent) return new ConflictError(`Commit ${intent.commit} holds what this group needs.`, { ...target, expected, found, intent })
-  if ('alias' in target) {
-    const where = found ? `names object ${(found as Ref).id}` : 'names nothing'
-    return new AliasTakenError(`Alias ${JSON.stringify(target.alias)} ${where}.`, { alias: target.alias, expected, found })
-  }
-  const where = found ? `at revision ${(found as Stamp).revision}` : 'it does not exist'
-  return new ConflictError(`Object ${target.ref.id} is not as expected: ${where}.`, { ref: target.ref, expected, found })
+  return new Ref(text.slice(0, ID_LENGTH) as Id, text.slice(ID_LENGTH + 1) as ClassId)
 }

@@ -1,16 +1,19 @@
-import type { Group, Op, Receipt } from '../../src/backend.js'
+import type { Group, Receipt } from '../../src/backend.js'
 import type { TableId } from '../../src/ids.js'
-import { ArgumentPack } from './argument-pack.js'
+import { ArgumentPack, packed } from './argument-pack.js'
 import { byDomain } from './by-domain.js'
-import { type GroupForm, GroupWriter, KeyList, receiptOf } from './group-form.js'
+import { type GroupForm, GroupWriter, KeyList } from './group-form.js'
+import { receiptOf } from './group-reply.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
 import type { Argument, RedisLink, Reply } from './redis-link.js'
 import type { KnownTable } from './redis-rows.js'
 import { TurnQueue, type Waiting } from './turn-queue.js'
 
-/** A script holds up the whole server: a hundred groups, or two hundred small objects, take it a millisecond. */
+/** A script holds up the whole server: a hundred groups, or five hundred small objects, take it a millisecond. */
 const GROUPS_MAX = 128
-const BYTES_MAX = 64 * 1024
+const BYTES_MAX = 128 * 1024
+/** What save.lua hands to one command. */
+const SIMPLE_OBJECTS_MAX = 2000
 
 interface Job extends Waiting<Receipt> {
   readonly group: Group
@@ -66,25 +69,34 @@ export class GroupSender {
 
 /** What one script call carries. */
 class Batch {
-  readonly #list = new KeyList()
+  /** The first key of a call is the sequence. */
+  readonly #list = new KeyList(1)
+  readonly #objects = new KeyList(0)
+  readonly #pack = new ArgumentPack()
+  readonly #writer: GroupWriter
   readonly #jobs: { readonly job: Job; readonly form: GroupForm }[] = []
-  #bytes = 0
 
   constructor(
     readonly sender: GroupSender,
     readonly domain: Partition,
-  ) {}
+    /** Whether its groups have not been sent before. */
+    readonly isFirst = true,
+  ) {
+    this.#writer = new GroupWriter(sender.keys, this.#list, this.#objects, this.#pack, domain, !sender.isCluster)
+  }
 
   get isFull(): boolean {
-    return this.#jobs.length >= GROUPS_MAX || this.#bytes >= BYTES_MAX
+    return this.#jobs.length >= GROUPS_MAX || this.#pack.bytes >= BYTES_MAX
+  }
+
+  /** Whether save.lua can do it all. */
+  get #isSimple(): boolean {
+    return this.isFirst && this.#objects.keys.length <= SIMPLE_OBJECTS_MAX && this.#jobs.every(({ form }) => form.isSimple)
   }
 
   add(job: Job): void {
-    const { keys, isCluster } = this.sender
     try {
-      const form = new GroupWriter(keys, this.#list, job.tables, this.domain, !isCluster).write(job.group)
-      this.#jobs.push({ job, form })
-      this.#bytes += form.bytes
+      this.#jobs.push({ job, form: this.#writer.write(job.group, job.tables) })
     } catch (error) {
       job.reject(error) // it has a key or value that cannot be written, and the others are none the worse for it
     }
@@ -92,29 +104,35 @@ class Batch {
 
   async send(): Promise<void> {
     if (this.#jobs.length === 0) return
+    const { link, receiptsKeptMs } = this.sender
+    const [items, ...large] = this.#pack.arguments() as [Argument, ...Argument[]]
+    const objects = packed(this.#objects.keys)
     try {
-      const { link } = this.sender
       const replies = await link.call({
-        script: 'commit',
+        script: this.#isSimple ? 'save' : 'commit',
         domain: this.domain,
         keys: this.#list.keys,
-        args: (again) => this.#args(again),
+        args: (isAgain) => [receiptsKeptMs, isAgain ? 1 : 0, this.#jobs.length, items, objects, ...large],
         isWrite: true,
       })
-      this.#jobs.forEach(({ job, form }, i) => {
-        answer(job, form, replies[i]!)
-      })
+      await this.#take(replies)
     } catch (error) {
       for (const { job } of this.#jobs) job.reject(error)
     }
   }
 
-  #args(isAgain: boolean): readonly Argument[] {
-    const pack = new ArgumentPack()
-    for (const { form } of this.#jobs) pack.addAll(form.args)
-    return [this.sender.receiptsKeptMs, isAgain ? 1 : 0, this.#jobs.length, ...pack.arguments()]
+  /** Groups that save.lua has left alone are sent again, in their order. */
+  async #take(replies: readonly Reply[]): Promise<void> {
+    let again: Batch | undefined
+    this.#jobs.forEach(({ job, form }, i) => {
+      if (isLeft(replies[i]!)) (again ??= new Batch(this.sender, this.domain, false)).add(job)
+      else answer(job, form, replies[i]!)
+    })
+    await again?.send()
   }
 }
+
+const isLeft = (reply: Reply): boolean => Array.isArray(reply) && reply.length === 1 && String(reply[0]) === 'again'
 
 function answer(job: Job, form: GroupForm, reply: Reply): void {
   try {
@@ -122,11 +140,4 @@ function answer(job: Job, form: GroupForm, reply: Reply): void {
   } catch (error) {
     job.reject(error)
   }
-}
-
-/** The tables that ops need to be written. */
-export function tablesIn(ops: readonly Op[]): readonly TableId[] {
-  let tables: Set<TableId> | undefined
-  for (const op of ops) if (op.do === 'row' || op.do === 'add') (tables ??= new Set()).add(op.table)
-  return tables ? [...tables] : []
 }

@@ -1,7 +1,8 @@
 import { Ref } from '../../src/backend.js'
 import type { ClassId, Id } from '../../src/ids.js'
 import { byDomain } from './by-domain.js'
-import { metaOf, refOf } from './group-form.js'
+import { refOf } from './group-form.js'
+import { metaOf } from './object-form.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
 import { partitionOfAlias, partitionOfId } from './redis-keys.js'
 import { isCluster, type RedisLink, type Reply } from './redis-link.js'
@@ -43,7 +44,7 @@ export class Listing {
 
   /** The aliases that stand, with what they name. */
   async namesOf(aliases: readonly string[]): Promise<(readonly [string, Ref])[]> {
-    const replies = await this.#read(aliases, (alias) => this.keys.alias(alias), partitionOfAlias)
+    const replies = await this.#read('a', aliases, (alias) => this.keys.alias(alias), partitionOfAlias)
     return aliases.flatMap((alias, i) => {
       const form = replies[i]
       return form ? [[alias, refOf(form)] as const] : []
@@ -51,20 +52,25 @@ export class Listing {
   }
 
   async #fields(ids: readonly Id[]): Promise<Ref[]> {
-    const replies = await this.#read(ids, (id) => this.keys.object(id), partitionOfId)
+    const replies = await this.#read('o', ids, (id) => this.keys.object(id), partitionOfId)
     return ids.flatMap((id, i) => {
       const form = replies[i]
-      return form ? [new Ref(id, metaOf(form).classId)] : []
+      return form ? [new Ref(id, metaOf(form.toString()).classId)] : []
     })
   }
 
-  /** Field `@` of each, in the order asked. */
-  async #read<T>(what: readonly T[], keyOf: (one: T) => string, partitionOf: (one: T) => Partition): Promise<(Buffer | null)[]> {
+  /** What each is, in the order asked. */
+  async #read<T>(
+    kind: 'o' | 'a',
+    what: readonly T[],
+    keyOf: (one: T) => string,
+    partitionOf: (one: T) => Partition,
+  ): Promise<(Buffer | null)[]> {
     const found: (Buffer | null)[] = new Array(what.length).fill(null)
     const groups = byDomain(what.keys(), (i) => this.domainOf(partitionOf(what[i]!)))
     const readOne = async (domain: Partition, at: readonly number[]): Promise<void> => {
       const keys = at.map((i) => keyOf(what[i]!))
-      const replies = await this.link.call({ script: 'read', domain, keys, args: () => ['@'] })
+      const replies = await this.link.call({ script: 'find', domain, keys, args: () => [kind.repeat(keys.length)] })
       at.forEach((i, n) => {
         found[i] = (replies[n] as readonly Reply[])[0] as Buffer | null
       })

@@ -1,94 +1,154 @@
-import { Ref, type Stored } from '../../src/backend.js'
+import type { Cell, Ref, Stored } from '../../src/backend.js'
+import { CorruptError } from '../../src/errors.js'
 import type { Id } from '../../src/ids.js'
-import { byDomain } from './by-domain.js'
-import { intentOf, metaOf } from './group-form.js'
-import { partsOf } from './netstrings.js'
-import { decodeCell, nameOf } from './redis-cells.js'
+import { CellCache } from './cell-cache.js'
+import { type Opened, type Outside, openObject } from './object-form.js'
+import { decodeCell, decodeLarge } from './redis-cells.js'
 import { type Partition, partitionOfId, type RedisKeys } from './redis-keys.js'
-import type { RedisLink, Reply } from './redis-link.js'
+import type { RedisLink } from './redis-link.js'
 import { TurnQueue, type Waiting } from './turn-queue.js'
 
-/** Objects read by one script call: some hundred small ones take the server less than a millisecond. */
-const KEYS_MAX = 128
+/** Objects read by one command: while a program takes some in, the server looks for the next. */
+const KEYS_MAX = 250
 
-interface Job extends Waiting<Stored | undefined> {
-  readonly id: Id
+/** What one caller asked for. */
+interface Job extends Waiting<readonly (Stored | undefined)[]> {
+  readonly ids: readonly Id[]
+  readonly found: (Stored | undefined)[]
+  left: number
 }
 
-/** Reads of one turn and one domain travel in one script call. */
+/** Reads of one turn and one domain travel in few commands. */
 export class ObjectReader {
   readonly #queue = new TurnQueue<Job>((jobs) => this.#sendAll(jobs))
+  readonly cache: CellCache
 
   constructor(
     readonly link: RedisLink,
     readonly keys: RedisKeys,
     readonly domainOf: (partition: Partition) => Partition,
-  ) {}
+  ) {
+    this.cache = new CellCache(link.config.cacheBytes)
+  }
 
-  read(id: Id): Promise<Stored | undefined> {
-    return new Promise((resolve, reject) => this.#queue.add({ id, resolve, reject }))
+  read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
+    const ids = refs.map(({ id }) => id)
+    if (ids.length === 0) return Promise.resolve([])
+    return new Promise((resolve, reject) =>
+      this.#queue.add({ ids, found: new Array(ids.length).fill(undefined), left: ids.length, resolve, reject }),
+    )
   }
 
   #sendAll(jobs: readonly Job[]): Promise<unknown> {
     const sent: Promise<void>[] = []
-    const groups = byDomain(jobs, ({ id }) => this.domainOf(partitionOfId(id)))
-    for (const [domain, list] of groups)
-      for (let at = 0; at < list.length; at += KEYS_MAX) sent.push(this.#send(domain, list.slice(at, at + KEYS_MAX)))
+    const batches = new Map<Partition, Batch>()
+    for (const job of jobs) {
+      for (let at = 0; at < job.ids.length; at++) {
+        const domain = this.domainOf(partitionOfId(job.ids[at]!))
+        let batch = batches.get(domain)
+        if (!batch) batches.set(domain, (batch = new Batch(this, domain)))
+        if (batch.add(job, at) < KEYS_MAX) continue
+        sent.push(batch.send())
+        batches.delete(domain)
+      }
+    }
+    for (const batch of batches.values()) sent.push(batch.send())
     return Promise.all(sent)
   }
+}
 
-  async #send(domain: Partition, jobs: readonly Job[]): Promise<void> {
+/** What one command reads. */
+class Batch {
+  readonly #keys: string[] = []
+  readonly #jobs: Job[] = []
+  readonly #places: number[] = []
+
+  constructor(
+    readonly reader: ObjectReader,
+    readonly domain: Partition,
+  ) {}
+
+  add(job: Job, at: number): number {
+    this.#jobs.push(job)
+    this.#places.push(at)
+    return this.#keys.push(this.reader.keys.object(job.ids[at]!))
+  }
+
+  async send(): Promise<void> {
     try {
-      const keys = jobs.map(({ id }) => this.keys.object(id))
-      const replies = await this.link.call({ script: 'read', domain, keys, args: () => [] })
-      jobs.forEach((job, i) => {
-        answer(job, replies[i] as readonly Buffer[])
-      })
+      const values = await this.reader.link.read(this.domain, this.#keys)
+      for (let i = 0; i < values.length; i++) this.#answer(this.#jobs[i]!, this.#places[i]!, values[i]!)
     } catch (error) {
-      for (const job of jobs) job.reject(error)
+      for (const job of this.#jobs) job.reject(error)
+    }
+  }
+
+  #answer(job: Job, at: number, value: Buffer | null): void {
+    try {
+      const opened = openObject(job.ids[at]!, value)
+      if (opened && opened.outside.length > 0) void this.#fetch(job, at, opened)
+      else this.#found(job, at, opened?.stored)
+    } catch (error) {
+      job.reject(error)
+    }
+  }
+
+  #found(job: Job, at: number, stored: Stored | undefined): void {
+    job.found[at] = stored
+    if (--job.left === 0) job.resolve(job.found)
+  }
+
+  async #fetch(job: Job, at: number, opened: Opened): Promise<void> {
+    try {
+      this.#found(job, at, await whole(this.reader, this.domain, job.ids[at]!, opened))
+    } catch (error) {
+      job.reject(error)
     }
   }
 }
 
-function answer(job: Job, fields: readonly Buffer[]): void {
-  try {
-    job.resolve(storedOf(job.id, fields))
-  } catch (error) {
-    job.reject(error)
+/** An object with its large cells. They never change, so that all are of one moment; when one is gone, the object was written anew. */
+async function whole(reader: ObjectReader, domain: Partition, id: Id, first: Opened): Promise<Stored | undefined> {
+  const { link, keys } = reader
+  for (let opened: Opened | undefined = first; ; ) {
+    const { stored, outside }: Opened = opened
+    const found = await largeCells(reader, domain, id, outside)
+    if (found) return { ...stored, cells: new Map([...stored.cells, ...found]) }
+    const [value] = await link.read(domain, [keys.object(id)])
+    opened = openObject(id, value ?? null)
+    if (!opened || opened.outside.length === 0) return opened?.stored
+    if (opened.stored.stamp.commit === stored.stamp.commit && opened.outside.every(({ name }, i) => name === outside[i]?.name))
+      throw new CorruptError(`object ${id} lacks a large field in Redis`, { id })
   }
 }
 
-/** The hash of an object, as HGETALL gives it: fields and values in turn. */
-export function storedOf(id: Id, fields: readonly Reply[]): Stored | undefined {
-  let meta: Buffer | undefined
-  let order: Buffer | undefined
-  let intent: Buffer | undefined
-  let bytes = 0
-  const values = new Map<string, Buffer>()
-  for (let i = 0; i < fields.length; i += 2) {
-    const field = (fields[i] as Buffer).toString()
-    const value = fields[i + 1] as Buffer
-    if (field === '@') meta = value
-    else if (field === '#') order = value
-    else if (field === '!') intent = value
-    else if (field !== '!r') {
-      values.set(field, value)
-      bytes += field.length + value.length
-    }
-  }
-  if (!meta) return undefined
-  const { stamp, classId } = metaOf(meta)
-  const ref = new Ref(id, classId)
-  return { ref, stamp, bytes: bytes + meta.length, cells: cellsOf(values, order), ...(intent && { intent: intentOf(intent) }) }
-}
+type Field = readonly [name: string, cell: Cell]
 
-/** In the order in which the fields came; Redis itself keeps none. */
-function cellsOf(values: ReadonlyMap<string, Buffer>, order: Buffer | undefined): Stored['cells'] {
-  const cells = new Map<string, ReturnType<typeof decodeCell>>()
-  for (const part of order ? partsOf(order) : []) {
-    const field = part.toString()
-    const value = values.get(field)
-    if (value) cells.set(nameOf(field), decodeCell(value))
+/** Cells by field, from the cache where it has them; `undefined` when one is gone. */
+async function largeCells(
+  { link, keys, cache }: ObjectReader,
+  domain: Partition,
+  id: Id,
+  outside: readonly Outside[],
+): Promise<readonly Field[] | undefined> {
+  const known: Field[] = []
+  const asked: (readonly [field: string, key: string])[] = []
+  for (const { field, name } of outside) {
+    const key = keys.cell(id, name)
+    const kept = cache.get(key)
+    if (kept) known.push([field, decodeCell(kept)])
+    else asked.push([field, key])
   }
-  return cells
+  if (asked.length === 0) return known
+  const values = await link.read(
+    domain,
+    asked.map(([, key]) => key),
+  )
+  for (const [i, [field, key]] of asked.entries()) {
+    const value = values[i]
+    if (!value) return undefined
+    cache.keep(key, value)
+    known.push([field, decodeLarge(value)])
+  }
+  return known
 }

@@ -11,27 +11,30 @@ import type {
   Mark,
   Op,
   Piece,
+  Places,
   Range,
   Receipt,
-  Ref,
   Stored,
   StoredRow,
   Streams,
   Table,
 } from '../../src/backend.js'
+import { Ref } from '../../src/backend.js'
 import { decodeWire } from '../../src/codec/wire.js'
 import { InsituError, NotFoundError, UnavailableError, UnsupportedError } from '../../src/errors.js'
 import type { ClassId, CommitId, Domain, Id, TableId } from '../../src/ids.js'
 import { Acknowledgement } from './acknowledgement.js'
 import { byDomain } from './by-domain.js'
-import { intentOf, markOf, metaOf, namesIn, refOf } from './group-form.js'
-import { GroupSender, tablesIn } from './group-sender.js'
+import { ClusterPlaces } from './cluster-places.js'
+import { markOf, namesIn, refOf, tablesIn } from './group-form.js'
+import { GroupSender } from './group-sender.js'
 import { Listing } from './listing.js'
 import { Locations } from './locations.js'
+import { intentOf, metaOf } from './object-form.js'
 import { ObjectReader } from './object-reader.js'
 import type { RedisConfig } from './redis-config.js'
 import { type Partition, partitionOfAlias, partitionOfId, RedisKeys } from './redis-keys.js'
-import { RedisLink, type Reply } from './redis-link.js'
+import { isCluster, RedisLink, type Reply } from './redis-link.js'
 import { RedisStreams } from './redis-streams.js'
 import { acksOf, factsOf, requireUsable } from './server-facts.js'
 import { TableReader, tableOf } from './table-reader.js'
@@ -39,7 +42,7 @@ import { TableReader, tableOf } from './table-reader.js'
 const MIB = 1024 * 1024
 /** Long enough for anybody who sends a group again, short enough for a busy server's memory. */
 const RECEIPTS_KEPT_MS = 600_000
-const FORMAT = 'insitu redis 1'
+const FORMAT = 'insitu redis 2'
 /** What one script call looks at, of anything that is quick to look at. */
 const KEYS_MAX = 256
 
@@ -52,6 +55,8 @@ export class RedisBackend implements Backend {
   readonly keys: RedisKeys
   readonly aggregates: Aggregates
   readonly streams: Streams
+  /** Of a Cluster, once it is open. */
+  places?: Places
   readonly #link: RedisLink
   readonly #sender: GroupSender
   readonly #reader: ObjectReader
@@ -107,6 +112,8 @@ export class RedisBackend implements Backend {
       this.#acks = acksOf(servers)
       this.#acknowledgement.learn(this.#acks, servers)
       this.#locations.learn(servers)
+      const { client } = this.#link
+      if (isCluster(client)) this.places = new ClusterPlaces((slot) => client.slots[slot])
       await this.#requireFormat()
       await this.#requirePermissions()
     } catch (error) {
@@ -143,6 +150,7 @@ export class RedisBackend implements Backend {
     await this.#sender.idle()
     if (this.#opening) return
     this.#acknowledgement.close()
+    this.#reader.cache.clear()
     this.#link.close()
   }
 
@@ -184,7 +192,7 @@ export class RedisBackend implements Backend {
 
   async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
     this.#requireOpen()
-    return Promise.all(refs.map(({ id }) => this.#reader.read(id)))
+    return this.#reader.read(refs)
   }
 
   async marks(home: Ref, keys: readonly string[]): Promise<readonly (Mark | undefined)[]> {
@@ -217,7 +225,8 @@ export class RedisBackend implements Backend {
     const found: (Found | undefined)[] = new Array(what.length).fill(undefined)
     const ask = async (domain: Partition, at: readonly number[]): Promise<void> => {
       const keys = at.map((i) => this.#keyOf(what[i]!))
-      const replies = await this.#link.call({ script: 'read', domain, keys, args: () => ['@', '!'] })
+      const kinds = at.map((i) => (typeof what[i] === 'string' ? 'o' : 'a')).join('')
+      const replies = await this.#link.call({ script: 'find', domain, keys, args: () => [kinds] })
       at.forEach((i, n) => {
         found[i] = foundOf(what[i]!, replies[n] as readonly (Buffer | null)[])
       })
@@ -355,7 +364,7 @@ function foundOf(what: Id | { readonly alias: string }, [meta, intent]: readonly
   return meta ? { ref: refFrom(what, meta), ...met } : undefined
 }
 
-const refFrom = (id: Id, meta: Buffer): Ref => refOf(Buffer.from(`${id} ${metaOf(meta).classId}`))
+const refFrom = (id: Id, meta: Buffer): Ref => new Ref(id, metaOf(meta.toString()).classId)
 
 /** A definition that the caller may change without changing ours. */
 const structuredCopy = (table: Table): Table => ({ ...structuredClone({ ...table, owner: null }), owner: table.owner })

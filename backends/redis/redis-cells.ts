@@ -1,6 +1,6 @@
 /**
- * Cells as other clients of Redis can read them: JSON text, where a value that JSON lacks stands as an object with one `$` key; bytes of
- * a field of their own are raw, behind a byte that JSON never starts with.
+ * Cells as other clients of Redis can read them: JSON text, where a value that JSON lacks stands as an object with one `$` key. Text and
+ * bytes of a field of their own are raw, behind a byte that JSON never starts with.
  */
 import { type Cell, Packed, Ref } from '../../src/backend.js'
 import { CorruptError } from '../../src/errors.js'
@@ -8,8 +8,11 @@ import type { ClassId, Id } from '../../src/ids.js'
 
 const BYTES = 0
 const PACKED = 1
+const OUTSIDE = 2
+const TEXT = 0x27
 
 export function encodeCell(cell: Cell): string | Buffer {
+  if (typeof cell === 'string' && cell.isWellFormed()) return `'${cell}`
   if (cell instanceof Uint8Array) return behind(BYTES, cell)
   if (cell instanceof Packed) return behind(PACKED, cell.bytes)
   return JSON.stringify(toJson(cell))
@@ -22,20 +25,36 @@ function behind(first: number, bytes: Uint8Array): Buffer {
   return whole
 }
 
-/** Takes bytes that nobody else holds. */
-export function decodeCell(bytes: Buffer): Cell {
-  if (bytes[0] === BYTES) return owned(bytes)
-  if (bytes[0] === PACKED) return new Packed(owned(bytes))
-  return fromJson(parse(bytes.toString()))
+/** The cell between two places. What it gives shares no memory with `bytes`. */
+export function decodeCell(bytes: Buffer, from = 0, to = bytes.length): Cell {
+  switch (bytes[from]) {
+    case TEXT:
+      return bytes.toString('utf8', from + 1, to)
+    case BYTES:
+      return copied(bytes, from + 1, to)
+    case PACKED:
+      return new Packed(copied(bytes, from + 1, to))
+    default:
+      return fromJson(parse(bytes.toString('utf8', from, to)))
+  }
 }
 
 /** A short reply is a view of all that came with it. */
 const SHARED_BYTES_MAX = 32 * 1024
 
-function owned(bytes: Buffer): Uint8Array {
-  const body = bytes.subarray(1)
-  return body.length > SHARED_BYTES_MAX ? new Uint8Array(body.buffer, body.byteOffset, body.length) : Uint8Array.from(body)
+/** A cell that came alone: large bytes stay where they are, since nobody else holds them. */
+export function decodeLarge(bytes: Buffer): Cell {
+  const isBytes = bytes[0] === BYTES
+  if (bytes.length <= SHARED_BYTES_MAX || (!isBytes && bytes[0] !== PACKED)) return decodeCell(bytes)
+  const body = new Uint8Array(bytes.buffer, bytes.byteOffset + 1, bytes.length - 1)
+  return isBytes ? body : new Packed(body)
 }
+
+const copied = (bytes: Buffer, from: number, to: number): Uint8Array =>
+  new Uint8Array(bytes.buffer, bytes.byteOffset + from, to - from).slice()
+
+/** Whether a cell lies under a key of its own: then its name and its size stand in its place. */
+export const isOutside = (bytes: Buffer, from: number): boolean => bytes[from] === OUTSIDE
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 

@@ -14,6 +14,8 @@ export interface RedisConfig {
   readonly namespace: string
   /** How long a server that does not answer is waited for. */
   readonly patienceMs: number
+  /** What large fields that were read may take of memory; 0: they are fetched each time. */
+  readonly cacheBytes: number
 }
 
 export interface RedisTls {
@@ -25,7 +27,8 @@ export interface RedisTls {
 
 const NAMESPACE_BY_DEFAULT = 'insitu'
 const PATIENCE_MS = 10_000
-const OPTIONS = ['namespace', 'patienceMs', 'caFile', 'certFile', 'keyFile', 'servername']
+const CACHE_MB = 64
+const OPTIONS = ['namespace', 'patienceMs', 'cacheMb', 'caFile', 'certFile', 'keyFile', 'servername']
 const URL_FORM = /^(rediss?)(\+cluster)?:\/\/(?:([^@/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/s
 
 /**
@@ -50,6 +53,7 @@ export function configOf(url: string): RedisConfig {
     db: numberOf(url, 'db', path || '0'),
     namespace: namespaceOf(url, options.get('namespace') ?? NAMESPACE_BY_DEFAULT),
     patienceMs: numberOf(url, 'patienceMs', options.get('patienceMs') ?? String(PATIENCE_MS)),
+    cacheBytes: numberOf(url, 'cacheMb', options.get('cacheMb') ?? String(CACHE_MB)) * 2 ** 20,
   }
 }
 

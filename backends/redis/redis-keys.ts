@@ -40,6 +40,11 @@ export class RedisKeys {
     return this.#at(partitionOfId(id), `o:${id}`)
   }
 
+  /** A large cell of an object. */
+  cell(id: Id, name: string): string {
+    return this.#at(partitionOfId(id), `c:${id}.${name}`)
+  }
+
   /** Names that an object has or once had. */
   hints(id: Id): string {
     return this.#at(partitionOfId(id), `n:${id}`)

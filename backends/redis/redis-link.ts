@@ -12,12 +12,13 @@ export type Reply = Buffer | number | null | readonly Reply[]
 export type { Argument }
 
 export interface Call {
-  readonly script: ScriptName
+  /** Without one, the values under the keys are read. */
+  readonly script?: ScriptName
   /** The domain whose sequence guards the call; all keys lie in it. */
   readonly domain: Partition
   readonly keys: readonly string[]
   /** `isAgain`: a copy of the call may be under way. */
-  readonly args: (isAgain: boolean) => readonly Argument[]
+  readonly args?: (isAgain: boolean) => readonly Argument[]
   /** Whether it matters if it was executed. */
   readonly isWrite?: boolean
 }
@@ -91,6 +92,11 @@ export class RedisLink {
     }
   }
 
+  /** The values under keys of one domain, all of one moment. Guarded like scripts, without the cost of one. */
+  read(domain: Partition, keys: readonly string[]): Promise<readonly (Buffer | null)[]> {
+    return this.call({ domain, keys }) as Promise<readonly (Buffer | null)[]>
+  }
+
   /** Plain commands, repeated like scripts. */
   async command<T>(send: (client: Client) => Promise<T>): Promise<T> {
     const endMs = Date.now() + this.config.patienceMs
@@ -113,15 +119,28 @@ export class RedisLink {
 
   async #once({ script, domain, keys, args }: Call, isAgain: boolean): Promise<readonly Reply[]> {
     const guarded = [this.keys.sequence(domain), ...keys]
-    const rest = [this.#sequences.get(domain) ?? 0, ...args(isAgain)]
+    if (!script) return this.#values(domain, guarded)
+    const rest = [this.#sequences.get(domain) ?? 0, ...(args?.(isAgain) ?? [])]
     const reply = (await this.#evaluate(this.#scripts[script], guarded, rest)) as readonly Reply[]
     const [sequence, ...results] = reply
     if (sequence instanceof Buffer) {
       if (sequence.toString() === 'lost') throw this.#stateLost(domain, Number(results[0]))
       return reply // what the script says of the table that it was asked about
     }
-    if (Number(sequence) > (this.#sequences.get(domain) ?? 0)) this.#sequences.set(domain, Number(sequence))
+    this.#told(domain, Number(sequence))
     return results
+  }
+
+  async #values(domain: Partition, keys: string[]): Promise<readonly Reply[]> {
+    const reply = (await this.#open.send('mget', keys)) as Reply[]
+    const sequence = Number(reply.shift() ?? 0)
+    if (sequence < (this.#sequences.get(domain) ?? 0)) throw this.#stateLost(domain, sequence)
+    this.#told(domain, sequence)
+    return reply
+  }
+
+  #told(domain: Partition, sequence: number): void {
+    if (sequence > (this.#sequences.get(domain) ?? 0)) this.#sequences.set(domain, sequence)
   }
 
   async #evaluate({ sha, text }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {

@@ -4,7 +4,24 @@ import { readFileSync } from 'node:fs'
 /** Beside the sources: the compiler copies no .lua files. */
 const FOLDER = new URL('../../../backends/redis/lua/', import.meta.url)
 
-export type ScriptName = 'commit' | 'read' | 'sizes' | 'define' | 'drop' | 'rows' | 'page' | 'pieces' | 'probe' | 'aggregate' | 'stream'
+/** What stands in front of each, behind the guard. */
+const SCRIPTS = {
+  commit: ['text', 'object', 'group-items', 'group-objects', 'group-aliases', 'group-rows'],
+  save: [],
+  read: [],
+  find: ['object'],
+  sizes: ['object'],
+  define: [],
+  drop: [],
+  rows: [],
+  page: [],
+  pieces: [],
+  probe: [],
+  aggregate: ['text'],
+  stream: ['object'],
+} as const
+
+export type ScriptName = keyof typeof SCRIPTS
 
 export interface Script {
   readonly name: ScriptName
@@ -14,16 +31,11 @@ export interface Script {
 
 const read = (name: string): string => readFileSync(new URL(`${name}.lua`, FOLDER), 'utf8')
 
-const WITH_TEXT: readonly ScriptName[] = ['commit', 'aggregate']
-
 function script(name: ScriptName): Script {
-  const text = ['guard', ...(WITH_TEXT.includes(name) ? ['text'] : []), name].map(read).join('\n')
+  const text = ['guard', ...SCRIPTS[name], name].map(read).join('\n')
   return { name, text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
-const NAMES: readonly ScriptName[] = ['commit', 'read', 'sizes', 'define', 'drop', 'rows', 'page', 'pieces', 'probe', 'aggregate', 'stream']
-
 /** All scripts, each with what it needs in front. */
-export function loadScripts(): Readonly<Record<ScriptName, Script>> {
-  return Object.fromEntries(NAMES.map((name) => [name, script(name)])) as Record<ScriptName, Script>
-}
+export const loadScripts = (): Readonly<Record<ScriptName, Script>> =>
+  Object.fromEntries((Object.keys(SCRIPTS) as ScriptName[]).map((name) => [name, script(name)])) as Record<ScriptName, Script>

@@ -81,10 +81,13 @@ export class TableReader {
     // At least one call, which says whether the table still stands.
     for (let at = 0; at === 0 || at < keys.length; at += PAGE_ROWS) {
       const encoded = keys.slice(at, at + PAGE_ROWS).map((key) => keyOfRow(table, key))
-      const replies = await this.#of(table, 'rows', [table.counters.length, ...table.counters, ...encoded.map(buffer)])
+      const [rows = [], ...sums] = (await this.#of(table, 'rows', [
+        table.counters.length,
+        ...table.counters,
+        ...encoded.map(buffer),
+      ])) as readonly (readonly (Buffer | null)[])[]
       encoded.forEach((key, i) => {
-        const [row, ...sums] = replies[i] as (Buffer | null)[]
-        found.push(decodeRow(table, key, row ?? null, sums))
+        found.push(decodeRow(table, key, rows[i] ?? null, columnsAt(sums, i)))
       })
     }
     return found
@@ -149,10 +152,13 @@ export class TableReader {
       Buffer,
       readonly Buffer[],
       readonly (Buffer | null)[],
-      readonly (Buffer | null)[],
+      readonly (readonly (Buffer | null)[])[],
     ]
-    const n = counters.length
-    const found = keys.flatMap((key, i) => decodeRow(table, key, rows[i] ?? null, sums.slice(i * n, (i + 1) * n)) ?? [])
+    const found: StoredRow[] = []
+    keys.forEach((key, i) => {
+      const row = decodeRow(table, key, rows[i] ?? null, columnsAt(sums, i))
+      if (row) found.push(row)
+    })
     const last = keys.at(-1)
     return { rows: found, rest: isMore.toString() === '1' && last ? behind(bounds, last, reverse) : undefined }
   }
@@ -176,6 +182,12 @@ export class TableReader {
     return { domain: this.domainOf(partitionOfId(id)), keys: this.keys.table(id) }
   }
 }
+
+const NO_SUMS: readonly (Buffer | null)[] = []
+
+/** The counters of one row. */
+const columnsAt = (sums: readonly (readonly (Buffer | null)[])[], row: number): readonly (Buffer | null)[] =>
+  sums.length === 0 ? NO_SUMS : sums.map((column) => column[row] ?? null)
 
 export const tableOf = (where: TableId | Piece): TableId => (typeof where === 'string' ? where : where.table)
 

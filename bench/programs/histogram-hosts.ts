@@ -1,6 +1,6 @@
 /** The histogram of examples/histogram on a store of two hosts, once for each line on stdin. Arguments: the store's url, and the megabytes. */
 import { createInterface } from 'node:readline'
-import { connect, finish, type Future, hosts, NotFoundError, stats } from 'insitu'
+import { connect, type Future, finish, hosts, NotFoundError, stats } from 'insitu'
 import { Dataset, fill, Site, sumOf, type Values } from '../../examples/histogram/values.js'
 import { binsOf } from '../bodies/bins-task.js'
 

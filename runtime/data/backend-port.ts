@@ -253,7 +253,11 @@ export function remoteBackend(port: Port, about: About, local?: Backend): Remote
     pieces: (of, atLeast) => ask('pieces', of, atLeast),
     locate: (what) => ask('locate', what),
     streams: farStreams(ask),
-    ...(about.places && { replicas: { copy: (ref, to) => ask(COPY, ref, to), drop: (ref, at) => ask(DROP_COPY, ref, at) } }),
+    // A store on the network has its own copies.
+    ...(about.places &&
+      about.capabilities.reach !== 'network' && {
+        replicas: { copy: (ref, to) => ask(COPY, ref, to), drop: (ref, at) => ask(DROP_COPY, ref, at) },
+      }),
   }
   return local ? nearReads(local, far) : far
 }

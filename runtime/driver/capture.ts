@@ -52,8 +52,10 @@ export class Capture {
     readonly log: TaskLog,
     /** Whether methods run where their objects are, and nowhere else. */
     readonly pins: boolean,
+    /** How many hosts run tasks. */
+    hosts: number,
   ) {
-    this.#locations = new Locations(submissions)
+    this.#locations = new Locations(submissions, hosts)
   }
 
   /** Takes a call into the graph. When it throws, nothing has happened. */

@@ -1,5 +1,6 @@
 /** Where persistent objects lie, as the scheduler is told before tasks that use them are placed. */
-import type { Id } from '../../src/ids.js'
+import type { Places } from '../../src/backend.js'
+import type { Host, Id } from '../../src/ids.js'
 import type { Program } from '../../src/unit/program.js'
 import type { Submissions } from './submissions.js'
 
@@ -13,12 +14,16 @@ export class Locations {
   /** Bytes last told, by datum. */
   readonly #told = new Map<number, number>()
 
-  constructor(readonly submissions: Submissions) {}
+  /** `hosts`: those that run tasks. */
+  constructor(
+    readonly submissions: Submissions,
+    readonly hosts: number,
+  ) {}
 
   /** Tells where an object lies, if that is a choice and news. */
   tell(datum: number, id: string, { store: { backend } }: Program, isCollection: boolean): void {
     const { places } = backend
-    if (!places) return
+    if (!places || this.hosts < 2) return
     const seen = places.sizeOf(id as Id) ?? UNKNOWN_BYTES
     const bytes = Math.max(1, isCollection ? Math.max(seen, UNKNOWN_BYTES) : seen)
     const hosts = [places.hostOf(id as Id), ...places.copiesOf(id as Id)]
@@ -26,12 +31,17 @@ export class Locations {
     const news = bytes * 64 + hosts.length
     if (this.#told.get(datum) === news) return
     this.#told.set(datum, news)
-    for (const host of hosts) this.submissions.locate(datum, places.hosts.indexOf(host), bytes)
+    for (const host of hosts) this.submissions.locate(datum, this.#nearest(places, host), bytes)
   }
 
   /** The host of an object, as the scheduler numbers them. */
   hostOf(id: string, { store: { backend } }: Program): number | undefined {
     const { places } = backend
-    return places?.hosts.indexOf(places.hostOf(id as Id))
+    return places && this.#nearest(places, places.hostOf(id as Id))
+  }
+
+  /** The host that runs tasks and is near a host of a store: the one of its number, in turns where the store has more. */
+  #nearest({ hosts }: Places, host: Host): number {
+    return hosts.indexOf(host) % this.hosts
   }
 }

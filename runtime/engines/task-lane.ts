@@ -8,6 +8,7 @@ import type { Direction } from '../tasks/directions.js'
 import { CANCEL_GRACE_MS, TIMEOUT_GRACE_MS } from '../tasks/in-time.js'
 import { NestedScope } from '../tasks/nested-scope.js'
 import { Attempt, runAs } from '../tasks/running.js'
+import { Ahead } from './ahead.js'
 import type { Others } from './elsewhere.js'
 import type { Carried, ChildEffects, FnPlace, FromWorker } from './messages.js'
 import type { ReportBox } from './report-box.js'
@@ -41,6 +42,7 @@ export class TaskLane {
   #next = 0
   readonly #bodies = new Map<number, Body>()
   readonly #committing = new Set<Promise<void>>()
+  readonly #ahead = new Ahead()
   /** More than one only while all but one wait for children. */
   readonly #running = new Map<Attempt, Queued>()
   /** Attempts that do nothing but wait for children elsewhere. */
@@ -63,8 +65,9 @@ export class TaskLane {
   /** Takes a task back that has not begun. */
   take(task: number, attempt: number): boolean {
     const at = this.#queue.findIndex((q, i) => i >= this.#next && q.task === task && q.attempt === attempt)
-    if (at >= 0) this.#queue.splice(at, 1)
-    return at >= 0
+    const [taken] = at >= 0 ? this.#queue.splice(at, 1) : []
+    if (taken) this.#ahead.take(taken)
+    return taken !== undefined
   }
 
   /**
@@ -97,6 +100,7 @@ export class TaskLane {
   async #runAll(): Promise<void> {
     for (let queued = this.#shift(); queued; queued = this.#shift()) {
       const over = this.#run(queued)
+      this.#ahead.look(this.#queue, this.#next)
       if (over) await Promise.race([over, this.#suspension()])
       if (this.#committing.size >= COMMITTING_MAX) await Promise.race(this.#committing)
       this.box.sendIfDue(performance.now())
@@ -138,9 +142,8 @@ export class TaskLane {
     this.#running.set(attempt, queued)
     if (queued.isTimed) this.tell({ do: 'began', task: queued.task, attempt: queued.attempt })
     try {
-      const ended = beginAttempt(store, { ...callOf(queued), isOver: () => this.#left.has(attempt) }, (args) =>
-        runAs(attempt, () => body(args)),
-      )
+      const call = { ...callOf(queued), isOver: () => this.#left.has(attempt) }
+      const ended = beginAttempt(store, call, (args) => runAs(attempt, () => body(args)), this.#ahead.take(queued))
       if (!isPromiseLike(ended)) return this.#ended(queued, attempt, began, ended)
       return this.#later(queued, attempt, began, ended as Promise<Ended>)
     } catch (error) {
@@ -190,8 +193,9 @@ export class TaskLane {
     this.#setSuspended(attempt, false)
   }
 
-  #ended(queued: Queued, attempt: Attempt, began: number, { outcome, committing }: Ended): undefined {
-    const microseconds = (performance.now() - began) * 1000
+  #ended(queued: Queued, attempt: Attempt, began: number, { outcome, committing, waitedMs = 0 }: Ended): undefined {
+    // A wait for arguments is not the task's: the more tasks are at hand, the less there is to wait.
+    const microseconds = (performance.now() - began - waitedMs) * 1000
     const children = attempt.scopeIfAny?.effects
     this.#over(attempt)
     // What its children read and did is not known from here.

@@ -17,9 +17,10 @@ import { withOwnerChecks } from './owner-checks.js'
 import { type ObjectPlan, type Plan, planOf } from './persist-plan.js'
 import { PlanDeparture, type Sender } from './plan-departure.js'
 import { bindComingTable, bindTable, tableOf, unbindOwned, unbindTable } from './table-binding.js'
+import type { TableRows } from './table-rows.js'
 import { NO_ROWS, type TakenRows, takeRows } from './taken-rows.js'
 import { nameOf, notFound } from './unit-errors.js'
-import { type TableRows, UnitOfWork } from './unit-of-work.js'
+import { UnitOfWork } from './unit-of-work.js'
 import { Versions } from './versions.js'
 
 /** Rows that the main program buffers per table before they are sent by themselves. */

@@ -1,5 +1,5 @@
 import type { Op, Table } from '../backend.js'
-import type { TableRows } from './unit-of-work.js'
+import type { TableRows } from './table-rows.js'
 
 /** Buffered rows taken out to be sent. */
 export interface TakenRows {

@@ -11,8 +11,9 @@ import { dropBelongings } from './belongings.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { type Plan, planOf } from './persist-plan.js'
 import { bindComingTable, tableMade, tableOf, unbindOwned } from './table-binding.js'
+import type { TableRows } from './table-rows.js'
 import { nameOf, notFound } from './unit-errors.js'
-import { type TableRows, UnitOfWork } from './unit-of-work.js'
+import { UnitOfWork } from './unit-of-work.js'
 
 export interface CommitOptions extends UnitOptions {
   /** Also validate objects that were only read: prevents write skew. */

@@ -4,7 +4,6 @@ import type { Constructor } from '../classes/class-locator.js'
 import { constructorOf, findConstructor } from '../classes/class-registry.js'
 import { gainsSoFar } from '../codec/nested-classes.js'
 import { refsIn } from '../codec/values.js'
-import { Overlay } from '../dict/overlay.js'
 import { dictFromSchema, dictSchemaOf, type StorageDict } from '../dict/storage-dict.js'
 import { NotFoundError, UnsavedChangesError, ValidationError } from '../errors.js'
 import type { ClassId, Host, Id, TableId } from '../ids.js'
@@ -20,15 +19,8 @@ import { decodeStored, plainStored } from './decode-stored.js'
 import { IdentityMap } from './identity-map.js'
 import { type DictCell, planOf, printsAsTaken, printsOf } from './persist-plan.js'
 import { bindTable, madeDict, tableOf } from './table-binding.js'
+import { discardRows, noRowsYet, type TableRows } from './table-rows.js'
 import { assertId, assertSameColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
-
-/** Buffered rows of one table. */
-export interface TableRows {
-  readonly table: Table
-  readonly overlay: Overlay
-  /** Volatile objects that buffered rows refer to: stored with them. */
-  readonly reached: Set<ObjectState>
-}
 
 /** A copy of a stored object, and the tables that its collections are copies of. */
 export interface Detached {
@@ -45,6 +37,13 @@ export abstract class UnitOfWork {
 
   /** Whether it has looked at what no stamp of an object tells: rows, names, streams, or that something is missing. */
   looksBeyond = false
+
+  #fetchedBytes = 0
+  /** What was fetched so far, as stored. */
+  get fetchedBytes(): number {
+    return this.#fetchedBytes
+  }
+
   /** Under this name streams know what it appends, if a name outlives it. */
   producer: string | undefined
   #appends?: Appends
@@ -169,13 +168,8 @@ export abstract class UnitOfWork {
       throw new UnsavedChangesError(`${nameOf(state)} has unsaved changes: save() them, or reload({ discard: true })`, { id: ref.id })
     const [stored] = await this.store.read([ref])
     if (!stored) throw notFound(ref.id, this.store.url)
-    if (discard) for (const rows of this.bufferedOf(state)) this.#discardRows(rows)
+    if (discard) for (const rows of this.bufferedOf(state)) discardRows(rows)
     this.take(state, stored)
-  }
-
-  #discardRows({ overlay, reached }: TableRows): void {
-    overlay.clear()
-    reached.clear()
   }
 
   async aliasesOf(state: ObjectState): Promise<string[]> {
@@ -218,6 +212,7 @@ export abstract class UnitOfWork {
   /** Loads objects, or brings those in memory up to date; `undefined` for deleted ones. */
   async fetch(refs: readonly Ref[], { depth = 0 }: GetOptions, assertClass?: (found: Ref) => void): Promise<(StorageObject | undefined)[]> {
     const stored = await this.store.read(refs)
+    for (const found of stored) if (found) this.#fetchedBytes += found.bytes
     if (assertClass) for (const found of stored) if (found) assertClass(found.ref)
     const instances = stored.map((found) => found && this.arrive(found))
     if (instances.includes(undefined)) this.looksBeyond = true
@@ -358,7 +353,7 @@ export abstract class UnitOfWork {
   rowsOf(table: Table): TableRows {
     let rows = this.buffered.get(table.id)
     if (!rows) {
-      rows = { table, overlay: new Overlay(), reached: new Set() }
+      rows = noRowsYet(table)
       this.buffered.set(table.id, rows)
     }
     return rows

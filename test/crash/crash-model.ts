@@ -1,5 +1,5 @@
 /** Classes and tasks of the killed programs: a module of its own, so that worker threads can import it. */
-import { INOUT, StorageDict, StorageObject, t, TaskContext, task } from '../../runtime/index.js'
+import { INOUT, StorageDict, StorageObject, TaskContext, t, task } from '../../runtime/index.js'
 
 export class Ledger extends StorageObject {
   n = 0

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { currentHosts } from '../../runtime/hosts/the-hosts.js'
-import { connect, finish, type Future, hosts, NotFoundError, TaskFailedError } from '../../runtime/index.js'
+import { connect, type Future, finish, hosts, NotFoundError, TaskFailedError } from '../../runtime/index.js'
 import { type Program, report } from './child.js'
 import { count, countAndLeave, countTwice, Tally } from './crash-model.js'
 import { Findings } from './findings.js'

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createBackend } from '../../backends/redis/index.js'
 import type { Backend } from '../../src/backend.js'
-import type { RedisCluster, RedisServer } from '../servers/redis.js'
 
 export const freshNamespace = (): string => `test-${randomBytes(5).toString('hex')}`
 
@@ -11,7 +10,7 @@ export function backendAt(server: { readonly url: string }, query: Record<string
   return createBackend(`${server.url}?${options}`)
 }
 
-export async function openAt(server: RedisServer | RedisCluster, query: Record<string, string> = {}): Promise<Backend> {
+export async function openAt(server: { readonly url: string }, query: Record<string, string> = {}): Promise<Backend> {
   const backend = backendAt(server, query)
   await backend.open()
   return backend

@@ -232,6 +232,6 @@ describe('redis: opening', function () {
 
 /** As docs/backends/redis.md lists them. */
 const ACL_COMMANDS =
-  '+ping +info +config|get +client|setname +select +eval +evalsha +get +set +setnx +incr +pexpire +exists +unlink +hget +hmget +hgetall +hset +hsetnx +hdel +hexists +sadd +smembers +zadd +zrem +zscore +zcard +zrange +zrangebylex +zrevrangebylex +zlexcount +memory|usage +scan +wait +xadd +xgroup|create +xreadgroup +xautoclaim +xclaim +xpending +xack +xrange'.split(
+  '+ping +info +config|get +client|setname +select +eval +evalsha +get +mget +set +setnx +mset +msetnx +incr +pexpire +exists +unlink +hget +hmget +hset +hsetnx +hdel +hexists +sadd +smembers +zadd +zrem +zscore +zcard +zrange +zrangebylex +zrevrangebylex +zlexcount +memory|usage +scan +wait +xadd +xgroup|create +xreadgroup +xautoclaim +xclaim +xpending +xack +xrange'.split(
     ' ',
   )

@@ -17,8 +17,8 @@ import {
   Policy,
   type RuntimeEvent,
   type RuntimeState,
-  Status,
   step as realStep,
+  Status,
 } from '../../runtime/scheduler/index.js'
 import type { Mark, Ref } from '../../src/backend.js'
 import { giveUp } from '../../src/commit/index.js'

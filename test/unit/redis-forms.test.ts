@@ -1,10 +1,13 @@
 import { expect } from 'chai'
-import { netstringOf, netstrings, partsOf } from '../../backends/redis/netstrings.js'
+import { ArgumentPack } from '../../backends/redis/argument-pack.js'
+import { netstrings } from '../../backends/redis/netstrings.js'
+import { headOf, openObject } from '../../backends/redis/object-form.js'
 import { decodeCell, encodeCell, fieldOf, nameOf } from '../../backends/redis/redis-cells.js'
 import { configOf } from '../../backends/redis/redis-config.js'
 import { PARTITIONS, partitionOfAlias, partitionOfId, RedisKeys } from '../../backends/redis/redis-keys.js'
 import { slotOf } from '../../backends/redis/slot.js'
 import { type Cell, Packed, Ref } from '../../src/backend.js'
+import { encodeWire } from '../../src/codec/wire.js'
 import { type ClassId, type CommitId, newCommitId, newId } from '../../src/ids.js'
 
 const bytesOf = (form: string | Buffer): Buffer => Buffer.from(form)
@@ -33,7 +36,7 @@ describe('redis: forms', () => {
     for (const cell of [Uint8Array.of(0, 255), new Uint8Array(0), new Packed(Uint8Array.of(1, 2))])
       expect(decodeCell(bytesOf(encodeCell(cell)))).to.deep.equal(cell)
     expect(Object.is(decodeCell(bytesOf(encodeCell(-0))), -0)).to.equal(true)
-    expect([encodeCell('text'), encodeCell(1.5), encodeCell(null)]).to.deep.equal(['"text"', '1.5', 'null'])
+    expect([encodeCell('text'), encodeCell(1.5), encodeCell(null)]).to.deep.equal(["'text", '1.5', 'null'])
   })
 
   it('any name is a field of its own', () => {
@@ -42,11 +45,38 @@ describe('redis: forms', () => {
     expect(new Set([...names.map(fieldOf), '@', '#', '!', '!r']).size).to.equal(names.length + 4)
   })
 
-  it('lists of bytes come apart where they were joined', () => {
-    const parts = ['', 'a:b', '12:', 'é']
-    expect(partsOf(netstrings(parts)).map(String)).to.deep.equal(parts)
-    expect(netstringOf(parts)).to.equal(netstrings(parts).toString())
-    expect(() => partsOf(Buffer.from('5:abc'))).to.throw(/damaged/)
+  it('an object comes back from its value as it was written', () => {
+    const [id, commit, classId] = [newId(), newCommitId(), 'naïve/module#Class' as ClassId]
+    const cells = new Map<string, Cell>(Array.from({ length: 9 }, (_, n) => [`field ${n}`, 'é'.repeat(n * 40)]))
+    cells.set('', 7).set('__proto__', Uint8Array.of(9)).set('\ud800', 'x'.repeat(70_000))
+    const pack = new ArgumentPack()
+    pack.add('before')
+    const mark = pack.mark()
+    pack.addObject(headOf(1, commit, classId), new Map([['gone', 1]]))
+    pack.reset(mark)
+    pack.addObject(headOf(41, commit, classId), cells)
+    const [list] = pack.arguments() as [Buffer]
+    const value = list.subarray(list.indexOf('.41'))
+    const { stored, outside } = openObject(id, value)!
+    expect(stored.stamp).to.deep.equal({ revision: 41, commit })
+    expect(stored.ref).to.deep.equal(new Ref(id, classId))
+    expect([...stored.cells]).to.deep.equal([...cells])
+    expect(stored.bytes).to.equal(value.length)
+    expect(outside).to.deep.equal([])
+    expect(pack.count).to.equal(2)
+    for (const length of [value.length - 1, 100, value.indexOf('\n') + 1])
+      expect(() => openObject(id, value.subarray(0, length))).to.throw(/damaged/)
+  })
+
+  it('a reserved key is no object, and one that is held tells its intent', () => {
+    expect(openObject(newId(), null)).to.equal(undefined)
+    const commit = newCommitId()
+    const intent = Buffer.concat([Buffer.from(commit), encodeWire({ commit } as never)])
+    const held = Buffer.concat([Buffer.from('!'), netstrings([intent, 'redo'])])
+    expect(openObject(newId(), held)).to.equal(undefined)
+    const opened = openObject(newId(), Buffer.concat([held, Buffer.from(`${headOf(1, commit, 'a#B' as ClassId)}\x90`, 'latin1')]))
+    expect(opened?.stored.intent).to.deep.equal({ commit })
+    expect(() => openObject(newId(), Buffer.from('!9:abc'))).to.throw(/damaged/)
   })
 
   it('partitions are even, and slots are those of Redis', () => {

@@ -7,7 +7,8 @@
 -- ARGV[3]     how many counter columns, then each
 -- ARGV[..]    first key (included), key behind the last (not included), '1' for the last ones first, how many rows at most,
 --             bytes after which the page ends
--- Returns the sequence, '1' if the page ended early or was full, the keys, the rows, the counters of all; or 'table'.
+-- Returns the sequence, '1' if the page ended early or was full, the keys, the rows, and the sums of each
+--         counter column; or 'table'.
 
 if redis.call('HGET', KEYS[2], 'tag') ~= ARGV[2] then return { 'table' } end
 local counters = tonumber(ARGV[3])
@@ -16,14 +17,23 @@ local from, to, isReverse, max, bytesMax =
 local keys
 if isReverse then keys = redis.call('ZREVRANGEBYLEX', KEYS[3], to, from, 'LIMIT', 0, max)
 else keys = redis.call('ZRANGEBYLEX', KEYS[3], from, to, 'LIMIT', 0, max) end
-local rows, sums, bytes, taken = {}, {}, 0, 0
-for i = 1, #keys do
-  if bytes >= bytesMax then break end
-  local row = redis.call('HGET', KEYS[4], keys[i])
-  rows[i], taken = row, i
-  bytes = bytes + (row and #row or 0)
-  for c = 1, counters do sums[#sums + 1] = redis.call('HGET', KEYS[5], ARGV[3 + c] .. ' ' .. keys[i]) end
+local rows, taken, bytes, step = {}, 0, 0, 8
+while taken < #keys and bytes < bytesMax do
+  local upto = math.min(taken + step, #keys)
+  for i, row in ipairs(redis.call('HMGET', KEYS[4], unpack(keys, taken + 1, upto))) do
+    rows[taken + i] = row
+    bytes = bytes + (row and #row or 0)
+  end
+  taken = upto
+  -- As many as are likely to fill the page: large ones end it soon.
+  step = math.max(1, math.min(1000, math.floor((bytesMax - bytes) / (bytes / taken + 1))))
 end
 local isMore = taken < #keys or #keys == max
-while #keys > taken do table.remove(keys) end
+for i = #keys, taken + 1, -1 do keys[i] = nil end
+local sums = {}
+for c = 1, counters do
+  local fields = {}
+  for i = 1, taken do fields[i] = ARGV[3 + c] .. ' ' .. keys[i] end
+  sums[c] = taken > 0 and redis.call('HMGET', KEYS[5], unpack(fields)) or {}
+end
 return { seq, isMore and '1' or '0', keys, rows, sums }

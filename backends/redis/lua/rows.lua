@@ -6,14 +6,17 @@
 -- ARGV[2]     tag of the definition
 -- ARGV[3]     how many counter columns, then each
 -- ARGV[..]    keys
--- Returns the sequence, then for each key its row and its counters; or 'table' when there is no such table.
+-- Returns the sequence, the rows, and the sums of each counter column; or 'table' when there is no such table.
 
 if redis.call('HGET', KEYS[2], 'tag') ~= ARGV[2] then return { 'table' } end
 local counters = tonumber(ARGV[3])
+local first = 4 + counters
 local results = { seq }
-for i = 4 + counters, #ARGV do
-  local row = { redis.call('HGET', KEYS[4], ARGV[i]) }
-  for c = 1, counters do row[c + 1] = redis.call('HGET', KEYS[5], ARGV[3 + c] .. ' ' .. ARGV[i]) end
-  results[#results + 1] = row
+if first > #ARGV then return results end
+results[2] = redis.call('HMGET', KEYS[4], unpack(ARGV, first))
+for c = 1, counters do
+  local fields = {}
+  for i = first, #ARGV do fields[#fields + 1] = ARGV[3 + c] .. ' ' .. ARGV[i] end
+  results[c + 2] = redis.call('HMGET', KEYS[5], unpack(fields))
 end
 return results

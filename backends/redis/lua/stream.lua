@@ -1,7 +1,8 @@
 -- Appends to a stream, hands out its items, and takes them back: a Redis stream with its consumer groups.
+-- object.lua stands in front.
 --
 -- KEYS[1]  sequence of the domain
--- KEYS[2]  hash of the object that the stream belongs to
+-- KEYS[2]  the object that the stream belongs to
 -- KEYS[3]  the stream; field i of an entry is the item
 -- KEYS[4]  hash: 'end' once it has ended, and under 'p:' and its name the number after the last that a producer has appended
 -- ARGV[1]  highest sequence known to the client
@@ -18,7 +19,7 @@
 
 local LAPSED = 100000000000
 local call, what = redis.call, ARGV[2]
-if call('HEXISTS', KEYS[2], '@') == 0 then return { 'gone' } end
+if not open(call('GET', KEYS[2])).head then return { 'gone' } end
 
 if what == 'append' then
   local field, from = 'p:' .. ARGV[3], tonumber(ARGV[4])

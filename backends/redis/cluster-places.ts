@@ -1,0 +1,53 @@
+/**
+ * Where things lie in a Cluster, for who places tasks: each of its masters is a host. The n-th logical host of a run is the one near the n-th
+ * master; where there are fewer, they share.
+ */
+import type { Places } from '../../src/backend.js'
+import { ValidationError } from '../../src/errors.js'
+import { type Host, type Id, newId } from '../../src/ids.js'
+import { PARTITIONS, partitionOfId } from './redis-keys.js'
+import { slotOf } from './slot.js'
+
+/** Hexadecimal digits at the end of an id that say its partition. */
+const TAIL = 3
+
+export class ClusterPlaces implements Places {
+  readonly haveAgents = false
+  readonly hosts: readonly Host[]
+  /** The owner of each partition when the store was opened: after a failover its replica is a new name for the same place. */
+  readonly #first: readonly (Host | undefined)[]
+
+  /** `owners` gives the servers of a slot as they are now, its master first. */
+  constructor(readonly owners: (slot: number) => readonly string[] | undefined) {
+    this.#first = Array.from({ length: PARTITIONS }, (_, partition) => this.#ownerNow(partition))
+    this.hosts = [...new Set(this.#first)].filter((host) => host !== undefined).sort()
+  }
+
+  hostOf(id: Id): Host {
+    const partition = partitionOfId(id)
+    const now = this.#ownerNow(partition)
+    return (now !== undefined && this.hosts.includes(now) ? now : this.#first[partition]) ?? this.hosts[0]!
+  }
+
+  /** @throws ValidationError (ERR_UNKNOWN_HOST) */
+  idAt(host?: Host): Id {
+    if (host === undefined) return newId()
+    if (!this.hosts.includes(host))
+      throw new ValidationError(`there is no host ${host} here, but ${this.hosts.join(', ')}`, { code: 'ERR_UNKNOWN_HOST', host })
+    for (let id = newId(); ; id = newId()) if (this.hostOf(id) === host) return id
+  }
+
+  idBeside(id: Id): string {
+    return newId().slice(0, -TAIL) + id.slice(-TAIL)
+  }
+
+  sizeOf(_id: Id): undefined {}
+
+  copiesOf(_id: Id): readonly Host[] {
+    return []
+  }
+
+  #ownerNow(partition: number): Host | undefined {
+    return this.owners(slotOf(partition))?.[0] as Host | undefined
+  }
+}

@@ -1,0 +1,94 @@
+-- Put in front of commit.lua: rows.
+--
+-- Rows: of a table's keys the first is its definition, then the index (sorted set of keys), rows (hash), counters (hash)
+
+local function tableKeys()
+  local first = take()
+  return KEYS[first + 1], KEYS[first + 2], KEYS[first + 3]
+end
+
+local function clockOf(row) return match(row, '^%d+') end
+local function valuesOf(row) return sub(row, #clockOf(row) + 2) end
+
+local function drop(index, rows, sums, key, clock, counters)
+  call('HSET', rows, key, clock)
+  for _, column in ipairs(counters) do call('HDEL', sums, column .. ' ' .. key) end
+  call('ZREM', index, key)
+end
+
+local ROWS = 1000
+
+-- The next rows of the items, each key once, as far as one look at the table goes
+local function chunk(first, last)
+  local keys, isThere, i = {}, {}, first
+  while i <= last and #keys < ROWS and not isThere[items[i]] do
+    isThere[items[i]] = true
+    keys[#keys + 1] = items[i]
+    i = i + 2
+  end
+  return keys, i
+end
+
+local function isNewer(found, values)
+  if not found then return true end
+  local clock = clockOf(found)
+  return isLess(clock, micros) or (clock == micros and isLessBytes(valuesOf(found), values))
+end
+
+-- items from first to last: key, values, key, values; '' removes
+local function writeRows(index, rows, sums, first, last, counters)
+  while first <= last do
+    local keys, next = chunk(first, last)
+    local found, set, ranked = call('HMGET', rows, unpack(keys)), {}, {}
+    for i, key in ipairs(keys) do
+      local values = items[first + i * 2 - 1]
+      if isNewer(found[i], values) then
+        if values == '' then drop(index, rows, sums, key, micros, counters)
+        else
+          set[#set + 1], set[#set + 2] = key, micros .. ' ' .. values
+          ranked[#ranked + 1], ranked[#ranked + 2] = 0, key
+        end
+      end
+    end
+    if #set > 0 then
+      call('HSET', rows, unpack(set))
+      call('ZADD', index, unpack(ranked))
+    end
+    first = next
+  end
+end
+
+-- table, counter columns, rows: key, values ('': remove). They are written, whoever wrote before, unless that one's clock is ahead.
+function ops.rows()
+  local index, rows, sums = tableKeys()
+  local counters = takeList()
+  local first, last = takeRange()
+  later(function() writeRows(index, rows, sums, first, last, counters) end)
+end
+
+-- table, expect ('none' or a clock), key, values ('': remove), counter columns
+function ops.row()
+  local index, rows, sums = tableKeys()
+  local expect, key, values, counters = take(), take(), take(), takeList()
+  local found = call('HGET', rows, key)
+  local isVisible = call('ZSCORE', index, key)
+  local clock = found and clockOf(found) or '0'
+  if (isVisible and clock or 'none') ~= expect then return { 'row', isVisible and clock or false } end
+  -- A checked write happens whatever the clocks say, and must be told from the one it replaces.
+  local next = (found and not isLess(clock, micros)) and add(clock, '1') or micros
+  later(function()
+    if values == '' then return drop(index, rows, sums, key, next, counters) end
+    call('HSET', rows, key, next .. ' ' .. values)
+    call('ZADD', index, 0, key)
+  end)
+end
+
+-- table, key, field of the counters, by
+function ops.add()
+  local index, _, sums = tableKeys()
+  local key, field, by = take(), take(), take()
+  later(function()
+    call('HSET', sums, field, add(call('HGET', sums, field) or '0', by))
+    call('ZADD', index, 0, key)
+  end)
+end

@@ -1,0 +1,13 @@
+import { INOUT, StorageObject, task } from 'insitu'
+
+export class RedisCount extends StorageObject {
+  n = 0
+}
+
+/** A task whose only effect is one small change of an object. */
+export const addOne = task(
+  (count: RedisCount) => {
+    count.n++
+  },
+  { args: [INOUT] },
+)

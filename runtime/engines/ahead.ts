@@ -1,0 +1,55 @@
+/**
+ * Loads the arguments of tasks before their turn has come, so that a worker does not wait for its store once per task: what several
+ * tasks ask for in one turn travels together. Whatever a task depends on was committed before the task was sent here.
+ */
+import { type Prepared, prepare } from '../attempt.js'
+import { isPromiseLike } from '../current-runtime.js'
+import type { Queued } from './task-lane.js'
+
+const TASKS_MAX = 64
+/** What loaded arguments may take, if they are as large as those before. */
+const BYTES_MAX = 16 * 1024 * 1024
+/** How much the last task says about the next. */
+const WEIGHT = 0.1
+
+export class Ahead {
+  readonly #prepared = new Map<Queued, Prepared>()
+  /** Of a task's arguments: large until one is known. */
+  #bytes = BYTES_MAX
+
+  /** Begins to load for the tasks from a place of the queue on: for many at once, seldom. */
+  look(queue: readonly Queued[], next: number): void {
+    const wanted = Math.min(TASKS_MAX, Math.floor(BYTES_MAX / this.#bytes))
+    if (this.#prepared.size > wanted / 2) return
+    for (let at = next; at < queue.length && this.#prepared.size < wanted; at++) this.#prepare(queue[at]!)
+  }
+
+  /** What was begun for a task, which is the caller's now. */
+  take(queued: Queued): Prepared | undefined {
+    const prepared = this.#prepared.get(queued)
+    this.#prepared.delete(queued)
+    return prepared
+  }
+
+  #prepare(queued: Queued): void {
+    const { store, ready } = queued
+    if (this.#prepared.has(queued) || ready || isPromiseLike(store) || !isAlone(queued)) return
+    const prepared = prepare(store, queued)
+    this.#prepared.set(queued, prepared)
+    prepared.found?.then(
+      () => this.#learn(prepared.unit.fetchedBytes),
+      () => {}, // for the task to tell
+    )
+  }
+
+  #learn(bytes: number): void {
+    this.#bytes += (Math.max(1, bytes) - this.#bytes) * (bytes > this.#bytes ? 1 : WEIGHT)
+  }
+}
+
+const FIRST = 1
+
+/** Whether nobody changes its arguments meanwhile: others of the program do where writers share them, and a conflict shows that somebody does. */
+const isAlone = ({ place, attempt }: Queued): boolean => attempt === FIRST && !place.directions.some(isShared) && !isShared(place.target)
+
+const isShared = (direction: string | undefined): boolean => direction === 'CONCURRENT' || direction === 'COMMUTATIVE'

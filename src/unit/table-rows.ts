@@ -1,0 +1,18 @@
+import type { Table } from '../backend.js'
+import { Overlay } from '../dict/overlay.js'
+import type { ObjectState } from '../objects/object-state.js'
+
+/** Buffered rows of one table. */
+export interface TableRows {
+  readonly table: Table
+  readonly overlay: Overlay
+  /** Volatile objects that buffered rows refer to: stored with them. */
+  readonly reached: Set<ObjectState>
+}
+
+export const noRowsYet = (table: Table): TableRows => ({ table, overlay: new Overlay(), reached: new Set() })
+
+export function discardRows({ overlay, reached }: TableRows): void {
+  overlay.clear()
+  reached.clear()
+}
