@@ -49,7 +49,7 @@ describe('arguments of tasks ahead of their turn', () => {
       task,
       attempt,
       place: { ...PLACE, directions },
-      store: new Store(slow),
+      store,
       args: [carry(one, 'argument')],
       key: `run/${task}`,
       isTimed: false,
