@@ -3,12 +3,13 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { Database, RootDatabase } from 'lmdb'
 import { CorruptError, UnavailableError } from '../../src/errors.js'
+import { unstopped } from '../../src/thread-gate.js'
 import { DATABASES, type DatabaseName } from './databases.js'
 import { requireRoomForNew } from './disk-room.js'
 import { openLocked, Transactions } from './lock-file.js'
 
 /** Its CommonJS build, which is one file and loads in a quarter of the time of the other. */
-const { open } = createRequire(import.meta.url)('lmdb') as typeof import('lmdb')
+const { open } = unstopped(() => createRequire(import.meta.url)('lmdb') as typeof import('lmdb'))
 
 export type Records = Database<Uint8Array, Uint8Array>
 /** What lmdb-js has and leaves out of its types. */

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RootDatabase } from 'lmdb'
 import { UnavailableError } from '../../src/errors.js'
+import { unstopped } from '../../src/thread-gate.js'
 
 export interface Lockable extends Pick<RootDatabase, 'transactionSync' | 'getWriteTxnId' | 'resetReadTxn' | 'getBinaryFast' | 'close'> {
   readonly env: { info(): { readonly lastTxnId: number } }
@@ -44,10 +45,12 @@ export class Transactions {
   /** Runs `change` in a write transaction, which is rolled back when it throws. */
   write(change: () => void): void {
     for (let isCurrent = false; !isCurrent; ) {
-      this.#root.transactionSync(() => {
-        isCurrent = this.#isCurrent()
-        if (isCurrent) change()
-      }, this.#flags)
+      unstopped(() =>
+        this.#root.transactionSync(() => {
+          isCurrent = this.#isCurrent()
+          if (isCurrent) change()
+        }, this.#flags),
+      )
     }
   }
 
@@ -135,7 +138,7 @@ export async function openLocked<Root extends Lockable>(open: () => Root): Promi
     try {
       root = open()
       // The first to take the lock is the first to hear that it is gone.
-      root.transactionSync(() => {})
+      unstopped(() => root!.transactionSync(() => {}))
       return root
     } catch (error) {
       await root?.close()

@@ -1,9 +1,11 @@
 /** One worker and the way to it, whatever it runs in: a thread of this process, or a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { Backend } from '../../src/backend.js'
+import { mayStop, newGate, type ThreadGate, waitToStop } from '../../src/thread-gate.js'
 import { Frames } from '../data/frames.js'
 import type { Port } from '../data/port.js'
 import { type Isolation, workerHeapMb } from '../runtime-config.js'
@@ -57,6 +59,7 @@ export const newWorker = (isolation: Isolation): WorkerLink => (isolation === 'p
 
 class ThreadLink extends WorkerLink {
   readonly #thread: Worker
+  readonly #gate = newGate()
 
   constructor() {
     super()
@@ -65,13 +68,19 @@ class ThreadLink extends WorkerLink {
       execArgv: [],
       stdout: false,
       stderr: false,
+      workerData: this.#gate,
       ...(heap !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heap } }),
     })
     let why: Error | undefined
     this.#thread.on('message', (message: FromWorker) => this.heard(message))
     this.#thread.on('messageerror', (error) => (why = error))
     this.#thread.on('error', (error: unknown) => (why = error instanceof Error ? error : new Error(String(error))))
-    this.#thread.on('exit', (code) => this.events?.onEnd(why ?? new Error(`the worker's thread ended with code ${code}`)))
+    threads.add(this.#gate)
+    watchExit()
+    this.#thread.on('exit', (code) => {
+      threads.delete(this.#gate)
+      this.events?.onEnd(why ?? new Error(`the worker's thread ended with code ${code}`))
+    })
     this.#thread.unref() // last: to listen to a thread keeps the process alive for it
   }
 
@@ -85,6 +94,7 @@ class ThreadLink extends WorkerLink {
   }
 
   async kill(): Promise<void> {
+    for (const end = performance.now() + STOP_MS_MAX; !mayStop(this.#gate) && performance.now() < end; ) await sleep(1)
     await this.#thread.terminate()
   }
 
@@ -188,8 +198,13 @@ const endedWith = (how: string): Error => new Error(`the worker's process ended 
 const outOfMemory = (): Error =>
   Object.assign(new Error("the worker's process ended: its heap was full"), { code: 'ERR_WORKER_OUT_OF_MEMORY' })
 
+/** Longer than any transaction of a thread takes, which waits for those of others. */
+const STOP_MS_MAX = 5000
+
 /** Worker processes that would outlive this one if it ended now. */
 const living = new Set<ChildProcess>()
+/** Threads that are stopped when it ends. */
+const threads = new Set<ThreadGate>()
 let isWatched = false
 
 function spawnWorker(): ChildProcess {
@@ -207,10 +222,15 @@ function spawnWorker(): ChildProcess {
 export function endWithProgram(child: ChildProcess): void {
   living.add(child)
   child.once('exit', () => living.delete(child))
+  watchExit()
+}
+
+function watchExit(): void {
   if (!isWatched) process.on('exit', endAll)
   isWatched = true
 }
 
 function endAll(): void {
   for (const child of living) child.kill('SIGKILL')
+  for (const gate of threads) waitToStop(gate, STOP_MS_MAX)
 }
