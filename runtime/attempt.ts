@@ -26,7 +26,7 @@ export interface Call {
   /** Of a task that makes a lost value again: what the first one had read. */
   readonly again?: readonly Seen[] | undefined
   /** Whether nobody waits for this attempt any more: it must not commit. */
-  readonly isOver?: () => boolean
+  readonly isOver?: (() => boolean) | undefined
 }
 
 export interface Outcome {

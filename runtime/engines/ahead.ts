@@ -4,6 +4,8 @@
  */
 import { type Prepared, prepare } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
+import { objectsIn } from '../data/carry.js'
+import type { Carried } from './messages.js'
 import type { Queued } from './task-lane.js'
 
 const TASKS_MAX = 64
@@ -19,6 +21,9 @@ export class Ahead {
 
   /** Begins to load for the tasks from a place of the queue on: for many at once, seldom. */
   look(queue: readonly Queued[], next: number): void {
+    // A program's tasks are of few kinds: where the next has nothing to load, those behind it are not worth a look.
+    const soon = queue[next]
+    if (!soon || !takesObjects(soon)) return
     const wanted = Math.min(TASKS_MAX, Math.floor(BYTES_MAX / this.#bytes))
     if (this.#prepared.size > wanted / 2) return
     for (let at = next; at < queue.length && this.#prepared.size < wanted; at++) this.#prepare(queue[at]!)
@@ -46,6 +51,10 @@ export class Ahead {
     this.#bytes += (Math.max(1, bytes) - this.#bytes) * (bytes > this.#bytes ? 1 : WEIGHT)
   }
 }
+
+const takesObjects = ({ args }: Queued): boolean => args.some(holdsObject)
+
+const holdsObject = (arg: Carried): boolean => typeof arg === 'object' && arg !== null && objectsIn(arg).length > 0
 
 const FIRST = 1
 

@@ -142,7 +142,7 @@ export class TaskLane {
     this.#running.set(attempt, queued)
     if (queued.isTimed) this.tell({ do: 'began', task: queued.task, attempt: queued.attempt })
     try {
-      const call = { ...callOf(queued), isOver: () => this.#left.has(attempt) }
+      const call = callOf(queued, () => this.#left.has(attempt))
       const ended = beginAttempt(store, call, (args) => runAs(attempt, () => body(args)), this.#ahead.take(queued))
       if (!isPromiseLike(ended)) return this.#ended(queued, attempt, began, ended)
       return this.#later(queued, attempt, began, ended as Promise<Ended>)
@@ -253,14 +253,15 @@ const notAgain = (name: string, cause: unknown): Error =>
 const withChildren = (outcome: Outcome, children: readonly ChildEffects[] | undefined): Outcome =>
   children && children.length > 0 ? { ...outcome, children } : outcome
 
-const callOf = ({ key, place, args, again }: Queued): Parameters<typeof beginAttempt>[1] => ({
+const callOf = ({ key, place, args, again }: Queued, isOver?: () => boolean): Parameters<typeof beginAttempt>[1] => ({
   key,
   name: place.name,
   directions: place.directions as readonly Direction[],
   isMethod: place.method !== undefined,
   target: place.target as Direction,
   args,
-  ...(again && { again }),
+  again,
+  isOver,
 })
 
 /** The name of a class that the program may know by the task's module. */
