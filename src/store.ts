@@ -212,13 +212,18 @@ export class Store {
   /** Staged rows name no store: the one that has their table. */
   async #backendOfTable(id: TableId): Promise<Backend> {
     if (await this.backend.table(id)) return this.backend
-    for (const other of openStores()) if (await holdsTable(other, id)) return other.backend
-    throw new UnavailableError(
-      `table ${id} has rows to be finished, and lies in no store that this program has open: connect() to it first`,
-      {
+    let trouble: unknown
+    for (const { backend, closed } of openStores()) {
+      // One that is away is not in the way of the one that has the table.
+      const table = await (closed ? undefined : backend.table(id).catch((error: unknown) => void (trouble ??= error)))
+      if (table) return backend
+    }
+    throw (
+      trouble ??
+      new UnavailableError(`table ${id} has rows to be finished, and lies in no store that this program has open: connect() to it first`, {
         code: 'ERR_STORE_NOT_OPEN',
         table: id,
-      },
+      })
     )
   }
 
@@ -252,15 +257,6 @@ export class Store {
 }
 
 /** A store may be closed while it is asked: then it is none of the open ones. */
-async function holdsTable(store: Store, id: TableId): Promise<boolean> {
-  try {
-    return !store.closed && (await store.backend.table(id)) !== undefined
-  } catch (error) {
-    if (store.closed) return false
-    throw error
-  }
-}
-
 /** The first object that a unit writes; new ones only when there is no other, since what exists is written with it. */
 function homeIn(parts: readonly UnitPart[]): Home {
   let found: Home | undefined

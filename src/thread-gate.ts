@@ -18,6 +18,7 @@ export function newGate(): ThreadGate {
 }
 
 let own: ThreadGate | undefined
+let holds = 0
 
 /** To be called in a thread once it has loaded: from now on its starter may stop it, but for what it does `unstopped`. */
 export function stopsThrough(gate: ThreadGate): void {
@@ -32,13 +33,13 @@ function release(gate: ThreadGate): void {
 
 /** Runs `body`, at once and to its end, without this thread being stopped meanwhile. */
 export function unstopped<T>(body: () => T): T {
-  if (!own) return body()
-  const before = Atomics.compareExchange(own, 0, RUNS, HOLDS)
-  if (before === HOLDS) return body()
-  if (before === STOPS) Atomics.wait(own, 0, STOPS) // its end is on its way
+  if (!own || holds > 0) return body()
+  if (Atomics.compareExchange(own, 0, RUNS, HOLDS) === STOPS) Atomics.wait(own, 0, STOPS) // its end is on its way
+  holds++
   try {
     return body()
   } finally {
+    holds--
     release(own)
   }
 }

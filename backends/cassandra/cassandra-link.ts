@@ -33,6 +33,8 @@ export interface Page {
 
 /** The driver takes 2048 for each node, and fails the next at once. */
 const IN_FLIGHT_MAX = 512
+/** Rows a page when all are read. */
+const PAGE_ROWS = 1000
 /** To drop a keyspace with a hundred tables takes seconds. */
 const SCHEMA_MS = 60_000
 const REDRAWS_MS = [0, 1000, 5000]
@@ -155,6 +157,16 @@ export class CassandraLink {
       },
     )
     return { rows: result.rows, next: result.pageState ?? undefined }
+  }
+
+  /** All rows of a read, page by page. */
+  async *pages(query: string): AsyncGenerator<readonly Row[], void, void> {
+    let next: string | undefined
+    do {
+      const page: Page = await this.read(query, [], { pageState: next, fetchSize: PAGE_ROWS })
+      if (page.rows.length > 0) yield page.rows
+      next = page.next
+    } while (next !== undefined)
   }
 
   /** All rows of a read that has few. */

@@ -2,15 +2,13 @@
  * What a group makes of a partition: the rules of `Backend.commit`, pure. First the group is held against what stands, then the changes
  * are collected; writing them is a matter of one compare-and-set (group-sender.ts).
  */
-import type { Cell, Group, Intent, Mark, Op, Receipt, Stamp, Target } from '../../src/backend.js'
-import { Ref } from '../../src/backend.js'
-import { AliasTakenError, ConflictError } from '../../src/errors.js'
+import type { Cell, Group, Intent, Mark, Op, Receipt, Ref, Stamp } from '../../src/backend.js'
 import type { CommitId, Id } from '../../src/ids.js'
+import { requireAlias, requireObject } from '../memory/expectations.js'
 import { markForm, markOf, type PlaceState } from './place-state.js'
 import { PART } from './places.js'
 
 type Do<Kind extends Op['do']> = Extract<Op, { do: Kind }>
-type Expect = Do<'reserve'>['expect']
 
 /** Changes to a partition. What is `undefined` stays as it is. */
 export interface Draft {
@@ -153,33 +151,4 @@ class Drafting {
       else if (op.do === 'name') this.draft.to = op.to
     }
   }
-}
-
-function requireObject({ stamp, intent }: PlaceState, ref: Ref, expect: Expect, commit: CommitId): void {
-  requireFree(intent, commit, { ref, expected: expect, found: stamp })
-  if (isAsExpected(stamp, expect)) return
-  throw new ConflictError(`Object ${ref.id} is not as expected: ${stamp ? `at revision ${stamp.revision}` : 'it does not exist'}.`, {
-    ref,
-    expected: expect,
-    found: stamp,
-  })
-}
-
-function isAsExpected(stamp: Stamp | null, expect: Expect): boolean {
-  if (expect === 'absent' || expect === null) return stamp === null
-  if (expect === 'present' || expect instanceof Ref) return stamp !== null
-  return stamp !== null && stamp.revision === expect.revision && stamp.commit === expect.commit
-}
-
-function requireAlias({ to, intent }: PlaceState, alias: string, expect: Expect, commit: CommitId): void {
-  requireFree(intent, commit, { alias, expected: expect, found: to })
-  if (expect instanceof Ref ? to?.id === expect.id : (to !== null) === (expect === 'present')) return
-  const where = to ? `names object ${to.id}` : 'names nothing'
-  throw new AliasTakenError(`Alias ${JSON.stringify(alias)} ${where}.`, { alias, expected: expect, found: to })
-}
-
-/** An intent may be decided already, so that nobody can tell the state under it: all others stand back. */
-function requireFree(intent: Intent | undefined, commit: CommitId, details: Partial<Target> & { readonly [field: string]: unknown }): void {
-  if (!intent || intent.commit === commit) return
-  throw new ConflictError(`Commit ${intent.commit} holds what this group needs.`, { ...details, intent })
 }

@@ -1,7 +1,7 @@
 /** Objects and aliases, page by page. */
 import { Ref } from '../../src/backend.js'
 import type { ClassId, Id } from '../../src/ids.js'
-import type { CassandraLink, Page, Row } from './cassandra-link.js'
+import type { CassandraLink, Row } from './cassandra-link.js'
 import { type ClassTables, ID } from './class-tables.js'
 import { quoted } from './identifiers.js'
 import type { NameIndex } from './name-index.js'
@@ -22,14 +22,14 @@ export class Listing {
     const only = classId === undefined ? undefined : await this.classes.find(classId)
     const tables = classId === undefined ? await this.classes.all() : only ? [only] : []
     for (const { table, classId: one } of tables)
-      for await (const rows of this.#pages(`SELECT DISTINCT ${quoted(ID)}, "~revision" FROM ${this.link.table(table)}`)) {
+      for await (const rows of this.link.pages(`SELECT DISTINCT ${quoted(ID)}, "~revision" FROM ${this.link.table(table)}`)) {
         const found = rows.filter((row) => row['~revision'] !== null).map((row) => new Ref(String(row[ID]) as Id, one))
         if (found.length > 0) yield found
       }
   }
 
   async *aliases(prefix: string): AsyncGenerator<readonly (readonly [string, Ref])[], void, void> {
-    for await (const rows of this.#pages(`SELECT DISTINCT alias, to_id, to_class FROM ${this.link.table(ALIASES)}`)) {
+    for await (const rows of this.link.pages(`SELECT DISTINCT alias, to_id, to_class FROM ${this.link.table(ALIASES)}`)) {
       const found = rows.flatMap((row) => aliasIn(row)).filter(([alias]) => alias.startsWith(prefix))
       if (found.length > 0) yield found
     }
@@ -44,15 +44,6 @@ export class Listing {
       const found = states.flatMap(([alias, { to }]) => (to?.id === id ? [[alias, to] as const] : []))
       if (found.length > 0) yield found
     }
-  }
-
-  async *#pages(query: string): AsyncGenerator<readonly Row[], void, void> {
-    let next: string | undefined
-    do {
-      const page: Page = await this.link.read(query, [], { pageState: next, fetchSize: PAGE })
-      if (page.rows.length > 0) yield page.rows
-      next = page.next
-    } while (next !== undefined)
   }
 }
 

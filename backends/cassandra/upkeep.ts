@@ -1,14 +1,13 @@
 /** What nothing leads to, listed: `insitu gc` looks through it. Scans of whole tables, a page at a time. */
 import { type Intent, type Mark, Ref, type Table, type Target, type Upkeep } from '../../src/backend.js'
 import { type Id, madeAtMs } from '../../src/ids.js'
-import type { CassandraLink, Page, Row } from './cassandra-link.js'
+import type { CassandraLink, Row } from './cassandra-link.js'
 import { type ClassTables, ID } from './class-tables.js'
 import type { DictCatalogue } from './dict-catalogue.js'
 import { quoted } from './identifiers.js'
 import { markOf, type PlaceReader } from './place-state.js'
 import { ALIASES, MARK_PREFIX, textOfKey } from './places.js'
 
-const PAGE = 1000
 /** The first text above all that begin with the prefix of marks. */
 const MARKS_END = 'mark0'
 
@@ -27,7 +26,7 @@ export class CassandraUpkeep implements Upkeep {
   async *marksBefore(beforeMs: number): AsyncGenerator<readonly { readonly home: Ref; readonly mark: Mark }[], void, void> {
     for (const { classId, table } of await this.classes.all()) {
       const where = `"~part" >= '${MARK_PREFIX}' AND "~part" < '${MARKS_END}' ALLOW FILTERING`
-      for await (const rows of this.#pages(`SELECT ${quoted(ID)}, "~part", "~data" FROM ${this.link.table(table)} WHERE ${where}`)) {
+      for await (const rows of this.link.pages(`SELECT ${quoted(ID)}, "~part", "~data" FROM ${this.link.table(table)} WHERE ${where}`)) {
         const found = rows.map((row) => ({ home: new Ref(String(row[ID]) as Id, classId), mark: markIn(row) }))
         const old = found.filter(({ mark }) => madeAtMs(mark.attempt) < beforeMs)
         if (old.length > 0) yield old
@@ -46,7 +45,7 @@ export class CassandraUpkeep implements Upkeep {
     column: string,
     target: (key: string) => Target,
   ): AsyncGenerator<readonly { readonly target: Target; readonly intent: Intent }[], void, void> {
-    for await (const rows of this.#pages(`SELECT DISTINCT ${quoted(column)}, "~intent" FROM ${this.link.table(table)}`)) {
+    for await (const rows of this.link.pages(`SELECT DISTINCT ${quoted(column)}, "~intent" FROM ${this.link.table(table)}`)) {
       const held = rows.filter((row) => row['~intent'])
       const found = await Promise.all(
         held.map(async (row) => ({
@@ -58,15 +57,6 @@ export class CassandraUpkeep implements Upkeep {
       const whole = found.filter(({ intent }) => intent)
       if (whole.length > 0) yield whole
     }
-  }
-
-  async *#pages(query: string): AsyncGenerator<readonly Row[], void, void> {
-    let next: string | undefined
-    do {
-      const page: Page = await this.link.read(query, [], { pageState: next, fetchSize: PAGE })
-      if (page.rows.length > 0) yield page.rows
-      next = page.next
-    } while (next !== undefined)
   }
 }
 

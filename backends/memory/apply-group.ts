@@ -2,24 +2,14 @@
  * What a group does inside one domain: the contract of `Backend.commit`, in code. First every op is looked at and turned into
  * writes, without changing anything; only when none of them fails are the writes done. So a group that is refused leaves nothing.
  */
-import { type Group, type Intent, type Mark, type Op, type Receipt, Ref, type Stamp, type Table, type Target } from '../../src/backend.js'
+import type { Group, Mark, Op, Receipt, Ref, Stamp, Table } from '../../src/backend.js'
 import { compareBytes, encodeKey } from '../../src/dict/row-key.js'
-import { AliasTakenError, ConflictError, InsituError, NotFoundError, ValidationError } from '../../src/errors.js'
+import { ConflictError, InsituError, NotFoundError, ValidationError } from '../../src/errors.js'
 import type { CommitId, Id, TableId } from '../../src/ids.js'
-import {
-  type AliasRecord,
-  decodeCells,
-  encodeCells,
-  encodeValues,
-  isCounter,
-  isVisible,
-  type ObjectRecord,
-  type RowRecord,
-  type Space,
-} from './space.js'
+import { type AliasStanding, type ObjectStanding, requireAlias, requireObject } from './expectations.js'
+import { decodeCells, encodeCells, encodeValues, isCounter, isVisible, type ObjectRecord, type RowRecord, type Space } from './space.js'
 
 type Do<Kind extends Op['do']> = Extract<Op, { do: Kind }>
-type Expect = Stamp | Ref | 'present' | 'absent' | null
 
 export function applyGroup(space: Space, group: Group): Receipt {
   const before = space.receipt(group.commit)
@@ -78,7 +68,7 @@ class Plan {
       case 'remove':
         return this.#remove(op)
       case 'check':
-        requireObject(this.#space.object(op.ref.id), op.ref, op.expect, this.#commit)
+        requireObject(this.#space.object(op.ref.id) ?? NO_OBJECT, op.ref, op.expect, this.#commit)
         return
       case 'name':
         return this.#name(op)
@@ -104,7 +94,7 @@ class Plan {
 
   #put(op: Do<'put'>): void {
     const found = this.#space.object(op.ref.id)
-    requireObject(found, op.ref, op.expect, this.#commit)
+    requireObject(found ?? NO_OBJECT, op.ref, op.expect, this.#commit)
     const next = changed(found, op, this.#commit)
     this.revisions.push(next.stamp!.revision)
     this.#stamps.set(op.ref.id, next.stamp!)
@@ -113,12 +103,12 @@ class Plan {
 
   #remove(op: Do<'remove'>): void {
     const found = this.#space.object(op.ref.id)
-    requireObject(found, op.ref, op.expect, this.#commit)
+    requireObject(found ?? NO_OBJECT, op.ref, op.expect, this.#commit)
     this.writes.push(() => this.#space.setObject(op.ref.id, undefined, found))
   }
 
   #name(op: Do<'name'>): void {
-    requireAlias(this.#space.alias(op.alias), op.alias, op.expect, this.#commit)
+    requireAlias(this.#space.alias(op.alias) ?? NO_ALIAS, op.alias, op.expect, this.#commit)
     this.writes.push(() => this.#space.setAlias(op.alias, op.to ? { to: op.to } : undefined))
   }
 
@@ -185,14 +175,14 @@ class Plan {
   #reserveObject({ expect, intent }: Do<'reserve'>, ref: Ref): void {
     const found = this.#space.object(ref.id)
     if (found?.intent?.commit === intent.commit) return
-    requireObject(found, ref, expect, intent.commit)
+    requireObject(found ?? NO_OBJECT, ref, expect, intent.commit)
     this.writes.push(() => this.#space.setObject(ref.id, { ...(found ?? nothingAt(ref)), intent }, found))
   }
 
   #reserveAlias({ expect, intent }: Do<'reserve'>, alias: string): void {
     const found = this.#space.alias(alias)
     if (found?.intent?.commit === intent.commit) return
-    requireAlias(found, alias, expect, intent.commit)
+    requireAlias(found ?? NO_ALIAS, alias, expect, intent.commit)
     this.writes.push(() => this.#space.setAlias(alias, { to: found?.to ?? null, intent }))
   }
 
@@ -213,6 +203,8 @@ class Plan {
   }
 }
 
+const NO_OBJECT: ObjectStanding = { stamp: null }
+const NO_ALIAS: AliasStanding = { to: null }
 const NO_SUMS: ReadonlyMap<number, bigint> = new Map()
 const NO_BYTES = new Uint8Array(0)
 
@@ -242,37 +234,6 @@ function bodyOf(found: ObjectRecord | undefined, op: Do<'put'>): Uint8Array {
 function redone(record: ObjectRecord | undefined, op: Op, commit: CommitId): ObjectRecord | undefined {
   if (op.do === 'put') return changed(record, op, commit)
   return op.do === 'remove' ? undefined : record
-}
-
-function requireObject(found: ObjectRecord | undefined, ref: Ref, expect: Expect, commit: CommitId): void {
-  const stamp = found?.stamp ?? null
-  requireFree(found?.intent, commit, { ref, expected: expect, found: stamp })
-  if (isAsExpected(stamp, expect)) return
-  throw new ConflictError(`Object ${ref.id} is not as expected: ${stamp ? `at revision ${stamp.revision}` : 'it does not exist'}.`, {
-    ref,
-    expected: expect,
-    found: stamp,
-  })
-}
-
-function isAsExpected(stamp: Stamp | null, expect: Expect): boolean {
-  if (expect === 'absent' || expect === null) return stamp === null
-  if (expect === 'present' || expect instanceof Ref) return stamp !== null
-  return stamp !== null && stamp.revision === expect.revision && stamp.commit === expect.commit
-}
-
-function requireAlias(found: AliasRecord | undefined, alias: string, expect: Expect, commit: CommitId): void {
-  const to = found?.to ?? null
-  requireFree(found?.intent, commit, { alias, expected: expect, found: to })
-  if (expect instanceof Ref ? to?.id === expect.id : (to !== null) === (expect === 'present')) return
-  const where = to ? `names object ${to.id}` : 'names nothing'
-  throw new AliasTakenError(`Alias ${JSON.stringify(alias)} ${where}.`, { alias, expected: expect, found: to })
-}
-
-/** An intent may be decided already, so that nobody can tell the state under it: all others stand back. */
-function requireFree(intent: Intent | undefined, commit: CommitId, details: Partial<Target> & { readonly [field: string]: unknown }): void {
-  if (!intent || intent.commit === commit) return
-  throw new ConflictError(`Commit ${intent.commit} holds what this group needs.`, { ...details, intent })
 }
 
 function requireRow(op: Do<'row'>, found: bigint | null): void {

@@ -15,15 +15,15 @@ import { disown } from './owner.js'
  * - pages that writers free meanwhile are not used again before it is done: the store may grow by as much as is written;
  * - the copy says that it belongs where it came from, and would be refused as the copy it is: it is made nobody's.
  */
-export async function backUp({ root }: Environment, config: NvramConfig, to: string): Promise<void> {
+export async function backUp({ file }: Environment, config: NvramConfig, to: string): Promise<void> {
   const folder = resolve(to)
   requireFree(folder)
   const half = `${folder}.half`
   try {
     rmSync(half, { recursive: true, force: true })
     mkdirSync(half, { recursive: true, mode: 0o700 })
-    requireRoom(root, half)
-    await root.backup(half, false)
+    requireRoom(file.bytes(), half)
+    await file.backup(half)
     await finish(half, config)
     renameSync(half, folder)
     flushFolder(dirname(folder))
@@ -47,9 +47,9 @@ function requireFree(folder: string): void {
   })
 }
 
-function requireRoom(root: Environment['root'], folder: string): void {
+function requireRoom(bytes: number, folder: string): void {
   const { bavail, bsize } = statfsSync(folder)
-  if ((root.env.info().lastPageNumber + 1) * root.env.stat().pageSize > bavail * bsize) throw storeFull(folder)
+  if (bytes > bavail * bsize) throw storeFull(folder)
 }
 
 async function finish(folder: string, config: NvramConfig): Promise<void> {
@@ -58,7 +58,7 @@ async function finish(folder: string, config: NvramConfig): Promise<void> {
   try {
     disown(copy, config)
   } finally {
-    await copy.root.close()
+    await copy.file.close()
   }
   // Who opens it makes a new one; this one knows only of us.
   rmSync(join(folder, 'lock.mdb'), { force: true })

@@ -149,7 +149,7 @@ export class Committer {
   async #flush(): Promise<void> {
     const target = this.#written
     try {
-      await new Promise<void>((resolve, reject) => this.#store.env.root.sync((error) => (error ? reject(error) : resolve())))
+      await this.#store.env.file.sync()
       this.#flushed = target
     } catch (cause) {
       // The kernel may have dropped the pages it could not write: what a later flush says about them would be worth nothing.

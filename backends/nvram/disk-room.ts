@@ -27,14 +27,14 @@ export class DiskRoom {
     this.#env = env
     this.#folder = folder
     this.#file = openSync(join(folder, 'data.mdb'), 'r+')
-    this.#pageBytes = env.root.env.stat().pageSize
+    this.#pageBytes = env.file.pageBytes()
   }
 
   /** Inside a write transaction, before its end. Errors: UnavailableError `ERR_STORE_FULL`. */
   require(records: number, valueBytes: number): void {
     const bytes = valueBytes + (records * PAGES_A_RECORD + PAGES_A_TRANSACTION) * this.#pageBytes
     if (freeBytes(this.#folder) - bytes > PLENTY_BYTES) return
-    const used = (this.#env.root.env.info().lastPageNumber + 1) * this.#pageBytes
+    const used = this.#env.file.bytes()
     const size = fstatSync(this.#file).size
     try {
       for (let at = size; at < used + bytes; ) at += writeSync(this.#file, ZEROS, 0, Math.min(ZEROS.length, used + bytes - at), at)

@@ -1,30 +1,21 @@
 import { chmodSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import type { Database, RootDatabase } from 'lmdb'
 import { CorruptError, UnavailableError } from '../../src/errors.js'
 import { unstopped } from '../../src/thread-gate.js'
 import { DATABASES, type DatabaseName } from './databases.js'
 import { requireRoomForNew } from './disk-room.js'
 import { openLocked, Transactions } from './lock-file.js'
+import { type Lmdb, RecordFile, type Records } from './records.js'
 
 /** Its CommonJS build, which is one file and loads in a quarter of the time of the other. */
 const { open } = unstopped(() => createRequire(import.meta.url)('lmdb') as typeof import('lmdb'))
 
-export type Records = Database<Uint8Array, Uint8Array>
-/** What lmdb-js has and leaves out of its types. */
-type Root = RootDatabase<Uint8Array, Uint8Array> & {
-  /** fdatasync in a thread of the pool. */
-  sync(done: (error?: Error) => void): void
-  readonly env: { stat(): { readonly pageSize: number }; info(): { readonly lastPageNumber: number; readonly lastTxnId: number } }
-}
-
 /** The file and its databases. All that is written goes through `transactions`. */
-export type Environment = { readonly root: Root; readonly transactions: Transactions } & {
+export type Environment = { readonly file: RecordFile; readonly transactions: Transactions } & {
   readonly [name in keyof typeof DATABASES]: Records
 }
 
-const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
 /** Ours and lmdb's two, with room for those of a later format. */
 const DATABASES_MAX = 24
 
@@ -35,7 +26,7 @@ const DATABASES_MAX = 24
  * - every process sees the commit, and it survives SIGKILL: the meta page is in the page cache;
  * - after power loss the file is whole, at this commit or an earlier one: the pages that a meta page names are on the disk before it
  *   is written, and a transaction reuses only pages that neither of the two last meta pages names.
- * `root.sync` (fdatasync, in a thread) flushes the meta page; that is what `flush('durable')` waits for.
+ * `RecordFile.sync` (fdatasync, in a thread) flushes the meta page; that is what `flush('durable')` waits for.
  *
  * Why not without any flush in `commit`: of LMDB's ways the one (MDB_NOSYNC) can leave an unusable file after power loss, and the
  * other, lmdb-js's overlapping sync, flushes before `transactionSync` returns all the same (the end of `mdb_txn_commit` in its mdb.c;
@@ -48,20 +39,20 @@ export const WRITE_FLAGS = 0x40000 | 2 | 1
 export async function openEnvironment(folder: string): Promise<Environment> {
   makeFolder(folder)
   requireSound(join(folder, 'data.mdb'))
-  const root = await openRoot(folder)
-  const transactions = new Transactions(root, folder, WRITE_FLAGS)
+  const file = await openFile(folder)
+  const transactions = new Transactions(file, folder, WRITE_FLAGS)
   const databases: Record<string, Records> = {}
   transactions.write(() => {
-    for (const [name, stored] of Object.entries(DATABASES)) databases[name] = root.openDB({ name: stored, ...BINARY })
+    for (const [name, stored] of Object.entries(DATABASES)) databases[name] = file.database(stored)
   })
-  return { root, transactions, ...(databases as Record<DatabaseName, Records>) }
+  return { file, transactions, ...(databases as Record<DatabaseName, Records>) }
 }
 
-async function openRoot(folder: string): Promise<Root> {
+async function openFile(folder: string): Promise<RecordFile> {
   // noSubdir is said, since lmdb-js takes a folder with a dot in its name for a file.
-  const options = { ...BINARY, noSubdir: false, overlappingSync: false, maxDbs: DATABASES_MAX }
+  const options = { noSubdir: false, overlappingSync: false, maxDbs: DATABASES_MAX }
   try {
-    return await openLocked(() => open<Uint8Array, Uint8Array>(folder, options) as Root)
+    return await openLocked(() => RecordFile.open((binary) => open<Uint8Array, Uint8Array>(folder, { ...options, ...binary }) as Lmdb))
   } catch (cause) {
     const message = messageOf(cause)
     if (/MDB_(?:INVALID|CORRUPTED|PAGE_NOTFOUND|PANIC)/.test(message)) throw corruptFile(folder, message, cause)

@@ -10,76 +10,69 @@
 import { type BigIntStats, closeSync, existsSync, fstatSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { RootDatabase } from 'lmdb'
 import { UnavailableError } from '../../src/errors.js'
-import { unstopped } from '../../src/thread-gate.js'
+import type { RecordFile } from './records.js'
 
-export interface Lockable extends Pick<RootDatabase, 'transactionSync' | 'getWriteTxnId' | 'resetReadTxn' | 'getBinaryFast' | 'close'> {
-  readonly env: { info(): { readonly lastTxnId: number } }
-}
+/** What of an open file is needed for that. */
+export type Lockable = Pick<RecordFile, 'transaction' | 'writing' | 'readAnew' | 'newest'>
 
 /** Where the number stands in the lock file, after LMDB's mark and the format; 64 bits in the machine's order. */
 const NEWEST_AT = 8
 const NEWEST_BYTES = 8
-/** No database has this name. */
-const NO_KEY = Buffer.from('?')
 /** A commit that another process is in the middle of looks like a number that went back, for as long as it takes to write it. */
 const LOOKS = 3
 
 /** The transactions of one open store, each of which starts from the newest state. */
 export class Transactions {
-  readonly #root: Lockable
+  readonly #file: Lockable
   readonly #flags: number
   readonly #path: string
   readonly #newest = new BigUint64Array(1)
-  #file: number | undefined
+  #lockFile: number | undefined
 
   /** `flags` of `transactionSync`. */
-  constructor(root: Lockable, folder: string, flags: number) {
-    this.#root = root
+  constructor(file: Lockable, folder: string, flags: number) {
+    this.#file = file
     this.#flags = flags
     this.#path = join(folder, 'lock.mdb')
-    this.#file = this.#find()
+    this.#lockFile = this.#find()
   }
 
   /** Runs `change` in a write transaction, which is rolled back when it throws. */
   write(change: () => void): void {
     for (let isCurrent = false; !isCurrent; ) {
-      unstopped(() =>
-        this.#root.transactionSync(() => {
-          isCurrent = this.#isCurrent()
-          if (isCurrent) change()
-        }, this.#flags),
-      )
+      this.#file.transaction(() => {
+        isCurrent = this.#isCurrent()
+        if (isCurrent) change()
+      }, this.#flags)
     }
   }
 
   /**
-   * Reads from now on see the last commit of any process: lmdb-js would go on with the state it met first in this turn. Asked before
-   * and after the reading has begun: in between the number may go back, or be set right; not both, since an opener needs longer.
+   * Reads from now on see the last commit of any process. Asked before and after the reading has begun: in between the number may go
+   * back, or be set right; not both, since an opener needs longer.
    */
   refresh(): void {
     do {
       if (!this.#knowsNewest()) this.write(() => {})
-      this.#root.resetReadTxn()
-      this.#root.getBinaryFast(NO_KEY) // begins to read, which lmdb-js puts off until somebody does
+      this.#file.readAnew()
     } while (!this.#knowsNewest())
   }
 
   /** Asked under the write lock, when nobody is between writing a state and saying so. Writes nothing but what is wrong. */
   #isCurrent(): boolean {
-    const newest = this.#root.env.info().lastTxnId
-    if (this.#root.getWriteTxnId() === newest + 1) return true
+    const newest = this.#file.newest()
+    if (this.#file.writing() === newest + 1) return true
     this.#mend(newest)
     return false
   }
 
   #knowsNewest(): boolean {
     // Without a look at the number there is nothing to go by; who writes finds out all the same.
-    if (this.#file === undefined) return true
+    if (this.#lockFile === undefined) return true
     for (let look = 0; look < LOOKS; look++) {
-      readSync(this.#file, this.#newest, 0, NEWEST_BYTES, NEWEST_AT)
-      if (Number(this.#newest[0]) >= this.#root.env.info().lastTxnId) return true
+      readSync(this.#lockFile, this.#newest, 0, NEWEST_BYTES, NEWEST_AT)
+      if (Number(this.#newest[0]) >= this.#file.newest()) return true
     }
     return false
   }
@@ -87,10 +80,10 @@ export class Transactions {
   #mend(newest: number): void {
     this.#newest[0] = BigInt(newest)
     if (process.platform === 'win32') return this.#mendByName()
-    this.#file = this.#isOurs(this.#file) ? this.#file : this.#find()
-    if (this.#file === undefined)
+    this.#lockFile = this.#isOurs(this.#lockFile) ? this.#lockFile : this.#find()
+    if (this.#lockFile === undefined)
       throw new UnavailableError(`The lock file ${this.#path} is not the one that this process opened: restart it.`, { path: this.#path })
-    writeSync(this.#file, this.#newest, 0, NEWEST_BYTES, NEWEST_AT)
+    writeSync(this.#lockFile, this.#newest, 0, NEWEST_BYTES, NEWEST_AT)
   }
 
   /** Where locks belong to a descriptor, not to the process, and descriptors of libraries are not to be had. */
@@ -131,17 +124,12 @@ const TRIES_MS = 5000
 const PAUSE_MS_MAX = 20
 
 /** Opens, again when another process was just making the lock file or taking it away; throws what the last try threw. */
-export async function openLocked<Root extends Lockable>(open: () => Root): Promise<Root> {
+export async function openLocked<File>(open: () => Promise<File>): Promise<File> {
   const endMs = performance.now() + TRIES_MS
   for (;;) {
-    let root: Root | undefined
     try {
-      root = open()
-      // The first to take the lock is the first to hear that it is gone.
-      unstopped(() => root!.transactionSync(() => {}))
-      return root
+      return await open()
     } catch (error) {
-      await root?.close()
       if (!isHalfMade(error) || performance.now() > endMs) throw error
       await sleep(1 + Math.random() * PAUSE_MS_MAX)
     }

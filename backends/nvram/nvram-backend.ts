@@ -32,7 +32,8 @@ import { backUp } from './backup.js'
 import { requireCellRoom } from './cell-limit.js'
 import { Committer, storeError } from './committer.js'
 import { DiskRoom } from './disk-room.js'
-import { type Environment, openEnvironment, type Records } from './environment.js'
+import { type Environment, openEnvironment } from './environment.js'
+import type { Records } from './records.js'
 import {
   afterPrefix,
   aliasKey,
@@ -114,7 +115,7 @@ export class NvramBackend implements Backend {
       const parts = this.#parts
       this.#parts = undefined
       if (parts) await release(parts)
-      else await env.root.close()
+      else await env.file.close()
       throw storeError(error, this.url)
     }
   }
@@ -251,13 +252,13 @@ export class NvramBackend implements Backend {
     const found: StoredRow[] = []
     let looked = 0
     let last: Uint8Array | undefined
-    for (const { key: whole, value } of env.rows.getRange({ ...rangeOf(id, bounds, reverse), limit: PAGE_ROWS })) {
-      if (found.length === rowsMax) break
+    env.rows.each({ ...rangeOf(id, bounds, reverse), limit: PAGE_ROWS }, (whole, value) => {
+      if (found.length === rowsMax) return false
       const record = openRow(whole, bufferOf(value), () => rowName(id, keyInTable(whole)))
       if (isVisible(record)) found.push(storedRowOf(table, decodeKey(table, whole, TABLE_BYTES), record))
       looked++
       last = whole
-    }
+    })
     const mayBeMore = last !== undefined && (looked === PAGE_ROWS || found.length === rowsMax)
     return { rows: found, rest: mayBeMore ? behind(bounds, keyInTable(last!), reverse) : undefined }
   }
@@ -273,7 +274,7 @@ export class NvramBackend implements Backend {
     let from: { start: Uint8Array; exclusiveStart?: boolean } = { start: prefix.length > 0 ? prefix : FIRST }
     for (;;) {
       this.#fresh()
-      const keys = [...records.getKeys({ ...from, ...until, limit: PAGE_ROWS })]
+      const keys = records.keys({ ...from, ...until, limit: PAGE_ROWS })
       const items = keys.map(itemOf).filter((item) => item !== undefined)
       if (items.length > 0) yield items
       if (keys.length < PAGE_ROWS) return
@@ -324,7 +325,7 @@ async function release({ env, room, committer }: Parts): Promise<void> {
     await committer.flush()
   } finally {
     room.close()
-    await env.root.close()
+    await env.file.close()
   }
 }
 
@@ -369,14 +370,13 @@ function rangeOf(
   return reverse ? { start: high, end: low, reverse, exclusiveStart: true, inclusiveEnd: true } : { start: low, end: high }
 }
 
-/** Counting and skipping happen inside lmdb, at some ten million keys a second. */
 function cutKeys(rows: Records, id: TableId, bounds: Bounds, atLeast: number): readonly Uint8Array[] {
   const range = rangeOf(id, bounds, false)
   const cuts: Uint8Array[] = []
   let start = range.start
   let at = 0
-  for (const position of cutPositions(rows.getKeysCount(range), atLeast)) {
-    const [key] = rows.getKeys({ start, end: range.end, offset: position - at, limit: 1 })
+  for (const position of cutPositions(rows.count(range), atLeast)) {
+    const [key] = rows.keys({ start, end: range.end, offset: position - at, limit: 1 })
     if (!key) break
     cuts.push(keyInTable(key))
     start = key
@@ -391,9 +391,9 @@ function pieceBytes(rows: Records, space: NvramSpace, piece: Piece): number | un
   const range = rangeOf(piece.table, piece, false)
   let sampled = 0
   let bytes = 0
-  for (const { key, value } of rows.getRange({ ...range, limit: 64 })) {
+  rows.each({ ...range, limit: 64 }, (key, value) => {
     sampled++
     bytes += key.length + value.length
-  }
-  return sampled < 64 ? bytes : Math.round((bytes / sampled) * rows.getKeysCount(range))
+  })
+  return sampled < 64 ? bytes : Math.round((bytes / sampled) * rows.count(range))
 }

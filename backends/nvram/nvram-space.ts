@@ -4,7 +4,8 @@ import { copyOut } from '../../src/codec/slab.js'
 import { compareBytes } from '../../src/dict/row-key.js'
 import { type ClassId, type CommitId, type Id, type TableId, writeUuid } from '../../src/ids.js'
 import type { AliasRecord, ObjectRecord, RowRecord, Space } from '../memory/space.js'
-import type { Environment, Records } from './environment.js'
+import type { Environment } from './environment.js'
+import type { Records } from './records.js'
 import {
   aliasKey,
   CLASS_OBJECT_BYTES,
@@ -80,7 +81,7 @@ export class NvramSpace implements Space {
 
   receipt(commit: CommitId): readonly number[] | undefined {
     const key = idKey(commit)
-    const bytes = get(this.#env.receipts, key)
+    const bytes = this.#env.receipts.look(key)
     return bytes && openReceipt(key, bytes, () => `The receipt of commit ${commit}`)
   }
 
@@ -109,14 +110,14 @@ export class NvramSpace implements Space {
   }
 
   #lastKey(): Uint8Array {
-    const [last] = this.#env.objects.getKeys({ reverse: true, limit: 1 })
+    const [last] = this.#env.objects.keys({ reverse: true, limit: 1 })
     return last ? copied(last) : NOTHING
   }
 
   /** For readers: `use` must be done with the body before it reads anything else of the store. */
   withObject<R>(id: Id, use: (record: ObjectRecord, bytes: number) => R): R | undefined {
     const key = this.#keyOf(id)
-    const bytes = get(this.#env.objects, key)
+    const bytes = this.#env.objects.look(key)
     if (!bytes) return undefined
     const open = openObject(key, bytes, () => `Object ${id}`)
     const name = this.#classNames.get(open.classNumber)
@@ -129,7 +130,7 @@ export class NvramSpace implements Space {
   /** Without its cells. */
   objectHead(id: Id): { readonly record: ObjectRecord; readonly bytes: number } | undefined {
     const key = this.#keyOf(id)
-    const bytes = get(this.#env.objects, key)
+    const bytes = this.#env.objects.look(key)
     if (!bytes) return undefined
     const size = bytes.length
     const open = openObject(key, bytes, () => `Object ${id}`)
@@ -171,7 +172,7 @@ export class NvramSpace implements Space {
   /** Looked up for every row, hence kept; but asked for again each time, since any process may drop it. */
   table(id: TableId): Table | undefined {
     const key = idKey(id)
-    const bytes = get(this.#env.tables, key)
+    const bytes = this.#env.tables.look(key)
     if (!bytes) {
       this.#tables.delete(id)
       return undefined
@@ -196,7 +197,7 @@ export class NvramSpace implements Space {
   /** As `row`, for readers: they must be done with it before they read anything else of the store. */
   rowNow(table: Table, key: Uint8Array): RowRecord | undefined {
     const whole = this.#rowKey(table.id, key)
-    const bytes = get(this.#env.rows, whole)
+    const bytes = this.#env.rows.look(whole)
     return bytes && openRow(whole, bytes, () => rowName(table.id, key))
   }
 
@@ -265,7 +266,7 @@ export class NvramSpace implements Space {
   /** Numbers count up from 1 and are never given twice. */
   #numberClass(name: ClassId): number {
     const { classes } = this.#env
-    const [last] = classes.getKeys({ reverse: true, start: classByNumber(0xffffffff), end: classByNumber(0), limit: 1 })
+    const [last] = classes.keys({ reverse: true, start: classByNumber(0xffffffff), end: classByNumber(0), limit: 1 })
     const number = (last ? Buffer.from(last).readUInt32BE(1) : 0) + 1
     this.#setValue(classes, classByNumber(number), name)
     this.#setValue(classes, classByName(name), number)
@@ -286,7 +287,7 @@ export class NvramSpace implements Space {
   }
 
   #open(id: Id, key: Uint8Array): OpenObject | undefined {
-    const bytes = get(this.#env.objects, key)
+    const bytes = this.#env.objects.look(key)
     return bytes && openObject(key, bytes, () => `Object ${id}`)
   }
 
@@ -301,7 +302,7 @@ export class NvramSpace implements Space {
   }
 
   #value(records: Records, key: Uint8Array, what: () => string): unknown {
-    const bytes = get(records, key)
+    const bytes = records.look(key)
     return bytes && openValue(key, bytes, what)
   }
 
@@ -314,22 +315,16 @@ export class NvramSpace implements Space {
   put(records: Records, key: Uint8Array, sealed: Uint8Array): void {
     this.writes++
     this.bytes += sealed.length
-    records.putSync(key, sealed)
+    records.put(key, sealed)
   }
 
   remove(records: Records, key: Uint8Array): void {
     this.writes++
-    records.removeSync(key)
+    records.remove(key)
   }
 }
 
 const NOTHING = new Uint8Array(0)
 const LOOKUPS_BEFORE = 4
-
-/** Valid until the next get. Above 16 MiB lmdb-js gives a view of the mapped file, which is no Buffer. */
-function get(records: Records, key: Uint8Array): Buffer | undefined {
-  const bytes: Uint8Array | undefined = records.getBinaryFast(key)
-  return bytes === undefined || Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-}
 
 export const rowName = (table: TableId, key: Uint8Array): string => `Row ${Buffer.from(key).toString('hex')} of table ${table}`

@@ -77,7 +77,7 @@ async function* allItems(fresh: () => Dropping, stream: Id): AsyncGenerator<read
 
 function removedSome({ env, space, write }: Dropping, stream: Id): boolean {
   const prefix = uuidBytes(stream)
-  const keys = [...env.streams.getKeys({ start: prefix, end: afterPrefix(prefix) ?? Uint8Array.of(255), limit: DROPPED_AT_ONCE })]
+  const keys = env.streams.keys({ start: prefix, end: afterPrefix(prefix) ?? Uint8Array.of(255), limit: DROPPED_AT_ONCE })
   if (keys.length > 0) write(() => keys.forEach((key) => void space.remove(env.streams, key)))
   return keys.length === DROPPED_AT_ONCE
 }
@@ -87,7 +87,7 @@ async function readWaiting(fresh: () => Dropping, stream: Ref, read: StreamRead,
     signal?.throwIfAborted()
     const { env, space, write } = fresh()
     const lapseMs = nextLapseMs(spaceOf(space), stream, read.group)
-    const newest = env.root.env.info().lastTxnId
+    const newest = env.file.newest()
     // The write lock is taken only when there may be something to take.
     if (newest !== seen || (lapseMs !== undefined && lapseMs <= Date.now())) {
       const taken: (readonly StreamItem[] | 'over')[] = []

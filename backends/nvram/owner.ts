@@ -46,13 +46,13 @@ export function claim(environment: Environment, config: NvramConfig, room: DiskR
 export function disown(environment: Environment, config: NvramConfig): void {
   const owner = { store: v7(), machine: config.machine, host: config.host, path: config.folder, backup: true }
   environment.transactions.write(() => {
-    environment.meta.putSync(OWNER_KEY, sealValue(OWNER_KEY, owner))
+    environment.meta.put(OWNER_KEY, sealValue(OWNER_KEY, owner))
   })
 }
 
 /** Text, not a record: what a later format's records look like is not ours to know. */
 function requireFormat({ meta }: Environment, path: string): void {
-  const found = meta.getBinary(FORMAT_KEY)?.toString()
+  const found = meta.get(FORMAT_KEY)?.toString()
   if (found === String(FORMAT)) return
   if (found !== undefined)
     throw new UnsupportedError(
@@ -62,11 +62,11 @@ function requireFormat({ meta }: Environment, path: string): void {
         format: found,
       },
     )
-  meta.putSync(FORMAT_KEY, Buffer.from(String(FORMAT)))
+  meta.put(FORMAT_KEY, Buffer.from(String(FORMAT)))
 }
 
 function ownerOf({ meta }: Environment, path: string): Owner | undefined {
-  const bytes = meta.getBinary(OWNER_KEY)
+  const bytes = meta.get(OWNER_KEY)
   return bytes && (openValue(OWNER_KEY, bytes, () => `The owner of the store in ${path}`) as Owner)
 }
 
@@ -106,5 +106,5 @@ function adopt({ meta }: Environment, owner: Owner): void {
   const path = join(owner.path, STORE_FILE)
   writeFileSync(`${path}.new`, `${JSON.stringify({ format: FORMAT, store: owner.store })}\n`, { mode: 0o600 })
   renameSync(`${path}.new`, path)
-  meta.putSync(OWNER_KEY, sealValue(OWNER_KEY, owner))
+  meta.put(OWNER_KEY, sealValue(OWNER_KEY, owner))
 }

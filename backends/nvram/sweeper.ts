@@ -1,4 +1,5 @@
-import type { Environment, Records } from './environment.js'
+import type { Environment } from './environment.js'
+import type { Records } from './records.js'
 import { gravesUntil, receiptsUntil, rowInGrave, tableIn } from './keys.js'
 import type { NvramSpace } from './nvram-space.js'
 import { openRow } from './record.js'
@@ -39,7 +40,7 @@ export class Sweeper {
   /** The row may have been written again since. A damaged one stays for `fsck` to see. */
   #bury(grave: Uint8Array): void {
     const key = rowInGrave(grave)
-    const bytes = this.#env.rows.getBinaryFast(key)
+    const bytes = this.#env.rows.look(key)
     this.#space.remove(this.#env.graves, grave)
     if (bytes && isRemoved(key, bytes)) this.#space.remove(this.#env.rows, key)
   }
@@ -55,5 +56,5 @@ function isRemoved(key: Uint8Array, bytes: Buffer): boolean {
 }
 
 /** Taken out whole, since removing under a cursor moves it. */
-const keysBelow = (records: Records, end: Uint8Array): Uint8Array[] => [...records.getKeys({ start: FIRST, end, limit: SWEEP_MAX })]
+const keysBelow = (records: Records, end: Uint8Array): Uint8Array[] => records.keys({ start: FIRST, end, limit: SWEEP_MAX })
 const FIRST = Uint8Array.of(0)

@@ -32,7 +32,7 @@ export function* dropTable(table: TableId, on: Dropping): Generator<void, void, 
 
 /** Goes on with what another process began and died over. Harmless while one is still at it. */
 export function* finishDrops(on: Dropping): Generator<void, void, void> {
-  const notes = [...on.env.meta.getKeys({ start: DROP_PREFIX, end: afterPrefix(DROP_PREFIX)! })]
+  const notes = on.env.meta.keys({ start: DROP_PREFIX, end: afterPrefix(DROP_PREFIX)! })
   for (const note of notes) yield* removeRows(note, on)
 }
 
@@ -41,7 +41,7 @@ function* removeRows(note: Uint8Array, { env, space, write }: Dropping): Generat
   const range = { start: table, end: afterPrefix(table) ?? Uint8Array.of(255), limit: ROWS_AT_ONCE }
   for (let isMore = true; isMore; ) {
     write(() => {
-      const keys = [...env.rows.getKeys(range)]
+      const keys = env.rows.keys(range)
       for (const key of keys) space.remove(env.rows, key)
       isMore = keys.length === ROWS_AT_ONCE
       if (!isMore) space.remove(env.meta, note)

@@ -2,7 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Intent, type Mark, Ref, type Table, type Target } from '../../src/backend.js'
 import { type ClassId, type Id, madeAtMs, readUuid } from '../../src/ids.js'
 import type { AliasRecord } from '../memory/space.js'
-import type { Environment, Records } from './environment.js'
+import type { Environment } from './environment.js'
+import type { Records } from './records.js'
 import { aliasOf } from './keys.js'
 import type { NvramSpace } from './nvram-space.js'
 import { mayHaveIntent, openValue } from './record.js'
@@ -26,8 +27,8 @@ async function* records<T>(fresh: Fresh, of: (env: Environment) => Records, item
     let looked = 0
     let last: Uint8Array = FIRST
     // The keys first: what looks at a record reads others, which would take the value's place in lmdb's one buffer.
-    for (const key of [...of(env).getKeys({ ...from, limit: PAGE_RECORDS })]) {
-      const value = of(env).getBinary(key)
+    for (const key of of(env).keys({ ...from, limit: PAGE_RECORDS })) {
+      const value = of(env).get(key)
       const item = value && itemOf(key, value)
       if (item !== undefined) items.push(item)
       looked++

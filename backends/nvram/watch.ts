@@ -16,7 +16,7 @@ export async function* watchObjects(
   const seen = new Map<Id, string | null>()
   for (let lastTransaction = -1; !signal.aborted; await sleep(LOOK_MS, undefined, { signal })) {
     const { env, space } = fresh()
-    const transaction = env.root.env.info().lastTxnId
+    const transaction = env.file.newest()
     if (transaction === lastTransaction) continue
     lastTransaction = transaction
     for (const ref of refs) {

@@ -21,7 +21,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
-import { type Environment, openEnvironment, type Records } from '../../backends/nvram/environment.js'
+import { type Environment, openEnvironment } from '../../backends/nvram/environment.js'
+import type { Records } from '../../backends/nvram/records.js'
 import { createBackend } from '../../backends/nvram/index.js'
 import { gravesUntil, idKey, receiptsUntil } from '../../backends/nvram/keys.js'
 import { NvramSpace } from '../../backends/nvram/nvram-space.js'
@@ -243,16 +244,16 @@ describe('nvram: whose file it is', () => {
     await on(folder, (backend) => send(backend, putOp(ref, { v: 1 })))
     await environment(({ objects }) => {
       const key = idKey(ref.id)
-      const record = Buffer.from(objects.getBinary(key)!)
+      const record = Buffer.from(objects.get(key)!)
       record[0] = 9
       record.writeUInt32LE(checksum(key, record, record.length), 4)
-      objects.putSync(key, record)
+      objects.put(key, record)
     })
     await on(folder, async (backend) => {
       const error = await failure(UnsupportedError, () => backend.read([ref]))
       expect(error).to.include({ code: 'ERR_FORMAT_VERSION', format: 9 })
     })
-    await environment(({ meta }) => meta.putSync(Buffer.from('format'), Buffer.from('2')))
+    await environment(({ meta }) => meta.put(Buffer.from('format'), Buffer.from('2')))
     const error = await failure(UnsupportedError, () => opened(folder))
     expect(error.code).to.equal('ERR_FORMAT_VERSION')
   })
@@ -262,23 +263,23 @@ describe('nvram: whose file it is', () => {
 async function changed(folder: string, change: (env: Environment) => void): Promise<void> {
   const env = await openEnvironment(folder)
   change(env)
-  await env.root.close()
+  await env.file.close()
 }
 
 describe('nvram: damage', () => {
   /** Every byte of every record of a database, changed one at a time and put back. */
   async function eachByte(records: Records, run: (at: string) => Promise<void>): Promise<void> {
-    for (const key of [...records.getKeys({ start: Uint8Array.of(0) })]) {
-      const whole = Buffer.from(records.getBinary(key)!)
+    for (const key of records.keys({ start: Uint8Array.of(0) })) {
+      const whole = Buffer.from(records.get(key)!)
       for (let at = 0; at < whole.length; at++) {
         const bad = Buffer.from(whole)
         bad[at]! ^= 1 << (at % 8)
-        records.putSync(key, bad)
+        records.put(key, bad)
         await run(`byte ${at} of ${whole.length}`)
       }
-      records.putSync(key, whole.subarray(0, 5))
+      records.put(key, whole.subarray(0, 5))
       await run('cut short')
-      records.putSync(key, whole)
+      records.put(key, whole)
     }
   }
 
@@ -330,7 +331,7 @@ describe('nvram: damage', () => {
           const error = await failure(CorruptError, () => read(backend, items))
           expect(error.message, at).to.include(named(items))
         })
-        await env.root.close()
+        await env.file.close()
         await send(backend, putOp(newThing(), {}))
         expect((await stored(backend, items.ref))!.cells.get('text')).to.equal('text')
       })
@@ -340,10 +341,10 @@ describe('nvram: damage', () => {
     const folder = newFolder()
     const { ref } = await on(folder, fill)
     await changed(folder, (env) => {
-      for (const key of [...env.classes.getKeys({ start: Uint8Array.of(0) })]) {
-        const record = Buffer.from(env.classes.getBinary(key)!)
+      for (const key of env.classes.keys({ start: Uint8Array.of(0) })) {
+        const record = Buffer.from(env.classes.get(key)!)
         record[record.length - 1]! ^= 1
-        env.classes.putSync(key, record)
+        env.classes.put(key, record)
       }
     })
     await on(folder, (backend) => failure(CorruptError, () => backend.read([ref])))
@@ -353,7 +354,7 @@ describe('nvram: damage', () => {
     const folder = newFolder()
     const [a, b] = [newThing(), newThing()]
     await on(folder, (backend) => send(backend, putOp(a, { v: 1 }), putOp(b, { v: 2 })))
-    await changed(folder, ({ objects }) => objects.putSync(idKey(a.id), objects.getBinary(idKey(b.id))!))
+    await changed(folder, ({ objects }) => objects.put(idKey(a.id), objects.get(idKey(b.id))!))
     await on(folder, async (backend) => {
       await failure(CorruptError, () => backend.read([a]))
       expect((await backend.read([b]))[0]!.cells.get('v')).to.equal(2)
@@ -366,8 +367,8 @@ describe('nvram: damage', () => {
     await on(folder, async (backend) => {
       const stamp = (await send(backend, putOp(bad, { v: 1 }))).stamps.get(bad.id)!
       const env = await openEnvironment(folder)
-      env.objects.putSync(idKey(bad.id), Buffer.alloc(80))
-      await env.root.close()
+      env.objects.put(idKey(bad.id), Buffer.alloc(80))
+      await env.file.close()
       const ends = await Promise.allSettled([
         send(backend, putOp(good, {})),
         send(backend, putOp(bad, {}, stamp)),
@@ -408,13 +409,12 @@ describe('nvram: keeping', () => {
         backend.commit(groupOf([rowOp(table, ['p', 1n], values)], undefined, at))
       await write(null, late)
       const env = await openEnvironment(folder)
-      const counts = (): number[] =>
-        [env.receipts, env.graves, env.rows].map((records) => [...records.getKeys({ start: Uint8Array.of(0) })].length)
+      const counts = (): number[] => [env.receipts, env.graves, env.rows].map((records) => records.keys({ start: Uint8Array.of(0) }).length)
       const sweep = (afterMs: number): void => {
         let nowMs = Date.now()
         const sweeper = new Sweeper(env, new NvramSpace(env), () => nowMs)
         nowMs += afterMs
-        env.root.transactionSync(() => sweeper.sweepIfDue())
+        env.transactions.write(() => sweeper.sweepIfDue())
       }
       const before = counts()
       expect(before.slice(1)).to.deep.equal([1, 1])
@@ -427,7 +427,7 @@ describe('nvram: keeping', () => {
       expect(counts()[0]).to.equal(before[0]! + 1)
       sweep(2 * RECEIPTS_KEPT_MS + 1000)
       expect(counts()).to.deep.equal([0, 0, 0])
-      await env.root.close()
+      await env.file.close()
     })
     expect(Buffer.compare(receiptsUntil(1), receiptsUntil(256))).to.equal(-1)
     expect(Buffer.compare(gravesUntil(1), gravesUntil(256))).to.equal(-1)
@@ -443,8 +443,8 @@ describe('nvram: keeping', () => {
       let nowMs = Date.now()
       const sweeper = new Sweeper(env, new NvramSpace(env), () => nowMs)
       nowMs += 3 * RECEIPTS_KEPT_MS
-      env.root.transactionSync(() => sweeper.sweepIfDue())
-      await env.root.close()
+      env.transactions.write(() => sweeper.sweepIfDue())
+      await env.file.close()
       expect(await allOf(backend.scan({ in: table.id }))).to.have.length(1)
     })
   })
@@ -457,13 +457,13 @@ describe('nvram: keeping', () => {
       return made
     })
     await changed(folder, (env) => {
-      env.tables.removeSync(idKey(table.id))
-      env.meta.putSync(Buffer.concat([Buffer.from('drop:'), idKey(table.id)]), Uint8Array.of(1))
+      env.tables.remove(idKey(table.id))
+      env.meta.put(Buffer.concat([Buffer.from('drop:'), idKey(table.id)]), Uint8Array.of(1))
     })
     await on(folder, async () => {})
     await changed(folder, (env) => {
-      expect(env.rows.getCount()).to.equal(0)
-      expect([...env.meta.getKeys({ start: Buffer.from('drop:'), end: Buffer.from('drop;') })]).to.deep.equal([])
+      expect(env.rows.count({})).to.equal(0)
+      expect(env.meta.keys({ start: Buffer.from('drop:'), end: Buffer.from('drop;') })).to.deep.equal([])
     })
   })
 })

@@ -104,7 +104,7 @@ describe('nvram: fsck', function () {
     const folder = copyOf(sound)
     const env = await openEnvironment(folder)
     change(env)
-    await env.root.close()
+    await env.file.close()
     return folder
   }
   const flipped = (bytes: Uint8Array): Buffer => {
@@ -123,11 +123,11 @@ describe('nvram: fsck', function () {
   it('names each damaged record, and saves all others', async () => {
     const [thing] = items.things.slice(7)
     const folder = await changed(({ objects, names, rows, marks }) => {
-      const flip = (records: Environment['objects'], key: Uint8Array): void => void records.putSync(key, flipped(records.getBinary(key)!))
+      const flip = (records: Environment['objects'], key: Uint8Array): void => void records.put(key, flipped(records.get(key)!))
       flip(objects, idKey(thing!.id))
       flip(names, Buffer.concat([Buffer.of(1), Buffer.from('thing 9')]))
       flip(rows, rowKey(items.table.id, encodeKey(items.table, ['p1', 1n])))
-      flip(marks, [...marks.getKeys({ start: Buffer.of(0) })][0]!)
+      flip(marks, marks.keys({ start: Buffer.of(0) })[0]!)
     })
     const to = join(newFolder(), 'saved')
     const [report, findings] = await checked(folder, to)
@@ -151,12 +151,10 @@ describe('nvram: fsck', function () {
   it('finds indexes that do not fit, and makes them anew', async () => {
     const [a, b] = items.things.slice(20)
     const folder = await changed((env) => {
-      const [first] = [...env.objectsByClass.getKeys({ start: Buffer.of(0) })].filter((key) =>
-        Buffer.from(key).includes(Buffer.from(idKey(a!.id))),
-      )
-      env.objectsByClass.removeSync(first!)
-      env.namesByObject.removeSync(Buffer.concat([idKey(b!.id), Buffer.from('thing 21')]))
-      env.namesByObject.putSync(Buffer.concat([idKey(b!.id), Buffer.from('never')]), Buffer.of(1))
+      const [first] = env.objectsByClass.keys({ start: Buffer.of(0) }).filter((key) => Buffer.from(key).includes(Buffer.from(idKey(a!.id))))
+      env.objectsByClass.remove(first!)
+      env.namesByObject.remove(Buffer.concat([idKey(b!.id), Buffer.from('thing 21')]))
+      env.namesByObject.put(Buffer.concat([idKey(b!.id), Buffer.from('never')]), Buffer.of(1))
     })
     const to = join(newFolder(), 'saved')
     const [, findings] = await checked(folder, to)
@@ -169,12 +167,12 @@ describe('nvram: fsck', function () {
     // The copy belongs to the first: it takes the place of one that is gone.
     const [gone] = items.things.slice(30)
     const env = await openEnvironment(folder)
-    env.root.transactionSync(() => {
-      for (const key of [...env.objectsByClass.getKeys({ start: Buffer.of(0) })])
-        if (Buffer.from(key).includes(Buffer.from(idKey(gone!.id)))) env.objectsByClass.removeSync(key)
-      env.objects.removeSync(idKey(gone!.id))
+    env.transactions.write(() => {
+      for (const key of env.objectsByClass.keys({ start: Buffer.of(0) }))
+        if (Buffer.from(key).includes(Buffer.from(idKey(gone!.id)))) env.objectsByClass.remove(key)
+      env.objects.remove(idKey(gone!.id))
     })
-    await env.root.close()
+    await env.file.close()
     const [report, findings] = await checked(folder)
     expect(report).to.include({ damaged: 0, dangling: 2 })
     expect(textOf(findings)).to.include(`Object ${items.things[29]!.id}: it refers to object ${gone!.id}`).and.include('"thing 30"')
@@ -183,7 +181,7 @@ describe('nvram: fsck', function () {
   it('rebuilds a table from its owner', async () => {
     const folder = await changed(({ tables }) => {
       const key = idKey(items.table.id)
-      tables.putSync(key, flipped(tables.getBinary(key)!))
+      tables.put(key, flipped(tables.get(key)!))
     })
     const to = join(newFolder(), 'saved')
     await checked(folder, to)
@@ -232,7 +230,7 @@ describe('nvram: fsck', function () {
   })
 
   it('judges no file of another format', async () => {
-    const folder = await changed(({ meta }) => meta.putSync(Buffer.from('format'), Buffer.from('2')))
+    const folder = await changed(({ meta }) => meta.put(Buffer.from('format'), Buffer.from('2')))
     expect((await failure(UnsupportedError, () => checked(folder))).code).to.equal('ERR_FORMAT_VERSION')
   })
 

@@ -1,4 +1,8 @@
-/** Threads that write to a file are stopped between their transactions, never inside one: that would keep the file's lock for good. */
+/**
+ * Threads are stopped between native calls, never inside one: in a transaction it would keep the file's lock for good, anywhere else the
+ * call could not say what went wrong, and would end the process.
+ */
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +11,7 @@ import { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
 import { openEnvironment } from '../../backends/nvram/environment.js'
 import { mayStop, newGate, waitToStop } from '../../src/thread-gate.js'
+import type { Calls } from './gate-thread.js'
 
 describe('stopping a thread', function () {
   this.timeout(30_000)
@@ -16,23 +21,28 @@ describe('stopping a thread', function () {
   })
   afterEach(() => rm(folder, { recursive: true, force: true }))
 
-  it('waits for its transaction: it ends, and others go on writing', async () => {
-    const { root, transactions } = await openEnvironment(folder)
-    for (let nth = 0; nth < 10; nth++) {
-      const gate = newGate()
-      const thread = new Worker(new URL('./gate-thread.js', import.meta.url), { workerData: { folder, gate } })
-      await delay(nth * 20)
-      if (nth % 2) waitToStop(gate, 5000)
-      else while (!mayStop(gate)) await delay(1)
-      expect(await Promise.race([thread.terminate(), delay(5000, 'hangs', { ref: false })]), `thread ${nth}`).to.not.equal('hangs')
-      let written = false
+  for (const calls of ['open', 'write', 'read', 'range', 'count', 'flush'] satisfies Calls[])
+    it(`waits for what it has lmdb do (${calls}): it ends, its process does not, and others go on writing`, async () => {
+      const { file, transactions, rows } = await openEnvironment(folder)
       transactions.write(() => {
-        written = true
+        for (let i = 0; i < 100; i++) rows.put(Buffer.from(`key${i}`), Buffer.from('value'))
       })
-      expect(written).to.equal(true)
-    }
-    await root.close()
-  })
+      for (let nth = 0; nth < 8; nth++) {
+        const gate = newGate()
+        const thread = new Worker(new URL('./gate-thread.js', import.meta.url), { workerData: { folder, gate, calls } })
+        if (nth > 0) await once(thread, 'message')
+        await delay(nth * 2)
+        if (nth % 2) waitToStop(gate, 5000)
+        else while (!mayStop(gate)) await delay(1)
+        expect(await Promise.race([thread.terminate(), delay(5000, 'hangs', { ref: false })]), `thread ${nth}`).to.not.equal('hangs')
+        let written = false
+        transactions.write(() => {
+          written = true
+        })
+        expect(written).to.equal(true)
+      }
+      await file.close()
+    })
 
   it('does not wait longer than it is told to', () => {
     const gate = newGate()

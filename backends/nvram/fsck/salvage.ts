@@ -8,11 +8,12 @@ import { ValidationError } from '../../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../../src/ids.js'
 import { readUuid } from '../../../src/ids.js'
 import type { DatabaseName } from '../databases.js'
-import { type Environment, openEnvironment, type Records } from '../environment.js'
+import { type Environment, openEnvironment } from '../environment.js'
 import { aliasOf, classByName, classByNumber, classObjectKey, idKey, objectAliasKey, tableIn } from '../keys.js'
 import type { NvramConfig } from '../nvram-config.js'
 import { disown, FORMAT_KEY } from '../owner.js'
 import { FORMAT, sealValue } from '../record.js'
+import type { Records } from '../records.js'
 import { checkRecord, soundAlias, soundObject, soundRow, soundTable } from './records.js'
 import { quiet, reasonOf, type Survey } from './survey.js'
 
@@ -33,7 +34,7 @@ export async function salvage(survey: Survey, config: NvramConfig): Promise<Salv
   try {
     return new Salvage(survey, env).run(config)
   } finally {
-    await env.root.close()
+    await env.file.close()
   }
 }
 
@@ -77,7 +78,7 @@ class Salvage {
 
   #describe(id: TableId, table: object): void {
     const key = idKey(id)
-    if (this.#env.tables.doesExist(key)) return
+    if (this.#env.tables.look(key)) return
     this.#put(this.#env.tables, key, Buffer.from(sealValue(key, table)))
     this.#counted('tables')
   }
@@ -134,7 +135,7 @@ class Salvage {
 
   #adopt(kinds: readonly DatabaseName[], key: Buffer, value: Buffer): void {
     for (const database of kinds) {
-      if (!this.#mayBe(database, key) || (this.#env[database] as Records).doesExist(key)) continue
+      if (!this.#mayBe(database, key) || (this.#env[database] as Records).look(key)) continue
       try {
         this.#survey.note(database, key, value)
       } catch (error) {
@@ -163,7 +164,7 @@ class Salvage {
   }
 
   #put(records: Records, key: Uint8Array, value: Uint8Array): void {
-    this.#waiting.push(() => records.putSync(key, value))
+    this.#waiting.push(() => records.put(key, value))
     if (this.#waiting.length >= BATCH) this.#flush()
   }
 

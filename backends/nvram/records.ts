@@ -1,0 +1,140 @@
+/**
+ * lmdb-js as far as we use it, and as a thread may use it that others stop: a native call that is cut short by the end of its thread
+ * ends the whole process (napi cannot throw any more), so that each is made `unstopped`.
+ */
+import type { Database, RangeOptions, RootDatabase } from 'lmdb'
+import { unstopped } from '../../src/thread-gate.js'
+
+export type Key = Uint8Array
+/** lmdb-js's own range of keys: start inclusive unless it is said otherwise, end exclusive. */
+export type Range = RangeOptions
+
+/** One database of the file. */
+export class Records {
+  readonly #records: Database<Uint8Array, Key>
+
+  constructor(records: Database<Uint8Array, Key>) {
+    this.#records = records
+  }
+
+  /** Valid until the next look at any record. Above 16 MiB lmdb-js gives a view of the mapped file, which is no Buffer. */
+  look(key: Key): Buffer | undefined {
+    const bytes: Uint8Array | undefined = unstopped(() => this.#records.getBinaryFast(key))
+    return bytes === undefined || Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  }
+
+  /** A copy. */
+  get(key: Key): Buffer | undefined {
+    return unstopped(() => this.#records.getBinary(key))
+  }
+
+  put(key: Key, value: Uint8Array): void {
+    unstopped(() => this.#records.putSync(key, value))
+  }
+
+  remove(key: Key): void {
+    unstopped(() => this.#records.removeSync(key))
+  }
+
+  keys(range: Range): Key[] {
+    return unstopped(() => [...this.#records.getKeys(range)])
+  }
+
+  /** Copies, one after the other, as long as `visit` does not say `false`. */
+  each(range: Range, visit: (key: Key, value: Uint8Array) => unknown): void {
+    unstopped(() => {
+      for (const { key, value } of this.#records.getRange(range)) if (visit(key, value) === false) break
+    })
+  }
+
+  /** Counted inside lmdb, some ten million keys a second. */
+  count(range: Range): number {
+    return unstopped(() => this.#records.getKeysCount(range))
+  }
+}
+
+/** What lmdb-js has and leaves out of its types. */
+export type Lmdb = RootDatabase<Uint8Array, Key> & {
+  /** fdatasync in a thread of the pool. */
+  sync(done: (error?: Error) => void): void
+  readonly env: { stat(): { readonly pageSize: number }; info(): { readonly lastPageNumber: number; readonly lastTxnId: number } }
+}
+
+const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
+/** No database has this name. */
+const NO_KEY = Buffer.from('?')
+
+/** The open file. */
+export class RecordFile {
+  readonly #lmdb: Lmdb
+
+  /** Opens what `open` does, and takes its lock once: the first to take it is the first to hear that it is gone. */
+  static async open(open: (options: typeof BINARY) => Lmdb): Promise<RecordFile> {
+    let lmdb: Lmdb | undefined
+    try {
+      return unstopped(() => {
+        lmdb = open(BINARY)
+        lmdb.transactionSync(() => {})
+        return new RecordFile(lmdb)
+      })
+    } catch (error) {
+      await unstopped(() => lmdb?.close())
+      throw error
+    }
+  }
+
+  private constructor(lmdb: Lmdb) {
+    this.#lmdb = lmdb
+  }
+
+  /** In a transaction. */
+  database(name: string): Records {
+    return new Records(unstopped(() => this.#lmdb.openDB<Uint8Array, Key>({ name, ...BINARY })))
+  }
+
+  /** Runs `change` in a write transaction, which is rolled back when it throws. `flags`: those of `transactionSync`. */
+  transaction(change: () => void, flags: number): void {
+    unstopped(() => this.#lmdb.transactionSync(change, flags))
+  }
+
+  /** In a transaction: its number, which is that of the last one and one, if it began with the newest state. */
+  writing(): number {
+    return unstopped(() => this.#lmdb.getWriteTxnId())
+  }
+
+  /** lmdb-js would go on with the state that it met first in this turn. */
+  readAnew(): void {
+    unstopped(() => {
+      this.#lmdb.resetReadTxn()
+      this.#lmdb.getBinaryFast(NO_KEY) // begins to read, which lmdb-js puts off until somebody does
+    })
+  }
+
+  /** The number of the last transaction. */
+  newest(): number {
+    return unstopped(() => this.#lmdb.env.info().lastTxnId)
+  }
+
+  pageBytes(): number {
+    return unstopped(() => this.#lmdb.env.stat().pageSize)
+  }
+
+  /** Of the pages in use, without those behind them that the file has. */
+  bytes(): number {
+    return unstopped(() => this.#lmdb.env.info().lastPageNumber + 1) * this.pageBytes()
+  }
+
+  /** To the disk. */
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => unstopped(() => this.#lmdb.sync((error) => (error ? reject(error) : resolve()))))
+  }
+
+  /** A copy of the file as of one moment in an empty folder. */
+  backup(folder: string): Promise<void> {
+    return unstopped(() => this.#lmdb.backup(folder, false))
+  }
+
+  close(): Promise<void> {
+    return unstopped(() => this.#lmdb.close())
+  }
+}
