@@ -209,8 +209,9 @@ export function javaArguments({ folder, tokens }: NodeFiles, archive: readonly s
     `-Djna.tmpdir=${folder}/tmp`,
     `-Djava.io.tmpdir=${folder}/tmp`,
     '-Dcassandra.skip_wait_for_gossip_to_settle=0',
-    // A node that comes up before its seed gives up after this long; one that joins waits this long for the ring to hear of it.
-    `-Dcassandra.ring_delay_ms=${tokens ? 30_000 : 1000}`,
+    // A node that comes up before its seed gives up after this long; one that joins waits this long for the ring to hear of it, and to hear
+    // of all tables itself: it takes over no rows of one that it does not know.
+    `-Dcassandra.ring_delay_ms=${tokens ? 30_000 : 8000}`,
     '-Dcassandra.available_processors=2',
     '-Dcassandra.shutdown_announce_in_ms=0',
     'org.apache.cassandra.service.CassandraDaemon',
