@@ -77,8 +77,18 @@ export type Values = readonly (Cell | undefined)[]
 export type Target = { readonly ref: Ref } | { readonly alias: string }
 
 export type Op =
-  /** Writes cells; `unset` drops cells. The stamp becomes {found revision + 1 or 1, group.commit}. */
-  | { readonly do: 'put'; readonly ref: Ref; readonly set: Cells; readonly unset?: readonly string[]; readonly expect: Stamp | 'absent' }
+  /**
+   * Writes cells; `unset` drops cells. The stamp becomes {found revision + 1 or 1, group.commit}. `isNew`: the id was made for this put and
+   * is in no other, so that a backend need not look whether it is absent.
+   */
+  | {
+      readonly do: 'put'
+      readonly ref: Ref
+      readonly set: Cells
+      readonly unset?: readonly string[]
+      readonly expect: Stamp | 'absent'
+      readonly isNew?: boolean
+    }
   /** Removes an object. Its aliases and tables are separate ops of the same group. */
   | { readonly do: 'remove'; readonly ref: Ref; readonly expect: Stamp | 'present' }
   /** Changes nothing; fails the group if untrue at its commit. */

@@ -187,7 +187,7 @@ export class CassandraBackend implements Backend {
 
   async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
     this.#requireOpen()
-    return Promise.all(refs.map((ref) => this.#objects.read(ref)))
+    return this.#objects.read(refs)
   }
 
   async marks(home: Ref, keys: readonly string[]): Promise<readonly (Mark | undefined)[]> {
@@ -269,7 +269,7 @@ export class CassandraBackend implements Backend {
   }
 
   async #locateObject(ref: Ref): Promise<readonly Location[]> {
-    const stored = await this.#objects.read(ref)
+    const [stored] = await this.#objects.read([ref])
     return stored ? this.#rows.ring.ofId(ref.id, stored.bytes) : []
   }
 

@@ -11,6 +11,7 @@ import { quoted } from './identifiers.js'
 import { Lines } from './lines.js'
 import type { NameIndex } from './name-index.js'
 import { columnsOf, manifestsIn, type ObjectColumns } from './object-columns.js'
+import { sizeOf } from './partition-writer.js'
 import { keyOf, markForm, type PlaceReader, type PlaceState, partsOf } from './place-state.js'
 import { ALIASES, keyColumn, nameOfPlace, PART, type Place } from './places.js'
 
@@ -18,12 +19,16 @@ import { ALIASES, keyColumn, nameOfPlace, PART, type Place } from './places.js'
 const HEAD_START_MS = 86_400_000
 const GRAVE_S = (2 * HEAD_START_MS) / 1000
 const AGAIN_MS_MAX = 40
+/** A server refuses statements of several partitions in one request when they are larger than 50 KiB. */
+const TOGETHER_BYTES_MAX = 16 * 1024
 
 type Put = Extract<Op, { do: 'put' }>
 
 export class GroupSender {
   readonly #under = new Set<Promise<unknown>>()
   readonly #lines = new Lines()
+  /** By table, the last one. */
+  readonly #insertTexts = new Map<string, { readonly names: readonly string[]; readonly text: string }>()
   /** Classes of which some object has chunks that a change must not leave behind. */
   readonly largeClasses = new Set<string>()
 
@@ -83,8 +88,7 @@ export class GroupSender {
    * Sent again it has the same time, and changes nothing.
    */
   async #make(group: Group, put: Put, place: Place, table: ClassTable): Promise<Receipt> {
-    const [isUsed] = await Promise.all([this.reader.isUsed(table.table, place), this.names.noteObject(put.ref)])
-    if (isUsed) return this.#slowly(group, place, table)
+    if (!put.isNew && (await this.reader.isUsed(table.table, place))) return this.#slowly(group, place, table)
     const { columns, rest, hasLarge } = await columnsOf(this.link.driver, this.chunks, table.kinds, put.set)
     if (hasLarge) this.largeClasses.add(table.classId)
     const values: [string, Param][] = [
@@ -97,11 +101,25 @@ export class GroupSender {
       ...columns.filter(([, value]) => value !== null).map(([name, value]): [string, Param] => [name, value]),
       ...(rest.length > 0 ? [['~rest', new Map(rest)] as [string, Param]] : []),
     ]
-    const names = values.map(([name]) => quoted(name)).join(', ')
-    const query = `INSERT INTO ${this.link.table(table.table)} (${names}) VALUES (${values.map(() => '?').join(', ')}) USING TIMESTAMP ?`
     const micros = BigInt(madeAtMs(group.commit) - HEAD_START_MS) * 1000n
-    await this.link.write(query, [...values.map(([, value]) => value), micros])
+    const query = this.#insertText(table, values)
+    const insert = { query, params: [...values.map(([, value]) => value), micros] }
+    const notes = this.names.noted(put.ref)
+    // Together: if only one of them gets through, the object is one that nobody was told of, or the note leads nowhere.
+    for (const statements of sizeOf(insert) > TOGETHER_BYTES_MAX ? [[notes], [insert]] : [[notes, insert]])
+      await this.link.writeAll(statements)
     return { applied: true, stamps: new Map([[put.ref.id, { revision: 1, commit: group.commit }]]) }
+  }
+
+  /** One text for objects of a class that have the same columns: the driver looks for the statement under it. */
+  #insertText({ table }: ClassTable, values: readonly (readonly [string, Param])[]): string {
+    const known = this.#insertTexts.get(table)
+    if (known?.names.length === values.length && known.names.every((name, i) => name === values[i]![0])) return known.text
+    const names = values.map(([name]) => name)
+    const marks = values.map(() => '?').join(', ')
+    const text = `INSERT INTO ${this.link.table(table)} (${names.map(quoted).join(', ')}) VALUES (${marks}) USING TIMESTAMP ?`
+    this.#insertTexts.set(table, { names, text })
+    return text
   }
 
   /** A change whose conditions are all known beforehand: one compare-and-set and no read. `undefined` when it was not applied, for whatever reason. */

@@ -1,7 +1,7 @@
 /** What leads from an id to where its object lies, and to the names it has: written first, so that nothing stands without, and only a hint. */
 import type { Op, Ref } from '../../src/backend.js'
 import type { ClassId, Id } from '../../src/ids.js'
-import type { CassandraLink } from './cassandra-link.js'
+import type { CassandraLink, Statement } from './cassandra-link.js'
 
 export const OBJECTS = 'insitu_objects'
 export const OBJECTS_COLUMNS = 'id uuid PRIMARY KEY, class text'
@@ -9,10 +9,17 @@ export const NAMES = 'insitu_names'
 export const NAMES_COLUMNS = 'id uuid, alias text, PRIMARY KEY ((id), alias)'
 
 export class NameIndex {
+  #noteText: string | undefined
+
   constructor(readonly link: CassandraLink) {}
 
   async noteObject(ref: Ref): Promise<void> {
-    await this.link.write(`INSERT INTO ${this.link.table(OBJECTS)} (id, class) VALUES (?, ?)`, [ref.id, ref.classId])
+    await this.link.writeAll([this.noted(ref)])
+  }
+
+  noted({ id, classId }: Ref): Statement {
+    this.#noteText ??= `INSERT INTO ${this.link.table(OBJECTS)} (id, class) VALUES (?, ?)`
+    return { query: this.#noteText, params: [id, classId] }
   }
 
   async classOf(id: Id): Promise<ClassId | undefined> {

@@ -10,8 +10,12 @@ import type { PlaceReader } from './place-state.js'
 import { ALIASES } from './places.js'
 
 const AGAIN_MAX = 20
+/** Fewer are read at once. */
+const LEARNT_FROM = 4
 
 export class ObjectReader {
+  #likely: ClassTable | undefined
+
   constructor(
     readonly classes: ClassTables,
     readonly reader: PlaceReader,
@@ -19,13 +23,33 @@ export class ObjectReader {
     readonly largeClasses: Set<string>,
   ) {}
 
-  /** By the class of the reference where it is known here, else by what is noted under the id. */
-  async read({ id, classId }: Ref): Promise<Stored | undefined> {
-    const known = this.classes.known(classId) ?? (await this.#classOf(id))
-    if (!known) return undefined
+  async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
+    const isLearnt = refs.length < LEARNT_FROM || this.#likely !== undefined || refs.every(({ classId }) => this.classes.known(classId))
+    // The first says what the others are likely to be.
+    const first = isLearnt ? [] : [await this.#read(refs[0]!)]
+    return [...first, ...(await Promise.all(refs.slice(first.length).map((ref) => this.#read(ref))))]
+  }
+
+  /**
+   * By the class of the reference where it is known here. Else by the class that was found last, since ids that are asked for together
+   * are mostly of one; where nothing lies, by what is noted under the id.
+   */
+  async #read({ id, classId }: Ref): Promise<Stored | undefined> {
+    const known = this.classes.known(classId)
+    if (known) return this.#readAs(known, id)
+    const likely = this.#likely
+    const guessed = likely && (await this.#readAs(likely, id, true))
+    if (guessed) return guessed
+    const found = await this.#classOf(id)
+    if (!found) return undefined
+    this.#likely = found
+    return this.#readAs(found, id)
+  }
+
+  async #readAs(known: ClassTable, id: Id, isGuess = false): Promise<Stored | undefined> {
     const ref = new Ref(id, known.classId)
     for (let nth = 0; nth < AGAIN_MAX; nth++) {
-      const row = await this.reader.columns(known.table, { kind: 'object', ref })
+      const row = await this.reader.columns(known.table, { kind: 'object', ref }, { isGuess })
       const state = await this.reader.stateOf(row)
       if (!row || !state.stamp) return undefined
       const found = await cellsOf(row, this.reader.chunks)

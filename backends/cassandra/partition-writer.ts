@@ -71,7 +71,8 @@ function* cut<T>(items: readonly T[], weigh: (item: T) => readonly [rows: number
   if (part.length > 0) yield part
 }
 
-function sizeOf({ params }: Statement): number {
+/** About so many bytes on the way. */
+export function sizeOf({ params }: Statement): number {
   let bytes = 32
   for (const param of params) bytes += typeof param === 'string' || param instanceof Uint8Array ? param.length : 16
   return bytes

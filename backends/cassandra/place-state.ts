@@ -24,18 +24,22 @@ export interface PlaceState {
 }
 
 export class PlaceReader {
+  readonly #queries = new Map<string, string>()
+
   constructor(
     readonly link: CassandraLink,
     readonly chunks: ChunkStore,
   ) {}
 
-  /** The columns of a partition. Everything in one row of one read, so that it is whole. */
-  async columns(table: string, place: Place, isSerial = false): Promise<Row | undefined> {
-    const key = quoted(keyColumn(place))
-    const options = isSerial ? ({ consistency: 'serial' } as const) : {}
-    const name = this.link.table(table)
-    const [row] = await this.link.all(`SELECT * FROM ${name} WHERE ${key} = ? AND "~part" = ''`, [keyOf(place)], options)
-    return row ?? this.#bare(name, place, isSerial)
+  /** The columns of a partition. Everything in one row of one read, so that it is whole. A guess that finds nothing looks no further. */
+  async columns(table: string, place: Place, { isSerial = false, isGuess = false } = {}): Promise<Row | undefined> {
+    let query = this.#queries.get(table)
+    if (query === undefined) {
+      query = `SELECT * FROM ${this.link.table(table)} WHERE ${quoted(keyColumn(place))} = ? AND "~part" = ''`
+      this.#queries.set(table, query)
+    }
+    const [row] = await this.link.all(query, [keyOf(place)], isSerial ? { consistency: 'serial' } : {})
+    return row ?? (isGuess ? undefined : this.#bare(this.link.table(table), place, isSerial))
   }
 
   /** Without an anchor there is nothing, or what is left of a partition whose anchor has gone by itself. Whole as well. */
@@ -53,7 +57,7 @@ export class PlaceReader {
   }
 
   async state(table: string, place: Place, isSerial = false): Promise<PlaceState> {
-    return this.stateOf(await this.columns(table, place, isSerial))
+    return this.stateOf(await this.columns(table, place, { isSerial }))
   }
 
   async stateOf(row: Row | undefined): Promise<PlaceState> {

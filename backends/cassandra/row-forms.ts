@@ -21,10 +21,29 @@ export const slot = (name: string, param: Param): Slot => ({ name, sql: '?', par
 const BEYOND_ALL_CLOCKS = 7_258_118_400_000_000n
 
 export class RowForms {
+  /** Texts of statements by layout: the driver looks for each under its text, and one that is made anew each time costs more than the rest. */
+  readonly #texts = new WeakMap<DictLayout, Map<string, string>>()
+  #values: ColumnValues | undefined
+
   constructor(readonly link: CassandraLink) {}
 
   get values(): ColumnValues {
-    return new ColumnValues(this.link.driver)
+    const { driver } = this.link
+    if (this.#values?.driver !== driver) this.#values = new ColumnValues(driver)
+    return this.#values
+  }
+
+  #text(layout: DictLayout, name: string, make: () => string): string {
+    let texts = this.#texts.get(layout)
+    if (!texts) this.#texts.set(layout, (texts = new Map<string, string>()))
+    let text = texts.get(name)
+    if (text === undefined) texts.set(name, (text = make()))
+    return text
+  }
+
+  /** `what` of one row. */
+  selectOf(layout: DictLayout, what = '*'): string {
+    return this.#text(layout, what, () => `SELECT ${what} FROM ${this.link.table(layout.name)} WHERE ${this.whereKey(layout)}`)
   }
 
   /** The one form of a key, checked. */
@@ -49,19 +68,23 @@ export class RowForms {
    * which would stay when the values go and the counters are to begin anew.
    */
   insert(layout: DictLayout, key: Key, set: Values, atMicros: bigint): Statement {
+    const slots = [...this.slots(layout, set), slot('~at', atMicros), slot('~notes', notesOf(layout, set))]
+    const form = slots.some(({ sql }) => sql !== '?') ? slots.map(({ sql }) => sql).join(' ') : ''
+    const query = this.#text(layout, `insert ${form}`, () => this.#insertText(layout, slots))
+    const params = slots.flatMap((one) => one.params)
+    const where = this.keyParams(layout, key)
+    return { query, params: layout.counters.length > 0 ? [atMicros, ...params, ...where] : [...where, ...params, atMicros] }
+  }
+
+  #insertText(layout: DictLayout, slots: readonly Slot[]): string {
     const { place, keys, counters } = layout
     const table = this.link.table(layout.name)
-    const slots = [...this.slots(layout, set), slot('~at', atMicros), slot('~notes', notesOf(layout, set))]
-    const params = slots.flatMap((one) => one.params)
-    if (counters.length > 0) {
-      const query = `UPDATE ${table} USING TIMESTAMP ? SET ${slots.map(({ name, sql }) => `${quoted(name)} = ${sql}`).join(', ')} WHERE ${this.whereKey(layout)}`
-      return { query, params: [atMicros, ...params, ...this.keyParams(layout, key)] }
-    }
+    if (counters.length > 0)
+      return `UPDATE ${table} USING TIMESTAMP ? SET ${slots.map(({ name, sql }) => `${quoted(name)} = ${sql}`).join(', ')} WHERE ${this.whereKey(layout)}`
     const fixed = [...(place === undefined ? [] : [DICT]), ...keys.map(({ cql }) => cql)]
     const names = [...fixed, ...slots.map(({ name }) => name)].map(quoted).join(', ')
     const marks = [...fixed.map(() => '?'), ...slots.map(({ sql }) => sql)].join(', ')
-    const query = `INSERT INTO ${table} (${names}) VALUES (${marks}) USING TIMESTAMP ?`
-    return { query, params: [...this.keyParams(layout, key), ...params, atMicros] }
+    return `INSERT INTO ${table} (${names}) VALUES (${marks}) USING TIMESTAMP ?`
   }
 
   /** The columns of a row's values, counters left out; `null`: all empty. */
@@ -92,8 +115,10 @@ export class RowForms {
 
   /** A share of a counter, by the commit that adds it: adding it again changes nothing. */
   add(layout: DictLayout, key: Key, column: number, commit: CommitId, by: bigint, atMicros: bigint): Statement {
-    const name = quoted(layout.values[column]!.cql)
-    const query = `UPDATE ${this.link.table(layout.name)} USING TIMESTAMP ? SET ${name}[?] = ? WHERE ${this.whereKey(layout)}`
+    const query = this.#text(layout, `add ${column}`, () => {
+      const name = quoted(layout.values[column]!.cql)
+      return `UPDATE ${this.link.table(layout.name)} USING TIMESTAMP ? SET ${name}[?] = ? WHERE ${this.whereKey(layout)}`
+    })
     return { query, params: [atMicros, commit, by, ...this.keyParams(layout, key)] }
   }
 

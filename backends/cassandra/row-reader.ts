@@ -42,7 +42,7 @@ export class RowReader {
 
   async rows(id: TableId, keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
     const layout = await this.catalogue.require(id)
-    const query = `SELECT * FROM ${this.link.table(layout.name)} WHERE ${this.forms.whereKey(layout)}`
+    const query = this.forms.selectOf(layout)
     return Promise.all(
       keys.map(async (key) => {
         const params = this.forms.keyParams(layout, this.forms.keyOf(layout, key))

@@ -10,6 +10,8 @@ export class ObjectState {
   ref: Ref | undefined
   /** The identity that it will have once stored: others may already refer to it. */
   provisional: Ref | undefined
+  /** Whether a group was made that stores it for the first time: it may stand in the store, whatever became of that group. */
+  mayStand = false
   unit: UnitOfWork | undefined
   /** Where it was asked to be stored, in a store of several hosts. */
   host: Host | undefined
@@ -29,6 +31,7 @@ export class ObjectState {
   becomeVolatile(): void {
     this.ref = undefined
     this.provisional = undefined
+    this.mayStand = false
     this.unit = undefined
     this.host = undefined
     this.stamp = undefined

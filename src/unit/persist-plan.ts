@@ -75,7 +75,11 @@ export class Plan {
   }
 }
 
-const putOf = ({ ref, set, unset, expect }: ObjectPlan): Op => ({ do: 'put', ref, set, unset, expect })
+function putOf({ state, ref, set, unset, expect }: ObjectPlan): Op {
+  if (expect !== 'absent' || state.mayStand) return { do: 'put', ref, set, unset, expect }
+  state.mayStand = true
+  return { do: 'put', ref, set, unset, expect, isNew: true }
+}
 
 const isChanged = ({ expect, set, unset }: ObjectPlan): boolean => expect === 'absent' || set.size > 0 || unset.length > 0
 
