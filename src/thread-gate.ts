@@ -31,9 +31,12 @@ function release(gate: ThreadGate): void {
   Atomics.notify(gate, 0)
 }
 
+/** Whether somebody may stop this thread just now: else what is done often can be done without a closure for `unstopped`. */
+export const canBeStopped = (): boolean => own !== undefined && holds === 0
+
 /** Runs `body`, at once and to its end, without this thread being stopped meanwhile. */
 export function unstopped<T>(body: () => T): T {
-  if (!own || holds > 0) return body()
+  if (own === undefined || holds > 0) return body()
   if (Atomics.compareExchange(own, 0, RUNS, HOLDS) === STOPS) Atomics.wait(own, 0, STOPS) // its end is on its way
   holds++
   try {

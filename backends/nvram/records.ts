@@ -3,7 +3,7 @@
  * ends the whole process (napi cannot throw any more), so that each is made `unstopped`.
  */
 import type { Database, RangeOptions, RootDatabase } from 'lmdb'
-import { unstopped } from '../../src/thread-gate.js'
+import { canBeStopped, unstopped } from '../../src/thread-gate.js'
 
 export type Key = Uint8Array
 /** lmdb-js's own range of keys: start inclusive unless it is said otherwise, end exclusive. */
@@ -19,8 +19,12 @@ export class Records {
 
   /** Valid until the next look at any record. Above 16 MiB lmdb-js gives a view of the mapped file, which is no Buffer. */
   look(key: Key): Buffer | undefined {
-    const bytes: Uint8Array | undefined = unstopped(() => this.#records.getBinaryFast(key))
+    const bytes = this.#bytes(key)
     return bytes === undefined || Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  }
+
+  #bytes(key: Key): Uint8Array | undefined {
+    return canBeStopped() ? unstopped(() => this.#records.getBinaryFast(key)) : this.#records.getBinaryFast(key)
   }
 
   /** A copy. */
@@ -29,7 +33,8 @@ export class Records {
   }
 
   put(key: Key, value: Uint8Array): void {
-    unstopped(() => this.#records.putSync(key, value))
+    if (canBeStopped()) unstopped(() => this.#records.putSync(key, value))
+    else this.#records.putSync(key, value)
   }
 
   remove(key: Key): void {
