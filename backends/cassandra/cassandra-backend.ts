@@ -25,6 +25,7 @@ import type { CassandraConfig } from './cassandra-config.js'
 import { CassandraLink } from './cassandra-link.js'
 import { CHUNKS, CHUNKS_COLUMNS, ChunkStore } from './chunk-store.js'
 import { CLASSES, CLASSES_COLUMNS, ClassTables, FIELDS, FIELDS_COLUMNS } from './class-tables.js'
+import { CounterFolder } from './counter-folder.js'
 import { DICTS, DICTS_COLUMNS, DictCatalogue, SHAPES, SHAPES_COLUMNS } from './dict-catalogue.js'
 import type { DictLayout } from './dict-layout.js'
 import { GroupSender } from './group-sender.js'
@@ -79,7 +80,8 @@ export class CassandraBackend implements Backend {
     this.#catalogue = new DictCatalogue(this.#link, this.#keeper)
     const forms = new RowForms(this.#link)
     this.#writer = new RowWriter(this.#link, forms, RECEIPTS_KEPT_S)
-    this.#rows = new RowReader(this.#link, this.#catalogue, forms)
+    const folder = new CounterFolder(this.#link, forms, RECEIPTS_KEPT_S * 1000, (work) => this.#sender.track(work))
+    this.#rows = new RowReader(this.#link, this.#catalogue, forms, folder)
     this.aggregates = { aggregate: (range, by, ops) => this.#aggregate(range, by, ops) }
     this.upkeep = new CassandraUpkeep(this.#link, this.#classes, this.#catalogue, this.#places)
   }

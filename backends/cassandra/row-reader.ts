@@ -8,6 +8,7 @@ import { cutPositions, piecesAt } from '../memory/split.js'
 import { planAggregates } from './aggregation.js'
 import type { CassandraLink, Page, Param, Row } from './cassandra-link.js'
 import type { DictCatalogue } from './dict-catalogue.js'
+import type { CounterFolder } from './counter-folder.js'
 import { clusteringOf, DICT, type DictLayout, partitionColumns } from './dict-layout.js'
 import { quoted } from './identifiers.js'
 import { Ring } from './ring.js'
@@ -36,6 +37,7 @@ export class RowReader {
     readonly link: CassandraLink,
     readonly catalogue: DictCatalogue,
     readonly forms: RowForms,
+    readonly folder: CounterFolder,
   ) {
     this.#ring = new Ring(link)
   }
@@ -47,7 +49,7 @@ export class RowReader {
       keys.map(async (key) => {
         const params = this.forms.keyParams(layout, this.forms.keyOf(layout, key))
         const { rows } = await this.link.read(query, params)
-        return rows[0] && this.forms.rowFrom(layout, rows[0])
+        return rows[0] && this.#rowFrom(layout, rows[0])
       }),
     )
   }
@@ -61,13 +63,18 @@ export class RowReader {
       signal?.throwIfAborted()
       const rows: StoredRow[] = []
       for (const one of page) {
-        const row = this.forms.rowFrom(layout, one)
+        const row = this.#rowFrom(layout, one)
         if (row && accepts(row.key) && rows.push(row) === left) break
       }
       left -= rows.length
       if (rows.length > 0) yield rows
       if (left <= 0) return
     }
+  }
+
+  #rowFrom(layout: DictLayout, row: Row): StoredRow | undefined {
+    if (layout.counters.length > 0) this.folder.look(layout, row)
+    return this.forms.rowFrom(layout, row)
   }
 
   /** By which scans of a whole table, and pieces, are ordered. */
