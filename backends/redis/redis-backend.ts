@@ -34,15 +34,15 @@ import { intentOf, metaOf } from './object-form.js'
 import { ObjectReader } from './object-reader.js'
 import type { RedisConfig } from './redis-config.js'
 import { type Partition, partitionOfAlias, partitionOfId, RedisKeys } from './redis-keys.js'
-import { isCluster, RedisLink, type Reply } from './redis-link.js'
+import { isCluster, RECEIPTS_KEPT_MS, RedisLink, type Reply } from './redis-link.js'
 import { RedisStreams } from './redis-streams.js'
 import { acksOf, factsOf, requireUsable } from './server-facts.js'
 import { TableReader, tableOf } from './table-reader.js'
 
 const MIB = 1024 * 1024
-/** Long enough for anybody who sends a group again, short enough for a busy server's memory. */
-const RECEIPTS_KEPT_MS = 600_000
 const FORMAT = 'insitu redis 2'
+/** Two milliseconds of a script, if all are changes. */
+const GROUP_OPS_BEST = 256
 /** What one script call looks at, of anything that is quick to look at. */
 const KEYS_MAX = 256
 
@@ -74,7 +74,7 @@ export class RedisBackend implements Backend {
     this.#isCluster = config.kind === 'cluster'
     const domainOf = (partition: Partition): Partition => this.#domainOf(partition)
     this.#link = new RedisLink(config, this.keys)
-    this.#sender = new GroupSender(this.#link, this.keys, RECEIPTS_KEPT_MS, this.#isCluster)
+    this.#sender = new GroupSender(this.#link, this.keys, this.#isCluster)
     this.#reader = new ObjectReader(this.#link, this.keys, domainOf)
     this.#tables = new TableReader(this.#link, this.keys, domainOf)
     this.#listing = new Listing(this.#link, this.keys, domainOf)
@@ -88,6 +88,7 @@ export class RedisBackend implements Backend {
     return {
       acks: this.#acks,
       groupBytesMax: 64 * MIB,
+      groupOpsBest: GROUP_OPS_BEST,
       cellBytesMax: 64 * MIB,
       orderedScan: true,
       readsByIdAlone: true,

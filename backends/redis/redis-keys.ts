@@ -62,6 +62,11 @@ export class RedisKeys {
     return this.#at(partitionOfId(home), `s:${home}`)
   }
 
+  /** The pieces of a large group, until it is applied. */
+  group(partition: Partition, commit: CommitId): string {
+    return this.#at(partition, `g:${commit}`)
+  }
+
   /** Entries, and how far producers have got. */
   stream(id: Id): readonly [entries: string, state: string] {
     const partition = partitionOfId(id)
