@@ -38,6 +38,7 @@ import { isCluster, RECEIPTS_KEPT_MS, RedisLink, type Reply } from './redis-link
 import { RedisStreams } from './redis-streams.js'
 import { acksOf, factsOf, requireUsable } from './server-facts.js'
 import { TableReader, tableOf } from './table-reader.js'
+import { Watching } from './watching.js'
 
 const MIB = 1024 * 1024
 const FORMAT = 'insitu redis 2'
@@ -55,6 +56,7 @@ export class RedisBackend implements Backend {
   readonly keys: RedisKeys
   readonly aggregates: Aggregates
   readonly streams: Streams
+  readonly watcher: Watching
   /** Of a Cluster, once it is open. */
   places?: Places
   readonly #link: RedisLink
@@ -80,6 +82,7 @@ export class RedisBackend implements Backend {
     this.#listing = new Listing(this.#link, this.keys, domainOf)
     this.#locations = new Locations(this.#link)
     this.streams = new RedisStreams(this.#link, this.keys, domainOf)
+    this.watcher = new Watching(this.#link, this.keys, domainOf)
     this.aggregates = { aggregate: (range, by, ops) => this.#aggregate(range, by, ops) }
     this.#acknowledgement = new Acknowledgement(this.#link, this.keys)
   }
@@ -151,6 +154,7 @@ export class RedisBackend implements Backend {
     await this.#sender.idle()
     if (this.#opening) return
     this.#acknowledgement.close()
+    this.watcher.close()
     this.#reader.cache.clear()
     this.#link.close()
   }
