@@ -5,8 +5,9 @@ import { InsituError, StateLostError, UnavailableError, UnknownOutcomeError } fr
 import type { CommitId } from '../../src/ids.js'
 import { type Argument, type Client, type Driver, makeDriver } from './redis-client.js'
 import type { RedisConfig } from './redis-config.js'
-import { bare, type Failure, failureOf, namedError } from './redis-errors.js'
+import { bare, type Failure, failureOf, isKilled, namedError } from './redis-errors.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
+import { slotOf } from './slot.js'
 import { loadScripts, type Script, type ScriptName } from './scripts.js'
 
 export type Reply = Buffer | number | null | readonly Reply[]
@@ -162,6 +163,14 @@ export class RedisLink {
     return isCluster(client) ? client.nodes('master') : [client]
   }
 
+  /** The one that has a key, as far as is known. */
+  masterOf(key: string): Redis | undefined {
+    const { client } = this
+    if (!isCluster(client)) return client
+    const name = client.slots[slotOf(Number(/\{(\d+)\}/.exec(key)?.[1]))]?.[0]
+    return client.nodes('master').find(({ options }) => `${options.host}:${options.port}` === name)
+  }
+
   async #once({ script, domain, keys, args, cells }: Call, isAgain: boolean): Promise<readonly Reply[] | Gate> {
     if (cells) for (const cell of cells) this.putCell(cell).catch(() => {}) // the script sees whether it is there
     const guarded = [this.keys.sequence(domain), ...keys]
@@ -222,6 +231,7 @@ export class RedisLink {
 
   #givenUp(error: unknown, isUnknown: boolean): Error {
     const { url, patienceMs } = this.config
+    if (isKilled(error)) return namedError(url, error)
     if (!isUnknown)
       return new UnavailableError(`${url} did not answer within ${patienceMs} ms: ${(error as Error).message}`, {
         retryable: true,
