@@ -38,6 +38,7 @@ import { isCluster, RECEIPTS_KEPT_MS, RedisLink, type Reply } from './redis-link
 import { RedisStreams } from './redis-streams.js'
 import { acksOf, factsOf, requireUsable } from './server-facts.js'
 import { TableReader, tableOf } from './table-reader.js'
+import { RedisUpkeep } from './upkeep.js'
 import { Watching } from './watching.js'
 
 const MIB = 1024 * 1024
@@ -57,6 +58,7 @@ export class RedisBackend implements Backend {
   readonly aggregates: Aggregates
   readonly streams: Streams
   readonly watcher: Watching
+  readonly upkeep: RedisUpkeep
   /** Of a Cluster, once it is open. */
   places?: Places
   readonly #link: RedisLink
@@ -82,6 +84,7 @@ export class RedisBackend implements Backend {
     this.#listing = new Listing(this.#link, this.keys, domainOf)
     this.#locations = new Locations(this.#link)
     this.streams = new RedisStreams(this.#link, this.keys, domainOf)
+    this.upkeep = new RedisUpkeep(this.#link, this.keys, domainOf)
     this.watcher = new Watching(this.#link, this.keys, domainOf)
     this.aggregates = { aggregate: (range, by, ops) => this.#aggregate(range, by, ops) }
     this.#acknowledgement = new Acknowledgement(this.#link, this.keys)

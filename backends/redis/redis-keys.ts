@@ -94,6 +94,19 @@ export class RedisKeys {
     return `${escaped(this.namespace)}:{*}:a:${escaped(prefix)}*`
   }
 
+  /** Definitions of tables. */
+  get anyTable(): string {
+    return `${escaped(this.namespace)}:{*}:t:*:def`
+  }
+
+  get anyMarks(): string {
+    return `${escaped(this.namespace)}:{*}:m:*`
+  }
+
+  get anyCell(): string {
+    return `${escaped(this.namespace)}:{*}:c:*`
+  }
+
   get anything(): string {
     return `${escaped(this.namespace)}:{*}:*`
   }
