@@ -12,6 +12,7 @@ import { RedisCluster, RedisServer } from '../servers/redis.js'
 import { requireRedis } from '../servers/require-server.js'
 import { failureOf, freshNamespace, openAt } from './kit.js'
 import type { LargeOrder } from './large-group-child.js'
+import { longestMs, NOTING } from './script-times.js'
 
 const CHILD = fileURLToPath(new URL('./large-group-child.js', import.meta.url))
 const COUNT = 10_000
@@ -19,37 +20,6 @@ const COUNT = 10_000
 const textOf = (n: number): string => `${n}:`.padEnd(100, 'x')
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
-/** How long each script took the server, in milliseconds and in their order. */
-async function scriptTimes(server: RedisServer, work: () => Promise<unknown>): Promise<number[]> {
-  await server.cli('SLOWLOG', 'RESET')
-  await work()
-  const log = JSON.parse(await server.cli('--json', 'SLOWLOG', 'GET', '-1')) as readonly (readonly [
-    unknown,
-    unknown,
-    number,
-    readonly string[],
-  ])[]
-  return log
-    .filter(([, , , [name]]) => name!.startsWith('eval'))
-    .map(([, , micros]) => micros / 1000)
-    .reverse()
-}
-
-/**
- * The longest script of some work that sends the same ones each time. A busy machine stops a server in the middle of some script, so that
- * each is taken at its best.
- */
-async function longestMs(server: RedisServer, work: () => Promise<() => Promise<unknown>>): Promise<number> {
-  let best: number[] = []
-  for (let n = 0; n < TRIES && (n === 0 || Math.max(...best) > SCRIPT_MS_MAX); n++) {
-    const times = await scriptTimes(server, await work())
-    best = n === 0 ? times : best.map((ms, i) => Math.min(ms, times[i] ?? ms))
-  }
-  assert.ok(best.length > 0, 'no script was seen')
-  return Math.max(...best)
-}
-
-const TRIES = 8
 const SCRIPT_MS_MAX = 5
 
 describe('redis: large groups', function () {
@@ -60,7 +30,7 @@ describe('redis: large groups', function () {
   before(async function () {
     this.timeout(300_000)
     requireRedis(this)
-    server = await RedisServer.start(['--slowlog-log-slower-than', '0', '--slowlog-max-len', '100000'])
+    server = await RedisServer.start(NOTING)
   })
   after(() => server?.stop())
   beforeEach(async () => {
@@ -98,7 +68,7 @@ describe('redis: large groups', function () {
       },
     }
     for (const [what, work] of Object.entries(kinds)) {
-      const ms = await longestMs(server, work)
+      const ms = await longestMs(server, SCRIPT_MS_MAX, work)
       assert.ok(ms <= SCRIPT_MS_MAX, `${what}: a script took ${ms} ms`)
     }
   })
