@@ -213,6 +213,8 @@ export interface Capabilities {
   readonly acks: readonly Ack[]
   /** Largest group in bytes of its cells and rows; beyond it the core refuses with GroupTooLargeError. */
   readonly groupBytesMax: number
+  /** How many ops a group has best: what need not commit together is sent in groups of no more. Without it, as large as they come. */
+  readonly groupOpsBest?: number
   /** Largest single cell in bytes. */
   readonly cellBytesMax: number
   /** Whether a scan over a whole table comes in key order (always true inside a partition). */

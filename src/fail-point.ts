@@ -21,6 +21,8 @@ export const FAIL_POINTS = [
   'resolve-settled',
   'alone-sent',
   'alone-done',
+  'group-staged',
+  'group-stepped',
 ] as const
 
 export type FailPoint = (typeof FAIL_POINTS)[number]

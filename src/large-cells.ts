@@ -231,7 +231,7 @@ function listBytes(cells: readonly (Cell | undefined)[]): number {
   return bytes
 }
 
-function cellBytes(cell: Cell | undefined): number {
+export function cellBytes(cell: Cell | undefined): number {
   if (typeof cell === 'string' || cell instanceof Uint8Array) return cell.length
   if (cell instanceof Packed) return cell.bytes.length
   return Array.isArray(cell) ? listBytes(cell as readonly Cell[]) : 8

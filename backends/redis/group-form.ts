@@ -6,10 +6,10 @@ import { InsituError } from '../../src/errors.js'
 import type { ClassId, CommitId, Id, TableId } from '../../src/ids.js'
 import type { ArgumentPack } from './argument-pack.js'
 import { netstrings } from './netstrings.js'
-import { headOf, LARGE_CELL_BYTES } from './object-form.js'
+import { headOf, LARGE_CELL_BYTES, SENT_CELL_BYTES } from './object-form.js'
 import { encodeCell, fieldOf } from './redis-cells.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
-import type { Argument } from './redis-link.js'
+import type { Argument, LargeCell } from './redis-link.js'
 import { encodeRow, type KnownTable, keyOfRow, requireCounter } from './redis-rows.js'
 
 type Do<Kind extends Op['do']> = Extract<Op, { do: Kind }>
@@ -23,6 +23,7 @@ export interface GroupForm {
   readonly mainOps: readonly Op[]
   readonly marks: readonly Do<'mark'>[]
   readonly tables: readonly TableId[]
+  readonly cells: readonly LargeCell[]
 }
 
 /** The keys of one call, each once. Scripts count from 1; `before` of them are not in the list. */
@@ -57,6 +58,10 @@ export class GroupWriter {
   #mainOps: Op[] = []
   #commit = '' as CommitId
   #isSimple = true
+  /** Cells of a group that is sent twice have different names: those of the one that was refused go. */
+  readonly #send = `${Math.random().toString(36).slice(2)}-`
+  /** Of all groups so far: to be sent before the script. */
+  readonly cells: LargeCell[] = []
 
   constructor(
     readonly keys: RedisKeys,
@@ -70,15 +75,17 @@ export class GroupWriter {
   /** Leaves the pack as it was when the group cannot be written. */
   write(group: Group, tables: ReadonlyMap<TableId, KnownTable>): GroupForm {
     const before = this.pack.mark()
+    const cells = this.cells.length
     try {
-      return this.#group(group, tables)
+      return { ...this.#group(group, tables), cells: this.cells.slice(cells) }
     } catch (error) {
       this.pack.reset(before)
+      this.cells.length = cells
       throw error
     }
   }
 
-  #group(group: Group, tables: ReadonlyMap<TableId, KnownTable>): GroupForm {
+  #group(group: Group, tables: ReadonlyMap<TableId, KnownTable>): Omit<GroupForm, 'cells'> {
     const { pack } = this
     this.#commit = group.commit
     this.#mainOps = []
@@ -173,18 +180,29 @@ export class GroupWriter {
 
   #object({ ref, set, unset = [], expect }: Do<'put'>): 1 {
     const head = headOf(expect === 'absent' ? 1 : expect.revision + 1, this.#commit, ref.classId)
-    const isChange = expect !== 'absent' && unset.length === 0
+    const cells = [...set].map(([name, cell]) => [fieldOf(name), this.#cell(ref.id, encodeCell(cell))] as const)
+    const isChange = expect !== 'absent' && unset.length === 0 && !cells.some(([, cell]) => isSent(cell))
     const expected = isChange ? `.${stampForm(expect)} ` : expectForm(expect)
     if (!isChange || hasLargeCell(set)) this.#isSimple = false
     this.#put(isChange ? 'change' : 'put', this.#objectNumber(ref.id), expected, head, set.size * 2)
-    for (const [name, cell] of set) {
-      this.pack.add(fieldOf(name))
-      this.pack.add(encodeCell(cell))
+    for (const [field, cell] of cells) {
+      this.pack.add(field)
+      this.pack.add(cell)
     }
     if (isChange) return 1
     this.#put(unset.length)
     for (const name of unset) this.#put(fieldOf(name))
     return 1
+  }
+
+  /** What the script is given of a cell: of a large one where it finds it. */
+  #cell(id: Id, cell: string | Buffer): string | Buffer {
+    if (cell.length * UTF8_BYTES_MAX < SENT_CELL_BYTES) return cell
+    const bytes = Buffer.byteLength(cell)
+    if (bytes < SENT_CELL_BYTES) return cell
+    const name = `${this.#commit}.${this.#send}${this.cells.length}`
+    this.cells.push([this.keys.cell(id, name), cell])
+    return `${SENT}${name} ${bytes}`
   }
 
   /** Unconditional rows of one table. */
@@ -290,6 +308,10 @@ function hasLargeCell(cells: Cells): boolean {
 }
 
 const UTF8_BYTES_MAX = 3
+/** In front of what stands for a cell that was sent past the script. */
+const SENT = '\x03'
+
+const isSent = (cell: string | Buffer): boolean => typeof cell === 'string' && cell.startsWith(SENT)
 
 function sizeOf(cell: Cell): number {
   if (typeof cell === 'string' || cell instanceof Uint8Array) return cell.length

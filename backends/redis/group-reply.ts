@@ -8,9 +8,12 @@ import type { Reply } from './redis-link.js'
 
 type Do<Kind extends Op['do']> = Extract<Op, { do: Kind }>
 
+/** Whether a group is to be sent again: save.lua has left it alone, or a large cell that it needs is not there. */
+export const isLeft = (reply: Reply): boolean => Array.isArray(reply) && String(reply[0]) === 'again'
+
 /** @throws what stood in the way of the group */
-export function receiptOf({ group, mainOps, marks, tables }: GroupForm, reply: Reply): Receipt {
-  if (reply instanceof Buffer) return applied(group)
+export function receiptOf({ group, mainOps, marks, tables }: GroupForm, reply: Reply, whole: Group = group): Receipt {
+  if (reply instanceof Buffer) return applied(whole)
   const [what, ...rest] = reply as readonly Reply[]
   switch (String(what)) {
     case 'mark':

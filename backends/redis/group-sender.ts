@@ -3,14 +3,16 @@ import type { TableId } from '../../src/ids.js'
 import { ArgumentPack, packed } from './argument-pack.js'
 import { byDomain } from './by-domain.js'
 import { type GroupForm, GroupWriter, KeyList } from './group-form.js'
-import { receiptOf } from './group-reply.js'
+import { isLeft, receiptOf } from './group-reply.js'
+import { LargeGroups, microsOf, SCRIPT_MICROS_MAX } from './large-group.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
-import type { Argument, RedisLink, Reply } from './redis-link.js'
+import { type Argument, RECEIPTS_KEPT_MS, type RedisLink, type Reply } from './redis-link.js'
 import type { KnownTable } from './redis-rows.js'
 import { TurnQueue, type Waiting } from './turn-queue.js'
 
-/** A script holds up the whole server: a hundred groups, or five hundred small objects, take it a millisecond. */
+/** A script holds up the whole server: a hundred groups take it a millisecond. */
 const GROUPS_MAX = 128
+const BATCH_MICROS = 1_000
 const BYTES_MAX = 128 * 1024
 /** What save.lua hands to one command. */
 const SIMPLE_OBJECTS_MAX = 2000
@@ -19,22 +21,29 @@ interface Job extends Waiting<Receipt> {
   readonly group: Group
   readonly domain: Partition
   readonly tables: ReadonlyMap<TableId, KnownTable>
+  readonly micros: number
 }
 
 /** Groups of one turn and one domain travel in one script call, which applies them one after the other. */
 export class GroupSender {
   readonly #queue = new TurnQueue<Job>((jobs) => this.#sendAll(jobs))
   readonly #under = new Set<Promise<unknown>>()
+  readonly #large: LargeGroups
 
   constructor(
     readonly link: RedisLink,
     readonly keys: RedisKeys,
-    readonly receiptsKeptMs: number,
     readonly isCluster: boolean,
-  ) {}
+  ) {
+    this.#large = new LargeGroups(link, keys, !isCluster)
+  }
 
   send(group: Group, domain: Partition, tables: ReadonlyMap<TableId, KnownTable>): Promise<Receipt> {
-    const sent = new Promise<Receipt>((resolve, reject) => this.#queue.add({ group, domain, tables, resolve, reject }))
+    const micros = microsOf(group.ops)
+    const sent =
+      micros > SCRIPT_MICROS_MAX
+        ? this.#large.send(group, domain, tables)
+        : new Promise<Receipt>((resolve, reject) => this.#queue.add({ group, domain, tables, micros, resolve, reject }))
     const settled = sent.then(
       () => void this.#under.delete(settled),
       () => void this.#under.delete(settled),
@@ -75,6 +84,7 @@ class Batch {
   readonly #pack = new ArgumentPack()
   readonly #writer: GroupWriter
   readonly #jobs: { readonly job: Job; readonly form: GroupForm }[] = []
+  #micros = 0
 
   constructor(
     readonly sender: GroupSender,
@@ -86,7 +96,7 @@ class Batch {
   }
 
   get isFull(): boolean {
-    return this.#jobs.length >= GROUPS_MAX || this.#pack.bytes >= BYTES_MAX
+    return this.#jobs.length >= GROUPS_MAX || this.#pack.bytes >= BYTES_MAX || this.#micros >= BATCH_MICROS
   }
 
   /** Whether save.lua can do it all. */
@@ -97,6 +107,7 @@ class Batch {
   add(job: Job): void {
     try {
       this.#jobs.push({ job, form: this.#writer.write(job.group, job.tables) })
+      this.#micros += job.micros
     } catch (error) {
       job.reject(error) // it has a key or value that cannot be written, and the others are none the worse for it
     }
@@ -104,16 +115,20 @@ class Batch {
 
   async send(): Promise<void> {
     if (this.#jobs.length === 0) return
-    const { link, receiptsKeptMs } = this.sender
+    const { link } = this.sender
     const [items, ...large] = this.#pack.arguments() as [Argument, ...Argument[]]
     const objects = packed(this.#objects.keys)
+    const { cells } = this.#writer
     try {
+      // Those of a second try are waited for, to hear why one has not arrived.
+      if (!this.isFirst) await Promise.all(cells.map((cell) => link.command(() => link.putCell(cell))))
       const replies = await link.call({
         script: this.#isSimple ? 'save' : 'commit',
         domain: this.domain,
         keys: this.#list.keys,
-        args: (isAgain) => [receiptsKeptMs, isAgain ? 1 : 0, this.#jobs.length, items, objects, ...large],
+        args: (isAgain) => [RECEIPTS_KEPT_MS, isAgain ? 1 : 0, this.#jobs.length, items, objects, ...large],
         isWrite: true,
+        ...(cells.length > 0 && { cells }),
       })
       await this.#take(replies)
     } catch (error) {
@@ -121,23 +136,22 @@ class Batch {
     }
   }
 
-  /** Groups that save.lua has left alone are sent again, in their order. */
+  /** Groups that save.lua has left alone are sent again, in their order, and those whose large cells are missing. */
   async #take(replies: readonly Reply[]): Promise<void> {
     let again: Batch | undefined
     this.#jobs.forEach(({ job, form }, i) => {
       if (isLeft(replies[i]!)) (again ??= new Batch(this.sender, this.domain, false)).add(job)
-      else answer(job, form, replies[i]!)
+      else this.#answer(job, form, replies[i]!)
     })
     await again?.send()
   }
-}
 
-const isLeft = (reply: Reply): boolean => Array.isArray(reply) && reply.length === 1 && String(reply[0]) === 'again'
-
-function answer(job: Job, form: GroupForm, reply: Reply): void {
-  try {
-    job.resolve(receiptOf(form, reply))
-  } catch (error) {
-    job.reject(error)
+  #answer(job: Job, form: GroupForm, reply: Reply): void {
+    try {
+      job.resolve(receiptOf(form, reply))
+    } catch (error) {
+      this.sender.link.dropCells(form.cells)
+      job.reject(error)
+    }
   }
 }

@@ -3,6 +3,7 @@ import { RedisBackend } from './redis-backend.js'
 import { configOf } from './redis-config.js'
 
 export { dropNamespace } from './drop-namespace.js'
+export { fsck, type RedisFinding, type RedisFsckReport } from './fsck.js'
 export { RedisBackend } from './redis-backend.js'
 
 /**

@@ -12,6 +12,8 @@ const COMMIT_LENGTH = 36
 
 /** Cells beyond it have keys of their own. */
 export const LARGE_CELL_BYTES = 4096
+/** Cells beyond it are sent there past the script. */
+export const SENT_CELL_BYTES = 16 * 1024
 
 /** A cell under a key of its own. */
 export interface Outside {

@@ -34,15 +34,17 @@ import { intentOf, metaOf } from './object-form.js'
 import { ObjectReader } from './object-reader.js'
 import type { RedisConfig } from './redis-config.js'
 import { type Partition, partitionOfAlias, partitionOfId, RedisKeys } from './redis-keys.js'
-import { isCluster, RedisLink, type Reply } from './redis-link.js'
+import { isCluster, RECEIPTS_KEPT_MS, RedisLink, type Reply } from './redis-link.js'
 import { RedisStreams } from './redis-streams.js'
 import { acksOf, factsOf, requireUsable } from './server-facts.js'
 import { TableReader, tableOf } from './table-reader.js'
+import { RedisUpkeep } from './upkeep.js'
+import { Watching } from './watching.js'
 
 const MIB = 1024 * 1024
-/** Long enough for anybody who sends a group again, short enough for a busy server's memory. */
-const RECEIPTS_KEPT_MS = 600_000
 const FORMAT = 'insitu redis 2'
+/** Two milliseconds of a script, if all are changes. */
+const GROUP_OPS_BEST = 256
 /** What one script call looks at, of anything that is quick to look at. */
 const KEYS_MAX = 256
 
@@ -55,6 +57,8 @@ export class RedisBackend implements Backend {
   readonly keys: RedisKeys
   readonly aggregates: Aggregates
   readonly streams: Streams
+  readonly watcher: Watching
+  readonly upkeep: RedisUpkeep
   /** Of a Cluster, once it is open. */
   places?: Places
   readonly #link: RedisLink
@@ -74,12 +78,14 @@ export class RedisBackend implements Backend {
     this.#isCluster = config.kind === 'cluster'
     const domainOf = (partition: Partition): Partition => this.#domainOf(partition)
     this.#link = new RedisLink(config, this.keys)
-    this.#sender = new GroupSender(this.#link, this.keys, RECEIPTS_KEPT_MS, this.#isCluster)
+    this.#sender = new GroupSender(this.#link, this.keys, this.#isCluster)
     this.#reader = new ObjectReader(this.#link, this.keys, domainOf)
     this.#tables = new TableReader(this.#link, this.keys, domainOf)
     this.#listing = new Listing(this.#link, this.keys, domainOf)
     this.#locations = new Locations(this.#link)
     this.streams = new RedisStreams(this.#link, this.keys, domainOf)
+    this.upkeep = new RedisUpkeep(this.#link, this.keys, domainOf)
+    this.watcher = new Watching(this.#link, this.keys, domainOf)
     this.aggregates = { aggregate: (range, by, ops) => this.#aggregate(range, by, ops) }
     this.#acknowledgement = new Acknowledgement(this.#link, this.keys)
   }
@@ -88,6 +94,7 @@ export class RedisBackend implements Backend {
     return {
       acks: this.#acks,
       groupBytesMax: 64 * MIB,
+      groupOpsBest: GROUP_OPS_BEST,
       cellBytesMax: 64 * MIB,
       orderedScan: true,
       readsByIdAlone: true,
@@ -150,6 +157,7 @@ export class RedisBackend implements Backend {
     await this.#sender.idle()
     if (this.#opening) return
     this.#acknowledgement.close()
+    this.watcher.close()
     this.#reader.cache.clear()
     this.#link.close()
   }

@@ -10,8 +10,8 @@ export type Failure =
   | 'no script'
   | 'final'
 
-/** Replies that say: not now. Nothing was executed. */
-const NOT_NOW = /^(?:LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY|ASK|MOVED)\b/
+/** Replies that say: not now. Nothing was executed; a script that has written cannot be killed. */
+const NOT_NOW = /^(?:LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY|ASK|MOVED)\b|Script killed by user/
 /** What ioredis says of calls that it never sent, or that it was told to send elsewhere too often. */
 const NEVER_SENT =
   /enableOfflineQueue|Too many Cluster redirections|Failed to refresh slots cache|None of startup nodes|Cluster isn't ready/
@@ -73,6 +73,13 @@ const KNOWN: readonly Known[] = [
     pattern: /^NOPERM\b|ACL failure in script|can't run this command/,
     make: unavailable('ERR_STORE_ACCESS', 'the user may not do what the backend needs; docs/backends/redis.md lists the rules of its ACL'),
   },
+  {
+    pattern: /Script killed by user/,
+    make: unavailable(
+      'ERR_SCRIPT_KILLED',
+      'somebody ends its scripts (SCRIPT KILL), and nothing was changed; they take milliseconds: look at what else the server does',
+    ),
+  },
   { pattern: /^MOVED\b/, make: unsupported('this server belongs to a Cluster; write redis+cluster:// instead of redis://') },
   {
     pattern: /cluster support disabled/,
@@ -91,6 +98,8 @@ const KNOWN: readonly Known[] = [
     ),
   },
 ]
+
+export const isKilled = (error: unknown): boolean => /Script killed by user/.test((error as Error).message)
 
 /** An error for the caller. */
 export function namedError(url: string, cause: unknown): InsituError {

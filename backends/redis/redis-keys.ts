@@ -62,6 +62,11 @@ export class RedisKeys {
     return this.#at(partitionOfId(home), `s:${home}`)
   }
 
+  /** The pieces of a large group, until it is applied. */
+  group(partition: Partition, commit: CommitId): string {
+    return this.#at(partition, `g:${commit}`)
+  }
+
   /** Entries, and how far producers have got. */
   stream(id: Id): readonly [entries: string, state: string] {
     const partition = partitionOfId(id)
@@ -87,6 +92,19 @@ export class RedisKeys {
 
   anyAlias(prefix: string): string {
     return `${escaped(this.namespace)}:{*}:a:${escaped(prefix)}*`
+  }
+
+  /** Definitions of tables. */
+  get anyTable(): string {
+    return `${escaped(this.namespace)}:{*}:t:*:def`
+  }
+
+  get anyMarks(): string {
+    return `${escaped(this.namespace)}:{*}:m:*`
+  }
+
+  get anyCell(): string {
+    return `${escaped(this.namespace)}:{*}:c:*`
   }
 
   get anything(): string {

@@ -2,10 +2,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import { InsituError, StateLostError, UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
+import type { CommitId } from '../../src/ids.js'
 import { type Argument, type Client, type Driver, makeDriver } from './redis-client.js'
 import type { RedisConfig } from './redis-config.js'
-import { bare, type Failure, failureOf, namedError } from './redis-errors.js'
+import { bare, type Failure, failureOf, isKilled, namedError } from './redis-errors.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
+import { slotOf } from './slot.js'
 import { loadScripts, type Script, type ScriptName } from './scripts.js'
 
 export type Reply = Buffer | number | null | readonly Reply[]
@@ -21,8 +23,18 @@ export interface Call {
   readonly args?: (isAgain: boolean) => readonly Argument[]
   /** Whether it matters if it was executed. */
   readonly isWrite?: boolean
+  /** Large cells that the script finds under their keys: sent before it, past the interpreter, which would copy them twice. */
+  readonly cells?: readonly LargeCell[]
 }
 
+/** A large cell, named by the commit that writes it: nobody else does. It expires unless its object is written. */
+export type LargeCell = readonly [key: string, value: string | Buffer]
+
+/** Long enough for anybody who sends a group again, short enough for a busy server's memory. */
+export const RECEIPTS_KEPT_MS = 600_000
+/** How long a large group that is not decided yet may hold up other writers without a step forward. */
+export const GATE_LEASE_MS = 2_000
+const GATE_PAUSE_MS = 2
 const PAUSE_MS_MIN = 10
 const PAUSE_MS_MAX = 300
 const OPEN_MS = 2_000
@@ -76,19 +88,53 @@ export class RedisLink {
 
   /** The script's reply without the sequence. */
   async call(call: Call): Promise<readonly Reply[]> {
-    const endMs = Date.now() + this.config.patienceMs
+    const startMs = Date.now()
+    const endMs = startMs + this.config.patienceMs
     let isAgain = false
-    for (let nth = 0; ; nth++) {
+    for (let nth = 0; ; ) {
       if (this.#lost) throw this.#lost
+      let pauseMs = Math.min(PAUSE_MS_MIN * 2 ** nth++, PAUSE_MS_MAX)
       try {
-        return await this.#once(call, isAgain)
+        const replies = await this.#once(call, isAgain)
+        if (!(replies instanceof Gate)) return replies
+        if (Date.now() > endMs) throw held(this.config, replies)
+        pauseMs = await this.#pass(call.domain, replies, startMs)
+        nth = 0
       } catch (error) {
         const failure = this.#failureOf(error)
         if (failure === 'final') throw namedError(this.config.url, error)
         isAgain ||= failure === 'unknown'
         if (Date.now() > endMs) throw this.#givenUp(error, isAgain && call.isWrite === true)
       }
-      await delay(Math.min(PAUSE_MS_MIN * 2 ** nth, PAUSE_MS_MAX))
+      if (pauseMs > 0) await delay(pauseMs)
+    }
+  }
+
+  /** Whoever meets a decided large group helps it along; for one that is undecided he waits, unless its time is over. */
+  async #pass(domain: Partition, { isDecided, commit }: Gate, sinceMs: number): Promise<number> {
+    if (isDecided) await this.#once(this.flip(domain, commit, 'step'), false)
+    else if (Date.now() - sinceMs > GATE_LEASE_MS) await this.#once(this.flip(domain, commit, 'free'), false)
+    return isDecided ? 0 : GATE_PAUSE_MS
+  }
+
+  /** Unless it is there: an object that has it already must not see it expire. */
+  putCell([key, value]: LargeCell): Promise<unknown> {
+    return this.#open.send('set', [key, value, 'PX', RECEIPTS_KEPT_MS, 'NX'])
+  }
+
+  /** Drops cells of a group that was refused. Those that cannot be reached expire. */
+  dropCells(cells: readonly LargeCell[]): void {
+    for (const [key] of cells) this.#driver?.send('unlink', [key]).catch(() => {})
+  }
+
+  /** A call of flip.lua. */
+  flip(domain: Partition, commit: CommitId, word: 'begin' | 'step' | 'leave' | 'free'): Call {
+    return {
+      script: 'flip',
+      domain,
+      keys: [this.keys.group(domain, commit), this.keys.receipts(domain, commit)],
+      args: (isAgain) => [commit, word, RECEIPTS_KEPT_MS, GATE_LEASE_MS, isAgain ? 1 : 0],
+      isWrite: true,
     }
   }
 
@@ -117,26 +163,38 @@ export class RedisLink {
     return isCluster(client) ? client.nodes('master') : [client]
   }
 
-  async #once({ script, domain, keys, args }: Call, isAgain: boolean): Promise<readonly Reply[]> {
+  /** The one that has a key, as far as is known. */
+  masterOf(key: string): Redis | undefined {
+    const { client } = this
+    if (!isCluster(client)) return client
+    const name = client.slots[slotOf(Number(/\{(\d+)\}/.exec(key)?.[1]))]?.[0]
+    return client.nodes('master').find(({ options }) => `${options.host}:${options.port}` === name)
+  }
+
+  async #once({ script, domain, keys, args, cells }: Call, isAgain: boolean): Promise<readonly Reply[] | Gate> {
+    if (cells) for (const cell of cells) this.putCell(cell).catch(() => {}) // the script sees whether it is there
     const guarded = [this.keys.sequence(domain), ...keys]
     if (!script) return this.#values(domain, guarded)
     const rest = [this.#sequences.get(domain) ?? 0, ...(args?.(isAgain) ?? [])]
     const reply = (await this.#evaluate(this.#scripts[script], guarded, rest)) as readonly Reply[]
     const [sequence, ...results] = reply
     if (sequence instanceof Buffer) {
-      if (sequence.toString() === 'lost') throw this.#stateLost(domain, Number(results[0]))
+      const word = sequence.toString()
+      if (word === 'lost') throw this.#stateLost(domain, Number(results[0]))
+      if (word === 'busy') return new Gate(String(results[0]))
       return reply // what the script says of the table that it was asked about
     }
     this.#told(domain, Number(sequence))
     return results
   }
 
-  async #values(domain: Partition, keys: string[]): Promise<readonly Reply[]> {
+  async #values(domain: Partition, keys: string[]): Promise<readonly Reply[] | Gate> {
     const reply = (await this.#open.send('mget', keys)) as Reply[]
-    const sequence = Number(reply.shift() ?? 0)
+    const [number, ...gate] = String(reply.shift() ?? '0').split(' ')
+    const sequence = Number(number)
     if (sequence < (this.#sequences.get(domain) ?? 0)) throw this.#stateLost(domain, sequence)
     this.#told(domain, sequence)
-    return reply
+    return gate[0]?.startsWith('!') ? new Gate(gate.join(' ')) : reply
   }
 
   #told(domain: Partition, sequence: number): void {
@@ -173,6 +231,7 @@ export class RedisLink {
 
   #givenUp(error: unknown, isUnknown: boolean): Error {
     const { url, patienceMs } = this.config
+    if (isKilled(error)) return namedError(url, error)
     if (!isUnknown)
       return new UnavailableError(`${url} did not answer within ${patienceMs} ms: ${(error as Error).message}`, {
         retryable: true,
@@ -184,6 +243,20 @@ export class RedisLink {
     })
   }
 }
+
+/** What stands at the gate of a domain: lua/staged.lua says how. */
+class Gate {
+  readonly isDecided: boolean
+  readonly commit: CommitId
+
+  constructor(text: string) {
+    this.isDecided = text.startsWith('!')
+    this.commit = text.slice(1, text.indexOf(' ')) as CommitId
+  }
+}
+
+const held = ({ url, patienceMs }: RedisConfig, { commit }: Gate): UnavailableError =>
+  new UnavailableError(`${url}: the large group ${commit} held it up for ${patienceMs} ms; try again`, { retryable: true, commit })
 
 export const isCluster = (client: Client): client is Cluster => client.isCluster
 

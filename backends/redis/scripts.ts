@@ -4,21 +4,25 @@ import { readFileSync } from 'node:fs'
 /** Beside the sources: the compiler copies no .lua files. */
 const FOLDER = new URL('../../../backends/redis/lua/', import.meta.url)
 
+const GROUP = ['text', 'object', 'group-items', 'group-objects', 'group-aliases', 'group-rows', 'group-plan'] as const
+
 /** What stands in front of each, behind the guard. */
 const SCRIPTS = {
-  commit: ['text', 'object', 'group-items', 'group-objects', 'group-aliases', 'group-rows'],
-  save: [],
-  read: [],
-  find: ['object'],
-  sizes: ['object'],
-  define: [],
-  drop: [],
-  rows: [],
-  page: [],
-  pieces: [],
+  commit: ['gate-write', ...GROUP],
+  save: ['gate-write'],
+  stage: [],
+  flip: ['staged', ...GROUP],
+  read: ['gate-read'],
+  find: ['gate-read', 'object'],
+  sizes: ['gate-read', 'object'],
+  define: ['gate-write'],
+  drop: ['gate-write'],
+  rows: ['gate-read'],
+  page: ['gate-read'],
+  pieces: ['gate-read'],
   probe: [],
-  aggregate: ['text'],
-  stream: ['object'],
+  aggregate: ['gate-read', 'text'],
+  stream: ['gate-write', 'object'],
 } as const
 
 export type ScriptName = keyof typeof SCRIPTS

@@ -1,8 +1,11 @@
-/** One Redis server of its own, beside ioredis with the same data and with as many calls at once. */
+/** One Redis server of its own, and a Cluster, beside ioredis with the same data and with as many calls at once. */
 import { Redis } from 'ioredis'
 import { RedisServer, whyNoRedis } from '../../test/servers/redis.js'
 import type { Bench, Benchmark } from '../harness.js'
+import { aggregates } from './aggregates.js'
+import { onCluster } from './cluster.js'
 import { Field } from './field.js'
+import { memory } from './memory.js'
 import { objects } from './objects.js'
 import { dictRows } from './rows.js'
 import { persistentTasks } from './tasks.js'
@@ -16,12 +19,19 @@ async function run(bench: Bench): Promise<void> {
   try {
     await objects(bench, field)
     await dictRows(bench, field)
+    await memory(bench, field)
+    await aggregates(bench, field)
     await persistentTasks(bench, field)
   } finally {
     plain.disconnect()
     auto.disconnect()
     await server.stop()
   }
+  await onCluster(bench)
 }
 
-export const redis: Benchmark = { name: 'redis', about: 'objects, rows and tasks on a Redis server, beside ioredis', run }
+export const redis: Benchmark = {
+  name: 'redis',
+  about: 'objects, rows, aggregates and tasks on a Redis server and a Cluster, beside ioredis',
+  run,
+}

@@ -21,7 +21,11 @@ Examples:
 async function backup(folder: string, options: CommonOptions): Promise<void> {
   const { withStore } = await import('./open-store.js')
   await withStore(options, async ({ upkeep, url }) => {
-    if (!upkeep?.backup) throw new UnsupportedError(`${url} is not made of files: use its server's own backup`, { code: 'ERR_NO_BACKUP' })
+    if (!upkeep?.backup)
+      throw new UnsupportedError(
+        `${url} is not made of files: use its server's own backup (of Redis: redis-cli --rdb FILE on each master, or a copy of its log of writes)`,
+        { code: 'ERR_NO_BACKUP' },
+      )
     await upkeep.backup(folder)
     put(options.json, { backup: folder, of: url }, [folder])
     say(`${url} is copied; \`insitu fsck --storage nvram:${folder}\` checks the copy`)

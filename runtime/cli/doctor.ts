@@ -120,9 +120,17 @@ async function opened(url: string): Promise<Finding> {
     }))
   } catch (error) {
     // Errors of insitu say what to do; that is the fix.
-    return { what: STORE, health: 'missing', found: `${url} cannot be opened`, fix: error instanceof Error ? error.message : String(error) }
+    return {
+      what: STORE,
+      health: 'missing',
+      found: `${withoutSecrets(url)} cannot be opened`,
+      fix: error instanceof Error ? error.message : String(error),
+    }
   }
 }
+
+/** A url may hold a user and a password. */
+const withoutSecrets = (url: string): string => url.replace(/\/\/[^@/?]*@/, '//')
 
 const SPACE_MIN_BYTES = 1e9
 

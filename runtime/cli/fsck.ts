@@ -10,7 +10,7 @@ interface FsckCommandOptions extends CommonOptions {
 
 export const fsckCommand = (): Command =>
   commonOptions(new Command('fsck'))
-    .description('check a file for damage, name what is damaged, and save the rest')
+    .description('check a file, or what stands in Redis, for damage; name it, and save the rest of a file')
     .option('--salvage <folder>', 'make a new store there of everything that can be read')
     .addHelpText(
       'after',
@@ -29,7 +29,9 @@ Examples:
 async function check({ storage, json, salvage }: FsckCommandOptions): Promise<void> {
   const { configuredStorage } = await import('../connect.js')
   const url = storage ?? (await configuredStorage())
-  if (!url.startsWith('nvram:')) throw new UnsupportedError(`${url} is no file: insitu checks nvram: stores`, { code: 'ERR_NO_FSCK' })
+  if (/^rediss?(?:\+cluster)?:/.test(url)) return checkRedis(url, json, salvage)
+  if (!url.startsWith('nvram:'))
+    throw new UnsupportedError(`${url} is no file: insitu checks nvram: and redis: stores`, { code: 'ERR_NO_FSCK' })
   const { fsck } = await import('insitu/backends/nvram')
   const { damaged, dangling, records, pages, salvaged } = await fsck(url, {
     ...(salvage !== undefined && { salvageTo: salvage }),
@@ -42,6 +44,23 @@ async function check({ storage, json, salvage }: FsckCommandOptions): Promise<vo
   complain(
     `${damaged} things in ${url} are damaged: restore it from a backup${salvage === undefined ? ', or save the rest with --salvage FOLDER' : ''}`,
   )
+  process.exitCode = EXIT.failed
+}
+
+/** A server checks its own files; here is looked at what stands in it. */
+async function checkRedis(url: string, json: boolean | undefined, salvage: string | undefined): Promise<void> {
+  if (salvage !== undefined)
+    throw new UnsupportedError('--salvage makes a new file of a damaged one; a Redis server has its own log of writes', {
+      code: 'ERR_NO_FSCK',
+    })
+  const { fsck } = await import('insitu/backends/redis')
+  const { damaged, dangling, records } = await fsck(url, {
+    onFinding: ({ kind, what, how }) => put(json, { kind, what, how }, [kind, what, how]),
+  })
+  if (json) put(true, { summary: { damaged, dangling, records } }, [])
+  if (dangling > 0) say(`${dangling} things lead nowhere: what they lead to was deleted, or is damaged`)
+  if (damaged === 0) return say(`the store is sound: ${countsOf(records)}`)
+  complain(`${damaged} things are damaged: restore the server from its backup`)
   process.exitCode = EXIT.failed
 }
 

@@ -92,17 +92,24 @@ class BulkLoad {
     await Promise.allSettled(this.#underWay)
   }
 
-  /** Rows of one domain go together; of several they need not, which spares the price of a decision over all. */
+  /** Rows of one domain go together, as many as the store likes; of several they need not, which spares the price of a decision over all. */
   async #commit(ops: readonly Op[]): Promise<void> {
+    const { backend } = this.store
+    const opsMax = backend.capabilities.groupOpsBest ?? GROUP_ROWS_MAX
     const domains = new Map<Domain, Op[]>()
     for (const op of ops) {
-      const domain = this.store.backend.domain(op)
+      const domain = backend.domain(op)
       const group = domains.get(domain)
       if (group) group.push(op)
       else domains.set(domain, [op])
     }
-    await Promise.all([...domains.values()].map((group) => this.store.commit(group)))
+    await Promise.all([...domains.values()].flatMap((group) => inGroups(group, opsMax).map((some) => this.store.commit(some))))
   }
+}
+
+function inGroups(ops: readonly Op[], opsMax: number): (readonly Op[])[] {
+  if (ops.length <= opsMax) return [ops]
+  return Array.from({ length: Math.ceil(ops.length / opsMax) }, (_, i) => ops.slice(i * opsMax, (i + 1) * opsMax))
 }
 
 /** A volatile object would have to be stored with the row, which only a unit of work does. */

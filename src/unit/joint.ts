@@ -6,7 +6,7 @@ import { opBytes } from '../large-cells.js'
 import type { Store } from '../store.js'
 import type { Departure } from './departures.js'
 
-/** Objects that leave together at most; a store writes no faster with more. */
+/** Objects that leave together at most, where the store does not say what it likes best; it writes no faster with more. */
 const OPS_MAX = 1024
 const BYTES_MAX = 1024 * 1024
 
@@ -32,7 +32,7 @@ export class Joint {
   }
 
   get isFull(): boolean {
-    return this.#ops.length >= OPS_MAX || this.#bytes >= BYTES_MAX
+    return this.#ops.length >= (this.#route.store.backend.capabilities.groupOpsBest ?? OPS_MAX) || this.#bytes >= BYTES_MAX
   }
 
   add(departure: Departure): void {

@@ -4,8 +4,8 @@ import { UnsupportedError } from '../../src/errors.js'
 import { newTableId } from '../../src/ids.js'
 import { add, row, send, thing } from '../conformance/contract-kit.js'
 import { flat } from '../conformance/expect.js'
-import { RedisServer, whyNoRedis } from '../servers/redis.js'
-import { notRun } from '../tools/not-run.js'
+import { RedisServer } from '../servers/redis.js'
+import { requireRedis } from '../servers/require-server.js'
 import { failureOf, openAt } from './kit.js'
 
 const ROWS = 1700
@@ -27,8 +27,7 @@ describe('redis: aggregates in the store', function () {
   let rows: StoredRow[]
   before(async function () {
     this.timeout(300_000)
-    const why = whyNoRedis()
-    if (why !== undefined) notRun(this, why)
+    requireRedis(this)
     server = await RedisServer.start()
     backend = await openAt(server)
     table = {

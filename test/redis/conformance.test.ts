@@ -1,7 +1,8 @@
 import { conformanceCases } from '../conformance/cases.js'
 import { type ConformanceFactory, ConformanceSession } from '../conformance/session.js'
 import { subjectAt } from '../conformance/subjects.js'
-import { RedisCluster, RedisServer, whyNoRedis } from '../servers/redis.js'
+import { RedisCluster, RedisServer } from '../servers/redis.js'
+import { requireRedis } from '../servers/require-server.js'
 import { notRun } from '../tools/not-run.js'
 
 interface Startable {
@@ -21,8 +22,7 @@ for (const [name, start] of Object.entries(servers)) {
     let session: ConformanceSession | undefined
     before(async function () {
       this.timeout(300_000)
-      const why = whyNoRedis()
-      if (why !== undefined) notRun(this, why)
+      requireRedis(this)
       server = await start()
       const factory: ConformanceFactory = subjectAt(server.url)
       session = await ConformanceSession.start(factory)

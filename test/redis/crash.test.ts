@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { crash } from '../crash/crash-harness.js'
 import type { Kind } from '../crash/protocol.js'
-import { RedisCluster, RedisServer, whyNoRedis } from '../servers/redis.js'
-import { notRun } from '../tools/not-run.js'
+import { RedisCluster, RedisServer } from '../servers/redis.js'
+import { requireRedis } from '../servers/require-server.js'
 
 interface Subject {
   readonly start: () => Promise<{ readonly url: string; stop(): Promise<void> }>
@@ -20,8 +20,7 @@ describe('redis: crash', function () {
   this.timeout(240_000)
   before(function () {
     this.timeout(300_000)
-    const why = whyNoRedis()
-    if (why !== undefined) notRun(this, why)
+    requireRedis(this)
   })
 
   for (const [name, { start, kinds, kills }] of Object.entries(subjects)) {

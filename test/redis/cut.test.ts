@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import type { Op } from '../../src/backend.js'
 import { put, send, standing, tableOn, thing } from '../conformance/contract-kit.js'
-import { RedisServer, whyNoRedis } from '../servers/redis.js'
-import { notRun } from '../tools/not-run.js'
+import { RedisServer } from '../servers/redis.js'
+import { requireRedis } from '../servers/require-server.js'
 import { openAt } from './kit.js'
 
 /** Passes bytes on, and cuts each connection once it has passed some thousand: in the middle of a call, or of a reply. */
@@ -61,8 +61,7 @@ describe('redis: a connection through a proxy that cuts it', function () {
   let proxy: CuttingProxy
   before(async function () {
     this.timeout(300_000)
-    const why = whyNoRedis()
-    if (why !== undefined) notRun(this, why)
+    requireRedis(this)
     server = await RedisServer.start()
     proxy = new CuttingProxy(server.port)
   })

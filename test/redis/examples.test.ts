@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assertOk, insitu, node, wordcount } from '../integration/processes.js'
-import { RedisCluster, RedisServer, whyNoRedis } from '../servers/redis.js'
-import { notRun } from '../tools/not-run.js'
+import { RedisCluster, RedisServer } from '../servers/redis.js'
+import { requireRedis } from '../servers/require-server.js'
 import { root } from '../tools/test-files.js'
 
 const example = (name: string): string => join(root, `dist/examples/${name}.js`)
@@ -18,8 +18,7 @@ describe('redis: examples', function () {
   let folder: string
   before(async function () {
     this.timeout(300_000)
-    const why = whyNoRedis()
-    if (why !== undefined) notRun(this, why)
+    requireRedis(this)
     ;[server, cluster] = await Promise.all([RedisServer.start(), RedisCluster.start()])
     folder = await mkdtemp(join(tmpdir(), 'insitu-redis-examples-'))
     await mkdir(join(folder, 'texts'))

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import type { Backend, Cell, Ref } from '../../src/backend.js'
 import { ConflictError } from '../../src/errors.js'
 import { cells, fieldOf, group, put, send, standing, thing } from '../conformance/contract-kit.js'
-import { RedisServer, whyNoRedis } from '../servers/redis.js'
-import { notRun } from '../tools/not-run.js'
+import { RedisServer } from '../servers/redis.js'
+import { requireRedis } from '../servers/require-server.js'
 import { failureOf, freshNamespace, openAt } from './kit.js'
 
 const LARGE = 10_000
@@ -16,8 +16,7 @@ describe('redis: objects', function () {
   let namespace: string
   before(async function () {
     this.timeout(300_000)
-    const why = whyNoRedis()
-    if (why !== undefined) notRun(this, why)
+    requireRedis(this)
     server = await RedisServer.start()
   })
   after(() => server?.stop())

@@ -8,7 +8,8 @@ import { createBackend } from '../../backends/redis/index.js'
 import { StateLostError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import { put, send, thing } from '../conformance/contract-kit.js'
 import { freePorts } from '../servers/free-ports.js'
-import { RedisCluster, RedisServer, whyNoRedis } from '../servers/redis.js'
+import { RedisCluster, RedisServer } from '../servers/redis.js'
+import { requireRedis } from '../servers/require-server.js'
 import { notRun } from '../tools/not-run.js'
 import { backendAt, failureOf, freshNamespace, openAt } from './kit.js'
 
@@ -23,8 +24,7 @@ describe('redis: opening', function () {
   }
   before(function () {
     this.timeout(300_000)
-    const why = whyNoRedis()
-    if (why !== undefined) notRun(this, why)
+    requireRedis(this)
   })
   afterEach(async () => {
     await Promise.all(servers.splice(0).map((server) => server.stop()))
@@ -232,6 +232,6 @@ describe('redis: opening', function () {
 
 /** As docs/backends/redis.md lists them. */
 const ACL_COMMANDS =
-  '+ping +info +config|get +client|setname +select +eval +evalsha +get +mget +set +setnx +mset +msetnx +incr +pexpire +exists +unlink +hget +hmget +hset +hsetnx +hdel +hexists +sadd +smembers +zadd +zrem +zscore +zcard +zrange +zrangebylex +zrevrangebylex +zlexcount +memory|usage +scan +wait +xadd +xgroup|create +xreadgroup +xautoclaim +xclaim +xpending +xack +xrange'.split(
+  '+ping +info +config|get +client|setname +select +eval +evalsha +get +mget +set +setnx +mset +msetnx +incr +pexpire +persist +time +exists +unlink +hget +hmget +hset +hsetnx +hdel +hexists +hlen +sadd +smembers +zadd +zrem +zscore +zcard +zrange +zrangebylex +zrevrangebylex +zlexcount +memory|usage +scan +wait +hscan +pttl +strlen +xadd +xgroup|create +xreadgroup +xautoclaim +xclaim +xpending +xack +xrange'.split(
     ' ',
   )

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { createBackend } from '../../backends/redis/index.js'
 import type { Backend } from '../../src/backend.js'
-import { RedisCluster, RedisServer, whyNoRedis } from '../servers/redis.js'
-import { notRun } from '../tools/not-run.js'
+import { RedisCluster, RedisServer } from '../servers/redis.js'
+import { requireRedis } from '../servers/require-server.js'
 import { backendSpec } from '../unit/backend-spec.js'
 
 for (const [name, start] of [
@@ -15,8 +15,7 @@ for (const [name, start] of [
     const namespace = `spec-${randomBytes(4).toString('hex')}`
     before(async function () {
       this.timeout(300_000)
-      const why = whyNoRedis()
-      if (why !== undefined) notRun(this, why)
+      requireRedis(this)
       server = await start()
     })
     after(() => server?.stop())

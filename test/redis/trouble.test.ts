@@ -4,8 +4,8 @@ import { inspect } from 'node:util'
 import type { Backend, Op } from '../../src/backend.js'
 import { UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
 import { fieldOf, group, put, row, send, tableOn, thing } from '../conformance/contract-kit.js'
-import { RedisCluster, RedisServer, whyNoRedis } from '../servers/redis.js'
-import { notRun } from '../tools/not-run.js'
+import { RedisCluster, RedisServer } from '../servers/redis.js'
+import { requireRedis } from '../servers/require-server.js'
 import { failureOf, freshNamespace, openAt } from './kit.js'
 
 describe('redis: trouble', function () {
@@ -14,8 +14,7 @@ describe('redis: trouble', function () {
   let backend: Backend
   before(function () {
     this.timeout(300_000)
-    const why = whyNoRedis()
-    if (why !== undefined) notRun(this, why)
+    requireRedis(this)
   })
   beforeEach(async () => {
     // Flushed before it answers: with `everysec` a server that is killed may have lost what it acknowledged in its last seconds.
@@ -178,8 +177,7 @@ describe('redis+cluster: trouble', function () {
   let backend: Backend
   before(async function () {
     this.timeout(300_000)
-    const why = whyNoRedis()
-    if (why !== undefined) notRun(this, why)
+    requireRedis(this)
     cluster = await RedisCluster.start(1)
     backend = await openAt(cluster, { patienceMs: '12000' })
   })

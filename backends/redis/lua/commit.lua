@@ -15,73 +15,10 @@
 -- ARGV[7]    places in the list of ARGV[5], in MessagePack, that the following take
 -- ARGV[8..]  items too large for it
 -- In front stand text.lua, object.lua and group-*.lua, which has the ops.
--- Returns the sequence, then for each group '', or a list that says what stood in its way.
+-- Returns the sequence, then for each group '', or a list that says what stood in its way. 'again': a large cell that was sent before the
+-- script has not arrived, or has been dropped since.
 
 local receiptsKeptMs, isAgain, groups = ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
-
--- key, 'mark' or 'outcome', names. A mark is 36 characters of attempt, 'c' or 'a', and, if it has an outcome, '1' and that.
-function ops.forget()
-  local key, what, names = takeKey(), take(), takeList()
-  for _, name in ipairs(names) do
-    later(function()
-      if what == 'mark' then call('HDEL', key, name) return end
-      local mark = call('HGET', key, name)
-      if mark then call('HSET', key, name, sub(mark, 1, 37) .. '0') end
-    end)
-  end
-end
-
--- key, commit, '1' and redo, or '0' and nothing
-function ops.stage()
-  local key, staged, isKept, redo = takeKey(), take(), take() == '1', take()
-  later(function()
-    if isKept then call('HSET', key, staged, redo) else call('HDEL', key, staged) end
-  end)
-end
-
--- Marks come before anything else: a later attempt of a task that has committed finds stale stamps as well.
-local function marks()
-  local inTheWay
-  for i = 1, take() do
-    local key, name, attempt, value = takeKey(), take(), take(), take()
-    local standing = call('HGET', key, name)
-    if standing and sub(standing, 1, 36) ~= attempt then
-      inTheWay = inTheWay or { 'mark', i - 1, standing }
-    elseif not standing then
-      later(function() call('HSETNX', key, name, value) end)
-    end
-  end
-  return inTheWay
-end
-
-local function tables()
-  local missing
-  for i = 1, take() do
-    local key, tag = takeKey(), take()
-    if not missing and call('HGET', key, 'tag') ~= tag then missing = { 'table', i - 1 } end
-  end
-  return missing
-end
-
-local function plan()
-  local refused, number = marks() or tables(), nil
-  if refused then return refused end
-  fresh, freshOps = nil, {}
-  local i, count = 1, take()
-  while i <= count do
-    local name, first = take(), at
-    refused = ops[name](i)
-    if refused then
-      number = i
-      break
-    end
-    i = i + (name == 'new' and items[first + 1] / 2 or 1)
-  end
-  local earlier, earlierNumber = freshRefusal(not refused)
-  if earlier then refused, number = earlier, earlierNumber end
-  if refused then table.insert(refused, 2, number - 1) end
-  return refused
-end
 
 -- Receipts, those of all groups at once: by key of the window the ids asked for, and by id what stands
 local windows, receipts, added = {}, {}, {}
@@ -125,7 +62,7 @@ local function apply()
   elseif receipt == 'refused' then refused = { 'refused' } end
   at = stop
   if refused then
-    if isAgain and refused[1] ~= 'mark' and not receipt then keepReceipt(key, 'refused') end
+    if isAgain and refused[1] ~= 'mark' and refused[1] ~= 'again' and not receipt then keepReceipt(key, 'refused') end
     return refused
   end
   if receipt then return receipt end

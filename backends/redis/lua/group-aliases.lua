@@ -2,6 +2,7 @@
 
 -- What stands in the way of a change of an alias, if anything does
 local function aliasRefusal(key, expect, holder)
+  if isDecided then return end
   local found = call('HMGET', key, '@', '!')
   local meta, intent = found[1], found[2]
   if intent and sub(intent, 1, 36) ~= holder then return { 'held', meta, intent } end

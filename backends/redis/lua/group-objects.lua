@@ -44,6 +44,7 @@ end
 
 -- What stands in the way of a change of an object, if anything does
 local function refusal(object, expect, holder)
+  if isDecided then return end
   if object.intent and sub(object.intent, 1, 36) ~= holder then return { 'held', object.head or false, object.intent } end
   local head, isAsExpected = object.head
   if expect == 'absent' then isAsExpected = not head
@@ -54,8 +55,16 @@ end
 
 local larges = 0
 
+-- Whether a cell was sent past the script, and is named by '\3' NAME ' ' bytes
+local function isSent(cell) return string.byte(cell) == 3 end
+
 -- A cell as it stands in the list; a large one is put elsewhere
 local function kept(key, cell, holder)
+  if isSent(cell) then
+    local mark = '\2' .. sub(cell, 2)
+    call('PERSIST', largeKey(key, mark))
+    return mark
+  end
   if #cell <= LARGE then return cell end
   larges = larges + 1
   local mark = '\2' .. holder .. '.' .. larges .. ' ' .. #cell
@@ -139,6 +148,9 @@ function ops.put()
   local unset = takeList()
   local refused = refusal(object, expect, commit)
   if refused then return refused end
+  for i = first + 1, last, 2 do
+    if isSent(items[i]) and not isDecided and call('EXISTS', largeKey(object.key, '\2' .. sub(items[i], 2))) == 0 then return { 'again' } end
+  end
   later(function()
     object.head, object.packed = sub(head, 2, -2), putCells(object.key, object.packed, items, first, last, unset, commit)
     setValue(n, object)
@@ -291,7 +303,7 @@ end
 -- What stands in the way of the new objects, and the number of its op
 local function freshRefusal(areOthersFine)
   if not fresh then return end
-  local areAll, areWritten = areFresh(areOthersFine)
+  local areAll, areWritten = areFresh(areOthersFine and not isStaged)
   if not areAll then return checkFresh() end
   if not areWritten then later(writeFresh) end
 end

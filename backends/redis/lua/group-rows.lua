@@ -73,7 +73,7 @@ function ops.row()
   local found = call('HGET', rows, key)
   local isVisible = call('ZSCORE', index, key)
   local clock = found and clockOf(found) or '0'
-  if (isVisible and clock or 'none') ~= expect then return { 'row', isVisible and clock or false } end
+  if not isDecided and (isVisible and clock or 'none') ~= expect then return { 'row', isVisible and clock or false } end
   -- A checked write happens whatever the clocks say, and must be told from the one it replaces.
   local next = (found and not isLess(clock, micros)) and add(clock, '1') or micros
   later(function()

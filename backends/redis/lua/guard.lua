@@ -1,7 +1,15 @@
--- Put in front of every script: the guard against a store that went back in time.
+-- Put in front of every script: the guard against a store that went back in time, and what stands at the domain's gate.
 --
--- KEYS[1]  the domain's sequence: counts the groups that changed it
+-- KEYS[1]  the domain's sequence: counts the groups that changed it. While a large group goes through, ' ?' or ' !' and more follow: the
+--          gate, which flip.lua explains
 -- ARGV[1]  the highest sequence that this client has been told of
 
-local seq = tonumber(redis.call('GET', KEYS[1]) or '0')
+local state = redis.call('GET', KEYS[1]) or '0'
+local seq, gate = tonumber(state), nil
+if not seq then
+  seq, gate = tonumber(string.match(state, '^%d+')), string.match(state, ' (.*)')
+end
 if seq < tonumber(ARGV[1]) then return { 'lost', seq } end
+
+-- What of a large group is at work, if that: set by staged.lua
+local isStaged, isDecided = false, false

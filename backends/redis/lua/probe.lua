@@ -7,10 +7,10 @@
 
 local key, forbidden = KEYS[2], {}
 local commands = {
-  'HSET k a 1 b 2', 'HSETNX k c 3', 'HGET k a', 'HMGET k a b', 'HEXISTS k a', 'HDEL k a', 'EXISTS k', 'PEXPIRE k 1000',
+  'HSET k a 1 b 2', 'HSETNX k c 3', 'HGET k a', 'HMGET k a b', 'HEXISTS k a', 'HLEN k', 'HDEL k a', 'EXISTS k', 'PEXPIRE k 1000',
   'MEMORY USAGE k', 'UNLINK k', 'SADD k a', 'UNLINK k', 'ZADD k 0 a', 'ZSCORE k a', 'ZCARD k', 'ZLEXCOUNT k - +', 'ZRANGE k 0 0',
   'ZRANGEBYLEX k - +', 'ZREVRANGEBYLEX k + -', 'ZREM k a', 'INCR k', 'GET k', 'UNLINK k',
-  'SET k a', 'MSET k a', 'MSETNX k a', 'MGET k', 'UNLINK k', 'XGROUP CREATE k g 0 MKSTREAM', 'XADD k * i 1', 'XREADGROUP GROUP g c COUNT 1 STREAMS k >', 'XAUTOCLAIM k g c 1000 0 COUNT 1',
+  'TIME', 'SET k a', 'PERSIST k', 'MSET k a', 'MSETNX k a', 'MGET k', 'UNLINK k', 'XGROUP CREATE k g 0 MKSTREAM', 'XADD k * i 1', 'XREADGROUP GROUP g c COUNT 1 STREAMS k >', 'XAUTOCLAIM k g c 1000 0 COUNT 1',
   'XCLAIM k g c 0 0-1 IDLE 1 JUSTID', 'XPENDING k g', 'XACK k g 0-1', 'UNLINK k',
 }
 for _, text in ipairs(commands) do

@@ -1,0 +1,87 @@
+/** What looking after a store has to see, found by SCAN like all listings. */
+import { type Intent, type Mark, Ref, type Table, type Target, type Upkeep } from '../../src/backend.js'
+import { type ClassId, madeAtMs } from '../../src/ids.js'
+import { byDomain } from './by-domain.js'
+import { markOf } from './group-form.js'
+import { scanKeys } from './listing.js'
+import { intentOf, metaOf } from './object-form.js'
+import { type Partition, partitionOfAlias, partitionOfId, type RedisKeys } from './redis-keys.js'
+import type { RedisLink, Reply } from './redis-link.js'
+import { knownTable } from './redis-rows.js'
+
+/** What a script call or a page looks at. */
+const KEYS_MAX = 256
+/** A mark does not keep the class of its home, by which nothing is found here. */
+const HOME_CLASS = 'insitu#home' as ClassId
+
+type Met = { readonly target: Target; readonly intent: Intent }
+
+export class RedisUpkeep implements Upkeep {
+  constructor(
+    readonly link: RedisLink,
+    readonly keys: RedisKeys,
+    readonly domainOf: (partition: Partition) => Partition,
+  ) {}
+
+  async *tables(): AsyncGenerator<readonly Table[], void, void> {
+    for await (const keys of scanKeys(this.link, this.keys.anyTable)) {
+      const found = await Promise.all(keys.map((key) => this.link.command((client) => client.hget(key, 'table'))))
+      const tables = found.flatMap((json) => (json === null ? [] : [knownTable(json).table]))
+      if (tables.length > 0) yield tables
+    }
+  }
+
+  async *marksBefore(beforeMs: number): AsyncGenerator<readonly { readonly home: Ref; readonly mark: Mark }[], void, void> {
+    for await (const keys of scanKeys(this.link, this.keys.anyMarks))
+      for (const key of keys) {
+        const home = new Ref(this.keys.idOf(key), HOME_CLASS)
+        for await (const page of this.#fields(key)) {
+          const old = page.flatMap(([name, form]) => {
+            const mark = markOf(name, form)
+            return madeAtMs(mark.attempt) < beforeMs ? [{ home, mark }] : []
+          })
+          if (old.length > 0) yield old
+        }
+      }
+  }
+
+  /** A hash of whatever size, in pages. */
+  async *#fields(key: string): AsyncGenerator<(readonly [string, Buffer])[], void, void> {
+    for (let cursor = '0', isFirst = true; isFirst || cursor !== '0'; isFirst = false) {
+      const [next, found] = await this.link.command((client) => client.hscanBuffer(key, cursor, 'COUNT', KEYS_MAX))
+      cursor = next.toString()
+      yield Array.from({ length: found.length / 2 }, (_, i) => [found[i * 2]!.toString(), found[i * 2 + 1]!] as const)
+    }
+  }
+
+  async *intents(): AsyncGenerator<readonly Met[], void, void> {
+    yield* this.#met(this.keys.anyObject, 'o', (key, head) => {
+      const id = this.keys.idOf(key)
+      return [partitionOfId(id), { ref: new Ref(id, head ? metaOf(head).classId : HOME_CLASS) }]
+    })
+    yield* this.#met(this.keys.anyAlias(''), 'a', (key) => {
+      const alias = this.keys.aliasOf(key)
+      return [partitionOfAlias(alias), { alias }]
+    })
+  }
+
+  async *#met(
+    pattern: string,
+    kind: 'o' | 'a',
+    targetOf: (key: string, head?: string) => readonly [Partition, Target],
+  ): AsyncGenerator<readonly Met[], void, void> {
+    for await (const keys of scanKeys(this.link, pattern)) {
+      const met: Met[] = []
+      for (const [domain, some] of byDomain(keys, (key) => this.domainOf(targetOf(key)[0])))
+        for (let at = 0; at < some.length; at += KEYS_MAX) {
+          const part = some.slice(at, at + KEYS_MAX)
+          const replies = await this.link.call({ script: 'find', domain, keys: part, args: () => [kind.repeat(part.length)] })
+          part.forEach((key, i) => {
+            const [head, intent] = replies[i] as readonly Reply[]
+            if (intent) met.push({ target: targetOf(key, head ? String(head) : undefined)[1], intent: intentOf(intent as Buffer) })
+          })
+        }
+      if (met.length > 0) yield met
+    }
+  }
+}

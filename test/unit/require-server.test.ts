@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { root } from '../tools/test-files.js'
+
+/** Tests of Redis on a machine that has none, and no way to get one: nothing is found but Node. */
+function withoutRedis(env: NodeJS.ProcessEnv): { readonly status: number | null; readonly said: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'insitu-no-redis-'))
+  try {
+    for (const [name, path] of [
+      ['node', process.execPath],
+      ['sh', '/bin/sh'],
+    ] as const)
+      symlinkSync(path, join(folder, name))
+    const { CI: _, ...rest } = process.env
+    const mocha = join(root, 'node_modules/mocha/bin/mocha.js')
+    const args = [mocha, '--reporter', join(root, 'dist/test/tools/reporter.js'), join(root, 'dist/test/redis/aggregates.test.js')]
+    const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+    const done = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', env: { ...rest, ...env, PATH: folder }, ...nobody })
+    return { status: done.status, said: done.stdout + done.stderr }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+describe('tests without a server', function () {
+  this.timeout(30_000)
+
+  it('are told as not run, with the reason', () => {
+    const { status, said } = withoutRedis({})
+    assert.equal(status, 0, said)
+    assert.match(said, /not run: there is no redis-server/)
+    assert.match(said, /0 passed, 0 failed, 4 skipped/)
+  })
+
+  it('have failed on a build server', () => {
+    const { status, said } = withoutRedis({ CI: 'true' })
+    assert.notEqual(status, 0)
+    assert.match(said, /CI=true, and these tests cannot run: there is no redis-server/)
+    assert.match(said, /0 passed, 1 failed/)
+  })
+})
