@@ -6,8 +6,7 @@ import { AliasTakenError, ConflictError, NotFoundError, WrongClassError } from '
 import type { Id } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
-import type { StorageObject } from '../objects/storage-object.js'
-import { stateOf } from '../objects/storage-object.js'
+import { type StorageObject, stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
 import { dropBelongings, removeWithNames } from './belongings.js'
 import { deleteReached } from './delete-reached.js'
@@ -100,6 +99,7 @@ export class Program extends UnitOfWork {
     this.adopt(state, ref)
     try {
       this.take(state, stored)
+      await this.gainedColumns.tell()
     } catch (error) {
       this.instances.delete(ref.id)
       state.becomeVolatile()

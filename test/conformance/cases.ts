@@ -6,6 +6,7 @@ import { contractCorners } from './contract-corners.js'
 import { contractObjects } from './contract-objects.js'
 import { contractRows } from './contract-rows.js'
 import { dict } from './dict.js'
+import { gainedColumns } from './gained-columns.js'
 import { objects } from './objects.js'
 import { storageInterface } from './storage-interface.js'
 import { streamCases } from './streams.js'
@@ -26,6 +27,7 @@ export const conformanceCases: readonly Case[] = [
   ...aliases,
   ...concurrency,
   ...dict,
+  ...gainedColumns,
   ...taskCases,
   ...streamCases,
   ...storageInterface,
