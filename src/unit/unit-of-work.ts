@@ -222,7 +222,12 @@ export abstract class UnitOfWork {
   }
 
   /** Loads objects, or brings those in memory up to date; `undefined` for deleted ones. */
-  async fetch(refs: readonly Ref[], { depth = 0 }: GetOptions, assertClass?: (found: Ref) => void): Promise<(StorageObject | undefined)[]> {
+  async fetch(
+    refs: readonly Ref[],
+    { depth = 0 }: GetOptions,
+    assertClass?: (found: Ref) => void,
+    met: Set<Id> = new Set(),
+  ): Promise<(StorageObject | undefined)[]> {
     const stored = await this.store.read(refs)
     for (const found of stored) if (found) this.#fetchedBytes += found.bytes
     if (assertClass) for (const found of stored) if (found) assertClass(found.ref)
@@ -230,21 +235,26 @@ export abstract class UnitOfWork {
     if (this.gainedColumns.areUntold) await this.gainedColumns.tell()
     if (instances.includes(undefined)) this.looksBeyond = true
     if (depth > 0) {
-      const next = new Map<Id, Ref>()
-      for (const found of stored) for (const ref of found ? refsIn(found.cells) : []) if (ref.id !== found!.ref.id) next.set(ref.id, ref)
-      await this.#fetchDeeper([...next.values()], depth - 1)
+      for (const { id } of refs) met.add(id)
+      await this.#fetchDeeper(
+        stored.flatMap((found) => (found ? refsIn(found.cells) : [])),
+        depth - 1,
+        met,
+      )
     }
     return instances
   }
 
-  async #fetchDeeper(refs: readonly Ref[], depth: number): Promise<void> {
+  /** Each object once, also those in memory: what is behind them may not be there. */
+  async #fetchDeeper(refs: readonly Ref[], depth: number, met: Set<Id>): Promise<void> {
     const byStore = new Map<Store, Ref[]>()
     for (const ref of refs) {
-      if (stateOf(this.instanceOf(ref)).loaded) continue
+      if (met.has(ref.id)) continue
+      met.add(ref.id)
       const peer = ref.store === undefined ? this.store : this.store.peer(ref.store)
       if (peer) byStore.set(peer, [...(byStore.get(peer) ?? []), new Ref(ref.id, ref.classId)])
     }
-    for (const [store, of] of byStore) await this.unitOn(store).fetch(of, { depth })
+    for (const [store, of] of byStore) await this.unitOn(store).fetch(of, { depth }, undefined, met)
   }
 
   /** An object as the store has it now meets what is in memory: unsaved changes win, else the store. */
@@ -375,7 +385,7 @@ export abstract class UnitOfWork {
   rowsOf(table: Table): TableRows {
     let rows = this.buffered.get(table.id)
     if (!rows) {
-      rows = noRowsYet(table)
+      rows = noRowsYet(table, this.isTransaction)
       this.buffered.set(table.id, rows)
     }
     return rows

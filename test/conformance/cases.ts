@@ -8,6 +8,7 @@ import { contractRows } from './contract-rows.js'
 import { dict } from './dict.js'
 import { gainedColumns } from './gained-columns.js'
 import { objects } from './objects.js'
+import { reach } from './reach.js'
 import { storageInterface } from './storage-interface.js'
 import { streamCases } from './streams.js'
 import { taskCases } from './tasks.js'
@@ -21,6 +22,7 @@ export const conformanceCases: readonly Case[] = [
   ...contractRows,
   ...contractCorners,
   ...objects,
+  ...reach,
   ...values,
   ...versions,
   ...units,
