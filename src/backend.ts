@@ -98,7 +98,8 @@ export type Op =
   /**
    * Writes a row whole (`set: null` removes it); counter columns keep their sums. Among writers of one row the latest `atMicros` of
    * the group wins, ties by the larger encoded row, so that applying it again later changes nothing. `expect` (tables with
-   * `writes: 'cas'`): the row's `atMicros` as read, `null` for no row.
+   * `writes: 'cas'`): the row's `atMicros` as read, `null` for no row. A `set` of fewer values than the table has columns is by a
+   * program that does not know the last ones: they stay as they are. One of more values is a ValidationError.
    */
   | { readonly do: 'row'; readonly table: TableId; readonly key: Key; readonly set: Values | null; readonly expect?: bigint | null }
   /** Adds to a counter column (index into the table's values); a missing row starts at 0. Applied once per commit id. */
@@ -260,7 +261,11 @@ export interface Backend {
   objects(of: { readonly classId?: ClassId }): AsyncIterable<readonly Ref[]>
   /** Pages of aliases, by prefix or of one object. */
   aliases(of: { readonly prefix?: string } | { readonly ref: Ref }): AsyncIterable<readonly (readonly [alias: string, ref: Ref])[]>
-  /** Makes a table; idempotent. Errors: SchemaMismatchError when it stands with other columns. */
+  /**
+   * Makes a table; idempotent. One that stands gains the columns that `table` has behind its own, where rows can go without them
+   * (optional ones, counters), and keeps those that it has behind those of `table`: `joinColumns` says what stands then. Errors:
+   * SchemaMismatchError when the columns do not go together.
+   */
   define(table: Table): Promise<void>
   /** A table's definition. */
   table(id: TableId): Promise<Table | undefined>

@@ -1,4 +1,4 @@
-import { type Ack, type Backend, type Mark, type Op, type Receipt, Ref, type Stored } from './backend.js'
+import { type Ack, type Backend, type Mark, type Op, type Receipt, Ref, type Stored, type Table } from './backend.js'
 import {
   type CommitOptions,
   commitUnit,
@@ -161,6 +161,20 @@ export class Store {
     const names: string[] = []
     for await (const page of this.backend.aliases({ ref })) for (const [alias] of page) names.push(alias)
     return names
+  }
+
+  /** Tables whose further columns this program has told the store. */
+  readonly #gained = new Set<TableId>()
+
+  /** Whether the store has the columns of a table although its owner's field lists fewer. */
+  knowsColumns({ id }: Table): boolean {
+    return this.#gained.has(id)
+  }
+
+  /** Tells the store of columns that the class of a collection has gained. Errors: SchemaMismatchError when others have gained other ones. */
+  async gainColumns(table: Table): Promise<void> {
+    await this.backend.define(table)
+    this.#gained.add(table.id)
   }
 
   /** Resolves when everything committed so far has the level that this store waits for; `undefined` when it has. */

@@ -177,7 +177,7 @@ export class CassandraBackend implements Backend {
     if (ops.length < group.ops.length)
       throw new InsituError('A group of rows holds an op on something else: it must lie in one domain.', { code: 'ERR_INTERNAL' })
     const layouts = new Map<string, DictLayout>()
-    for (const { table } of ops) if (!layouts.has(table)) layouts.set(table, await this.#catalogue.require(table))
+    for (const { table } of ops) if (!layouts.has(table)) layouts.set(table, await this.#catalogue.requireFor(table, ops))
     return this.#writer.write(group, ops, layouts)
   }
 

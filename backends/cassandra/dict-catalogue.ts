@@ -1,11 +1,11 @@
 /** Which dicts there are, and where: a row each, by which any of them is found from its id alone. */
 import { randomUUID } from 'node:crypto'
-import { Ref, type Table } from '../../src/backend.js'
+import { type Op, Ref, type Table } from '../../src/backend.js'
+import { joinColumns, type TableColumns } from '../../src/dict/table-columns.js'
 import { NotFoundError } from '../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../src/ids.js'
-import { requireSameColumns } from '../memory/same-columns.js'
 import type { CassandraLink, Row } from './cassandra-link.js'
-import { createOf, type DictLayout, layoutOf, shapeOf } from './dict-layout.js'
+import { createOf, type DictLayout, laterColumns, layoutOf, shapeOf } from './dict-layout.js'
 import { classLabel, tableName } from './identifiers.js'
 import type { SchemaKeeper } from './schema-keeper.js'
 
@@ -26,7 +26,7 @@ export class DictCatalogue {
 
   async define(table: Table): Promise<void> {
     const standing = await this.#load(table.id)
-    if (standing) return requireSameColumns(standing.table, table)
+    if (standing) return this.#join(standing, table)
     const { name, place } = await this.#placeFor(table)
     const query = `INSERT INTO ${this.link.table(DICTS)} (id, owner_id, owner_class, table_name, place, definition) VALUES (?, ?, ?, ?, ?, ?) IF NOT EXISTS`
     const { id, owner } = table
@@ -34,7 +34,22 @@ export class DictCatalogue {
     await this.link.cas([{ query, params }]) // whether it was ours or not, what stands is what counts
     const made = await this.#load(id, true)
     if (!made) throw this.link.unknownOutcome()
-    requireSameColumns(made.table, table)
+    await this.#join(made, table)
+  }
+
+  /** Columns that it gains stand in the table before the catalogue tells of them, so that whoever hears of them can use them. */
+  async #join(standing: DictLayout, wanted: Table): Promise<void> {
+    const endMs = Date.now() + this.link.config.patienceMs
+    for (let before: DictLayout | undefined = standing; before; before = await this.#load(wanted.id, true)) {
+      const joined = joinColumns(before.table, wanted)
+      if (joined === before.table) return
+      const after = layoutOf(joined, before.name, before.place, before.base)
+      await this.keeper.ensure({ table: after.name, create: createOf(after), columns: laterColumns(after) })
+      const query = `UPDATE ${this.link.table(DICTS)} SET definition = ? WHERE id = ? IF definition = ?`
+      await this.link.cas([{ query, params: [definitionOf(joined, before.base), wanted.id, standingDefinition(before)] }]) // what stands is what counts
+      if (Date.now() > endMs) throw this.link.unknownOutcome()
+    }
+    throw new NotFoundError(`There is no table ${wanted.id}.`, { table: wanted.id })
   }
 
   /** A dict that is new has no rows: in a shared table if enough of its shape have tables of their own. */
@@ -58,6 +73,14 @@ export class DictCatalogue {
     const layout = this.#known.get(id) ?? (await this.#load(id))
     if (!layout) throw new NotFoundError(`There is no table ${id}.`, { table: id })
     return layout
+  }
+
+  /** For a group of rows. One that removes some must know all columns, also those that others have added meanwhile. */
+  async requireFor(id: TableId, ops: readonly Op[]): Promise<DictLayout> {
+    const layout = await this.require(id)
+    const isCareful = layout.isCas || layout.counters.length > 0
+    const removes = isCareful && ops.some((op) => op.do === 'row' && op.table === id && op.set === null)
+    return removes ? ((await this.#load(id)) ?? this.require(id)) : layout
   }
 
   /** At once, if it is known. */
@@ -94,10 +117,10 @@ export class DictCatalogue {
     await this.#finishDrop(layoutFrom(row))
   }
 
-  async #finishDrop({ table, name, place }: DictLayout): Promise<void> {
+  async #finishDrop({ table, name, place, base }: DictLayout): Promise<void> {
     if (place === undefined) {
       await this.link.define(`DROP TABLE IF EXISTS ${this.link.table(name)}`)
-      await this.link.write(`DELETE FROM ${this.link.table(SHAPES)} WHERE shape = ? AND dict = ?`, [shapeOf(table), table.id])
+      await this.link.write(`DELETE FROM ${this.link.table(SHAPES)} WHERE shape = ? AND dict = ?`, [shapeOf(table, base), table.id])
     } else await this.link.write(`DELETE FROM ${this.link.table(name)} WHERE "~dict" = ?`, [place])
     await this.link.cas([{ query: `DELETE FROM ${this.link.table(DICTS)} WHERE id = ? IF is_dropped = true`, params: [table.id] }])
   }
@@ -115,11 +138,16 @@ export class DictCatalogue {
   }
 }
 
-const definitionOf = ({ keys, partition, values, writes }: Table): string => JSON.stringify({ keys, partition, values, writes })
+/** `base`: with how many columns of values it was made, if it has more now. */
+const definitionOf = ({ keys, partition, values, writes }: Table, base?: number): string =>
+  JSON.stringify({ keys, partition, values, writes, base })
+
+/** The definition that a layout was read from: without `base` until it gains columns. */
+const standingDefinition = ({ table, base }: DictLayout): string => definitionOf(table, base < table.values.length ? base : undefined)
 
 function layoutFrom(row: Row): DictLayout {
-  const definition = JSON.parse(row.definition as string) as Pick<Table, 'keys' | 'partition' | 'values' | 'writes'>
+  const { base, ...columns } = JSON.parse(row.definition as string) as TableColumns & { readonly base?: number }
   const owner = new Ref(String(row.owner_id) as Id, row.owner_class as ClassId)
-  const table: Table = { id: String(row.id) as TableId, owner, ...definition }
-  return layoutOf(table, row.table_name as string, row.place ? String(row.place) : undefined)
+  const table: Table = { id: String(row.id) as TableId, owner, ...columns }
+  return layoutOf(table, row.table_name as string, row.place ? String(row.place) : undefined, base)
 }

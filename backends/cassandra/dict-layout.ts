@@ -4,7 +4,7 @@
  * with a dict each are not a thousand tables.
  */
 import { createHash } from 'node:crypto'
-import type { ColumnType, Table } from '../../src/backend.js'
+import type { ColumnSpec, ColumnType, Table } from '../../src/backend.js'
 import { cqlType, type Position } from './column-types.js'
 import { isColumnName, quoted } from './identifiers.js'
 
@@ -34,20 +34,27 @@ export interface DictLayout {
   /** Without counters. */
   readonly plain: readonly number[]
   readonly isCas: boolean
+  /** How many columns of values it was made with: those behind them came later. */
+  readonly base: number
+  /** Whether rows may be from before there were counters: of those that are removed a mark stays that there is a row. */
+  readonly leavesMarks: boolean
   /** Whether keys have several forms of which one is to be chosen. */
   readonly hasForms: boolean
 }
 
-export function layoutOf(table: Table, name: string, place: string | undefined): DictLayout {
+export function layoutOf(table: Table, name: string, place: string | undefined, base: number = table.values.length): DictLayout {
   const isShared = place !== undefined
   const cql = (column: string, i: number, prefix: string): string => (isColumnName(column) ? column : `~${prefix}${i}`)
   const positionOf = (i: number): Position => (!isShared && i < table.partition ? 'partition' : 'order')
   const keys = table.keys.map(({ name: column, type }, i) => ({ cql: cql(column, i, 'k'), type, position: positionOf(i) }))
-  const values = table.values.map(({ name: column, type }, i) => ({ cql: cql(column, i, 'v'), type }))
+  // Dicts that share a table may gain columns of one name and several types.
+  const later = ({ name: column, type }: ColumnSpec): string => `~${hash([column, type])}`
+  const values = table.values.map((spec, i) => ({ cql: isShared && i >= base ? later(spec) : cql(spec.name, i, 'v'), type: spec.type }))
   const counters = table.values.flatMap(({ type }, i) => (type === 'counter' ? [i] : []))
   const plain = table.values.flatMap(({ type }, i) => (type === 'counter' ? [] : [i]))
+  const leavesMarks = counters.length > 0 && counters[0]! >= base
   const hasForms = table.keys.some(({ type }) => typeof type !== 'string' || ['f32', 'f64', 'decimal'].includes(type))
-  return { table, name, place, keys, values, counters, plain, isCas: table.writes === 'cas', hasForms }
+  return { table, name, place, keys, values, counters, plain, isCas: table.writes === 'cas', base, leavesMarks, hasForms }
 }
 
 /** Partition columns of the table in Cassandra, with their types. */
@@ -74,9 +81,12 @@ export function createOf(layout: DictLayout): string {
   return `${columns.join(', ')}, PRIMARY KEY (${[`(${partition})`, ...clustering].join(', ')}))`
 }
 
-/** Dicts of one shape can share a table. */
-export const shapeOf = ({ keys, partition, values, writes }: Table): string =>
-  createHash('sha256')
-    .update(JSON.stringify([keys.map((k) => [k.name, k.type]), partition, values.map((v) => [v.name, v.type]), writes]))
-    .digest('hex')
-    .slice(0, 24)
+/** Columns that came later, as a table is told of them. */
+export const laterColumns = ({ values, base }: DictLayout): ReadonlyMap<string, string> =>
+  new Map(values.slice(base).map(({ cql, type }) => [cql, `${quoted(cql)} ${cqlType(type, 'value')}`]))
+
+/** Dicts that are made with one shape can share a table. */
+export const shapeOf = ({ keys, partition, values, writes }: Table, base: number = values.length): string =>
+  hash([keys.map((k) => [k.name, k.type]), partition, values.slice(0, base).map((v) => [v.name, v.type]), writes])
+
+const hash = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 24)

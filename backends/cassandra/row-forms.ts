@@ -87,9 +87,12 @@ export class RowForms {
     return `INSERT INTO ${table} (${names}) VALUES (${marks}) USING TIMESTAMP ?`
   }
 
-  /** The columns of a row's values, counters left out; `null`: all empty. */
-  slots({ plain, values }: DictLayout, set: Values | null): Slot[] {
-    return plain.map((i) => {
+  /** The columns of a row's values, counters left out; `null`: all empty. Columns that the writer does not know are left as they are. */
+  slots({ plain, values, table }: DictLayout, set: Values | null): Slot[] {
+    if (set && set.length > values.length)
+      throw new ValidationError(`A row of ${set.length} values is for no table of ${values.length} columns.`, { table: table.id })
+    const known = set && set.length < values.length ? plain.filter((i) => i < set.length) : plain
+    return known.map((i) => {
       const { cql, type } = values[i]!
       const cell = set?.[i]
       if (cell !== undefined && cell !== null) return slot(cql, this.values.toCql(type, cell, 'value'))
@@ -144,6 +147,13 @@ export class RowForms {
     const at = (row['~at'] as bigint | null | undefined) ?? null
     const sums = layout.counters.map((i) => sumOf(row[layout.values[i]!.cql]))
     if (layout.isCas && at === null && sums.every((sum) => sum === undefined)) return undefined
+    if (
+      layout.leavesMarks &&
+      at === null &&
+      sums.every((sum) => sum === undefined) &&
+      layout.plain.every((i) => isEmpty(row[layout.values[i]!.cql]))
+    )
+      return undefined
     const notes = notesFrom(row['~notes'] as string | null | undefined)
     const forms = this.values
     const values = layout.values.map(({ cql, type }, i): Cell | undefined => {
@@ -174,6 +184,8 @@ function notesFrom(text: string | null | undefined): ReadonlyMap<number, 'null' 
 }
 
 const NO_NOTES: ReadonlyMap<number, 'null' | 'empty'> = new Map()
+
+const isEmpty = (value: unknown): boolean => value === null || value === undefined
 
 /** Sums wrap at 64 bits. */
 function sumOf(shares: unknown): bigint | undefined {

@@ -2,12 +2,22 @@
  * What a group does inside one domain: the contract of `Backend.commit`, in code. First every op is looked at and turned into
  * writes, without changing anything; only when none of them fails are the writes done. So a group that is refused leaves nothing.
  */
-import type { Group, Mark, Op, Receipt, Ref, Stamp, Table } from '../../src/backend.js'
+import type { Group, Mark, Op, Receipt, Ref, Stamp, Table, Values } from '../../src/backend.js'
 import { compareBytes, encodeKey } from '../../src/dict/row-key.js'
 import { ConflictError, InsituError, NotFoundError, ValidationError } from '../../src/errors.js'
 import type { CommitId, Id, TableId } from '../../src/ids.js'
 import { type AliasStanding, type ObjectStanding, requireAlias, requireObject } from './expectations.js'
-import { decodeCells, encodeCells, encodeValues, isCounter, isVisible, type ObjectRecord, type RowRecord, type Space } from './space.js'
+import {
+  decodeCells,
+  encodeCells,
+  encodeValues,
+  isCounter,
+  isVisible,
+  type ObjectRecord,
+  type RowRecord,
+  type Space,
+  valuesOver,
+} from './space.js'
 
 type Do<Kind extends Op['do']> = Extract<Op, { do: Kind }>
 
@@ -123,17 +133,18 @@ class Plan {
     const table = this.#table(op.table)
     const key = encodeKey(table, op.key)
     const values = op.set && encodeValues(table, op.set)
-    if (op.expect === undefined) return void this.writes.push(() => this.#writeRow(table, key, this.#atMicros, values, false))
+    if (op.expect === undefined) return void this.writes.push(() => this.#writeRow(table, key, this.#atMicros, op.set, values, false))
     const found = this.#space.row(table, key)
     requireRow(op, isVisible(found) ? found.atMicros : null)
     // A checked write happens whatever the clocks say, and must be told from the one it replaces.
     const atMicros = found && found.atMicros >= this.#atMicros ? found.atMicros + 1n : this.#atMicros
-    this.writes.push(() => this.#writeRow(table, key, atMicros, values, true))
+    this.writes.push(() => this.#writeRow(table, key, atMicros, op.set, values, true))
   }
 
   /** Rows are read again here: earlier ops of the same group may have changed them. */
-  #writeRow(table: Table, key: Uint8Array, atMicros: bigint, values: Uint8Array | null, checked: boolean): void {
+  #writeRow(table: Table, key: Uint8Array, atMicros: bigint, set: Values | null, encoded: Uint8Array | null, checked: boolean): void {
     const found = this.#space.row(table, key)
+    const values = set && found?.values && set.length < table.values.length ? valuesOver(table, set, found.values) : encoded
     if (!checked && found && !wins(atMicros, values, found)) return
     this.#space.setRow(table, key, { atMicros, values, sums: (values && found?.sums) || NO_SUMS })
   }

@@ -22,13 +22,13 @@ import type {
 } from '../../src/backend.js'
 import { Ref } from '../../src/backend.js'
 import { decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
+import { joinColumns } from '../../src/dict/table-columns.js'
 import { InsituError, UnavailableError, UnsupportedError } from '../../src/errors.js'
 import { type ClassId, type CommitId, type Domain, type Host, type Id, madeAtMs, type TableId } from '../../src/ids.js'
 import { applyGroup, requireTable } from './apply-group.js'
 import { copyOf, keyOfText, type MemorySpace, OrderedRows, RECEIPTS_KEPT_MS, textOfKey } from './memory-space.js'
 import { memoryStreams } from './memory-streams.js'
 import { type Bounds, behind, PAGE_ROWS, type RowPage, rowPages } from './row-pages.js'
-import { requireSameColumns } from './same-columns.js'
 import { isVisible, storedOf, storedRowOf } from './space.js'
 import { cutPositions, piecesAt } from './split.js'
 
@@ -147,8 +147,9 @@ export class MemoryBackend implements Backend {
     this.#requireOpen()
     const { tables } = this.#at(table.id)
     const standing = tables.get(table.id)
-    if (standing) requireSameColumns(standing.table, table)
-    else tables.set(table.id, { table: copyOf(table), rows: new OrderedRows() })
+    if (!standing) return void tables.set(table.id, { table: copyOf(table), rows: new OrderedRows() })
+    const joined = joinColumns(standing.table, table)
+    if (joined !== standing.table) tables.set(table.id, { table: copyOf(joined), rows: standing.rows })
   }
 
   async table(id: TableId): Promise<Table | undefined> {

@@ -1,6 +1,7 @@
 import type { Cell, Cells, Intent, Mark, Op, Ref, Stamp, Stored, StoredRow, Table, Values } from '../../src/backend.js'
 import { decodeWire, encodeWire } from '../../src/codec/wire.js'
-import { CorruptError } from '../../src/errors.js'
+import { fitsColumns } from '../../src/dict/table-columns.js'
+import { CorruptError, ValidationError } from '../../src/errors.js'
 import type { CommitId, Id, TableId } from '../../src/ids.js'
 
 /** What stands under an object's id. Bodies are bytes, never values, so that nobody shares a mutable buffer with a store. */
@@ -79,16 +80,25 @@ export function decodeCells(bytes: Uint8Array): Map<string, Cell> {
 
 function decodeValues(table: Table, bytes: Uint8Array): (Cell | undefined)[] {
   const values = decodeWire(bytes)
-  if (!Array.isArray(values) || values.length !== table.values.length)
+  if (!Array.isArray(values) || !fitsColumns(table, values.length))
     throw new CorruptError(`Damaged bytes: a row of table ${table.id} has not the columns of its table.`, { table: table.id })
+  while (values.length < table.values.length) values.push(undefined) // its table has gained columns since
   return values
 }
 
 export const isCounter = (table: Table, column: number): boolean => table.values[column]?.type === 'counter'
 
-/** Counters are left out: their sums are kept apart. */
-export const encodeValues = (table: Table, values: Values): Uint8Array =>
-  encodeWire(table.values.map((_, i) => (isCounter(table, i) ? undefined : values[i])))
+/** Counters are left out: their sums are kept apart. Errors: ValidationError for more values than the table has columns. */
+export function encodeValues(table: Table, values: Values): Uint8Array {
+  if (values.length > table.values.length)
+    throw new ValidationError(`A row of ${values.length} values is for no table of ${table.values.length} columns.`, { table: table.id })
+  return encodeWire(table.values.map((_, i) => (isCounter(table, i) ? undefined : values[i])))
+}
+
+/** The values of a writer that does not know the last columns, over a row whose last columns stay as they are. */
+export function valuesOver(table: Table, values: Values, standing: Uint8Array): Uint8Array {
+  return encodeValues(table, [...values, ...decodeValues(table, standing).slice(values.length)])
+}
 
 export function storedOf({ ref, body, intent }: ObjectRecord, stamp: Stamp, bytes: number): Stored {
   const cells = decodeCells(body)

@@ -21,11 +21,11 @@ import type {
 } from '../../src/backend.js'
 import { Ref } from '../../src/backend.js'
 import { decodeKey, encodeKey, prefixBounds, storedKey } from '../../src/dict/row-key.js'
+import { joinColumns } from '../../src/dict/table-columns.js'
 import { UnavailableError, UnsupportedError } from '../../src/errors.js'
 import type { ClassId, CommitId, Domain, Id, TableId } from '../../src/ids.js'
 import { requireTable } from '../memory/apply-group.js'
 import { type Bounds, behind, PAGE_ROWS, type RowPage, rowPages } from '../memory/row-pages.js'
-import { requireSameColumns } from '../memory/same-columns.js'
 import { isVisible, type ObjectRecord, storedOf, storedRowOf } from '../memory/space.js'
 import { cutPositions, piecesAt } from '../memory/split.js'
 import { backUp } from './backup.js'
@@ -197,8 +197,8 @@ export class NvramBackend implements Backend {
     const { space, committer } = this.#open()
     committer.write(() => {
       const standing = space.table(table.id)
-      if (standing) requireSameColumns(standing, table)
-      else space.setTable(table.id, table)
+      const joined = standing ? joinColumns(standing, table) : table
+      if (joined !== standing) space.setTable(table.id, joined)
     })
   }
 

@@ -9,28 +9,34 @@ import { fromJson, isUnset, type Json, parse, toJson } from './redis-cells.js'
 /** A table with what is needed again and again. */
 export interface KnownTable {
   readonly table: Table
-  /** Tells its definition from another one under the same id. */
+  /** Tells it from another table under the same id. It stays when the table gains columns. */
   readonly tag: string
   readonly counters: readonly number[]
 }
 
 export function knownTable(json: string): KnownTable {
-  const plain = JSON.parse(json) as Table & { owner: { id: Id; classId: ClassId } }
+  const { tag, ...plain } = JSON.parse(json) as Table & { owner: { id: Id; classId: ClassId }; tag?: string }
   const table: Table = { ...plain, owner: new Ref(plain.owner.id, plain.owner.classId) }
   const counters = table.values.flatMap(({ type }, i) => (type === 'counter' ? [i] : []))
-  return { table, tag: tagOf(json), counters }
+  return { table, tag: tag ?? tagOf(json), counters }
 }
 
-export const jsonOfTable = ({ id, owner, keys, partition, values, writes }: Table): string =>
-  JSON.stringify({ id, owner: { id: owner.id, classId: owner.classId }, keys, partition, values, writes })
+/** `tag`: of the table as it was made, when it has gained columns since. */
+export const jsonOfTable = ({ id, owner, keys, partition, values, writes }: Table, tag?: string): string =>
+  JSON.stringify({ id, owner: { id: owner.id, classId: owner.classId }, keys, partition, values, writes, tag })
 
 export const tagOf = (json: string): string => createHash('sha256').update(json).digest('hex').slice(0, 16)
 
 export const keyOfRow = ({ table }: KnownTable, key: StoredRow['key']): Uint8Array => encodeKey(table, key)
 
-/** Counters are left out: their sums are kept apart. 64-bit integers stand as text, since most readers of JSON would round them. */
+/**
+ * Counters are left out: their sums are kept apart. 64-bit integers stand as text, since most readers of JSON would round them. Of columns
+ * that the writer does not know there is nothing in the list: the script leaves them as they are.
+ */
 export function encodeRow({ table }: KnownTable, values: Values): string {
-  return JSON.stringify(table.values.map(({ type }, i) => valueToJson(type, values[i])))
+  if (values.length > table.values.length)
+    throw new ValidationError(`A row of ${values.length} values is for no table of ${table.values.length} columns.`, { table: table.id })
+  return JSON.stringify(values.map((value, i) => valueToJson(table.values[i]!.type, value)))
 }
 
 function valueToJson(type: Table['values'][number]['type'], value: Cell | undefined): Json {
@@ -39,18 +45,19 @@ function valueToJson(type: Table['values'][number]['type'], value: Cell | undefi
   return toJson(value)
 }
 
-/** A row from what the scripts give; `sums` in the order of the counter columns. */
+/** A row from what the scripts give; `sums` in the order of the counter columns. `wider`: it has columns that are not known here. */
 export function decodeRow(
   { table, counters }: KnownTable,
   key: Uint8Array,
   row: Buffer | null,
   sums: readonly (Buffer | null)[],
-): StoredRow | undefined {
+): StoredRow | 'wider' | undefined {
   const text = row?.toString() ?? '0'
   const space = text.indexOf(' ')
   const isWritten = space >= 0
   if (!isWritten && !sums.some((sum) => sum !== null)) return undefined
-  const values: (Cell | undefined)[] = isWritten ? decodeValues(table, text.slice(space + 1)) : table.values.map(() => undefined)
+  const values = isWritten ? decodeValues(table, text.slice(space + 1)) : table.values.map(() => undefined)
+  if (values === 'wider') return values
   counters.forEach((column, i) => {
     const sum = sums[i]
     values[column] = sum ? BigInt(sum.toString('latin1')) : undefined
@@ -58,10 +65,12 @@ export function decodeRow(
   return { key: decodeKey(table, key), values, atMicros: BigInt(isWritten ? text.slice(0, space) : text) }
 }
 
-function decodeValues(table: Table, json: string): (Cell | undefined)[] {
+function decodeValues(table: Table, json: string): (Cell | undefined)[] | 'wider' {
   const list = parse(json) as readonly Json[]
+  if (list.length > table.values.length) return 'wider'
   return table.values.map(({ type }, i) => {
-    const value = list[i] ?? null
+    if (i >= list.length) return undefined // it came later
+    const value = list[i]!
     if (isUnset(value)) return undefined
     return type === 'i64' && typeof value === 'string' ? BigInt(value) : fromJson(value)
   })

@@ -1,9 +1,9 @@
 import type { Aggregates, Cell, Key, Piece, Range, StoredRow, Table } from '../../src/backend.js'
 import { prefixBounds } from '../../src/dict/row-key.js'
-import { NotFoundError, UnsupportedError } from '../../src/errors.js'
+import { joinColumns } from '../../src/dict/table-columns.js'
+import { CorruptError, NotFoundError, UnsupportedError } from '../../src/errors.js'
 import type { TableId } from '../../src/ids.js'
 import { type Bounds, behind } from '../memory/row-pages.js'
-import { requireSameColumns } from '../memory/same-columns.js'
 import { piecesAt } from '../memory/split.js'
 import { Aggregation } from './aggregation.js'
 import { type Partition, partitionOfId, type RedisKeys } from './redis-keys.js'
@@ -18,11 +18,12 @@ const PAGE_BYTES = 512 * 1024
 const AGGREGATE_ROWS = 500
 
 interface Page {
+  readonly table: KnownTable
   readonly rows: readonly StoredRow[]
   readonly rest: Bounds | undefined
 }
 
-/** Tables: their definitions, which never change, and their rows. */
+/** Tables: their definitions, which change only by gaining columns, and their rows. */
 export class TableReader {
   readonly #known = new Map<TableId, KnownTable>()
 
@@ -34,10 +35,20 @@ export class TableReader {
 
   async define(table: Table): Promise<void> {
     const json = jsonOfTable(table)
-    const [standing] = await this.#call('define', table.id, [json, tagOf(json)])
-    const known = knownTable((standing as Buffer).toString())
-    requireSameColumns(known.table, table)
-    this.#known.set(table.id, known)
+    let standing = await this.#define(table.id, '', json, tagOf(json))
+    for (;;) {
+      if (standing === '') standing = await this.#define(table.id, '', json, tagOf(json))
+      const known = knownTable(standing)
+      const joined = joinColumns(known.table, table)
+      if (joined === known.table) return void this.#known.set(table.id, known)
+      standing = await this.#define(table.id, standing, jsonOfTable(joined, known.tag), known.tag)
+    }
+  }
+
+  /** What stands then: `next` if `before` stood; '' is nothing. */
+  async #define(id: TableId, before: string, next: string, tag: string): Promise<string> {
+    const [standing] = await this.#call('define', id, [next, tag, before])
+    return (standing as Buffer).toString()
   }
 
   async table(id: TableId): Promise<KnownTable | undefined> {
@@ -76,7 +87,7 @@ export class TableReader {
   }
 
   async rows(id: TableId, keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
-    const table = await this.#required(id)
+    let table = await this.#required(id)
     const found: (StoredRow | undefined)[] = []
     // At least one call, which says whether the table still stands.
     for (let at = 0; at === 0 || at < keys.length; at += PAGE_ROWS) {
@@ -86,20 +97,21 @@ export class TableReader {
         ...table.counters,
         ...encoded.map(buffer),
       ])) as readonly (readonly (Buffer | null)[])[]
-      encoded.forEach((key, i) => {
-        found.push(decodeRow(table, key, rows[i] ?? null, columnsAt(sums, i)))
-      })
+      const page = await this.#decoded(table, encoded, rows, sums)
+      table = page.table
+      for (const row of page.rows) found.push(row)
     }
     return found
   }
 
   async *scan(range: Range, signal?: AbortSignal): AsyncGenerator<readonly StoredRow[], void, void> {
-    const table = await this.#required(tableOf(range.in))
+    let table = await this.#required(tableOf(range.in))
     let left = range.limit ?? Number.POSITIVE_INFINITY
     for (let rest: Bounds | undefined = prefixBounds(table.table, range); rest && left > 0; ) {
       signal?.throwIfAborted()
       const page: Page = await this.#page(table, rest, Math.min(left, PAGE_ROWS), range.reverse ?? false)
       signal?.throwIfAborted()
+      table = page.table
       if (page.rows.length > 0) yield page.rows
       left -= page.rows.length
       rest = page.rest
@@ -154,13 +166,26 @@ export class TableReader {
       readonly (Buffer | null)[],
       readonly (readonly (Buffer | null)[])[],
     ]
-    const found: StoredRow[] = []
-    keys.forEach((key, i) => {
-      const row = decodeRow(table, key, rows[i] ?? null, columnsAt(sums, i))
-      if (row) found.push(row)
-    })
+    const decoded = await this.#decoded(table, keys, rows, sums)
+    const found = decoded.rows.filter((row) => row !== undefined)
     const last = keys.at(-1)
-    return { rows: found, rest: isMore.toString() === '1' && last ? behind(bounds, last, reverse) : undefined }
+    return { table: decoded.table, rows: found, rest: isMore.toString() === '1' && last ? behind(bounds, last, reverse) : undefined }
+  }
+
+  /** Rows of what scripts give. Where one has more columns than are known here, the table has gained them: they are asked for first. */
+  async #decoded(
+    table: KnownTable,
+    keys: readonly Uint8Array[],
+    rows: readonly (Buffer | null)[],
+    sums: readonly (readonly (Buffer | null)[])[],
+  ): Promise<{ readonly table: KnownTable; readonly rows: readonly (StoredRow | undefined)[] }> {
+    const found = keys.map((key, i) => decodeRow(table, key, rows[i] ?? null, columnsAt(sums, i)))
+    if (found.every((row) => row !== 'wider')) return { table, rows: found }
+    const wider = await this.table(table.table.id)
+    if (!wider) throw new NotFoundError(`There is no table ${table.table.id}.`, { table: table.table.id })
+    if (wider.table.values.length <= table.table.values.length)
+      throw new CorruptError(`A row of table ${table.table.id} has more values than its table has columns.`, { table: table.table.id })
+    return this.#decoded(wider, keys, rows, sums)
   }
 
   /** A script about the rows of a table that must stand as it is known. */

@@ -216,7 +216,7 @@ class Change {
     const table = this.#table(op.table)
     const key = encodeKey(table, op.key)
     const found = rowAt(this.db, table, key)
-    const values = op.set && encodeValues(table, op.set)
+    const values = op.set && encodeValues(table, op.set, found)
     let { atMicros } = this.group
     if (op.expect === undefined) {
       if (found && !wins(atMicros, values, found)) return
@@ -248,9 +248,14 @@ class Change {
   }
 }
 
-/** Counters are kept apart, in `sums`: a row that is written whole keeps them. */
-const encodeValues = (table: Table, values: Values): Uint8Array =>
-  encodeWire(table.values.map(({ type }, i) => (type === 'counter' ? undefined : values[i])))
+/** Counters are kept apart, in `sums`: a row that is written whole keeps them, and the columns that its writer does not know. */
+function encodeValues(table: Table, set: Values, found: RowRecord | undefined): Uint8Array {
+  if (set.length > table.values.length)
+    throw new ValidationError(`A row of ${set.length} values is for no table of ${table.values.length} columns.`, { table: table.id })
+  const standing = found?.values && set.length < table.values.length ? (decodeWire(found.values) as Values) : []
+  const values = [...set, ...standing.slice(set.length)]
+  return encodeWire(table.values.map(({ type }, i) => (type === 'counter' ? undefined : values[i])))
+}
 
 /** The later clock; on a tie the larger bytes, a removal counting as none. So the order of arrival does not matter. */
 function wins(atMicros: bigint, values: Uint8Array | null, found: RowRecord): boolean {

@@ -89,7 +89,9 @@ export const isVisible = (record: RowRecord | undefined): record is RowRecord =>
 /** The key comes back as it was understood, not as it was asked for: -0 as 0, 1.50 as 1.5. */
 export function storedRow(table: Table, found: SqlRow): StoredRow {
   const { atMicros, values: encoded, sums } = rowRecord(found)
-  const values = [...(decoded<(Cell | undefined)[]>(encoded) ?? table.values.map(() => undefined))]
+  // Shorter than the table where it has gained columns since.
+  const written = decoded<(Cell | undefined)[]>(encoded) ?? []
+  const values = table.values.map((_, column) => written[column])
   for (const [column, sum] of sums) values[column] = sum
   return { key: decodeKey(table, found[0]), values, atMicros }
 }

@@ -17,6 +17,7 @@ import {
   type Group,
   type Host,
   type Id,
+  joinColumns,
   type Key,
   type Location,
   type Mark,
@@ -27,7 +28,6 @@ import {
   type Range,
   type Receipt,
   Ref,
-  SchemaMismatchError,
   type Stored,
   type StoredRow,
   type Table,
@@ -172,10 +172,11 @@ export class SqliteBackend implements Backend {
 
   async define(table: Table): Promise<void> {
     const db = this.#db
-    db.run('INSERT OR IGNORE INTO tables VALUES (?, ?)', table.id, encodeWire(table))
-    const standing = tableAt(db, table.id)
-    if (standing && shapeOf(standing) !== shapeOf(table))
-      throw new SchemaMismatchError(`Table ${table.id} stands with other columns.`, { table: table.id, standing, wanted: table })
+    db.transaction(() => {
+      const standing = tableAt(db, table.id)
+      const joined = standing ? joinColumns(standing, table) : table
+      if (joined !== standing) db.run('INSERT OR REPLACE INTO tables VALUES (?, ?)', table.id, encodeWire(joined))
+    })
   }
 
   async table(id: TableId): Promise<Table | undefined> {
@@ -273,8 +274,3 @@ const tableOf = (where: TableId | Piece): TableId => (typeof where === 'string' 
 
 /** The smallest key above `key`. */
 const successor = (key: Uint8Array): Uint8Array<ArrayBuffer> => Buffer.concat([key, Uint8Array.of(0)])
-
-/** What must be the same for a table to be the same; its owner may be another. */
-const shapeOf = ({ keys, partition, values, writes }: Table): string => JSON.stringify([shapes(keys), partition, shapes(values), writes])
-
-const shapes = (columns: Table['keys']): unknown => columns.map(({ name, type, optional }) => [name, type, optional ?? false])

@@ -324,7 +324,10 @@ const nearReads = (local: Backend, far: RemoteBackend): RemoteBackend => ({
   },
   commit: far.commit,
   flush: far.flush,
-  define: far.define,
+  define: async (table) => {
+    await far.define(table)
+    await local.table(table.id) // it may have gained columns since it was last looked at here
+  },
   drop: far.drop,
   read: (refs) => local.read(refs),
   marks: (home, keys) => local.marks(home, keys),

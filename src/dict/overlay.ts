@@ -27,10 +27,13 @@ export class Overlay {
   #order = new SortedKeys()
   /** Groups on their way, oldest first. */
   #flights: Flight[] = []
-  /** For tables with `writes: 'cas'`: the `atMicros` of rows as they were first read, `null` for no row. */
+  /** For tables with `writes: 'cas'`: the `atMicros` of rows as they were read, `null` for no row. */
   #reads = new Map<KeyText, bigint | null>()
   #bytes = 0
   #epoch = 0
+
+  /** `firstReadCounts`: a unit of work must see one state of a row; else what counts is the last read before a write. */
+  constructor(readonly firstReadCounts = true) {}
 
   /** Rows with writes not yet sent. */
   get count(): number {
@@ -122,9 +125,10 @@ export class Overlay {
     return flights.length === 0 ? undefined : Promise.all(flights.map((flight) => flight.landed)).then(() => undefined)
   }
 
-  /** Notes the state of a row as this unit of work first saw it. */
+  /** Notes the state of a row that a write to it expects. */
   noteRead(text: KeyText, row: StoredRow | undefined): void {
-    if (!this.#reads.has(text)) this.#reads.set(text, row ? row.atMicros : null)
+    if (this.#reads.has(text) && (this.firstReadCounts || this.#entries.has(text))) return
+    this.#reads.set(text, row ? row.atMicros : null)
   }
 
   // ---- sending

@@ -49,7 +49,11 @@ type AnyDict = StorageDict<any, any>
 export class StorageDict<K extends Columns, V extends Columns> implements AsyncIterable<[Row<K>, Row<V>]> {
   readonly #state: DictState
 
-  /** Errors: ValidationError for columns that cannot be (a counter as key, a name that stands twice). */
+  /**
+   * A stored dict is opened with the columns that it was made with, or with further ones behind them that are optional or counters: rows
+   * from before read without them. Programs from before go on, and leave in place what they do not know. All else is a
+   * SchemaMismatchError. Errors: ValidationError for columns that cannot be (a counter as key, a name that stands twice).
+   */
   constructor(keys: K, values: V, options: DictOptions<K> = {}) {
     this.#state = new DictState(new DictSchema(keys, values, options))
   }

@@ -1,5 +1,5 @@
 /** Where an object leads: the references in its fields, in the rows of its collections, and in what is about to be done to it. */
-import { type Backend, type Cell, type Cells, type ColumnSpec, type Op, Packed, Ref, type Stored } from '../backend.js'
+import { type Backend, type Cell, type Cells, type ColumnSpec, type Op, Packed, Ref, type Stored, type Table } from '../backend.js'
 import { collectionsIn, refsIn } from '../codec/values.js'
 import { NotFoundError } from '../errors.js'
 import type { Id, TableId } from '../ids.js'
@@ -14,7 +14,11 @@ export async function edgesOf(backend: Backend, stored: Stored, edge: Edge): Pro
   const cells = await wholeCells(backend, stored)
   if (!cells) return
   for (const ref of refsIn(cells)) edge(ref)
-  for (const table of ownDicts(stored.ref.id, cells)) if (holdsRefs(table)) await rowEdges(backend, table.table as TableId, edge)
+  for (const dict of ownDicts(stored.ref.id, cells)) {
+    const id = dict.table as TableId
+    // The field lists the columns that there were when it was stored: the table may have gained some since.
+    if (holdsRefs(dict) || holdsRefs((await backend.table(id)) ?? dict)) await rowEdges(backend, id, edge)
+  }
   if (stored.ref.classId === STREAM_CLASS && backend.streams)
     for await (const page of backend.streams.items(stored.ref)) for (const item of page) itemEdges(item, edge)
   for (const op of stored.intent?.redo ?? []) redoEdges(op, edge)
@@ -42,7 +46,7 @@ async function wholeCells(backend: Backend, stored: Stored): Promise<Cells | und
 const ownDicts = (owner: Id, cells: Cells): readonly DictCell[] =>
   (collectionsIn(cells) as unknown as DictCell[]).filter((cell) => cell.owner instanceof Ref && cell.owner.id === owner)
 
-function holdsRefs({ keys, values }: DictCell): boolean {
+function holdsRefs({ keys, values }: Pick<Table, 'keys' | 'values'>): boolean {
   return [...keys, ...values].some(({ type }) => typeHoldsRefs(type))
 }
 

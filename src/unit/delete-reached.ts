@@ -1,17 +1,61 @@
-import type { Ref } from '../backend.js'
-import { refsIn } from '../codec/values.js'
+import type { Backend, Ref, Stored } from '../backend.js'
+import { edgesOf } from '../gc/edges.js'
+import type { Id } from '../ids.js'
+import { CHUNK_CLASS } from '../large-cells.js'
 import { stateOf } from '../objects/storage-object.js'
 import type { UnitOfWork } from './unit-of-work.js'
 
-/** Deletes those of `reached` that nothing else refers to and no alias names. Looks at every object of the store: slow, and said so in the docs. */
+/** What an object refers to in its own store: in its fields, in the rows of its collections, in a stream's items. */
+export async function edgesFrom(backend: Backend, stored: Stored): Promise<readonly Ref[]> {
+  const edges = new Map<Id, Ref>()
+  await edgesOf(backend, stored, (ref) => {
+    if (ref.store === undefined && ref.id !== stored.ref.id) edges.set(ref.id, ref)
+  })
+  return [...edges.values()]
+}
+
+/**
+ * Deletes what only an object reached that is gone: all that `reached` leads to, but for what has an alias, what any other object of the
+ * store refers to, and what those lead to. Looks at every object of the store, with its rows: slow, and said so in the docs.
+ */
 export async function deleteReached(unit: UnitOfWork, reached: readonly Ref[]): Promise<void> {
-  const { store } = unit
-  const held = new Set<string>()
-  for await (const page of store.backend.objects({}))
-    for (const stored of await store.read(page))
-      for (const ref of stored ? refsIn(stored.cells) : []) if (ref.id !== stored!.ref.id) held.add(ref.id)
-  for (const ref of reached) {
-    if (held.has(ref.id)) continue
-    if ((await store.aliasesOf(ref)).length === 0) await unit.deletePersistent(stateOf(unit.instanceOf(ref)), true)
+  const { backend } = unit.store
+  const found = await closure(backend, reached)
+  const kept = new Set<Id>()
+  const keep = (first: Id): void => {
+    for (const ids = [first]; ids.length > 0; ) {
+      const id = ids.pop()!
+      const one = found.get(id)
+      if (!one || kept.has(id)) continue
+      kept.add(id)
+      for (const ref of one.edges) ids.push(ref.id)
+    }
   }
+  for (const [id, { ref }] of found) if ((await unit.store.aliasesOf(ref)).length > 0) keep(id)
+  for await (const page of backend.objects({})) {
+    const others = page.filter(({ id, classId }) => !found.has(id) && classId !== CHUNK_CLASS)
+    for (const stored of await backend.read(others)) if (stored) for (const ref of await edgesFrom(backend, stored)) keep(ref.id)
+  }
+  for (const [id, { ref }] of found) if (!kept.has(id)) await unit.deletePersistent(stateOf(unit.instanceOf(ref)), false)
+}
+
+interface Reached {
+  readonly ref: Ref
+  readonly edges: readonly Ref[]
+}
+
+async function closure(backend: Backend, from: readonly Ref[]): Promise<ReadonlyMap<Id, Reached>> {
+  const found = new Map<Id, Reached>()
+  for (let next = from; next.length > 0; ) {
+    const edges: Ref[] = []
+    const stored = await backend.read(next.filter(({ id }) => !found.has(id)))
+    for (const one of stored) {
+      if (!one) continue
+      const reached = { ref: one.ref, edges: await edgesFrom(backend, one) }
+      found.set(one.ref.id, reached)
+      edges.push(...reached.edges)
+    }
+    next = [...new Map(edges.map((ref) => [ref.id, ref])).values()].filter(({ id }) => !found.has(id))
+  }
+  return found
 }

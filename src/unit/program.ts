@@ -1,16 +1,15 @@
 import type { Op, Receipt, Ref, Stamp, Table } from '../backend.js'
 import { classOf, constructorOf } from '../classes/class-registry.js'
-import { fingerprint, refsIn } from '../codec/values.js'
+import { fingerprint } from '../codec/values.js'
 import { isDict, type StorageDict } from '../dict/storage-dict.js'
 import { AliasTakenError, ConflictError, NotFoundError, WrongClassError } from '../errors.js'
 import type { Id } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
-import type { StorageObject } from '../objects/storage-object.js'
-import { stateOf } from '../objects/storage-object.js'
+import { type StorageObject, stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
 import { dropBelongings, removeWithNames } from './belongings.js'
-import { deleteReached } from './delete-reached.js'
+import { deleteReached, edgesFrom } from './delete-reached.js'
 import { Departures } from './departures.js'
 import { Orphans } from './orphans.js'
 import { withOwnerChecks } from './owner-checks.js'
@@ -40,6 +39,7 @@ export class Program extends UnitOfWork {
     commitStates: (roots, extra, first) => this.#commitLater(roots, extra, undefined, first),
     unit: this,
   })
+  readonly #orphans = new Orphans(this.store)
   #flushing: Promise<void> = Promise.resolve()
   #flushes = 0
   #flushError: unknown
@@ -100,6 +100,7 @@ export class Program extends UnitOfWork {
     this.adopt(state, ref)
     try {
       this.take(state, stored)
+      await this.gainedColumns.tell()
     } catch (error) {
       this.instances.delete(ref.id)
       state.becomeVolatile()
@@ -158,6 +159,7 @@ export class Program extends UnitOfWork {
     const ref = state.ref
     if (!ref) return
     const [stored] = await this.store.read([ref])
+    const reached = deep && stored ? await edgesFrom(this.store.backend, stored) : []
     if (stored) {
       await removeWithNames(this.store, ref)
       await dropBelongings(this.store.backend, stored)
@@ -167,7 +169,7 @@ export class Program extends UnitOfWork {
     for (const rows of this.bufferedOf(state)) this.buffered.delete(rows.table.id)
     this.instances.delete(ref.id)
     state.becomeVolatile()
-    if (deep && stored) await deleteReached(this, refsIn(stored.cells))
+    if (reached.length > 0) await deleteReached(this, reached)
   }
 
   async addAlias(state: ObjectState, alias: string): Promise<void> {
@@ -280,8 +282,6 @@ export class Program extends UnitOfWork {
     const owners = new Set(plan.objects.map((o) => o.ref.id))
     return takeRows([...this.buffered.values()].filter((r) => owners.has(r.table.owner.id)))
   }
-
-  readonly #orphans = new Orphans(this.store)
 
   #planOf(roots: readonly ObjectState[]): Plan {
     return planOf(this.buffered.size === 0 ? roots : this.#withReached(roots), this.store)

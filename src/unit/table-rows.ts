@@ -10,7 +10,12 @@ export interface TableRows {
   readonly reached: Set<ObjectState>
 }
 
-export const noRowsYet = (table: Table): TableRows => ({ table, overlay: new Overlay(), reached: new Set() })
+/** The main program goes on after a save and may read again; a task or transaction that saw two states of a row must not commit. */
+export const noRowsYet = (table: Table, isTransaction: boolean): TableRows => ({
+  table,
+  overlay: new Overlay(isTransaction),
+  reached: new Set(),
+})
 
 export function discardRows({ overlay, reached }: TableRows): void {
   overlay.clear()

@@ -84,10 +84,11 @@ export class Transaction extends UnitOfWork {
     refs: readonly Ref[],
     options: GetOptions,
     assertClass?: (found: Ref) => void,
+    met?: Set<Id>,
   ): Promise<(StorageObject | undefined)[]> {
     const own = refs.map((ref) => (this.#createdRef(ref.id) ? this.instances.get(ref.id) : undefined))
     const stored = refs.filter((ref, i) => !own[i] && !this.#removed.has(ref.id))
-    const fetched = stored.length > 0 ? await super.fetch(stored, options, assertClass) : []
+    const fetched = stored.length > 0 ? await super.fetch(stored, options, assertClass, met) : []
     return refs.map((ref, i) => own[i] ?? (this.#removed.has(ref.id) ? undefined : fetched.shift()))
   }
 

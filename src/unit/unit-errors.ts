@@ -1,3 +1,4 @@
+import { columnsText, compareColumns, type TableColumns } from '../dict/table-columns.js'
 import { NotFoundError, SchemaMismatchError, UnsupportedError } from '../errors.js'
 import { isIdText } from '../ids.js'
 import { constructorOfInstance } from '../objects/fields.js'
@@ -22,13 +23,12 @@ export function assertId(id: unknown): void {
     throw new NotFoundError(`${String(id).slice(0, 60)} is not an id (a uuid in lower case); look names up with getByAlias`, { id })
 }
 
-export function assertSameColumns(code: object, stored: object, where: string): void {
-  const [a, b] = [JSON.stringify(code), JSON.stringify(stored)]
-  if (a !== b)
-    throw new SchemaMismatchError(
-      `the stored columns of ${where} differ from the class's: stored ${b}, class ${a}; use another field or migrate the rows`,
-      {
-        field: where,
-      },
-    )
+/** Whether the class has further columns than are stored. Errors: SchemaMismatchError when its columns do not go on from those. */
+export function gainsColumns(code: TableColumns, stored: TableColumns, field: string): boolean {
+  const how = compareColumns(code, stored)
+  if (how === 'same') return false
+  if (how === 'wider') return true
+  const both = `stored ${columnsText(stored)}; class ${columnsText(code)}`
+  const fix = 'a class can gain columns that are optional or counters, behind the stored ones; else use another field, or migrate the rows'
+  throw new SchemaMismatchError(`the stored columns of ${field} differ from the class's: ${both}; ${fix}`, { field, stored, class: code })
 }

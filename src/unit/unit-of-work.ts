@@ -1,10 +1,14 @@
-/** What a task, a transaction, or the main program between two saves, has read and changed of one store. */
+/**
+ * What a task, a transaction, or the main program between two saves, has read and changed of one store. One file, since all of it keeps the
+ * one instance that each id has here.
+ */
 import { type Location, Ref, type Stored, type Table } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { constructorOf, findConstructor } from '../classes/class-registry.js'
 import { gainsSoFar } from '../codec/nested-classes.js'
 import { refsIn } from '../codec/values.js'
 import { dictFromSchema, dictSchemaOf, type StorageDict } from '../dict/storage-dict.js'
+import { compareColumns } from '../dict/table-columns.js'
 import { NotFoundError, UnsavedChangesError, ValidationError } from '../errors.js'
 import type { ClassId, Host, Id, TableId } from '../ids.js'
 import { constructEmpty, constructHandle, constructorOfInstance, fill, guardAgain } from '../objects/fields.js'
@@ -16,11 +20,12 @@ import { Appends } from './appends.js'
 import { assertClass } from './assert-class.js'
 import { copyTo } from './copy-to.js'
 import { decodeStored, plainStored } from './decode-stored.js'
+import { GainedColumns } from './gained-columns.js'
 import { IdentityMap } from './identity-map.js'
 import { type DictCell, planOf, printsAsTaken, printsOf } from './persist-plan.js'
 import { bindTable, madeDict, tableOf } from './table-binding.js'
 import { discardRows, noRowsYet, type TableRows } from './table-rows.js'
-import { assertId, assertSameColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
+import { assertId, gainsColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
 
 /** A copy of a stored object, and the tables that its collections are copies of. */
 export interface Detached {
@@ -30,10 +35,15 @@ export interface Detached {
 
 export abstract class UnitOfWork {
   abstract readonly isTransaction: boolean
+  protected readonly gainedColumns: GainedColumns
+  /** Whether the object being filled has a collection with other columns than its field says: as it is, it counts as unchanged. */
+  #hasOtherColumns = false
   protected readonly instances = new IdentityMap()
   protected readonly buffered = new Map<TableId, TableRows>()
 
-  constructor(readonly store: Store) {}
+  constructor(readonly store: Store) {
+    this.gainedColumns = new GainedColumns(store)
+  }
 
   /** Whether it has looked at what no stamp of an object tells: rows, names, streams, or that something is missing. */
   looksBeyond = false
@@ -134,6 +144,7 @@ export abstract class UnitOfWork {
       if (!found) throw notFound(wanted[i]!.ref!.id, this.store.url)
       this.take(wanted[i]!, found)
     })
+    if (this.gainedColumns.areUntold) await this.gainedColumns.tell()
   }
 
   #isHere({ ref, unit }: ObjectState): boolean {
@@ -170,6 +181,7 @@ export abstract class UnitOfWork {
     if (!stored) throw notFound(ref.id, this.store.url)
     if (discard) for (const rows of this.bufferedOf(state)) discardRows(rows)
     this.take(state, stored)
+    if (this.gainedColumns.areUntold) await this.gainedColumns.tell()
   }
 
   async aliasesOf(state: ObjectState): Promise<string[]> {
@@ -210,28 +222,39 @@ export abstract class UnitOfWork {
   }
 
   /** Loads objects, or brings those in memory up to date; `undefined` for deleted ones. */
-  async fetch(refs: readonly Ref[], { depth = 0 }: GetOptions, assertClass?: (found: Ref) => void): Promise<(StorageObject | undefined)[]> {
+  async fetch(
+    refs: readonly Ref[],
+    { depth = 0 }: GetOptions,
+    assertClass?: (found: Ref) => void,
+    met: Set<Id> = new Set(),
+  ): Promise<(StorageObject | undefined)[]> {
     const stored = await this.store.read(refs)
     for (const found of stored) if (found) this.#fetchedBytes += found.bytes
     if (assertClass) for (const found of stored) if (found) assertClass(found.ref)
     const instances = stored.map((found) => found && this.arrive(found))
+    if (this.gainedColumns.areUntold) await this.gainedColumns.tell()
     if (instances.includes(undefined)) this.looksBeyond = true
     if (depth > 0) {
-      const next = new Map<Id, Ref>()
-      for (const found of stored) for (const ref of found ? refsIn(found.cells) : []) if (ref.id !== found!.ref.id) next.set(ref.id, ref)
-      await this.#fetchDeeper([...next.values()], depth - 1)
+      for (const { id } of refs) met.add(id)
+      await this.#fetchDeeper(
+        stored.flatMap((found) => (found ? refsIn(found.cells) : [])),
+        depth - 1,
+        met,
+      )
     }
     return instances
   }
 
-  async #fetchDeeper(refs: readonly Ref[], depth: number): Promise<void> {
+  /** Each object once, also those in memory: what is behind them may not be there. */
+  async #fetchDeeper(refs: readonly Ref[], depth: number, met: Set<Id>): Promise<void> {
     const byStore = new Map<Store, Ref[]>()
     for (const ref of refs) {
-      if (stateOf(this.instanceOf(ref)).loaded) continue
+      if (met.has(ref.id)) continue
+      met.add(ref.id)
       const peer = ref.store === undefined ? this.store : this.store.peer(ref.store)
       if (peer) byStore.set(peer, [...(byStore.get(peer) ?? []), new Ref(ref.id, ref.classId)])
     }
-    for (const [store, of] of byStore) await this.unitOn(store).fetch(of, { depth })
+    for (const [store, of] of byStore) await this.unitOn(store).fetch(of, { depth }, undefined, met)
   }
 
   /** An object as the store has it now meets what is in memory: unsaved changes win, else the store. */
@@ -289,6 +312,7 @@ export abstract class UnitOfWork {
 
   #fill(state: ObjectState, ctor: Constructor, stored: Stored): void {
     const gains = gainsSoFar()
+    this.#hasOtherColumns = false
     const fields =
       plainStored(stored) ??
       decodeStored(
@@ -301,7 +325,7 @@ export abstract class UnitOfWork {
     state.loaded = true
     state.stamp = stored.stamp
     state.base = printsOf(stored.cells)
-    if (gainsSoFar() !== gains) state.base = printsAsTaken(state, this.store)
+    if (gainsSoFar() !== gains || this.#hasOtherColumns) state.base = printsAsTaken(state, this.store)
     this.onTaken(state)
   }
 
@@ -341,9 +365,17 @@ export abstract class UnitOfWork {
       return dict
     }
     const bound = tableOf(made)
-    if (bound?.id === table.id) return made
-    assertSameColumns(dictSchemaOf(made), schema, `${constructorOfInstance(state.instance).name}.${path}`)
-    bindTable(made, table, this)
+    if (bound?.id === table.id) {
+      this.#hasOtherColumns ||= compareColumns(bound, table) !== 'same'
+      return made
+    }
+    const own = dictSchemaOf(made)
+    const gains = gainsColumns(own, schema, `${constructorOfInstance(state.instance).name}.${path}`)
+    bindTable(made, gains ? { ...table, values: own.values } : table, this)
+    if (gains) {
+      this.#hasOtherColumns = true
+      this.gainedColumns.note(state, made)
+    }
     return made
   }
 
@@ -353,7 +385,7 @@ export abstract class UnitOfWork {
   rowsOf(table: Table): TableRows {
     let rows = this.buffered.get(table.id)
     if (!rows) {
-      rows = noRowsYet(table)
+      rows = noRowsYet(table, this.isTransaction)
       this.buffered.set(table.id, rows)
     }
     return rows

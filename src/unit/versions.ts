@@ -5,8 +5,9 @@
 import { type Cell, type Op, Ref, type Stamp, type Stored, type StoredRow, type Table } from '../backend.js'
 import { fingerprint } from '../codec/values.js'
 import { planGroups } from '../commit/index.js'
+import { compareColumns } from '../dict/table-columns.js'
 import { ConflictError, UnsavedChangesError, ValidationError } from '../errors.js'
-import type { ClassId, Id } from '../ids.js'
+import type { ClassId, Id, TableId } from '../ids.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type StorageObject, stateOf } from '../objects/storage-object.js'
 import type { Store } from '../store.js'
@@ -57,6 +58,7 @@ export function originIn(stored: Stored): Origin {
 /** What copying a collection needs. */
 export interface RowStore {
   scan(table: Table): AsyncIterable<readonly StoredRow[]>
+  table(id: TableId): Promise<Table | undefined>
   define(table: Table): Promise<void>
   write(ops: readonly Op[]): Promise<unknown>
 }
@@ -64,7 +66,10 @@ export interface RowStore {
 const ROWS_AT_ONCE = 1000
 
 /** Copies the stored rows of a table into a new one, which nobody can reach before an object lists it. */
-export async function copyRows(from: Table, to: Table, store: RowStore): Promise<void> {
+export async function copyRows(from: Table, copy: Table, store: RowStore): Promise<void> {
+  const standing = await store.table(from.id)
+  // Columns that programs with a newer class have added are copied too.
+  const to = standing && compareColumns(standing, copy) === 'wider' ? { ...copy, values: standing.values } : copy
   await store.define(to)
   let ops: Op[] = []
   const flush = async (): Promise<void> => {
@@ -178,6 +183,7 @@ export class Versions {
     const { backend } = this.#host.store
     const store = {
       define: (table: Table) => backend.define(table),
+      table: (id: TableId) => backend.table(id),
       scan: (table: Table) => backend.scan({ in: table.id }),
       // Nobody reaches them before the end, so that they need not commit together.
       write: (ops: readonly Op[]) => Promise.all(planGroups([{ backend, ops }]).map((group) => this.#host.store.commit(group.ops))),

@@ -262,6 +262,17 @@ class TakesAnySchema extends ForwardingBackend {
   }
 }
 
+/** Writes every column of a row, those too that the writer does not know. */
+class EmptiesFurtherColumns extends ForwardingBackend {
+  override async commit(group: Group): Promise<Receipt> {
+    const ops = group.ops.map(async (op): Promise<Op> => {
+      const table = op.do === 'row' && op.set ? await this.inner.table(op.table) : undefined
+      return table && op.do === 'row' && op.set ? { ...op, set: table.values.map((_, i) => op.set![i]) } : op
+    })
+    return this.inner.commit(without(group, await Promise.all(ops)))
+  }
+}
+
 class KnowsEveryPlace extends ForwardingBackend {
   override async locate(...args: Parameters<Backend['locate']>): ReturnType<Backend['locate']> {
     const [somewhere] = (await this.inner.locate(args[0])).filter((l) => l.length > 0)
@@ -309,6 +320,7 @@ export const brokenBackends = {
   AppliesHalf,
   ComparesRevisionsOnly,
   DropsIntents,
+  EmptiesFurtherColumns,
   EndsScansEarly,
   FlattensNumbers,
   ForgetsAliases,

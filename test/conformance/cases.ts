@@ -6,7 +6,9 @@ import { contractCorners } from './contract-corners.js'
 import { contractObjects } from './contract-objects.js'
 import { contractRows } from './contract-rows.js'
 import { dict } from './dict.js'
+import { gainedColumns } from './gained-columns.js'
 import { objects } from './objects.js'
+import { reach } from './reach.js'
 import { storageInterface } from './storage-interface.js'
 import { streamCases } from './streams.js'
 import { taskCases } from './tasks.js'
@@ -20,12 +22,14 @@ export const conformanceCases: readonly Case[] = [
   ...contractRows,
   ...contractCorners,
   ...objects,
+  ...reach,
   ...values,
   ...versions,
   ...units,
   ...aliases,
   ...concurrency,
   ...dict,
+  ...gainedColumns,
   ...taskCases,
   ...streamCases,
   ...storageInterface,

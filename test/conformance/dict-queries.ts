@@ -316,6 +316,48 @@ export const dictQueries: readonly Case[] = [
     })
   }),
 
+  law('I150', "with writes 'cas' what was read last before a write is what it expects", async (ctx) => {
+    const o = new Guarded()
+    for (const k of ['a', 'b', 'c']) o.set({ k }, { v: 1 })
+    await o.makePersistent()
+    const theirs = await ctx.program()
+    const change = (k: string, v: number): Promise<void> =>
+      theirs.run(async () => {
+        const copy = await Guarded.getByID(o.getID()!)
+        copy.set({ k }, { v })
+        await copy.save()
+      })
+    await all(o.entries())
+    await change('a', 10)
+    const { v } = (await o.get({ k: 'a' }))!
+    o.set({ k: 'a' }, { v: v + 1n })
+    await o.save()
+    await change('b', 20)
+    o.set({ k: 'b' }, { v: 2 })
+    assert.deepEqual(await o.get({ k: 'b' }), { v: 2n }, 'what is read over a write of one’s own changes nothing')
+    await refused(ConflictError, () => o.save())
+    await o.reload({ discard: true })
+    const both = transact(async () => {
+      const inside = await Guarded.getByID(o.getID()!)
+      const first = (await inside.get({ k: 'c' }))!
+      if (first.v === 1n) await change('c', 30)
+      const again = (await inside.get({ k: 'c' }))!
+      inside.set({ k: 'c' }, { v: again.v + first.v })
+    })
+    await both
+    await ctx.other(async () => {
+      const rows = await all((await Guarded.getByID(o.getID()!)).entries())
+      assert.deepEqual(
+        rows.map(([{ k }, row]) => [k, row.v]),
+        [
+          ['a', 11n],
+          ['b', 20n],
+          ['c', 60n],
+        ],
+      )
+    })
+  }),
+
   law('I145', 'two programs that add to one set at once both count, element by element, and sets are read in order', async (ctx) => {
     const o = new Index()
     o.files.addTo({ word: 'in' }, 'b', 'a', 'b')

@@ -3,6 +3,7 @@ import { type Cell, type Cells, Packed, Ref, type Table } from '../../../src/bac
 import { collectionsIn, refsIn } from '../../../src/codec/values.js'
 import { decodeWire } from '../../../src/codec/wire.js'
 import { decodeKey } from '../../../src/dict/row-key.js'
+import { fitsColumns } from '../../../src/dict/table-columns.js'
 import { UnsupportedError } from '../../../src/errors.js'
 import { type Id, readUuid, type TableId } from '../../../src/ids.js'
 import { type AliasRecord, decodeCells, type RowRecord } from '../../memory/space.js'
@@ -82,7 +83,7 @@ export function soundRow(key: Buffer, value: Buffer, table?: Table): RowRecord {
   const row = openRow(key, value, what)
   if (!table) return row
   decodeKey(table, keyInTable(key))
-  if (row.values) require(valuesOf(row).length === table.values.length, what)
+  if (row.values) require(fitsColumns(table, valuesOf(row).length), what)
   return row
 }
 

@@ -39,7 +39,9 @@ local function tables()
   local missing
   for i = 1, take() do
     local key, tag = takeKey(), take()
-    if not missing and call('HGET', key, 'tag') ~= tag then missing = { 'table', i - 1 } end
+    local found = call('HMGET', key, 'tag', 'wide')
+    if not missing and found[1] ~= tag then missing = { 'table', i - 1 } end
+    wide[key] = found[2]
   end
   return missing
 end

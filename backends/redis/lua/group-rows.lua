@@ -2,13 +2,47 @@
 --
 -- Rows: of a table's keys the first is its definition, then the index (sorted set of keys), rows (hash), counters (hash)
 
+-- Tables that have gained columns
+local wide = {}
+
+-- Index, rows, counters; whether it has gained columns
 local function tableKeys()
   local first = take()
-  return KEYS[first + 1], KEYS[first + 2], KEYS[first + 3]
+  return KEYS[first + 1], KEYS[first + 2], KEYS[first + 3], wide[KEYS[first]]
 end
 
 local function clockOf(row) return match(row, '^%d+') end
 local function valuesOf(row) return sub(row, #clockOf(row) + 2) end
+
+-- Where each value of a JSON list begins, and where its bracket closes
+local function placesIn(list)
+  local places, depth, at = { sub(list, 2, 2) ~= ']' and 2 or nil }, 0, 2
+  while true do
+    at = find(list, '[%[%]{}",]', at)
+    local sign = sub(list, at, at)
+    if sign == '"' then
+      repeat
+        at = find(list, '["\\\\]', at + 1)
+        local isEnd = sub(list, at, at) == '"'
+        if not isEnd then at = at + 1 end
+      until isEnd
+    elseif sign == '[' or sign == '{' then depth = depth + 1
+    elseif sign == ',' then
+      if depth == 0 then places[#places + 1] = at + 1 end
+    elseif depth == 0 then return places, at
+    else depth = depth - 1 end
+    at = at + 1
+  end
+end
+
+-- The values of a writer that does not know the last columns, over a row whose last columns stay as they are
+local function over(values, row)
+  local standing = row and valuesOf(row)
+  if not standing or standing == '' or values == '' then return values end
+  local places, old = placesIn(values), placesIn(standing)
+  if #places >= #old then return values end
+  return sub(values, 1, -2) .. (#places > 0 and ',' or '') .. sub(standing, old[#places + 1])
+end
 
 local function drop(index, rows, sums, key, clock, counters)
   call('HSET', rows, key, clock)
@@ -36,12 +70,13 @@ local function isNewer(found, values)
 end
 
 -- items from first to last: key, values, key, values; '' removes
-local function writeRows(index, rows, sums, first, last, counters)
+local function writeRows(index, rows, sums, isWide, first, last, counters)
   while first <= last do
     local keys, next = chunk(first, last)
     local found, set, ranked = call('HMGET', rows, unpack(keys)), {}, {}
     for i, key in ipairs(keys) do
       local values = items[first + i * 2 - 1]
+      if isWide then values = over(values, found[i]) end
       if isNewer(found[i], values) then
         if values == '' then drop(index, rows, sums, key, micros, counters)
         else
@@ -60,15 +95,15 @@ end
 
 -- table, counter columns, rows: key, values ('': remove). They are written, whoever wrote before, unless that one's clock is ahead.
 function ops.rows()
-  local index, rows, sums = tableKeys()
+  local index, rows, sums, isWide = tableKeys()
   local counters = takeList()
   local first, last = takeRange()
-  later(function() writeRows(index, rows, sums, first, last, counters) end)
+  later(function() writeRows(index, rows, sums, isWide, first, last, counters) end)
 end
 
 -- table, expect ('none' or a clock), key, values ('': remove), counter columns
 function ops.row()
-  local index, rows, sums = tableKeys()
+  local index, rows, sums, isWide = tableKeys()
   local expect, key, values, counters = take(), take(), take(), takeList()
   local found = call('HGET', rows, key)
   local isVisible = call('ZSCORE', index, key)
@@ -78,6 +113,7 @@ function ops.row()
   local next = (found and not isLess(clock, micros)) and add(clock, '1') or micros
   later(function()
     if values == '' then return drop(index, rows, sums, key, next, counters) end
+    if isWide then values = over(values, call('HGET', rows, key)) end
     call('HSET', rows, key, next .. ' ' .. values)
     call('ZADD', index, 0, key)
   end)
