@@ -7,13 +7,14 @@ import { type ClassId, type Id, newCommitId } from '../src/ids.js'
 import { OUTCOME_BYTES_MAX } from '../src/limits.js'
 import type { StorageObject } from '../src/objects/storage-object.js'
 import type { Store } from '../src/store.js'
-import { runIn } from '../src/unit/context.js'
+import { type Belonging, runBelonging } from '../src/unit/context.js'
 import { type Collected, type Seen, Transaction } from '../src/unit/transaction.js'
 import { isPromiseLike, settled } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
 import { staysAtHost } from './data/rides.js'
 import type { Carried, ChildEffects } from './engines/messages.js'
 import { type Direction, isWriting } from './tasks/directions.js'
+import type { Attempt } from './tasks/running.js'
 
 export interface Call {
   readonly key: string
@@ -27,6 +28,8 @@ export interface Call {
   readonly again?: readonly Seen[] | undefined
   /** Whether nobody waits for this attempt any more: it must not commit. */
   readonly isOver?: (() => boolean) | undefined
+  /** Whose call it is: what the body may ask for. */
+  readonly attempt?: Attempt | undefined
 }
 
 export interface Outcome {
@@ -55,23 +58,51 @@ export async function runAttempt(store: Store, call: Call, body: (args: unknown[
   return outcome ?? committing!
 }
 
+/** What the body of a call belongs to. Most bodies change nothing: their unit of work is made when something asks for it. */
+class AttemptUnit implements Belonging {
+  #unit: Transaction | undefined
+
+  constructor(
+    readonly store: Store,
+    readonly call: Pick<Call, 'key' | 'attempt'>,
+  ) {}
+
+  get unit(): Transaction {
+    if (!this.#unit) {
+      this.#unit = new Transaction(this.store)
+      this.#unit.producer = this.call.key
+    }
+    return this.#unit
+  }
+
+  get attempt(): Attempt | undefined {
+    return this.call.attempt
+  }
+
+  /** If anything asked for it. */
+  get used(): Transaction | undefined {
+    return this.#unit
+  }
+}
+
 /** A call whose arguments are on their way. */
 export interface Prepared {
-  readonly unit: Transaction
+  readonly at: AttemptUnit
   readonly refs: readonly Ref[]
   readonly found: Promise<readonly (StorageObject | undefined)[]> | undefined
 }
 
 /** Begins to load the arguments of a call; what fails is thrown by `beginAttempt`. */
-export function prepare(store: Store, call: Pick<Call, 'key' | 'args'>): Prepared {
-  const unit = new Transaction(store)
-  unit.producer = call.key
-  const refs: Ref[] = []
-  for (const arg of call.args) objectsIn(arg, refs)
-  const found = refs.length > 0 ? unit.fetch(refs, {}) : undefined
+export function prepare(store: Store, call: Pick<Call, 'key' | 'args' | 'attempt'>): Prepared {
+  const at = new AttemptUnit(store, call)
+  let refs = NO_REFS
+  for (const arg of call.args) if (typeof arg === 'object' && arg !== null) refs = objectsIn(arg, refs === NO_REFS ? [] : refs)
+  const found = refs.length > 0 ? at.unit.fetch(refs, {}) : undefined
   found?.catch(() => {})
-  return { unit, refs, found }
+  return { at, refs, found }
 }
+
+const NO_REFS: Ref[] = []
 
 /** As above, but over when the body is; without a promise where nothing was waited for. */
 export function beginAttempt(
@@ -80,46 +111,48 @@ export function beginAttempt(
   body: (args: unknown[]) => unknown,
   prepared: Prepared = prepare(store, call),
 ): Ended | Promise<Ended> {
-  const { unit, refs, found } = prepared
-  if (found) return loadedFirst(unit, call, refs, found, body)
+  const { at, found } = prepared
+  if (found) return loadedFirst(prepared, call, body)
   try {
-    const args = call.args.map((arg) => unpack(arg, unit))
-    const result = runIn(unit, () => body(args))
-    if (mayHoldPromises(result)) return awaited(unit, call, args, result)
-    return finish(unit, call, args, result)
+    const args = unpacked(call, at)
+    const result = runBelonging(at, body, args)
+    if (mayHoldPromises(result)) return awaited(prepared, call, args, result)
+    return finish(prepared, call, args, result)
   } catch (error) {
-    unit.rollback()
+    at.used?.rollback()
     throw error
   }
+}
+
+function unpacked({ args }: Call, at: AttemptUnit): unknown[] {
+  const all: unknown[] = []
+  for (const arg of args) all.push(typeof arg === 'object' && arg !== null ? unpack(arg, at.unit) : arg)
+  return all
 }
 
 const mayHoldPromises = (value: unknown): boolean => isPromiseLike(value) || Array.isArray(value)
 
-async function awaited(unit: Transaction, call: Call, args: readonly unknown[], result: unknown): Promise<Ended> {
+async function awaited(prepared: Prepared, call: Call, args: readonly unknown[], result: unknown): Promise<Ended> {
   try {
-    return finish(unit, call, args, await settled(result))
+    return finish(prepared, call, args, await settled(result))
   } catch (error) {
-    unit.rollback()
+    prepared.at.used?.rollback()
     throw error
   }
 }
 
-async function loadedFirst(
-  unit: Transaction,
-  call: Call,
-  refs: readonly Ref[],
-  loading: NonNullable<Prepared['found']>,
-  body: (args: unknown[]) => unknown,
-): Promise<Ended> {
+async function loadedFirst(prepared: Prepared, call: Call, body: (args: unknown[]) => unknown): Promise<Ended> {
+  const { at, refs } = prepared
+  const { unit } = at
   try {
     const asked = performance.now()
-    const found = await loading
+    const found = await prepared.found!
     const waitedMs = performance.now() - asked
     const missing = found.findIndex((o) => !o)
     if (missing >= 0) return { outcome: await outcomeWithout(unit.store, call, refs[missing]!) }
-    const args = call.args.map((arg) => unpack(arg, unit))
-    const result = await runIn(unit, () => body(args))
-    return { ...finish(unit, call, args, await settled(result)), waitedMs }
+    const args = unpacked(call, at)
+    const result = await runBelonging(at, body, args)
+    return { ...finish(prepared, call, args, await settled(result)), waitedMs }
   } catch (error) {
     unit.rollback()
     throw error
@@ -151,22 +184,28 @@ export function directionAt(call: Pick<Call, 'isMethod' | 'target' | 'directions
   return position === 0 ? call.target : (call.directions[position - 1] ?? 'IN')
 }
 
-function finish(unit: Transaction, call: Call, args: readonly unknown[], result: unknown): Ended {
+function finish({ at, refs }: Prepared, call: Call, args: readonly unknown[], result: unknown): Ended {
   if (call.isOver?.()) throw givenUp(call)
+  const unit = at.used
+  const collected = unit?.collect(refs.length > 0 ? { readOnly: readOnlyOf(call) } : {})
+  // References to what the body newly stored are only known once it is part of the unit.
+  const outcome: Outcome = withWritten(call, args, carry(result, `the result of ${call.name}`))
+  const isEmpty = !collected || collected.ops.length === 0
+  if (call.again) assertSame(call, call.again, isEmpty ? at.unit.seen() : undefined)
+  if (isEmpty) return { outcome: isLarge(outcome) ? { ...outcome, seen: at.unit.seen() } : outcome }
+  const committing = commitWithMark(unit!, call, outcome, collected)
+  committing.catch(() => unit!.rollback())
+  return { committing }
+}
+
+function readOnlyOf(call: Call): ReadonlySet<Id> {
   const readOnly = new Set<Id>()
   const writable = new Set<Id>()
   call.args.forEach((arg, i) => {
     for (const ref of objectsIn(arg)) (isWriting(directionAt(call, i)) ? writable : readOnly).add(ref.id)
   })
   for (const id of writable) readOnly.delete(id)
-  const collected = unit.collect({ readOnly })
-  // References to what the body newly stored are only known once it is part of the unit.
-  const outcome: Outcome = { result: carry(result, `the result of ${call.name}`), ...writtenValues(call, args) }
-  if (call.again) assertSame(call, call.again, collected.ops.length === 0 ? unit.seen() : undefined)
-  if (collected.ops.length === 0) return { outcome: isLarge(outcome) ? { ...outcome, seen: unit.seen() } : outcome }
-  const committing = commitWithMark(unit, call, outcome, collected)
-  committing.catch(() => unit.rollback())
-  return { committing }
+  return readOnly
 }
 
 const isLarge = ({ result, written }: Outcome): boolean =>
@@ -181,21 +220,21 @@ function assertSame({ name }: Call, before: readonly Seen[], now: readonly Seen[
   )
 }
 
-function writtenValues(call: Call, args: readonly unknown[]): { written?: (readonly [number, Carried])[] } {
-  const written: (readonly [number, Carried])[] = []
+function withWritten(call: Call, args: readonly unknown[], result: Carried): Outcome {
+  let written: (readonly [number, Carried])[] | undefined
   call.args.forEach((arg, i) => {
     if (typeof arg !== 'object' || arg === null || arg.k !== 'v') return
     const isWritten = isWriting(directionAt(call, i))
     if (!isWritten && (arg.f || arg.b.length > COMPARED_BYTES_MAX)) return
     const after = carry(args[i], `argument ${i + 1} of ${call.name}`)
-    if (isWritten) written.push([i, after])
+    if (isWritten) (written ??= []).push([i, after])
     else if (!sameValue(arg, after))
       throw new WrongDirectionError(
         `${call.name} changed its argument ${i + 1}, which is declared IN: declare it INOUT, or change a copy`,
         { argument: i + 1 },
       )
   })
-  return written.length > 0 ? { written } : {}
+  return written ? { result, written } : { result }
 }
 
 /** Larger volatile values are not compared: encoding them again would cost more than the mistake it finds. */

@@ -16,7 +16,7 @@ import { isWriting } from './tasks/directions.js'
 import { AggregateTaskError } from './tasks/failures.js'
 import { type Future, TaskFuture } from './tasks/future.js'
 import { NestedScope, runInTime } from './tasks/nested-scope.js'
-import { Attempt, runAs } from './tasks/running.js'
+import { Attempt } from './tasks/running.js'
 import type { TaskDefinition } from './tasks/task.js'
 
 export class OffRunner implements TaskRunner {
@@ -131,7 +131,7 @@ export class OffRunner implements TaskRunner {
       const attempt: Attempt = new Attempt(definition.name, n, () => new NestedScope(about.key, about, undefined))
       call.attempt = attempt
       try {
-        const body = (args: unknown[]): unknown => runAs(attempt, () => callBody(definition, args))
+        const body = (args: unknown[]): unknown => callBody(definition, args)
         const outcome = await runInTime(program.store, about, definition, attempt, body)
         for (const { changed } of attempt.scopeIfAny?.effects ?? []) await this.#noteChanged(program, changed)
         return outcome

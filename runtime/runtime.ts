@@ -58,6 +58,8 @@ export class Runtime implements TaskRunner, RunOfRecords {
   /** Why no task can run any more. */
   #stuck: Error | undefined
   readonly #kinds = new WeakMap<Program, Map<TaskDefinition, CallKind>>()
+  /** Of the call before: calls come in rows. */
+  #kind: CallKind | undefined
 
   constructor(readonly crew: Crew = crewOf(undefined)) {
     const { runId } = this
@@ -145,6 +147,11 @@ export class Runtime implements TaskRunner, RunOfRecords {
   }
 
   #kindOf(definition: TaskDefinition, program: Program): CallKind {
+    if (this.#kind?.definition !== definition || this.#kind.program !== program) this.#kind = this.#knownKind(definition, program)
+    return this.#kind
+  }
+
+  #knownKind(definition: TaskDefinition, program: Program): CallKind {
     let kinds = this.#kinds.get(program)
     if (!kinds) this.#kinds.set(program, (kinds = new Map()))
     let kind = kinds.get(definition)

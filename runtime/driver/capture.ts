@@ -61,6 +61,7 @@ export class Capture {
   /** Takes a call into the graph. When it throws, nothing has happened. */
   take(kind: CallKind, given: readonly unknown[]): TaskRecord {
     const { submissions } = this
+    if (given.every(isPlain)) return this.#enterPlain(kind, given as readonly Plain[])
     const before = submissions.accesses
     const taking: Taking = { kind, task: submissions.next, versions: undefined, used: undefined }
     try {
@@ -94,6 +95,15 @@ export class Capture {
   /** What the last task that writes a volatile value makes of it. */
   versionOf(value: object): FromTask | undefined {
     return this.#versions.get(value)?.from
+  }
+
+  /** Most of many calls: nothing of theirs must be taken apart. */
+  #enterPlain(kind: CallKind, args: readonly Plain[]): TaskRecord {
+    const { submissions } = this
+    const task = submissions.next
+    const record = new TaskRecord(task, submissions.add(kind.definition), kind, args)
+    this.log.add(kind.definition.index)
+    return record
   }
 
   #enter({ kind, task, versions, used }: Taking, args: readonly Arg[]): TaskRecord {
@@ -203,6 +213,14 @@ export class Capture {
     users.records = users.records.filter(matters)
     users.tidyAt = Math.max(TIDY_MIN, users.records.length * 2)
   }
+}
+
+/** What travels as it is. */
+type Plain = Exclude<Carried, object>
+
+const isPlain = (value: unknown): value is Plain => {
+  const type = typeof value
+  return type === 'object' ? value === null : type !== 'function' && type !== 'symbol'
 }
 
 const TIDY_MIN = 64

@@ -26,7 +26,6 @@ import { Seals } from './seals.js'
 import type { TaskLog } from './task-log.js'
 import { type Arg, filled, type TaskRecord } from './task-record.js'
 
-/** Few numbers travel faster as a plain array, many as a packed one. */
 const PLAIN_MAX = 96
 
 /** What a worker may take to load a task's module before the task's own time begins. */
@@ -124,7 +123,9 @@ export class Dispatch implements Stopper {
   }
 
   start({ worker, tasks, attempts }: StartTasks): void {
-    const rows: number[] = []
+    // Few numbers travel faster as a plain array, many as a packed one.
+    const rows: number[] | Int32Array = tasks.length * ROW > PLAIN_MAX ? new Int32Array(tasks.length * ROW) : []
+    let at = 0
     const args: Carried[] = []
     const classes = new Set<string>()
     const keys: string[] = []
@@ -143,19 +144,25 @@ export class Dispatch implements Stopper {
         continue
       }
       if (haveKeys) keys.push(this.#keyOf(task))
-      if (record.remakes) again[rows.length / ROW] = record.remakes.seen
+      if (record.remakes) again[at / ROW] = record.remakes.seen
       const { index, options } = record.kind.definition
       const isTimed = options.timeoutMs === undefined ? 0 : 1
-      rows.push(task, attempts[i]!, index, this.#storeOf(record), args.length - from, isTimed)
+      rows[at] = task
+      rows[at + 1] = attempts[i]!
+      rows[at + 2] = index
+      rows[at + 3] = this.#storeOf(record)
+      rows[at + 4] = args.length - from
+      rows[at + 5] = isTimed
+      at += ROW
       this.run.log.sent(task, worker)
       if (isTimed) this.deadlines.begin(task, attempts[i]!, worker, options.timeoutMs! + LOADING_MS)
     }
-    if (rows.length === 0) return
+    if (at === 0) return
     this.engine.send(
       worker,
       {
         do: 'tasks',
-        rows: rows.length > PLAIN_MAX ? Int32Array.from(rows) : rows,
+        rows: at < rows.length ? rows.slice(0, at) : rows,
         args,
         ...(classes.size > 0 && { classes: [...classes] }),
         ...(haveKeys && { keys }),

@@ -10,7 +10,7 @@ import type { RunParts } from './dispatch.js'
 import { isKept } from './kept-values.js'
 import type { Pending } from './pending.js'
 import { lostForGood } from './remaking.js'
-import { FromTask, RESULT, type TaskRecord, type TaskState } from './task-record.js'
+import { type Awaiting, FromTask, RESULT, type TaskRecord, type TaskState } from './task-record.js'
 
 export class Outcomes {
   /** Failed and cancelled tasks that nobody was told of, by number. */
@@ -35,9 +35,14 @@ export class Outcomes {
     if (outcome === 'done' || outcome === 'ignored') this.run.loop.note({ on: 'DataReleased', data })
   }
 
-  /** Settles the promise of a record that is over. */
+  /** Tells those who wait for a record that is over. */
   deliver(record: TaskRecord): void {
-    const { promise: _, resolve, reject } = record.promised!
+    const awaiting = record.takeAwaiting()
+    if (!Array.isArray(awaiting)) this.#tell(record, awaiting as Awaiting)
+    else for (const one of awaiting) this.#tell(record, one)
+  }
+
+  #tell(record: TaskRecord, { resolve, reject }: Awaiting): void {
     if (record.isBad) this.#reject(record, reject)
     else if (record.state === 'done' && !record.changed && isPlain(record.result)) resolve(record.result)
     else this.valueOf(record).then(resolve, reject)

@@ -2,6 +2,7 @@ import type { Program } from '../../src/unit/program.js'
 import type { Carried } from '../engines/messages.js'
 import type { FutureSource } from '../tasks/future.js'
 import { TaskFuture } from '../tasks/future.js'
+import type { Resolver } from '../tasks/resolver.js'
 import type { TaskDefinition } from '../tasks/task.js'
 import type { Lineage } from './lineage.js'
 
@@ -9,7 +10,7 @@ export type TaskState = 'pending' | 'done' | 'failed' | 'cancelled' | 'ignored'
 
 /** What a record asks of the run that it belongs to. */
 export interface RunOfRecords {
-  /** Settles the record's promise; called once it is settled and somebody waits. */
+  /** Tells those who wait for a record that is settled. */
   deliver(record: TaskRecord): void
   cancel(record: TaskRecord, reason: unknown): void
 }
@@ -61,10 +62,21 @@ export function filled(arg: Arg): Carried {
   }
 }
 
-interface Promised {
-  readonly promise: Promise<any>
-  readonly resolve: (value: unknown) => void
-  readonly reject: (error: unknown) => void
+/** Somebody who waits for the outcome of a record. */
+export interface Awaiting {
+  readonly resolve: Resolver
+  readonly reject: Resolver
+  /** Whoever came before. */
+  readonly before: Awaiting | undefined
+}
+
+/** What few records have: kept beside them, since pending calls are many. */
+interface Rare {
+  promise?: Promise<any>
+  watchers?: (() => void)[]
+  written?: ReadonlyMap<number, Carried> | undefined
+  lineage?: Lineage | undefined
+  remakes?: Lineage | undefined
 }
 
 /**
@@ -79,14 +91,8 @@ export class TaskRecord implements FutureSource<unknown> {
   changed = false
   result: Carried
   error: unknown
-  /** New values of volatile arguments that it wrote, by position. */
-  written: ReadonlyMap<number, Carried> | undefined
-  /** How its large values came to be, if they can be made again. */
-  lineage: Lineage | undefined
-  /** What this task makes again. */
-  remakes: Lineage | undefined
-  promised: Promised | undefined
-  #watchers: (() => void)[] | undefined
+  #awaiting: Awaiting | undefined
+  #rare: Rare | undefined
 
   constructor(
     readonly task: number,
@@ -105,20 +111,65 @@ export class TaskRecord implements FutureSource<unknown> {
     return this.state === 'failed' || this.state === 'cancelled'
   }
 
+  /** New values of volatile arguments that it wrote, by position. */
+  get written(): ReadonlyMap<number, Carried> | undefined {
+    return this.#rare?.written
+  }
+
+  set written(written: ReadonlyMap<number, Carried> | undefined) {
+    if (written !== this.written) this.#withRare.written = written
+  }
+
+  /** How its large values came to be, if they can be made again. */
+  get lineage(): Lineage | undefined {
+    return this.#rare?.lineage
+  }
+
+  set lineage(lineage: Lineage | undefined) {
+    if (lineage !== this.lineage) this.#withRare.lineage = lineage
+  }
+
+  /** What this task makes again. */
+  get remakes(): Lineage | undefined {
+    return this.#rare?.remakes
+  }
+
+  set remakes(remakes: Lineage | undefined) {
+    if (remakes !== this.remakes) this.#withRare.remakes = remakes
+  }
+
+  get #withRare(): Rare {
+    return (this.#rare ??= {})
+  }
+
   promise(): Promise<any> {
-    if (!this.promised) {
-      this.seen = true
-      this.promised = promised()
-      if (this.state !== 'pending') this.kind.run.deliver(this)
-    }
-    return this.promised.promise
+    const rare = this.#withRare
+    rare.promise ??= new Promise((resolve, reject) => this.hand(resolve, reject))
+    return rare.promise
+  }
+
+  hand(resolve: Resolver, reject: Resolver): void {
+    this.seen = true
+    this.#awaiting = { resolve, reject, before: this.#awaiting }
+    if (this.state !== 'pending') this.kind.run.deliver(this)
+  }
+
+  /** Those who wait, who are the caller's to tell, in the order in which they came. */
+  takeAwaiting(): Awaiting | readonly Awaiting[] {
+    const last = this.#awaiting!
+    this.#awaiting = undefined
+    if (!last.before) return last
+    const all: Awaiting[] = []
+    for (let one: Awaiting | undefined = last; one; one = one.before) all.push(one)
+    return all.reverse()
   }
 
   whenSettled(): Promise<void> {
     if (this.state !== 'pending') return Promise.resolve()
     return new Promise((resolve) => {
-      this.#watchers ??= []
-      this.#watchers.push(resolve)
+      const rare = this.#withRare
+      rare.watchers ??= []
+      rare.watchers.push(resolve)
     })
   }
 
@@ -127,9 +178,14 @@ export class TaskRecord implements FutureSource<unknown> {
     // What an ignored task should have written stays as it was.
     if (state === 'ignored') this.written = new Map(this.args.map((arg, i) => [i, filled(arg)]))
     this.args = NO_ARGS
-    for (const wake of this.#watchers ?? []) wake()
-    this.#watchers = undefined
-    if (this.promised) this.kind.run.deliver(this)
+    if (this.#rare?.watchers) this.#wake(this.#rare)
+    if (this.#awaiting) this.kind.run.deliver(this)
+  }
+
+  #wake(rare: Rare): void {
+    const watchers = rare.watchers!
+    delete rare.watchers
+    for (const wake of watchers) wake()
   }
 
   cancel(reason: unknown): void {
@@ -142,16 +198,6 @@ export class TaskRecord implements FutureSource<unknown> {
 }
 
 const NO_ARGS: readonly Arg[] = []
-
-function promised(): Promised {
-  let resolve!: Promised['resolve']
-  let reject!: Promised['reject']
-  const promise = new Promise<unknown>((a, b) => {
-    resolve = a
-    reject = b
-  })
-  return { promise, resolve, reject }
-}
 
 /** The record behind a future of a task that has entered the graph. */
 export function recordOf(value: unknown): TaskRecord | undefined {

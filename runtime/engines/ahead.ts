@@ -6,7 +6,7 @@ import { type Prepared, prepare } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
 import { objectsIn } from '../data/carry.js'
 import type { Carried } from './messages.js'
-import type { Queued } from './task-lane.js'
+import type { Queued } from './queued.js'
 
 const TASKS_MAX = 64
 /** What loaded arguments may take, if they are as large as those before. */
@@ -42,7 +42,7 @@ export class Ahead {
     const prepared = prepare(store, queued)
     this.#prepared.set(queued, prepared)
     prepared.found?.then(
-      () => this.#learn(prepared.unit.fetchedBytes),
+      () => this.#learn(prepared.at.unit.fetchedBytes),
       () => {}, // for the task to tell
     )
   }
@@ -59,6 +59,6 @@ const holdsObject = (arg: Carried): boolean => typeof arg === 'object' && arg !=
 const FIRST = 1
 
 /** Whether nobody changes its arguments meanwhile: others of the program do where writers share them, and a conflict shows that somebody does. */
-const isAlone = ({ place, attempt }: Queued): boolean => attempt === FIRST && !place.directions.some(isShared) && !isShared(place.target)
+const isAlone = ({ place, number }: Queued): boolean => number === FIRST && !place.directions.some(isShared) && !isShared(place.target)
 
 const isShared = (direction: string | undefined): boolean => direction === 'CONCURRENT' || direction === 'COMMUTATIVE'

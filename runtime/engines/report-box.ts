@@ -62,8 +62,8 @@ export class ReportBox {
   }
 
   send(): void {
-    this.#sentAt = performance.now()
     if (this.#unsent === 0) return
+    this.#sentAt = performance.now()
     this.#unsent = 0
     const { finished, ...report } = this.#report
     this.#report = empty()
@@ -76,7 +76,7 @@ export class ReportBox {
 export function columnOf(rows: readonly number[], n: number): Ints {
   const column: number[] = []
   for (let at = n; at < rows.length; at += 3) column.push(rows[at]!)
-  return column.length > PLAIN_MAX ? Int32Array.from(column) : column
+  return column.length > PLAIN_MAX ? new Int32Array(column) : column
 }
 const PLAIN_MAX = 16
 

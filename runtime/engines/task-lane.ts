@@ -1,33 +1,17 @@
 import { ConflictError, InsituError, isInsituError, LostValueError, UnknownOutcomeError } from '../../src/errors.js'
 import type { Store } from '../../src/store.js'
-import type { Seen } from '../../src/unit/transaction.js'
 import { beginAttempt, type Ended, type Outcome } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
 import { encodeError } from '../data/carry.js'
-import type { Direction } from '../tasks/directions.js'
 import { CANCEL_GRACE_MS, TIMEOUT_GRACE_MS } from '../tasks/in-time.js'
 import { NestedScope } from '../tasks/nested-scope.js'
-import { Attempt, runAs } from '../tasks/running.js'
+import { Attempt } from '../tasks/running.js'
 import { Ahead } from './ahead.js'
 import type { Others } from './elsewhere.js'
-import type { Carried, ChildEffects, FnPlace, FromWorker } from './messages.js'
+import type { ChildEffects, FromWorker } from './messages.js'
+import type { Queued } from './queued.js'
 import type { ReportBox } from './report-box.js'
 import { type Body, findBody } from './task-bodies.js'
-
-/** A task that this worker was given. */
-export interface Queued {
-  readonly task: number
-  readonly attempt: number
-  readonly place: FnPlace
-  readonly store: Store | Promise<Store>
-  readonly args: readonly Carried[]
-  readonly key: string
-  readonly again: readonly Seen[] | undefined
-  /** The driver counts its time. */
-  readonly isTimed: boolean
-  /** The modules of its arguments' classes are loading. */
-  readonly ready: Promise<unknown> | undefined
-}
 
 /** A little less than the driver waits before it ends the worker. */
 const TIMED_GRACE_MS = TIMEOUT_GRACE_MS / 2
@@ -43,14 +27,14 @@ export class TaskLane {
   readonly #bodies = new Map<number, Body>()
   readonly #committing = new Set<Promise<void>>()
   readonly #ahead = new Ahead()
-  /** More than one only while all but one wait for children. */
+  /** Attempts that wait for something. More than one only while all but one wait for children. */
   readonly #running = new Map<Attempt, Queued>()
   /** Attempts that do nothing but wait for children elsewhere. */
   readonly #suspended = new Set<Attempt>()
-  /** Attempts that were asked to stop and did not: nobody waits for them. */
-  readonly #left = new WeakSet<Attempt>()
   #onSuspended: (() => void) | undefined
   #pumping = false
+  /** When the task before ended, if nothing was waited for since: a look at the clock costs as much as an empty task. */
+  #now: number | undefined
 
   constructor(
     readonly box: ReportBox,
@@ -64,7 +48,7 @@ export class TaskLane {
 
   /** Takes a task back that has not begun. */
   take(task: number, attempt: number): boolean {
-    const at = this.#queue.findIndex((q, i) => i >= this.#next && q.task === task && q.attempt === attempt)
+    const at = this.#queue.findIndex((q, i) => i >= this.#next && q.task === task && q.number === attempt)
     const [taken] = at >= 0 ? this.#queue.splice(at, 1) : []
     if (taken) this.#ahead.take(taken)
     return taken !== undefined
@@ -76,7 +60,7 @@ export class TaskLane {
    */
   abort(task: number, attempt: number): void {
     for (const [now, queued] of this.#running) {
-      if (queued.task !== task || queued.attempt !== attempt) continue
+      if (queued.task !== task || queued.number !== attempt) continue
       now.abort()
       setTimeout(() => this.#leave(now, queued), queued.isTimed ? TIMED_GRACE_MS : CANCELLED_GRACE_MS).unref()
     }
@@ -84,7 +68,7 @@ export class TaskLane {
 
   #leave(attempt: Attempt, queued: Queued): void {
     if (!this.#running.has(attempt) || this.#running.size === 1) return
-    this.#left.add(attempt)
+    attempt.isLeft = true
     this.#over(attempt)
     this.#failed(queued, new Error(`task ${queued.place.name} did not stop when it was asked to`))
     this.box.send()
@@ -101,12 +85,18 @@ export class TaskLane {
     for (let queued = this.#shift(); queued; queued = this.#shift()) {
       const over = this.#run(queued)
       this.#ahead.look(this.#queue, this.#next)
-      if (over) await Promise.race([over, this.#suspension()])
-      if (this.#committing.size >= COMMITTING_MAX) await Promise.race(this.#committing)
-      this.box.sendIfDue(performance.now())
+      if (over) await this.#waited(Promise.race([over, this.#suspension()]))
+      if (this.#committing.size >= COMMITTING_MAX) await this.#waited(Promise.race(this.#committing))
+      this.box.sendIfDue((this.#now ??= performance.now()))
     }
+    this.#now = undefined
     this.#pumping = false
     this.box.send()
+  }
+
+  async #waited(promise: Promise<void>): Promise<void> {
+    await promise
+    this.#now = undefined
   }
 
   #shift(): Queued | undefined {
@@ -137,17 +127,16 @@ export class TaskLane {
   }
 
   #attempt(queued: Queued, store: Store, body: Body): Promise<void> | undefined {
-    const began = performance.now()
-    const attempt: Attempt = new Attempt(queued.place.name, queued.attempt, () => this.#scopeOf(queued, attempt))
-    this.#running.set(attempt, queued)
-    if (queued.isTimed) this.tell({ do: 'began', task: queued.task, attempt: queued.attempt })
+    const began = this.#now ?? performance.now()
+    const attempt: Attempt = new Attempt(queued.name, queued.number, () => this.#scopeOf(queued, attempt))
+    queued.running = attempt
+    if (queued.isTimed) this.tell({ do: 'began', task: queued.task, attempt: queued.number })
     try {
-      const call = callOf(queued, () => this.#left.has(attempt))
-      const ended = beginAttempt(store, call, (args) => runAs(attempt, () => body(args)), this.#ahead.take(queued))
+      const ended = beginAttempt(store, queued, body, this.#ahead.take(queued))
       if (!isPromiseLike(ended)) return this.#ended(queued, attempt, began, ended)
+      this.#running.set(attempt, queued)
       return this.#later(queued, attempt, began, ended as Promise<Ended>)
     } catch (error) {
-      this.#over(attempt)
       this.#failed(queued, error)
     }
     return undefined
@@ -155,9 +144,12 @@ export class TaskLane {
 
   async #later(queued: Queued, attempt: Attempt, began: number, ended: Promise<Ended>): Promise<void> {
     try {
-      this.#ended(queued, attempt, began, await ended)
+      const how = await ended
+      this.#now = undefined
+      this.#over(attempt)
+      this.#ended(queued, attempt, began, how)
     } catch (error) {
-      if (this.#left.has(attempt)) return
+      if (attempt.isLeft) return
       this.#over(attempt)
       this.#failed(queued, error)
     }
@@ -168,7 +160,7 @@ export class TaskLane {
   // ---- children
 
   #scopeOf(queued: Queued, attempt: Attempt): NestedScope {
-    const scope = new NestedScope(queued.key, callOf(queued), this.others.of(queued.task))
+    const scope = new NestedScope(queued.key, queued, this.others.of(queued.task))
     scope.onChange = () => this.#setSuspended(attempt, scope.isWaiting)
     return scope
   }
@@ -195,14 +187,14 @@ export class TaskLane {
 
   #ended(queued: Queued, attempt: Attempt, began: number, { outcome, committing, waitedMs = 0 }: Ended): undefined {
     // A wait for arguments is not the task's: the more tasks are at hand, the less there is to wait.
-    const microseconds = (performance.now() - began - waitedMs) * 1000
+    this.#now = performance.now()
+    const microseconds = (this.#now - began - waitedMs) * 1000
     const children = attempt.scopeIfAny?.effects
-    this.#over(attempt)
     // What its children read and did is not known from here.
     const own = outcome && attempt.scopeIfAny ? { ...outcome, seen: undefined } : outcome
-    if (own) this.box.done(queued.task, queued.attempt, microseconds, withChildren(own, children))
+    if (own) this.box.done(queued.task, queued.number, microseconds, withChildren(own, children))
     else {
-      this.box.ran(queued.task, queued.attempt, microseconds)
+      this.box.ran(queued.task, queued.number, microseconds)
       this.#whenCommitted(
         queued,
         microseconds,
@@ -214,7 +206,7 @@ export class TaskLane {
   #whenCommitted(queued: Queued, microseconds: number, committing: Promise<Outcome>): void {
     const told = committing
       .then(
-        (outcome) => this.box.done(queued.task, queued.attempt, microseconds, outcome),
+        (outcome) => this.box.done(queued.task, queued.number, microseconds, outcome),
         (error: unknown) => this.#failed(queued, error),
       )
       .then(() => {
@@ -235,7 +227,7 @@ export class TaskLane {
   }
   #telling = false
 
-  #failed({ task, attempt, again, place }: Queued, thrown: unknown): void {
+  #failed({ task, number: attempt, again, place }: Queued, thrown: unknown): void {
     const error = again && !(thrown instanceof LostValueError) ? notAgain(place.name, thrown) : thrown
     if (error instanceof ConflictError && error.retryable) return this.box.conflicted({ task, attempt })
     if (isInsituError(error) && error.code === 'ERR_TASK_GIVEN_UP') return this.box.conflicted({ task, attempt, isGivenUp: true })
@@ -252,17 +244,6 @@ const notAgain = (name: string, cause: unknown): Error =>
 
 const withChildren = (outcome: Outcome, children: readonly ChildEffects[] | undefined): Outcome =>
   children && children.length > 0 ? { ...outcome, children } : outcome
-
-const callOf = ({ key, place, args, again }: Queued, isOver?: () => boolean): Parameters<typeof beginAttempt>[1] => ({
-  key,
-  name: place.name,
-  directions: place.directions as readonly Direction[],
-  isMethod: place.method !== undefined,
-  target: place.target as Direction,
-  args,
-  again,
-  isOver,
-})
 
 /** The name of a class that the program may know by the task's module. */
 function classNameOf(error: unknown): string | undefined {

@@ -14,9 +14,19 @@ import { fileUrl } from '../hosts/hosts-folder.js'
 import { importModule } from '../import-module.js'
 import { makeBackend } from '../open-backend.js'
 import { Others } from './elsewhere.js'
-import { type FnPlace, type FromWorker, type RecallMessage, ROW, type TasksMessage, type ToWorker, type WarmMessage } from './messages.js'
+import {
+  type Carried,
+  type FnPlace,
+  type FromWorker,
+  type RecallMessage,
+  ROW,
+  type TasksMessage,
+  type ToWorker,
+  type WarmMessage,
+} from './messages.js'
 import { ReportBox } from './report-box.js'
-import { type Queued, TaskLane } from './task-lane.js'
+import { Queued } from './queued.js'
+import { TaskLane } from './task-lane.js'
 
 export interface StoreMessage {
   readonly do: 'store'
@@ -115,25 +125,20 @@ async function openOnHost(
   return new Store(besideAgent(agent, file, host, count), { ack: ack as 'committed', leaseMs: HOSTS_LEASE_MS })
 }
 
+const NO_ARGS: readonly Carried[] = []
+
 function takeTasks({ rows, args, classes, keys, again }: TasksMessage): void {
   const ready = classes && knowClasses(classes)
   let from = 0
   for (let at = 0; at < rows.length; at += ROW) {
     const count = rows[at + 4]!
     const task = rows[at]!
-    const queued: Queued = {
-      task,
-      attempt: rows[at + 1]!,
-      place: places.get(rows[at + 2]!)!,
-      store: stores.get(rows[at + 3]!)!,
-      args: args.slice(from, from + count),
-      key: keys?.[at / ROW] ?? `${runId}/${task}`,
-      again: again?.[at / ROW],
-      isTimed: rows[at + 5] === 1,
-      ready,
-    }
+    const key = keys === undefined ? runId : { key: keys[at / ROW]! }
+    const place = places.get(rows[at + 2]!)!
+    const store = stores.get(rows[at + 3]!)!
+    const own = count === 0 ? NO_ARGS : count === 1 ? [args[from]] : args.slice(from, from + count)
+    lane.push(new Queued(task, rows[at + 1]!, place, store, own, key, again?.[at / ROW], rows[at + 5] === 1, ready))
     from += count
-    lane.push(queued)
   }
   lane.pump()
 }

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { isResolver, type Resolver } from './resolver.js'
 
 declare const future: unique symbol
 
@@ -16,6 +17,8 @@ export interface FutureSource<T> {
   /** Whether somebody waits already. */
   readonly seen: boolean
   promise(): Promise<T>
+  /** Calls one of them with the outcome, and nothing of its own in between. */
+  hand?(resolve: Resolver, reject: Resolver): void
   cancel(reason: unknown): void
   describe(): string
 }
@@ -30,8 +33,11 @@ export class TaskFuture<T> implements Future<T> {
   then<A = T, B = never>(
     onDone?: ((value: T) => A | PromiseLike<A>) | null,
     onFailed?: ((reason: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.source.promise().then(onDone, onFailed)
+  ): PromiseLike<A | B> {
+    const { source } = this
+    if (!source.hand || !isResolver(onDone) || !isResolver(onFailed)) return source.promise().then(onDone, onFailed)
+    source.hand(onDone as Resolver, onFailed as Resolver)
+    return new Handed(source)
   }
 
   catch<U>(onRejected: (reason: unknown) => U | PromiseLike<U>): Promise<T | U> {
@@ -48,6 +54,32 @@ export class TaskFuture<T> implements Future<T> {
 
   [inspect.custom](): string {
     return `Future { ${this.source.describe()} }`
+  }
+}
+
+/** What `then` gives where the outcome was handed to whoever asked: over when that is, with what resolving gives, which is nothing. */
+class Handed<T> implements PromiseLike<T> {
+  constructor(readonly source: FutureSource<unknown>) {}
+
+  // biome-ignore lint/suspicious/noThenProperty: it stands for a promise
+  then<A = T, B = never>(
+    onDone?: ((value: T) => A | PromiseLike<A>) | null,
+    onFailed?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#over().then(onDone, onFailed)
+  }
+
+  catch<U>(onRejected: (reason: unknown) => U | PromiseLike<U>): Promise<T | U> {
+    return this.#over().catch(onRejected)
+  }
+
+  finally(onFinally?: () => void): Promise<T> {
+    return this.#over().finally(onFinally)
+  }
+
+  #over(): Promise<T> {
+    const over = (): T => undefined as T
+    return this.source.promise().then(over, over)
   }
 }
 

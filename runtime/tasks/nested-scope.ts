@@ -206,7 +206,7 @@ export class NestedScope {
       enter(scope)
       const attempt = new Attempt(definition.name, number, () => scope, above)
       try {
-        return await runInTime(store, call, definition, attempt, (args) => runAs(attempt, () => bodyOf(definition, args)))
+        return await runInTime(store, call, definition, attempt, (args) => bodyOf(definition, args))
       } catch (error) {
         if (error instanceof ConflictError && error.retryable && conflicts++ < CONFLICTS_MAX) await backOff(conflicts)
         else if (retries-- <= 0 || (isInsituError(error) && !error.retryable && error.code !== 'ERR_TASK_TIMEOUT'))
@@ -242,7 +242,9 @@ export async function runInTime(
   attempt: Attempt,
   body: (args: unknown[]) => unknown,
 ): Promise<Outcome> {
-  const { outcome, committing } = await inTime(definition, attempt, async (isOver) => beginAttempt(store, { ...call, isOver }, body))
+  const { outcome, committing } = await inTime(definition, attempt, async (isOver) =>
+    beginAttempt(store, { ...call, isOver, attempt }, body),
+  )
   return outcome ?? committing!
 }
 

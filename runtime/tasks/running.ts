@@ -1,11 +1,13 @@
 /** What a body may know of the attempt that it is: its name and number, and the signal that asks it to stop. */
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { belonging, runBelonging } from '../../src/unit/context.js'
 import type { NestedScope } from './nested-scope.js'
 
 export class Attempt {
   #scope: NestedScope | undefined
   #abort: AbortController | undefined
   #signal: AbortSignal | undefined
+  /** It was asked to stop and did not: nobody waits for it. */
+  isLeft = false
 
   constructor(
     readonly task: string,
@@ -41,9 +43,8 @@ export class Attempt {
   }
 }
 
-const running = new AsyncLocalStorage<Attempt>()
-
-export const runAs = <T>(attempt: Attempt, body: () => T): T => running.run(attempt, body)
+/** Runs what belongs to an attempt in the unit of work that is open already. */
+export const runAs = <T>(attempt: Attempt, body: () => T): T => runBelonging({ unit: belonging()!.unit, attempt }, body, undefined)
 
 /** The attempt that the running code belongs to. */
-export const currentAttempt = (): Attempt | undefined => running.getStore()
+export const currentAttempt = (): Attempt | undefined => belonging()?.attempt as Attempt | undefined

@@ -4,7 +4,7 @@ import { createBackend } from '../../backends/memory/index.js'
 import { beginAttempt, type Prepared } from '../../runtime/attempt.js'
 import { carry } from '../../runtime/data/carry.js'
 import { Ahead } from '../../runtime/engines/ahead.js'
-import type { Queued } from '../../runtime/engines/task-lane.js'
+import { Queued } from '../../runtime/engines/queued.js'
 import { StorageObject } from '../../runtime/index.js'
 import type { Direction } from '../../runtime/tasks/directions.js'
 import type { Stored } from '../../src/backend.js'
@@ -45,17 +45,8 @@ describe('arguments of tasks ahead of their turn', () => {
   const queueOf = async (count: number, bytes: number, directions: Direction[], attempt = 1): Promise<Queued[]> => {
     const texts = Array.from({ length: count }, () => Object.assign(new Text(), { text: 'x'.repeat(bytes) }))
     await store.run(() => Promise.all(texts.map((one) => one.makePersistent())))
-    return texts.map((one, task) => ({
-      task,
-      attempt,
-      place: { ...PLACE, directions },
-      store,
-      args: [carry(one, 'argument')],
-      key: `run/${task}`,
-      isTimed: false,
-      ready: undefined,
-      again: undefined,
-    }))
+    const place = { ...PLACE, directions }
+    return texts.map((one, task) => new Queued(task, attempt, place, store, [carry(one, 'argument')], 'run', undefined, false, undefined))
   }
 
   /** Works the queue off, as a lane does; gives how many were begun ahead. */

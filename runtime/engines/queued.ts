@@ -1,0 +1,56 @@
+import type { Store } from '../../src/store.js'
+import type { Seen } from '../../src/unit/transaction.js'
+import type { Call } from '../attempt.js'
+import type { Direction } from '../tasks/directions.js'
+import type { Attempt } from '../tasks/running.js'
+import type { Carried, FnPlace } from './messages.js'
+
+/** A task that this worker was given: also the call that its attempt runs, since two objects a task would be one too many. */
+export class Queued implements Call {
+  /** Once it runs. */
+  running: Attempt | undefined
+
+  constructor(
+    readonly task: number,
+    /** 1 for the first. */
+    readonly number: number,
+    readonly place: FnPlace,
+    readonly store: Store | Promise<Store>,
+    readonly args: readonly Carried[],
+    /** Its key, or the run's id, of which the key is made when somebody asks: for most tasks nobody does. */
+    readonly keyOrRun: { readonly key: string } | string,
+    readonly again: readonly Seen[] | undefined,
+    /** The driver counts its time. */
+    readonly isTimed: boolean,
+    /** The modules of its arguments' classes are loading. */
+    readonly ready: Promise<unknown> | undefined,
+  ) {}
+
+  get key(): string {
+    return typeof this.keyOrRun === 'string' ? `${this.keyOrRun}/${this.task}` : this.keyOrRun.key
+  }
+
+  get name(): string {
+    return this.place.name
+  }
+
+  get directions(): readonly Direction[] {
+    return this.place.directions as readonly Direction[]
+  }
+
+  get isMethod(): boolean {
+    return this.place.method !== undefined
+  }
+
+  get target(): Direction {
+    return this.place.target as Direction
+  }
+
+  get attempt(): Attempt | undefined {
+    return this.running
+  }
+
+  isOver(): boolean {
+    return this.running?.isLeft ?? false
+  }
+}
