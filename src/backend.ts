@@ -1,7 +1,8 @@
 /**
  * The contract between the core and a store. One writer of truth: whatever changes a store goes through `commit`.
  * It speaks typed cells and rows, not the verbs of one database. What a backend may lack is an optional member:
- * its presence is the capability. docs/decisions/001-contracts.md says what each member costs where.
+ * its presence is the capability. docs/decisions/001-contracts.md says what each member costs where. One file, since whoever writes a
+ * backend reads all of it.
  */
 import type { ClassId, CommitId, Domain, Host, Id, TableId } from './ids.js'
 
