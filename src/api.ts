@@ -34,7 +34,10 @@ export async function getLocations(what: StorageObject | Id): Promise<readonly L
 }
 
 export interface TransactOptions {
-  /** Also validate what was only read, so that write skew is impossible. Default false. */
+  /**
+   * Also validate objects that were only read: write skew is impossible, and what a body that writes nothing returns, or throws, comes from
+   * objects as they were at one moment. Default false.
+   */
   readonly check?: boolean
   /** How often a body that met a conflict runs again. Default 100. */
   readonly retries?: number
@@ -48,12 +51,15 @@ export async function transact<T>(fn: () => T | PromiseLike<T>, options: Transac
   const unit = await currentUnit()
   if (unit.isTransaction) return fn()
   const producer = newCommitId()
+  const check = options.check ?? false
   for (let attempt = 0; ; attempt++) {
     const tx = new Transaction(unit.store)
     tx.producer = producer
     try {
-      const result = await runIn(tx, fn)
-      const receipt = await tx.commit({ check: options.check ?? false })
+      const result = await runBody(tx, fn, check)
+      const collected = tx.collect({ check })
+      if (check && collected.parts.length === 0 && !(await tx.isCurrent())) throw changedMeanwhile()
+      const receipt = await tx.commit({ check, collected })
       tx.handOver()
       if (receipt) {
         const changed = new Set(receipt.stamps.keys())
@@ -71,6 +77,19 @@ export async function transact<T>(fn: () => T | PromiseLike<T>, options: Transac
     }
   }
 }
+
+/** With `check` an error counts only if what the body has read was there together: else it may be about what never was. */
+async function runBody<T>(tx: Transaction, fn: () => T | PromiseLike<T>, check: boolean): Promise<T> {
+  try {
+    return await runIn(tx, fn)
+  } catch (error) {
+    if (!check || error instanceof ConflictError || (await tx.isCurrent().catch(() => true))) throw error
+    throw changedMeanwhile(error)
+  }
+}
+
+const changedMeanwhile = (cause?: unknown): Error =>
+  new ConflictError('objects that this transaction has read were changed by somebody else meanwhile', cause === undefined ? {} : { cause })
 
 /**
  * Reloads `o`, lets `fn` change it, and saves it; again while somebody else is faster. Calls on one instance take turns.

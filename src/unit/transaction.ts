@@ -209,13 +209,31 @@ export class Transaction extends UnitOfWork {
 
   /** Everything that changed in all stores, as ops; empty when nothing did. */
   collect(options: CommitOptions = {}): Collected {
-    const parts: Collected['parts'][number][] = []
+    const parts: { readonly part: Transaction; readonly plan: Plan; readonly ops: Op[] }[] = []
     for (const part of this.#family.values()) {
       if (part.#isUntouched) continue
-      const { plan, ops } = part.#collect(options)
-      if (ops.length > 0) parts.push({ part, plan, ops })
+      parts.push({ part, ...part.#collect(options) })
     }
-    return { parts, ops: parts.flatMap(({ ops }) => ops) }
+    // What was only read is checked in all stores, as soon as anything is written to one of them.
+    const isChange = parts.some(({ ops }) => ops.length > 0)
+    if (options.check && isChange) for (const { plan, ops } of parts) ops.push(...checksOf(plan))
+    const changed = parts.filter(({ ops }) => ops.length > 0)
+    return { parts: changed, ops: changed.flatMap(({ ops }) => ops) }
+  }
+
+  /**
+   * Whether every object that was read is still as it was then. If so, all of them were so at one moment, after the last was read. What is
+   * committed is checked by the commit; this is for what is not.
+   */
+  async isCurrent(): Promise<boolean> {
+    for (const part of this.#family.values()) {
+      const read = [...part.#loaded].filter(({ ref, stamp }) => ref && stamp)
+      if (read.length === 0) continue
+      const stored = await part.store.read(read.map(({ ref }) => ref!))
+      if (stored.some((now, i) => now?.stamp.commit !== read[i]!.stamp!.commit || now.stamp.revision !== read[i]!.stamp!.revision))
+        return false
+    }
+    return true
   }
 
   get #isUntouched(): boolean {
@@ -223,7 +241,7 @@ export class Transaction extends UnitOfWork {
     return touched + this.buffered.size === 0
   }
 
-  #collect({ check = false, readOnly }: CommitOptions = {}): { plan: Plan; ops: Op[] } {
+  #collect({ readOnly }: CommitOptions = {}): { plan: Plan; ops: Op[] } {
     const roots = [...this.#created, ...this.#loaded, ...this.#enlisted]
     const reached = [...this.buffered.values()].flatMap((r) => [...r.reached].filter((s) => !s.ref))
     const plan = planOf([...roots, ...reached], this.store)
@@ -238,10 +256,6 @@ export class Transaction extends UnitOfWork {
       ...[...this.#names].filter(([, n]) => n.expect !== null || n.to !== null).map(([alias, n]): Op => ({ do: 'name', alias, ...n })),
       ...rows.flatMap((r) => r.overlay.toOps(r.table)),
     ]
-    if (check && ops.length > 0) {
-      const written = new Set(changed.map(({ state }) => state))
-      for (const { state, ref } of plan.objects) if (state.stamp && !written.has(state)) ops.push({ do: 'check', ref, expect: state.stamp })
-    }
     return { plan, ops }
   }
 
@@ -316,6 +330,14 @@ export class Transaction extends UnitOfWork {
   changedIds(receipt: Receipt): ReadonlySet<string> {
     return new Set(receipt.stamps.keys())
   }
+}
+
+/** That what was only read has not changed. */
+function checksOf(plan: Plan): Op[] {
+  const written = new Set(plan.changed.map(({ state }) => state))
+  return plan.objects.flatMap(({ state, ref }): Op[] =>
+    state.stamp && !written.has(state) ? [{ do: 'check', ref, expect: state.stamp }] : [],
+  )
 }
 
 function tablesOfInstance(state: ObjectState): Table[] {

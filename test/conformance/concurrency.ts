@@ -54,6 +54,51 @@ export const concurrency: readonly Case[] = [
     assert.equal((await ctx.other(() => Item.getByID(o.getID()!))).text, 'second try')
   }),
 
+  law(
+    'I151',
+    'with check a transaction that only reads sees one moment, and one that fails on what never was together runs again',
+    async (ctx) => {
+      const [a, b] = [await new Counter().makePersistent(), await new Counter().makePersistent()]
+      const theirs = await ctx.program()
+      const move = (by: number): Promise<unknown> =>
+        theirs.run(() =>
+          transact(async () => {
+            const [from, to] = [await Counter.getByID(a.getID()!), await Counter.getByID(b.getID()!)]
+            from.n -= by
+            to.n += by
+          }),
+        )
+      let runs = 0
+      const sum = async (mayFail: boolean): Promise<number> => {
+        const first = (await Counter.getByID(a.getID()!)).n
+        if (runs++ === 0) await move(5)
+        const both = first + (await Counter.getByID(b.getID()!)).n
+        if (mayFail && both !== 0) throw new Error(`the sum is ${both}`)
+        return both
+      }
+      assert.deepEqual([await transact(() => sum(false), { check: true }), runs], [0, 2])
+      runs = 0
+      assert.deepEqual([await transact(() => sum(true), { check: true }), runs], [0, 2])
+      runs = 0
+      assert.equal(await transact(() => sum(false)), 5, 'without check two reads are no snapshot')
+      // What fails on objects as they are fails at once.
+      runs = 1
+      await assert.rejects(
+        transact(
+          async () => {
+            await sum(true)
+            throw new Error('for good')
+          },
+          { check: true },
+        ),
+        /for good/,
+      )
+      assert.equal(runs, 2)
+      runs = 0
+      await refused(ConflictError, () => transact(() => sum(true), { check: true, retries: 0 }))
+    },
+  ),
+
   law('I51', 'ten concurrent updates of one instance end at ten', async (ctx) => {
     const o = await new Counter().makePersistent()
     await Promise.all(

@@ -16,20 +16,20 @@ async function inTemporaryFolder(body: (folder: string) => Promise<void>): Promi
 }
 
 describe('crash', () => {
-  it('fifty kills of writers and workers lose, tear and double nothing', async function () {
-    this.timeout(180_000)
+  it('a hundred kills of writers and workers lose, tear and double nothing', async function () {
+    this.timeout(400_000)
     const lines: string[] = []
     await inTemporaryFolder(async (folder) => {
       const totals = await crash({
         url: `nvram:${folder}`,
-        kills: 50,
+        kills: 100,
         seed: 50,
         kinds: ['groups', 'objects', 'tasks'],
         onLife: (line) => lines.push(line),
       })
       const { kills, lost, torn, doubled } = totals
-      assert.deepEqual({ kills, lost, torn, doubled }, { kills: 50, lost: 0, torn: 0, doubled: 0 }, lines.join('\n'))
-      assert.ok(totals.acknowledged > 50, `only ${totals.acknowledged} steps were acknowledged: nothing was tested`)
+      assert.deepEqual({ kills, lost, torn, doubled }, { kills: 100, lost: 0, torn: 0, doubled: 0 }, lines.join('\n'))
+      assert.ok(totals.acknowledged > 100, `only ${totals.acknowledged} steps were acknowledged: nothing was tested`)
     })
   })
 

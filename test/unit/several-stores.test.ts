@@ -1,4 +1,5 @@
 /** One program with several stores open: references between them, and units of work that span them. */
+import { AsyncResource } from 'node:async_hooks'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -51,6 +52,31 @@ for (const [kind, urls] of Object.entries(kinds))
     /** As a program sees it that has read nothing before. */
     const balanceIn = async (store: Store, account: Account): Promise<number> =>
       new Store(store.backend).run(async () => (await Account.getByID(account.getID()!)).balance)
+
+    it('what a transaction has only read in one store is checked when it writes to another', async () => {
+      const [here, there] = [await accountIn(a, 1), await accountIn(b, 1)]
+      // Bound here, or it would take part in the transaction.
+      const withdraw = AsyncResource.bind(() =>
+        new Store(b.backend).run(async () => {
+          const theirs = await Account.getByID(there.getID()!)
+          theirs.balance = 0
+          await theirs.save()
+        }),
+      )
+      let runs = 0
+      await a.run(() =>
+        transact(
+          async () => {
+            const [x, y] = [await Account.getByID(here.getID()!), await b.run(() => Account.getByID(there.getID()!))]
+            // Each may go to nothing as long as the other does not.
+            if (runs++ === 0) await withdraw()
+            if (x.balance + y.balance > 1) x.balance = 0
+          },
+          { check: true },
+        ),
+      )
+      expect([runs, await balanceIn(a, here), await balanceIn(b, there)]).to.deep.equal([2, 1, 0])
+    })
 
     it('an object refers to one of another store, which is found there', async () => {
       const there = await accountIn(b, 7)
