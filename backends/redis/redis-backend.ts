@@ -34,8 +34,9 @@ import { NearCopies } from './near-copies.js'
 import { Locations } from './locations.js'
 import { intentOf, metaOf } from './object-form.js'
 import { ObjectReader } from './object-reader.js'
+import { partitionOf, partitionOfTarget } from './op-partition.js'
 import type { RedisConfig } from './redis-config.js'
-import { type Partition, partitionOfAlias, partitionOfId, RedisKeys } from './redis-keys.js'
+import { type Partition, partitionOfId, RedisKeys } from './redis-keys.js'
 import { isCluster, RECEIPTS_KEPT_MS, RedisLink, type Reply } from './redis-link.js'
 import { RedisStreams } from './redis-streams.js'
 import { acksOf, factsOf, requireUsable } from './server-facts.js'
@@ -378,31 +379,6 @@ export class RedisBackend implements Backend {
     if (!this.#opening) throw new UnavailableError(`${this.url} is closed.`, { code: 'ERR_CLOSED' })
   }
 }
-
-/** Objects, aliases and tables each lie somewhere; marks and redo where their home lies. */
-function partitionOf(op: Op): Partition {
-  switch (op.do) {
-    case 'put':
-    case 'remove':
-    case 'check':
-      return partitionOfId(op.ref.id)
-    case 'name':
-      return partitionOfAlias(op.alias)
-    case 'row':
-    case 'add':
-      return partitionOfId(op.table)
-    case 'mark':
-    case 'forget':
-    case 'stage':
-      return partitionOfId(op.home.id)
-    case 'reserve':
-    case 'settle':
-      return partitionOfTarget('ref' in op.target ? op.target.ref.id : op.target)
-  }
-}
-
-const partitionOfTarget = (what: Id | { readonly alias: string }): Partition =>
-  typeof what === 'string' ? partitionOfId(what) : partitionOfAlias(what.alias)
 
 function foundOf(what: Id | { readonly alias: string }, [meta, intent]: readonly (Buffer | null)[]): Found | undefined {
   const met = intent ? { intent: intentOf(intent) } : {}
