@@ -346,6 +346,8 @@ export interface Streams {
 export interface Replicas {
   copy(ref: Ref, to: Host): Promise<void>
   drop(ref: Ref, at: Host): Promise<void>
+  /** This process is near these hosts: copies there are what it reads, where the store would not know that by itself. */
+  near?(hosts: readonly Host[]): void
 }
 
 /** Stamps of objects now, and as they change; `null` for one that is gone. May coalesce, never misses the last one. */

@@ -14,6 +14,8 @@ const TAIL = 3
 export class ClusterPlaces implements Places {
   readonly haveAgents = false
   readonly hosts: readonly Host[]
+  /** Who knows of further copies. */
+  copies?: { holdersOf(id: Id): readonly Host[] }
   /** The owner of each partition when the store was opened: after a failover its replica is a new name for the same place. */
   readonly #first: readonly (Host | undefined)[]
 
@@ -24,7 +26,19 @@ export class ClusterPlaces implements Places {
   }
 
   hostOf(id: Id): Host {
-    const partition = partitionOfId(id)
+    return this.#hostOfPartition(partitionOfId(id))
+  }
+
+  /** The next partition of a host behind one. */
+  partitionAt(host: Host, behind: number): number {
+    for (let n = 1; n <= PARTITIONS; n++) {
+      const partition = (behind + n) % PARTITIONS
+      if (this.#hostOfPartition(partition) === host) return partition
+    }
+    return behind
+  }
+
+  #hostOfPartition(partition: number): Host {
     const now = this.#ownerNow(partition)
     return (now !== undefined && this.hosts.includes(now) ? now : this.#first[partition]) ?? this.hosts[0]!
   }
@@ -43,8 +57,8 @@ export class ClusterPlaces implements Places {
 
   sizeOf(_id: Id): undefined {}
 
-  copiesOf(_id: Id): readonly Host[] {
-    return []
+  copiesOf(id: Id): readonly Host[] {
+    return this.copies?.holdersOf(id) ?? []
   }
 
   #ownerNow(partition: number): Host | undefined {

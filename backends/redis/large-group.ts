@@ -26,10 +26,12 @@ const MICROS_PER_KIB = 2
 const NEW_MICROS = 3
 const CHANGE_MICROS = 8
 const OTHER_MICROS = 16
+/** A group by itself: its receipt. */
+const GROUP_MICROS = 4
 
 /** About how long the script takes for a group. One op cannot be cut, so that its size is no matter. */
 export function microsOf(ops: readonly Op[]): number {
-  if (ops.length === 1) return OTHER_MICROS
+  if (ops.length === 1) return fixedMicros(ops[0]!) + GROUP_MICROS
   let micros = 0
   for (const op of ops) micros += microsOfOp(op)
   return micros

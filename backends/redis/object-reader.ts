@@ -2,6 +2,7 @@ import type { Cell, Ref, Stored } from '../../src/backend.js'
 import { CorruptError } from '../../src/errors.js'
 import type { Id } from '../../src/ids.js'
 import { CellCache } from './cell-cache.js'
+import type { NearCopies } from './near-copies.js'
 import { type Opened, type Outside, openObject } from './object-form.js'
 import { decodeCell, decodeLarge } from './redis-cells.js'
 import { type Partition, partitionOfId, type RedisKeys } from './redis-keys.js'
@@ -22,6 +23,8 @@ interface Job extends Waiting<readonly (Stored | undefined)[]> {
 export class ObjectReader {
   readonly #queue = new TurnQueue<Job>((jobs) => this.#sendAll(jobs))
   readonly cache: CellCache
+  /** Further copies, where there can be some. */
+  copies?: NearCopies
 
   constructor(
     readonly link: RedisLink,
@@ -123,27 +126,45 @@ async function whole(reader: ObjectReader, domain: Partition, id: Id, first: Ope
 }
 
 type Field = readonly [name: string, cell: Cell]
+type Asked = readonly [field: string, key: string, name: string]
+
+/** From a copy that is near, as far as that has them, else from where the object lies. */
+async function fetched(
+  { link, copies }: ObjectReader,
+  domain: Partition,
+  id: Id,
+  asked: readonly Asked[],
+): Promise<readonly (Buffer | null)[]> {
+  const near = await copies?.read(
+    id,
+    asked.map(([, , name]) => name),
+  )
+  if (near && !near.includes(null)) return near
+  if (near) copies!.renew(id)
+  return link.read(
+    domain,
+    asked.map(([, key]) => key),
+  )
+}
 
 /** Cells by field, from the cache where it has them; `undefined` when one is gone. */
 async function largeCells(
-  { link, keys, cache }: ObjectReader,
+  reader: ObjectReader,
   domain: Partition,
   id: Id,
   outside: readonly Outside[],
 ): Promise<readonly Field[] | undefined> {
+  const { keys, cache } = reader
   const known: Field[] = []
-  const asked: (readonly [field: string, key: string])[] = []
+  const asked: Asked[] = []
   for (const { field, name } of outside) {
     const key = keys.cell(id, name)
     const kept = cache.get(key)
     if (kept) known.push([field, decodeCell(kept)])
-    else asked.push([field, key])
+    else asked.push([field, key, name])
   }
   if (asked.length === 0) return known
-  const values = await link.read(
-    domain,
-    asked.map(([, key]) => key),
-  )
+  const values = await fetched(reader, domain, id, asked)
   for (const [i, [field, key]] of asked.entries()) {
     const value = values[i]
     if (!value) return undefined

@@ -21,19 +21,22 @@ import type {
 } from '../../src/backend.js'
 import { Ref } from '../../src/backend.js'
 import { decodeWire } from '../../src/codec/wire.js'
+import { chunksIn } from '../../src/large-cells.js'
 import { InsituError, NotFoundError, UnavailableError, UnsupportedError } from '../../src/errors.js'
-import type { ClassId, CommitId, Domain, Id, TableId } from '../../src/ids.js'
+import type { ClassId, CommitId, Domain, Host, Id, TableId } from '../../src/ids.js'
 import { Acknowledgement } from './acknowledgement.js'
 import { byDomain } from './by-domain.js'
 import { ClusterPlaces } from './cluster-places.js'
 import { markOf, namesIn, refOf, tablesIn } from './group-form.js'
 import { GroupSender } from './group-sender.js'
 import { Listing } from './listing.js'
+import { NearCopies } from './near-copies.js'
 import { Locations } from './locations.js'
 import { intentOf, metaOf } from './object-form.js'
 import { ObjectReader } from './object-reader.js'
+import { partitionOf, partitionOfTarget } from './op-partition.js'
 import type { RedisConfig } from './redis-config.js'
-import { type Partition, partitionOfAlias, partitionOfId, RedisKeys } from './redis-keys.js'
+import { type Partition, partitionOfId, RedisKeys } from './redis-keys.js'
 import { isCluster, RECEIPTS_KEPT_MS, RedisLink, type Reply } from './redis-link.js'
 import { RedisStreams } from './redis-streams.js'
 import { acksOf, factsOf, requireUsable } from './server-facts.js'
@@ -61,6 +64,7 @@ export class RedisBackend implements Backend {
   readonly upkeep: RedisUpkeep
   /** Of a Cluster, once it is open. */
   places?: Places
+  replicas?: NearCopies
   readonly #link: RedisLink
   readonly #sender: GroupSender
   readonly #reader: ObjectReader
@@ -69,6 +73,7 @@ export class RedisBackend implements Backend {
   readonly #locations: Locations
   readonly #acknowledgement: Acknowledgement
   readonly #isCluster: boolean
+  readonly #dropping = new Set<Promise<void>>()
   #opening: Promise<void> | undefined
   #acks: readonly Ack[] = ['committed']
 
@@ -120,13 +125,25 @@ export class RedisBackend implements Backend {
       this.#acknowledgement.learn(this.#acks, servers)
       this.#locations.learn(servers)
       const { client } = this.#link
-      if (isCluster(client)) this.places = new ClusterPlaces((slot) => client.slots[slot])
+      if (isCluster(client)) this.#keepCopies(new ClusterPlaces((slot) => client.slots[slot]))
       await this.#requireFormat()
       await this.#requirePermissions()
     } catch (error) {
       this.#link.close()
       throw error
     }
+  }
+
+  /** Copies lie on other masters: a single server has none. */
+  #keepCopies(places: ClusterPlaces): void {
+    const partsOf = async (ref: Ref): Promise<readonly Ref[]> => {
+      const [stored] = await this.#reader.read([ref])
+      return stored ? chunksIn(stored.cells) : []
+    }
+    this.replicas = new NearCopies(this.#link, this.keys, places, partsOf)
+    places.copies = this.replicas
+    this.#reader.copies = this.replicas
+    this.places = places
   }
 
   async #requireFormat(): Promise<void> {
@@ -155,6 +172,7 @@ export class RedisBackend implements Backend {
     this.#opening = undefined
     await opening?.catch(() => {})
     await this.#sender.idle()
+    await Promise.all(this.#dropping)
     if (this.#opening) return
     this.#acknowledgement.close()
     this.watcher.close()
@@ -167,6 +185,22 @@ export class RedisBackend implements Backend {
   }
 
   async commit(group: Group): Promise<Receipt> {
+    const receipt = await this.#commit(group)
+    if (this.replicas && receipt.applied) this.#dropCopies(this.replicas, group.ops)
+    return receipt
+  }
+
+  /** Of objects that are gone; nobody waits for it but the end. */
+  #dropCopies(copies: NearCopies, ops: readonly Op[]): void {
+    for (const op of ops) {
+      if (op.do !== 'remove') continue
+      const dropping = copies.dropAll(op.ref.id).catch(() => {})
+      this.#dropping.add(dropping)
+      void dropping.then(() => this.#dropping.delete(dropping))
+    }
+  }
+
+  async #commit(group: Group): Promise<Receipt> {
     this.#requireOpen()
     const domain = this.#domainOfGroup(group)
     const ids = tablesIn(group.ops)
@@ -306,16 +340,21 @@ export class RedisBackend implements Backend {
 
   #placesOf(what: Ref | Piece, bytes: number | undefined): readonly Location[] {
     if (bytes === undefined) return []
-    return this.#locations.of(partitionOfId('id' in what ? what.id : tableOf(what)), bytes)
+    if (!('id' in what)) return this.#locations.of(partitionOfId(tableOf(what)), bytes)
+    const own = this.#locations.of(partitionOfId(what.id), bytes)
+    const copies = (this.replicas?.holdersOf(what.id) ?? []).filter((host) => !own.some((one) => one.host === host))
+    return [...own, ...copies.map((host): Location => ({ host, bytes, role: 'copy' }))]
   }
 
   async #sizes(refs: readonly Ref[]): Promise<ReadonlyMap<Id, number>> {
     const sizes = new Map<Id, number>()
     const ask = async (domain: Partition, part: readonly Ref[]): Promise<void> => {
       const keys = part.map(({ id }) => this.keys.object(id))
-      const replies: readonly Reply[] = await this.#link.call({ script: 'sizes', domain, keys, args: () => [] })
+      const replies: readonly Reply[] = await this.#link.call({ script: 'sizes', domain, keys, args: () => [this.replicas ? 1 : 0] })
       part.forEach(({ id }, i) => {
-        if (Number(replies[i]) > 0) sizes.set(id, Number(replies[i]))
+        const [bytes, ...holders] = replies[i] as readonly Reply[]
+        if (Number(bytes) > 0) sizes.set(id, Number(bytes))
+        this.replicas?.note(id, holders.map(String) as Host[])
       })
     }
     const groups = byDomain(refs, ({ id }) => this.#domainOf(partitionOfId(id)))
@@ -340,31 +379,6 @@ export class RedisBackend implements Backend {
     if (!this.#opening) throw new UnavailableError(`${this.url} is closed.`, { code: 'ERR_CLOSED' })
   }
 }
-
-/** Objects, aliases and tables each lie somewhere; marks and redo where their home lies. */
-function partitionOf(op: Op): Partition {
-  switch (op.do) {
-    case 'put':
-    case 'remove':
-    case 'check':
-      return partitionOfId(op.ref.id)
-    case 'name':
-      return partitionOfAlias(op.alias)
-    case 'row':
-    case 'add':
-      return partitionOfId(op.table)
-    case 'mark':
-    case 'forget':
-    case 'stage':
-      return partitionOfId(op.home.id)
-    case 'reserve':
-    case 'settle':
-      return partitionOfTarget('ref' in op.target ? op.target.ref.id : op.target)
-  }
-}
-
-const partitionOfTarget = (what: Id | { readonly alias: string }): Partition =>
-  typeof what === 'string' ? partitionOfId(what) : partitionOfAlias(what.alias)
 
 function foundOf(what: Id | { readonly alias: string }, [meta, intent]: readonly (Buffer | null)[]): Found | undefined {
   const met = intent ? { intent: intentOf(intent) } : {}

@@ -62,6 +62,16 @@ export class RedisKeys {
     return this.#at(partitionOfId(home), `s:${home}`)
   }
 
+  /** Hosts with a copy of an object. */
+  holders(id: Id): string {
+    return this.#at(partitionOfId(id), `r:${id}`)
+  }
+
+  /** The copy of an object, in a partition of the host that has it. */
+  copy(partition: Partition, id: Id): string {
+    return this.#at(partition, `k:${id}`)
+  }
+
   /** The pieces of a large group, until it is applied. */
   group(partition: Partition, commit: CommitId): string {
     return this.#at(partition, `g:${commit}`)

@@ -312,7 +312,7 @@ export const copyCalls = ({ replicas }: Backend): FurtherCalls =>
 /** Reads from the nearby backend, changes through the far one. */
 const nearReads = (local: Backend, far: RemoteBackend): RemoteBackend => ({
   ...(far.places && { places: far.places }),
-  ...(far.replicas && { replicas: far.replicas }),
+  ...((far.replicas ?? local.replicas) && { replicas: (far.replicas ?? local.replicas)! }),
   call: far.call,
   url: local.url,
   capabilities: local.capabilities,

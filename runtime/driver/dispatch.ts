@@ -89,7 +89,7 @@ export class Dispatch implements Stopper {
       onCall: (worker, message) => this.#tell(() => this.nested.call(worker, message)),
       onLost: (worker, why, thrown) => this.#tell(() => this.#onLost(worker, why, thrown)),
     }
-    this.engine = new LocalEngine(run.runId, events, crew.source, crew.workers)
+    this.engine = new LocalEngine(run.runId, events, crew.source, crew.workers, crew.hosts)
   }
 
   /** Bytes of encoded values that went to workers with their tasks. */

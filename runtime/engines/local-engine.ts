@@ -30,6 +30,7 @@ export interface EngineEvents {
 }
 
 interface Lane {
+  readonly host: number
   readonly link: WorkerLink
   readonly stores: Map<number, ServedBackend>
   readonly fns: Set<number>
@@ -50,12 +51,13 @@ export class LocalEngine {
     readonly events: EngineEvents,
     readonly source: WorkerSource,
     readonly workers: number,
+    readonly hosts = 1,
   ) {}
 
   /** Starts the worker of an index. */
   start(worker: number, host = 0): void {
     const link = this.source.take(host)
-    const lane: Lane = { link, stores: new Map(), fns: new Set(), classes: new Set() }
+    const lane: Lane = { host, link, stores: new Map(), fns: new Set(), classes: new Set() }
     this.#lanes.set(worker, lane)
     link.hear({
       onMessage: (message) => this.#hear(worker, lane, message),
@@ -159,7 +161,9 @@ export class LocalEngine {
     }
     const { near, far, moved } = lane.link.open()
     lane.stores.set(n, serveBackend(backend, near, copyCalls(backend)))
-    lane.link.post({ ...about, port: far }, moved)
+    // As the driver has it: the host of a number is near those of a store whose number it is, in turns.
+    const nearTo = (this.hosts > 1 && backend.places?.hosts.filter((_, at) => at % this.hosts === lane.host)) || []
+    lane.link.post({ ...about, port: far, nearTo }, moved)
   }
 
   #sendFn(lane: Lane, definition: TaskDefinition): void {

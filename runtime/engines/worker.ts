@@ -2,7 +2,7 @@
 import type { Backend, Op } from '../../src/backend.js'
 import { registerExported } from '../../src/classes/class-registry.js'
 import { UnavailableError } from '../../src/errors.js'
-import type { ClassId } from '../../src/ids.js'
+import type { ClassId, Host } from '../../src/ids.js'
 import { Store } from '../../src/store.js'
 import { setDefaultOpener } from '../../src/unit/context.js'
 import { runsInWorker } from '../current-runtime.js'
@@ -39,6 +39,8 @@ export interface StoreMessage {
   /** The way to whoever commits for it: a MessagePort, or the number of a port between processes. */
   readonly port: unknown
   /** Of a store of several hosts: where this worker is. */
+  /** Hosts of a store on the network that this worker is near. */
+  readonly nearTo?: readonly Host[]
   readonly hosts?: { readonly store: number; readonly folder: string; readonly host: number; readonly count: number } | undefined
 }
 
@@ -96,11 +98,12 @@ function takeStore(message: StoreMessage): void {
   )
 }
 
-async function openStore({ url, module, ack, capabilities, port, hosts }: StoreMessage): Promise<Store> {
+async function openStore({ url, module, ack, capabilities, port, hosts, nearTo = [] }: StoreMessage): Promise<Store> {
   if (hosts) return openOnHost(hosts, url, capabilities, ack, portOf(port))
   const made = await makeBackend(url, module)
   const isHere = capabilities.reach !== 'instance'
   if (isHere) await made.open()
+  made.replicas?.near?.(nearTo)
   // Which domain an op lies in is the same everywhere, also where the data are not.
   const about = { url, capabilities, domain: (op: Op) => made.domain(op), ...(made.places && { places: made.places }) }
   return new Store(remoteBackend(portOf(port), about, isHere ? made : undefined), { ack: ack as 'committed' })

@@ -232,6 +232,6 @@ describe('redis: opening', function () {
 
 /** As docs/backends/redis.md lists them. */
 const ACL_COMMANDS =
-  '+ping +info +config|get +client|setname +select +eval +evalsha +get +mget +set +setnx +mset +msetnx +incr +pexpire +persist +time +exists +unlink +hget +hmget +hset +hsetnx +hdel +hexists +hlen +sadd +smembers +zadd +zrem +zscore +zcard +zrange +zrangebylex +zrevrangebylex +zlexcount +memory|usage +scan +wait +hscan +pttl +strlen +xadd +xgroup|create +xreadgroup +xautoclaim +xclaim +xpending +xack +xrange'.split(
+  '+ping +info +config|get +client|setname +select +eval +evalsha +get +mget +set +setnx +mset +msetnx +incr +pexpire +persist +time +exists +unlink +hget +hmget +hset +hsetnx +hdel +hexists +hlen +sadd +srem +smembers +zadd +zrem +zscore +zcard +zrange +zrangebylex +zrevrangebylex +zlexcount +memory|usage +scan +wait +hscan +pttl +strlen +xadd +xgroup|create +xreadgroup +xautoclaim +xclaim +xpending +xack +xrange'.split(
     ' ',
   )

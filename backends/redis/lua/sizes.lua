@@ -3,7 +3,8 @@
 -- KEYS[1]    sequence of the domain
 -- KEYS[2..]  objects
 -- ARGV[1]    highest sequence known to the client
--- Returns the sequence, then the bytes of each.
+-- ARGV[2]    '1' to tell of further copies
+-- Returns the sequence, then for each a list of its bytes and the hosts with a copy.
 
 local results = { seq }
 for i = 2, #KEYS do
@@ -12,6 +13,8 @@ for i = 2, #KEYS do
   for _, cell in ipairs(cellsWithLarge(object)) do
     if isLarge(cell) then bytes = bytes + tonumber(string.match(cell, '%d+$')) end
   end
-  results[i] = bytes
+  local found = ARGV[2] == '1' and redis.call('SMEMBERS', string.sub(KEYS[i], 1, -39) .. 'r' .. string.sub(KEYS[i], -37)) or {}
+  table.insert(found, 1, bytes)
+  results[i] = found
 end
 return results

@@ -1,0 +1,28 @@
+import type { Op } from '../../src/backend.js'
+import type { Id } from '../../src/ids.js'
+import { type Partition, partitionOfAlias, partitionOfId } from './redis-keys.js'
+
+/** Objects, aliases and tables each lie somewhere; marks and redo where their home lies. */
+export function partitionOf(op: Op): Partition {
+  switch (op.do) {
+    case 'put':
+    case 'remove':
+    case 'check':
+      return partitionOfId(op.ref.id)
+    case 'name':
+      return partitionOfAlias(op.alias)
+    case 'row':
+    case 'add':
+      return partitionOfId(op.table)
+    case 'mark':
+    case 'forget':
+    case 'stage':
+      return partitionOfId(op.home.id)
+    case 'reserve':
+    case 'settle':
+      return partitionOfTarget('ref' in op.target ? op.target.ref.id : op.target)
+  }
+}
+
+export const partitionOfTarget = (what: Id | { readonly alias: string }): Partition =>
+  typeof what === 'string' ? partitionOfId(what) : partitionOfAlias(what.alias)
