@@ -92,6 +92,32 @@ for (const [kind, urlIn] of Object.entries(kinds))
       })
     })
 
+    it('keeps what rows lead to by a column that their dict has gained, as deleting deep does', async () => {
+      const typeName = 'insitu/test#Gaining'
+      class Before extends StorageObject {
+        static readonly typeName = typeName
+        rows = new StorageDict({ k: t.text }, { n: t.i32 })
+      }
+      class After extends StorageObject {
+        static readonly typeName = typeName
+        rows = new StorageDict({ k: t.text }, { n: t.i32, leaf: t.ref(() => Leaf).optional() })
+      }
+      await store.run(() => new Before().makePersistent('gaining'))
+      const leaf = await new Store(backend).run(async () => {
+        const found = await After.getByAlias('gaining')
+        const made = Object.assign(new Leaf(), { n: 7 })
+        found.rows.set({ k: 'a' }, { n: 1, leaf: made })
+        await found.save()
+        const root = Object.assign(new Node(), { leaves: [made] })
+        await root.makePersistent()
+        await root.deletePersistent({ deep: true })
+        return made
+      })
+      await collect(backend, later())
+      const kept = new Store(backend)
+      expect((await kept.run(() => Leaf.getByID(leaf.getID()!))).n).to.equal(7)
+    })
+
     it('leaves what is young, and what young objects refer to', async () => {
       const [young, old] = [newThing(), newThing()]
       await commit(putOp(old, {}))
