@@ -29,8 +29,10 @@ export async function* watch<T extends StorageObject>(
     for await (const stamp of stampsOf(unit.store, state.ref, until)) {
       if (!stamp || !state.ref) return
       if (stamp.commit === given) continue
-      if (stamp.commit !== state.stamp?.commit && !unit.isDirty(state)) await object.reload({ discard: true })
-      given = stamp.commit
+      const isAsItIs = unit.isDirty(state)
+      if (stamp.commit !== state.stamp?.commit && !isAsItIs) await object.reload({ discard: true })
+      // By now it may have changed once more: that has been given then.
+      given = isAsItIs ? stamp.commit : state.stamp?.commit
       yield object
     }
   } catch (error) {

@@ -11,9 +11,10 @@ export async function copyTo(backend: Backend, ref: Ref, host: Host | undefined)
 }
 
 async function hostWithout(backend: Backend, ref: Ref): Promise<Host | undefined> {
-  const { hosts, hostOf } = backend.places!
+  const places = backend.places!
+  const { hosts } = places
   const [found] = await backend.locate([ref])
-  const own = hosts.indexOf(hostOf(ref.id))
+  const own = hosts.indexOf(places.hostOf(ref.id))
   const inTurn = [...hosts.slice(own + 1), ...hosts.slice(0, own)]
   return inTurn.find((one) => !found?.some((location) => location.host === one))
 }

@@ -128,6 +128,8 @@ describe('redis+cluster: further copies', function () {
       anchor.bytes = new Uint8Array(3 * SIZE).fill(3)
       await anchor.save()
       await photo.newReplica(other)
+      await photo.newReplica() // wherever there is none
+      assert.equal((await photo.getLocations()).length, 3)
       assert.equal(await look(anchor, photo), 3004)
       const before = await sent(own)
       for (let n = 0; n < 3; n++) assert.equal(await look(anchor, photo), 3004)

@@ -1,4 +1,5 @@
 /** A program that follows an object and says what it sees, a line each: `node watch-child.js URL ALIAS`. */
+import { fileURLToPath } from 'node:url'
 import { connect, StorageObject, watch } from 'insitu'
 
 export class Watched extends StorageObject {
@@ -6,8 +7,9 @@ export class Watched extends StorageObject {
   n = 0
 }
 
-const [, , url, alias] = process.argv
-if (url && alias) {
+// The test imports the class from here.
+const [, program, url, alias] = process.argv
+if (program === fileURLToPath(import.meta.url) && url && alias) {
   const store = await connect(url)
   const object = await Watched.getByAlias(alias)
   process.stdout.write('ready\n')
