@@ -41,6 +41,8 @@ export interface Options {
 export interface Benchmark {
   readonly name: string
   readonly about: string
+  /** Names of groups of cases that can be asked for by themselves. */
+  readonly cases?: readonly string[]
   run(bench: Bench): Promise<void>
 }
 
@@ -55,7 +57,14 @@ export class Bench {
   constructor(
     readonly name: string,
     readonly options: Options,
+    /** Groups of cases that were asked for; none: all. */
+    readonly cases: readonly string[] = [],
   ) {}
+
+  /** Whether a group of cases is to be run. */
+  wants(group: string): boolean {
+    return this.cases.length === 0 || this.cases.includes(group)
+  }
 
   /** Takes samples of everyone in turns and reports the medians. */
   async contest(contest: Contest): Promise<void> {

@@ -29,7 +29,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   cassandra,
 ]
 
-const USAGE = `usage: npm run bench -- NAME [--json] [--samples N] [--count N] [--mb N]
+const USAGE = `usage: npm run bench -- NAME [CASES] [--json] [--samples N] [--count N] [--mb N]
 
 ${BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(12)}${about}`).join('\n')}
 
@@ -64,15 +64,26 @@ function commandLine(): { readonly names: readonly string[]; readonly options: O
   }
 }
 
+/** `tasks noop rtt file`: names of groups of cases stand behind their benchmark's. */
+function wantedOf(names: readonly string[]): readonly { readonly benchmark: Benchmark; readonly cases: string[] }[] {
+  const wanted: { readonly benchmark: Benchmark; readonly cases: string[] }[] = []
+  for (const name of names) {
+    const last = wanted.at(-1)
+    const benchmark = BENCHMARKS.find((b) => b.name === name)
+    if (last?.benchmark.cases?.includes(name)) last.cases.push(name)
+    else if (benchmark) wanted.push({ benchmark, cases: [] })
+    else throw new UsageError(`there is no benchmark ${name}`)
+  }
+  return wanted
+}
+
 async function main(): Promise<number> {
   const { names, options, help } = commandLine()
   if (help || names.length === 0) {
     process.stdout.write(USAGE)
     return 0
   }
-  const wanted = names.map((name) => BENCHMARKS.find((b) => b.name === name) ?? name)
-  for (const one of wanted) if (typeof one === 'string') throw new UsageError(`there is no benchmark ${one}`)
-  for (const one of wanted) if (typeof one !== 'string') await one.run(new Bench(one.name, options))
+  for (const { benchmark, cases } of wantedOf(names)) await benchmark.run(new Bench(benchmark.name, options, cases))
   return 0
 }
 

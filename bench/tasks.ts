@@ -5,6 +5,7 @@ import { Piscina } from 'piscina'
 import { Tinypool } from 'tinypool'
 import { echoTask } from './bodies/echo-task.js'
 import { type Bench, type Benchmark, median, mustEqual, perSecond, type Sample } from './harness.js'
+import { metgCases, scaleCases, shapeCases } from './task-graphs.js'
 
 const WORKERS = 2
 const COUNT = 100_000
@@ -23,8 +24,12 @@ type Measure = (pool: Pool) => Promise<number>
 
 const echo = { filename: new URL('./bodies/echo.js', import.meta.url).href, name: 'echo', minThreads: WORKERS, maxThreads: WORKERS }
 
-async function insitu(): Promise<Pool> {
+const insitu: Open = () => ours('thread')
+const onProcesses: Open = () => ours('process')
+
+async function ours(isolation: 'thread' | 'process'): Promise<Pool> {
   process.env['INSITU_WORKERS'] = String(WORKERS)
+  process.env['INSITU_ISOLATION'] = isolation
   await connect('memory:')
   return { run: echoTask, close: finish }
 }
@@ -58,7 +63,7 @@ const RIVALS: Readonly<Record<string, Open>> = {
   piscina: piscina(1),
   [FAST_PISCINA]: piscina(PER_WORKER),
   tinypool,
-  postMessage,
+  raw: postMessage,
 }
 
 /** A pool of its own for each sample, warm, so that no one's threads or heap stand in another's way. */
@@ -104,33 +109,51 @@ async function roundTrip({ run }: Pool): Promise<number> {
   return median(micros)
 }
 
+async function noopCases(bench: Bench): Promise<void> {
+  const count = bench.options.count ?? COUNT
+  const inOneGo: Measure = (pool) => perSecond(count, () => sumOf(pool, count))
+  const untilBarrier: Measure = (pool) => perSecond(count, () => barrierOver(pool, count))
+  const common = { unit: 'tasks/s', better: 'higher', warmUp: false } as const
+  // The rivals have no other way to wait than for each promise. A twentieth of the calls tells their rates, which do not grow with the number.
+  const rivals = rivalsOf((pool) => perSecond(count / 20, () => sumOf(pool, count / 20)))
+  const raw = rivalsOf(inOneGo, ['raw'])
+  await bench.contest({
+    ...common,
+    case: `noop: ${count} in one go, barrier`,
+    ours: sampleOf(insitu, untilBarrier),
+    rivals: { ...rivals, ...raw },
+  })
+  await bench.contest({ ...common, case: `noop: ${count} in one go, each result awaited`, ours: sampleOf(insitu, inOneGo), rivals: raw })
+  await bench.contest({
+    ...common,
+    case: `noop: ${count} in one go on processes, barrier`,
+    ours: sampleOf(onProcesses, untilBarrier),
+    rivals: raw,
+  })
+}
+
+const rttCases = (bench: Bench): Promise<void> =>
+  bench.contest({
+    case: 'rtt: one there and back',
+    unit: 'us',
+    better: 'lower',
+    ours: sampleOf(insitu, roundTrip),
+    rivals: rivalsOf(roundTrip),
+  })
+
+const GROUPS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
+  noop: noopCases,
+  rtt: rttCases,
+  metg: metgCases,
+  shapes: shapeCases,
+  scale: scaleCases,
+}
+
 export const tasks: Benchmark = {
   name: 'tasks',
-  about: 'empty tasks on two worker threads, beside piscina, tinypool and postMessage',
+  about: 'tasks on two workers, beside piscina, tinypool and raw messages: noop, rtt, metg, shapes, scale; all, or those named behind it',
+  cases: Object.keys(GROUPS),
   async run(bench: Bench) {
-    const count = bench.options.count ?? COUNT
-    const inOneGo: Measure = (pool) => perSecond(count, () => sumOf(pool, count))
-    const untilBarrier: Measure = (pool) => perSecond(count, () => barrierOver(pool, count))
-    const common = { unit: 'tasks/s', better: 'higher' } as const
-    await bench.contest({
-      ...common,
-      case: `${count} in one go, each result awaited`,
-      ours: sampleOf(insitu, inOneGo),
-      rivals: rivalsOf(inOneGo),
-    })
-    await bench.contest({
-      ...common,
-      case: `${count} in one go, barrier`,
-      ours: sampleOf(insitu, untilBarrier),
-      // They have no other way to wait than for each promise; the two fastest, measured anew beside us.
-      rivals: rivalsOf(inOneGo, [FAST_PISCINA, 'postMessage']),
-    })
-    await bench.contest({
-      case: 'one there and back',
-      unit: 'us',
-      better: 'lower',
-      ours: sampleOf(insitu, roundTrip),
-      rivals: rivalsOf(roundTrip),
-    })
+    for (const [name, group] of Object.entries(GROUPS)) if (bench.wants(name)) await group(bench)
   },
 }

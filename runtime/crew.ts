@@ -54,7 +54,8 @@ export function crewOf(workers: number | undefined, isolation: Isolation = isola
     bytesLoaded: () => currentHosts()?.bytesLoaded ?? 0,
   }
   // Beside the hosts, where no data lie: all that tasks need is fetched.
-  if (placementIsOff()) return { ...localCrew(workers, isolation), ...hosts, hostOf: () => count, source: besideHosts(isolation) }
+  if (placementIsOff())
+    return { ...localCrew(workers, isolation), ...hosts, scheduling: {}, hostOf: () => count, source: besideHosts(isolation) }
   return {
     ...hosts,
     source: hostWorkers(),
@@ -86,6 +87,8 @@ const localCrew = (workers: number | undefined, isolation: Isolation): Crew => (
   hostOf: () => 0,
   hostName: () => 'this machine',
   isSpread: false,
+  // Threads share memory; a run that may be gone on with looks at each call before it is sent.
+  scheduling: { lanes: isolation === 'thread' && runAskedFor() === undefined },
   bytesMoved: () => 0,
   bytesLoaded: () => 0,
 })

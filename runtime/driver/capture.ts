@@ -8,7 +8,7 @@ import { isPromiseLike } from '../current-runtime.js'
 import { carry, objectsIn } from '../data/carry.js'
 import type { Carried } from '../engines/messages.js'
 import { assertImportable } from '../entry.js'
-import { Access, Kind } from '../scheduler/constants.js'
+import { Access, Flag, Kind } from '../scheduler/constants.js'
 import { type Direction, isWriting } from '../tasks/directions.js'
 import { isKept } from './kept-values.js'
 import { Locations } from './locations.js'
@@ -39,6 +39,9 @@ interface Taking {
   /** Futures inside an encoded value. */
   versions: Version[] | undefined
   used: number[] | undefined
+  /** Whether it takes results of others; and whether some of what others make is not an argument by itself. */
+  takesResults: boolean
+  takesParts: boolean
 }
 
 export class Capture {
@@ -63,7 +66,7 @@ export class Capture {
     const { submissions } = this
     if (given.every(isPlain)) return this.#enterPlain(kind, given as readonly Plain[])
     const before = submissions.accesses
-    const taking: Taking = { kind, task: submissions.next, versions: undefined, used: undefined }
+    const taking: Taking = { kind, task: submissions.next, versions: undefined, used: undefined, takesResults: false, takesParts: false }
     try {
       const args = given.map((value, i) => this.#argument(taking, value, directionOf(kind, i), i))
       return this.#enter(taking, args)
@@ -106,9 +109,10 @@ export class Capture {
     return record
   }
 
-  #enter({ kind, task, versions, used }: Taking, args: readonly Arg[]): TaskRecord {
+  #enter({ kind, task, versions, used, takesResults, takesParts }: Taking, args: readonly Arg[]): TaskRecord {
+    const flags = takesResults && !takesParts ? Flag.TAKES_RESULTS : 0
     for (const { datum } of versions ?? []) this.submissions.access(datum, Access.WRITE)
-    const record = new TaskRecord(task, this.submissions.add(kind.definition, this.#hostFor(kind, args)), kind, args)
+    const record = new TaskRecord(task, this.submissions.add(kind.definition, this.#hostFor(kind, args), flags), kind, args)
     this.log.add(kind.definition.index)
     for (const { value, position, datum } of versions ?? []) this.#versions.set(value, { from: new FromTask(record, position), datum })
     for (const datum of used ?? []) this.#use(datum, record)
@@ -124,8 +128,10 @@ export class Capture {
     if (typeof value !== 'object' || value === null) return carry(value, this.#path(taking, position))
     const record = recordOf(value)
     if (record) return this.#result(taking, record)
-    if (Array.isArray(value) && !this.#versions.has(value) && hasPartsOfItsOwn(value))
+    if (Array.isArray(value) && !this.#versions.has(value) && hasPartsOfItsOwn(value)) {
+      taking.takesParts = true
       return { k: 'a', e: value.map((v) => this.#item(taking, v, direction, position)) }
+    }
     if (isStorageObject(value) && stateOf(value).ref) return this.#object(taking, value, direction)
     if (isDict(value)) {
       const table = tableOf(value)
@@ -152,6 +158,8 @@ export class Capture {
     if (isOver && from.place !== RESULT) return from // the graph does not know where it is
     this.submissions.access(datum, Access.READ)
     this.log.draw(record.task, taking.task)
+    taking.takesResults = true
+    if (from.place !== RESULT) taking.takesParts = true
     return from
   }
 
@@ -198,6 +206,7 @@ export class Capture {
       return inside.get(record)!
     })
     if (inside.size === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried as Arg
+    taking.takesParts = true
     return { k: 'v', b: carried.b, f: [...inside.keys()].map((record) => this.#result(taking, record)) }
   }
 

@@ -1,10 +1,14 @@
-/** Between graph and workers: sends tasks with what earlier tasks made for them, and turns reports into events. */
+/**
+ * Between graph and workers: sends tasks with what earlier tasks made for them, and turns reports into events. One file, since both ways know
+ * the same of an attempt: its record, its slot, its time.
+ */
 import type { Seen } from '../../src/unit/transaction.js'
 import type { Outcome } from '../attempt.js'
 import type { Crew } from '../crew.js'
 import { classesIn, type EngineEvents, LocalEngine } from '../engines/local-engine.js'
 import type { Carried, DoneMore, InputLost, Report, TaskConflicted } from '../engines/messages.js'
 import { ROW } from '../engines/messages.js'
+import { NO_SLOT } from '../engines/queued.js'
 import { columnOf } from '../engines/report-box.js'
 import { hostLabels, hostMemoryMb } from '../runtime-config.js'
 import type { RecallTasks, ReplaceWorkers, StartTasks } from '../scheduler/commands.js'
@@ -18,8 +22,10 @@ import type { Effects } from './effects.js'
 import type { Failures } from './failures.js'
 import { isKept, type KeptValues } from './kept-values.js'
 import { lineageOf } from './lineage.js'
+import { Lanes } from './lanes.js'
 import type { Loop } from './loop.js'
 import type { NestedCalls } from './nested-calls.js'
+import { offersOf } from './offers.js'
 import type { RecordTable } from './record-table.js'
 import type { Remaking } from './remaking.js'
 import { Seals } from './seals.js'
@@ -65,6 +71,8 @@ export class Dispatch implements Stopper {
   /** What each host has for tasks with needs. */
   readonly offers: readonly NamedOffer[]
   #sparing: NodeJS.Timeout | undefined
+  /** Where workers share memory with this thread. */
+  readonly lanes: Lanes | undefined
 
   constructor(
     readonly run: RunParts,
@@ -89,7 +97,8 @@ export class Dispatch implements Stopper {
       onCall: (worker, message) => this.#tell(() => this.nested.call(worker, message)),
       onLost: (worker, why, thrown) => this.#tell(() => this.#onLost(worker, why, thrown)),
     }
-    this.engine = new LocalEngine(run.runId, events, crew.source, crew.workers, crew.hosts)
+    this.lanes = crew.scheduling?.lanes ? new Lanes(crew.workers) : undefined
+    this.engine = new LocalEngine(run.runId, events, crew.source, crew.workers, crew.hosts, this.lanes?.slots.memory)
   }
 
   /** Bytes of encoded values that went to workers with their tasks. */
@@ -122,13 +131,14 @@ export class Dispatch implements Stopper {
     return this.crew.isSpread ? this.crew.hostName(this.#hosts[worker]!) : worker
   }
 
-  start({ worker, tasks, attempts }: StartTasks): void {
+  start({ worker, tasks, attempts, lanes }: StartTasks): void {
     // Few numbers travel faster as a plain array, many as a packed one.
     const rows: number[] | Int32Array = tasks.length * ROW > PLAIN_MAX ? new Int32Array(tasks.length * ROW) : []
     let at = 0
     const args: Carried[] = []
     const classes = new Set<string>()
     const keys: string[] = []
+    const waits: number[] = []
     const again: (readonly Seen[] | undefined)[] = []
     const { checkpoint } = this.run
     const haveKeys = checkpoint !== undefined || this.nested.isAny
@@ -136,6 +146,11 @@ export class Dispatch implements Stopper {
       const task = tasks[i]!
       const record = this.run.records.get(task)!
       const from = args.length
+      const lane = lanes[i] === 0 ? undefined : this.lanes!.enter(record, attempts[i]!, worker, lanes[i]!, at / ROW, waits)
+      if (lane === null) {
+        this.run.loop.note({ on: 'TasksReturned', worker, tasks: [task], attempts: [attempts[i]!] })
+        continue
+      }
       for (const arg of record.args) args.push(this.#filled(arg, classes))
       const done = checkpoint?.done(record, args.slice(from))
       if (done) {
@@ -153,6 +168,8 @@ export class Dispatch implements Stopper {
       rows[at + 3] = this.#storeOf(record)
       rows[at + 4] = args.length - from
       rows[at + 5] = isTimed
+      rows[at + 6] = lane?.slot ?? NO_SLOT
+      rows[at + 7] = lane?.use ?? 0
       at += ROW
       this.run.log.sent(task, worker)
       if (isTimed) this.deadlines.begin(task, attempts[i]!, worker, options.timeoutMs! + LOADING_MS)
@@ -164,6 +181,7 @@ export class Dispatch implements Stopper {
         do: 'tasks',
         rows: at < rows.length ? rows.slice(0, at) : rows,
         args,
+        ...(waits.length > 0 && { waits: waits.length > PLAIN_MAX ? new Int32Array(waits) : waits }),
         ...(classes.size > 0 && { classes: [...classes] }),
         ...(haveKeys && { keys }),
         ...(again.length > 0 && { again }),
@@ -178,7 +196,11 @@ export class Dispatch implements Stopper {
     this.run.loop.note({ on: 'TasksFinished', worker, tasks: [record.task], attempts: [attempt] })
   }
 
-  recall({ worker, tasks, attempts, abort }: RecallTasks): void {
+  recall(command: RecallTasks): void {
+    const { taken, rest } = this.lanes?.takenBack(command) ?? { rest: command }
+    if (taken) this.run.loop.note({ on: 'TasksReturned', ...taken })
+    const { worker, tasks, attempts, abort } = rest
+    if (tasks.length === 0) return
     this.engine.recall(worker, tasks, attempts, abort)
     if (!abort) return
     for (const [i, task] of tasks.entries()) this.deadlines.asked(task, attempts[i]!, worker)
@@ -222,6 +244,7 @@ export class Dispatch implements Stopper {
 
   timedOut(task: number, attempt: number, worker: number): void {
     this.run.failures.note(task, this.#outOfTime(task))
+    this.lanes?.over(task, attempt, false)
     this.run.loop.note({ on: 'TasksFailed', worker, tasks: [task], attempts: [attempt], retryable: true, isUnsure: true })
   }
 
@@ -275,6 +298,7 @@ export class Dispatch implements Stopper {
     const { loop } = this.run
     this.#takeResults(report)
     const { tasks, attempts, microseconds, ran, failed, conflicted, returned } = report
+    this.lanes?.leave(report)
     if (ran.length > 0)
       loop.note({ on: 'TasksRan', worker, tasks: columnOf(ran, 0), attempts: columnOf(ran, 1), microseconds: columnOf(ran, 2) })
     if (tasks.length > 0) loop.note({ on: 'TasksFinished', worker, tasks, attempts, microseconds })
@@ -294,6 +318,15 @@ export class Dispatch implements Stopper {
     for (const lost of report.lost ?? []) this.#onInputLost(worker, lost)
     if (returned.length > 0)
       loop.note({ on: 'TasksReturned', worker, tasks: returned.map((r) => r[0]), attempts: returned.map((r) => r[1]) })
+  }
+
+  /** What a lost worker had ended without telling is done: others may have taken what it made. */
+  #loseLane(lanes: Lanes, worker: number): void {
+    for (const { task, attempt, result } of lanes.lose(worker)) {
+      if (!this.isRunning(task, attempt, worker)) continue
+      this.run.records.get(task)!.result = result
+      this.run.loop.note({ on: 'TasksFinished', worker, tasks: [task], attempts: [attempt] })
+    }
   }
 
   #onInputLost(worker: number, lost: InputLost): void {
@@ -367,6 +400,7 @@ export class Dispatch implements Stopper {
     const lost = loop.state.workers[worker]
     if (this.crew.isSpread && !this.#replaceAtOnce(worker, why)) return
     if (!lost?.alive) return this.#neverReady(worker, why)
+    if (this.lanes) this.#loseLane(this.lanes, worker)
     // What it ran is the likely reason; what stood behind that is not.
     if (lost.head !== NONE && !this.deadlines.wasLate(lost.head)) failures.note(lost.head, thrown ? { error: thrown } : why)
     loop.note({ on: 'WorkersLost', workers: [worker] })
@@ -385,14 +419,4 @@ export class Dispatch implements Stopper {
     if (++this.#stillborn < STARTS_MAX) this.engine.start(worker)
     else this.onStuck(why)
   }
-}
-
-/** All are on this machine, so that each has the machine's memory and labels, and workers of its own. */
-function offersOf(crew: Crew): readonly NamedOffer[] {
-  const labels = new Set(hostLabels())
-  const memoryMb = hostMemoryMb()
-  if (!crew.isSpread) return [{ name: 'this host', slots: crew.workers, memoryMb, labels }]
-  const slots = new Map<number, number>()
-  for (let worker = 0; worker < crew.workers; worker++) slots.set(crew.hostOf(worker), (slots.get(crew.hostOf(worker)) ?? 0) + 1)
-  return [...slots].map(([host, count]) => ({ name: crew.hostName(host), slots: count, memoryMb, labels }))
 }

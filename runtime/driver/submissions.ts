@@ -68,13 +68,13 @@ export class Submissions {
   }
 
   /** Ends a capture. Gives the datum of the result. `host`: the only one that may run it. */
-  add(definition: TaskDefinition, host: number = NONE): number {
+  add(definition: TaskDefinition, host: number = NONE, flags = 0): number {
     const datum = this.declare(Kind.RENAMED)
     this.access(datum, Access.WRITE)
     this.#fn.push(definition.index)
     this.#policy.push(Policy[definition.policy])
     this.#priority.push(definition.options.priority ?? 0)
-    this.#flags.push(definition.options.timeoutMs === undefined ? 0 : Flag.ALONE)
+    this.#flags.push(flags | (definition.options.timeoutMs === undefined ? 0 : Flag.ALONE))
     this.#need.push(definition.options.needs === undefined ? 0 : this.#kindOf(definition.options.needs))
     if (host !== NONE) this.#pin(host)
     else if (this.#isPinned) this.#host.push(NONE)

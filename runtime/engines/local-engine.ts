@@ -52,6 +52,8 @@ export class LocalEngine {
     readonly source: WorkerSource,
     readonly workers: number,
     readonly hosts = 1,
+    /** Memory that the workers share with the driver, if they can. */
+    readonly lanes?: SharedArrayBuffer,
   ) {}
 
   /** Starts the worker of an index. */
@@ -63,7 +65,7 @@ export class LocalEngine {
       onMessage: (message) => this.#hear(worker, lane, message),
       onEnd: (why, thrown) => this.#end(worker, lane, why, thrown),
     })
-    link.post({ do: 'run', runId: this.runId, others: this.workers - 1 })
+    link.post({ do: 'run', runId: this.runId, others: this.workers - 1, lanes: this.lanes })
     if (this.#held) link.ref()
     else link.unref()
   }

@@ -40,14 +40,19 @@ export interface ClassPlace {
 }
 
 /** Integers of a task in `TasksMessage.rows`. */
-export const ROW = 6
+export const ROW = 8
+
+/** Integers of an argument in `TasksMessage.waits`. */
+export const WAIT = 4
 
 /** Tasks as columns: a message of objects would cost more than an empty task. */
 export interface TasksMessage {
   readonly do: 'tasks'
-  /** ROW a task: number, attempt, function, store, how many of `args` are its own, 1 if its time is limited. */
+  /** ROW a task: number, attempt, function, store, how many of `args` are its own, 1 if its time is limited; its slot in shared memory, or -1, and the number of its use. */
   readonly rows: Ints
   readonly args: readonly Carried[]
+  /** WAIT an argument that is still to come: place of the task among those of the message, argument, slot of the task that makes it, number of its use. */
+  readonly waits?: Ints
   /** Classes of persistent objects among the arguments. */
   readonly classes?: readonly string[]
   /** Keys of the tasks, where they are not the run's id and the task's number. */
@@ -98,8 +103,8 @@ export interface CallMessage {
 }
 
 export type ToWorker =
-  /** `others`: workers beside it. */
-  | { readonly do: 'run'; readonly runId: string; readonly others: number }
+  /** `others`: workers beside it. `lanes`: memory that it shares with them. */
+  | { readonly do: 'run'; readonly runId: string; readonly others: number; readonly lanes?: SharedArrayBuffer | undefined }
   | AnswerMessage
   | WarmMessage
   | { readonly do: 'fns'; readonly fns: readonly FnPlace[] }

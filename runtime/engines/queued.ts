@@ -5,10 +5,14 @@ import type { Direction } from '../tasks/directions.js'
 import type { Attempt } from '../tasks/running.js'
 import type { Carried, FnPlace } from './messages.js'
 
+export const NO_SLOT = -1
+
 /** A task that this worker was given: also the call that its attempt runs, since two objects a task would be one too many. */
 export class Queued implements Call {
   /** Once it runs. */
   running: Attempt | undefined
+  /** Arguments that are still to come: three integers each, the argument, the slot of its maker and the number of its use. */
+  waits: number[] | undefined
 
   constructor(
     readonly task: number,
@@ -16,7 +20,7 @@ export class Queued implements Call {
     readonly number: number,
     readonly place: FnPlace,
     readonly store: Store | Promise<Store>,
-    readonly args: readonly Carried[],
+    readonly args: Carried[],
     /** Its key, or the run's id, of which the key is made when somebody asks: for most tasks nobody does. */
     readonly keyOrRun: { readonly key: string } | string,
     readonly again: readonly Seen[] | undefined,
@@ -24,6 +28,9 @@ export class Queued implements Call {
     readonly isTimed: boolean,
     /** The modules of its arguments' classes are loading. */
     readonly ready: Promise<unknown> | undefined,
+    /** Its slot in the memory of lanes, or NO_SLOT. */
+    readonly slot: number = NO_SLOT,
+    readonly use = 0,
   ) {}
 
   get key(): string {

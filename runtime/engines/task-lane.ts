@@ -8,8 +8,9 @@ import { NestedScope } from '../tasks/nested-scope.js'
 import { Attempt } from '../tasks/running.js'
 import { Ahead } from './ahead.js'
 import type { Others } from './elsewhere.js'
+import { At, type LaneSlots } from './lane-slots.js'
 import type { ChildEffects, FromWorker } from './messages.js'
-import type { Queued } from './queued.js'
+import { NO_SLOT, type Queued } from './queued.js'
 import type { ReportBox } from './report-box.js'
 import { type Body, findBody } from './task-bodies.js'
 
@@ -19,6 +20,19 @@ const CANCELLED_GRACE_MS = CANCEL_GRACE_MS / 2
 
 /** Groups on their way into the store while further tasks run. */
 const COMMITTING_MAX = 512
+
+/** Tasks that are looked at for one that may begin before those in front of it. */
+const LOOKS_MAX = 16
+/** Looks at another lane before this one sleeps: some 300 microseconds, longer than a thread takes to wake; fewer where it is in vain. */
+const SPINS_MAX = 8192
+const SPINS_MIN = 64
+/** Then it sleeps, but keeps nobody else that waits in this thread for longer than this. */
+const SLEEP_MS = 1
+/** What a look at a task says. */
+const GO = 0
+const WAIT = 1
+const GONE = 2
+const NO_WAITS: number[] = []
 
 /** Runs tasks one after the other. A task's commit is not waited for: what depends on it is sent only after it was reported. */
 export class TaskLane {
@@ -32,6 +46,8 @@ export class TaskLane {
   /** Attempts that do nothing but wait for children elsewhere. */
   readonly #suspended = new Set<Attempt>()
   #onSuspended: (() => void) | undefined
+  #slots: LaneSlots | undefined
+  #spins = SPINS_MAX
   #pumping = false
   /** When the task before ended, if nothing was waited for since: a look at the clock costs as much as an empty task. */
   #now: number | undefined
@@ -41,6 +57,11 @@ export class TaskLane {
     readonly tell: (message: FromWorker) => void,
     readonly others: Others,
   ) {}
+
+  /** From now on tasks may follow those of other lanes. */
+  share(slots: LaneSlots): void {
+    this.#slots = slots
+  }
 
   push(queued: Queued): void {
     this.#queue.push(queued)
@@ -82,7 +103,13 @@ export class TaskLane {
   }
 
   async #runAll(): Promise<void> {
-    for (let queued = this.#shift(); queued; queued = this.#shift()) {
+    for (;;) {
+      const queued = this.#shift()
+      if (!queued) {
+        if (this.#next >= this.#queue.length) break
+        await this.#untilFree(this.#queue[this.#next]!)
+        continue
+      }
       const over = this.#run(queued)
       this.#ahead.look(this.#queue, this.#next)
       if (over) await this.#waited(Promise.race([over, this.#suspension()]))
@@ -99,12 +126,76 @@ export class TaskLane {
     this.#now = undefined
   }
 
+  /** The next task that waits for no other one. */
   #shift(): Queued | undefined {
-    if (this.#next < this.#queue.length) return this.#queue[this.#next++]
+    for (let at = this.#next; at < this.#queue.length && at < this.#next + LOOKS_MAX; at++) {
+      const queued = this.#queue[at]!
+      const may = queued.slot === NO_SLOT ? GO : this.#claim(queued)
+      if (may === WAIT) continue
+      if (at === this.#next) this.#next++
+      else this.#queue.splice(at--, 1)
+      if (may === GO) return queued
+    }
+    if (this.#next < this.#queue.length) return undefined
     this.#queue.length = 0
     this.#next = 0
     return undefined
   }
+
+  // ---- following tasks of other lanes
+
+  /** Makes a task this lane's, if all that it waits for is there. */
+  #claim(queued: Queued): typeof GO | typeof WAIT | typeof GONE {
+    const slots = this.#slots!
+    const { slot, use, waits = NO_WAITS } = queued
+    if (slots.at(slot, use) !== At.GIVEN) return GONE
+    let isElsewhere = false
+    for (let i = 0; i < waits.length; i += 3) {
+      const at = slots.at(waits[i + 1]!, waits[i + 2]!)
+      if (at < At.DONE || at === At.VOID) return WAIT
+      if (at === At.ELSEWHERE) isElsewhere = true
+    }
+    if (!slots.claim(slot, use, At.BEGUN)) return GONE
+    if (isElsewhere) {
+      // A value that is too large for a slot comes by the program.
+      this.box.returned(queued.task, queued.number)
+      return GONE
+    }
+    for (let i = 0; i < waits.length; i += 3) queued.args[waits[i]!] = slots.read(waits[i + 1]!)
+    return GO
+  }
+
+  /**
+   * Nothing can begin before another lane has ended something: that is looked for without a pause first, since to fall asleep and be woken
+   * takes longer than many tasks do, and each lane that sleeps lets the others fall asleep.
+   */
+  async #untilFree(head: Queued): Promise<void> {
+    this.#now = undefined
+    const slots = this.#slots!
+    const [slot, use] = this.#obstacle(head)
+    for (let spins = this.#spins; spins > 0; spins--) {
+      if (slots.at(slot, use) < At.DONE) continue
+      this.#spins = Math.min(SPINS_MAX, this.#spins * 2)
+      return
+    }
+    this.#spins = Math.max(SPINS_MIN, this.#spins >> 1)
+    this.box.sendIfDue(performance.now())
+    // Messages are read in between: what others wait for may be among them.
+    if (!slots.sleep(slot, use, SLEEP_MS)) await new Promise(setImmediate)
+  }
+
+  /** What keeps a task: another one, or the driver, who is about to take it back. */
+  #obstacle({ slot, use, waits = NO_WAITS }: Queued): readonly [slot: number, use: number] {
+    for (let i = 0; i < waits.length; i += 3)
+      if (this.#slots!.at(waits[i + 1]!, waits[i + 2]!) < At.DONE) return [waits[i + 1]!, waits[i + 2]!]
+    return [slot, use]
+  }
+
+  #publish({ slot, use }: Queued, { result, changed, written, children }: Outcome): void {
+    if (slot !== NO_SLOT) this.#slots!.publish(slot, use, result, (changed ?? written ?? children) !== undefined)
+  }
+
+  // ---- running
 
   /** A promise when something has to be waited for. */
   #run(queued: Queued): Promise<void> | undefined {
@@ -192,7 +283,7 @@ export class TaskLane {
     const children = attempt.scopeIfAny?.effects
     // What its children read and did is not known from here.
     const own = outcome && attempt.scopeIfAny ? { ...outcome, seen: undefined } : outcome
-    if (own) this.box.done(queued.task, queued.number, microseconds, withChildren(own, children))
+    if (own) this.#done(queued, microseconds, withChildren(own, children))
     else {
       this.box.ran(queued.task, queued.number, microseconds)
       this.#whenCommitted(
@@ -203,10 +294,15 @@ export class TaskLane {
     }
   }
 
+  #done(queued: Queued, microseconds: number, outcome: Outcome): void {
+    this.#publish(queued, outcome)
+    this.box.done(queued.task, queued.number, microseconds, outcome)
+  }
+
   #whenCommitted(queued: Queued, microseconds: number, committing: Promise<Outcome>): void {
     const told = committing
       .then(
-        (outcome) => this.box.done(queued.task, queued.number, microseconds, outcome),
+        (outcome) => this.#done(queued, microseconds, outcome),
         (error: unknown) => this.#failed(queued, error),
       )
       .then(() => {

@@ -14,14 +14,15 @@ import { fileUrl } from '../hosts/hosts-folder.js'
 import { importModule } from '../import-module.js'
 import { makeBackend } from '../open-backend.js'
 import { Others } from './elsewhere.js'
+import { LaneSlots } from './lane-slots.js'
 import {
-  type Carried,
   type FnPlace,
   type FromWorker,
   type RecallMessage,
   ROW,
   type TasksMessage,
   type ToWorker,
+  WAIT,
   type WarmMessage,
 } from './messages.js'
 import { ReportBox } from './report-box.js'
@@ -65,6 +66,7 @@ function hear(message: ToWorker | StoreMessage): void {
     case 'run':
       runId = message.runId
       others.count = message.others
+      if (message.lanes) lane.share(new LaneSlots(message.lanes))
       return
     case 'answer':
       return others.answer(message)
@@ -128,19 +130,24 @@ async function openOnHost(
   return new Store(besideAgent(agent, file, host, count), { ack: ack as 'committed', leaseMs: HOSTS_LEASE_MS })
 }
 
-const NO_ARGS: readonly Carried[] = []
-
-function takeTasks({ rows, args, classes, keys, again }: TasksMessage): void {
+function takeTasks({ rows, args, waits = [], classes, keys, again }: TasksMessage): void {
   const ready = classes && knowClasses(classes)
   let from = 0
+  let wait = 0
   for (let at = 0; at < rows.length; at += ROW) {
     const count = rows[at + 4]!
     const task = rows[at]!
     const key = keys === undefined ? runId : { key: keys[at / ROW]! }
     const place = places.get(rows[at + 2]!)!
     const store = stores.get(rows[at + 3]!)!
-    const own = count === 0 ? NO_ARGS : count === 1 ? [args[from]] : args.slice(from, from + count)
-    lane.push(new Queued(task, rows[at + 1]!, place, store, own, key, again?.[at / ROW], rows[at + 5] === 1, ready))
+    const own = count === 1 ? [args[from]] : args.slice(from, from + count)
+    const isTimed = rows[at + 5] === 1
+    const queued = new Queued(task, rows[at + 1]!, place, store, own, key, again?.[at / ROW], isTimed, ready, rows[at + 6], rows[at + 7])
+    for (; waits[wait] === at / ROW; wait += WAIT) {
+      queued.waits ??= []
+      queued.waits.push(waits[wait + 1]!, waits[wait + 2]!, waits[wait + 3]!)
+    }
+    lane.push(queued)
     from += count
   }
   lane.pump()

@@ -204,7 +204,9 @@ export function cutBehind(state: RuntimeState, g: number, onMember: (task: numbe
       accesses.grant(a)
       accesses.setGroup(a, NONE)
       const task = accesses.task(a)
-      if (tasks.status[task] === Status.WAITING) onMember(task)
+      const isGiven = tasks.status[task] === Status.ASSIGNED
+      if (isGiven) tasks.missing[task]!--
+      if (isGiven || tasks.status[task] === Status.WAITING) onMember(task)
     }
     state.seekers.delete(behind)
     groups.give(behind)

@@ -26,6 +26,8 @@ export interface StartTasks {
   readonly worker: WorkerIndex
   readonly tasks: TaskIndex[]
   readonly attempts: number[]
+  /** Bits of `Lane` for each; only if the state was made with `lanes`. */
+  readonly lanes: number[]
 }
 
 /**
@@ -93,15 +95,16 @@ export class Outbox {
   private replaced: WorkerIndex[] = []
   private wakeAt: Millis | undefined
 
-  start(worker: WorkerIndex, task: TaskIndex, attempt: number): void {
+  start(worker: WorkerIndex, task: TaskIndex, attempt: number, lane: number): void {
     let batch = this.starts[worker]
     if (batch === undefined) {
-      batch = { do: 'StartTasks', worker, tasks: [], attempts: [] }
+      batch = { do: 'StartTasks', worker, tasks: [], attempts: [], lanes: [] }
       this.starts[worker] = batch
       this.started.push(worker)
     }
     batch.tasks.push(task)
     batch.attempts.push(attempt)
+    batch.lanes.push(lane)
   }
 
   settleWell(task: TaskIndex, status: number): void {

@@ -43,6 +43,8 @@ export type Policy = (typeof Policy)[keyof typeof Policy]
 export const Flag = {
   /** Never queued behind another task, whatever was learned of its function. */
   ALONE: 1,
+  /** All that it waits for are results that stand as arguments by themselves: a lane can fill them in. */
+  TAKES_RESULTS: 2,
 } as const
 
 /** ENDING: it will not be tried again, and settles once it is known that no attempt of it can commit any more. */
@@ -77,6 +79,7 @@ export const Why = {
   HELP: 7,
   NO_WORKERS: 8,
   NO_FIT: 9,
+  LANE: 10,
 } as const
 export type Why = (typeof Why)[keyof typeof Why]
 
@@ -92,6 +95,8 @@ export const FEED_AHEAD_US = 2000
 export const FEED_TASKS_MAX = 512
 /** A worker that reported nothing for this long gives its queue back if another has nothing to do. */
 export const RECALL_AFTER_MS = 10
+/** The same for what follows tasks of others in a lane: only a body that was taken for short and is not keeps it so long, or a busy machine. */
+export const STUCK_AFTER_MS = 100
 
 /** Data that a host is told to fetch ahead and has not got yet: enough to keep its link busy, few enough that what is urgent is not last. */
 export const FETCHES_MAX = 16

@@ -15,6 +15,8 @@ export class DataTable {
   holds = new Int32Array(0)
   /** Renamed: a writer was submitted. */
   written = new Uint8Array(0)
+  /** Renamed: the task that writes it. */
+  writer = new Int32Array(0)
   /** The task whose failure left this datum without a write that later tasks count on. */
   poison = new Int32Array(0)
   /** Accesses of this mode are spared: they run beside, not after, the task that failed. */
@@ -33,6 +35,7 @@ export class DataTable {
     this.tail = grownInt32(this.tail, n, NONE)
     this.holds = grownInt32(this.holds, n)
     this.written = grownUint8(this.written, n)
+    this.writer = grownInt32(this.writer, n, NONE)
     this.poison = grownInt32(this.poison, n, NONE)
     this.poisonMode = grownUint8(this.poisonMode, n)
     this.touched = grownInt32(this.touched, n, NONE)
@@ -45,6 +48,7 @@ export class DataTable {
     this.kind[d] = kind
     this.holds[d] = holds
     this.written[d] = 0
+    this.writer[d] = NONE
     this.poison[d] = NONE
     this.poisonMode[d] = ANY_MODE
     this.touched[d] = NONE

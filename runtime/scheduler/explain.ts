@@ -89,5 +89,6 @@ const REASONS: Record<Why, string> = {
   [Why.SPREAD]: 'because more slots were free there',
   [Why.HELP]: 'because it had nothing else to do and moving the data costs less than waiting',
   [Why.NO_FIT]: 'since no host there is at present has what it needs',
+  [Why.LANE]: 'behind what it waits for, which has a worker already',
   [Why.NO_WORKERS]: 'since there was no worker when it became ready',
 }

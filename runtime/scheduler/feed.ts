@@ -4,15 +4,21 @@
  */
 import { FEED_AHEAD_US, NONE, Status, Why } from './constants.js'
 import { expectedUs } from './expected.js'
+import { expectEnd, feedFollowers, Lane, leads } from './lanes.js'
 import { hasPlacedData, missingAt, taskToHelpWith } from './placement.js'
 import { plan } from './plan.js'
 import { pinnedQueueOf, QUEUE_ANYWHERE, queueOf } from './ready-queues.js'
 import { isOverdue } from './recall.js'
 import { leaveReady, type RuntimeState, setStatus } from './state.js'
+import { Mark } from './task-table.js'
 import type { Host, Worker } from './workers.js'
 
 export function feed(state: RuntimeState): void {
-  if (state.counts[Status.READY] === 0) return
+  if (state.counts[Status.READY]! > 0) feedReady(state)
+  if (state.lanes) feedFollowers(state, (task, worker, host) => give(state, task, worker, host))
+}
+
+function feedReady(state: RuntimeState): void {
   if (state.pool.length > 0) {
     const first = state.pool.first()
     for (const host of state.livingHosts) fillSlots(state, host, false, first)
@@ -82,9 +88,13 @@ function nextFor(state: RuntimeState, host: Host): number {
 }
 
 function assign(state: RuntimeState, task: number, worker: Worker, host: Host): void {
+  leaveReady(state, task)
+  give(state, task, worker, host)
+}
+
+function give(state: RuntimeState, task: number, worker: Worker, host: Host): void {
   const { tasks } = state
   const charge = expectedUs(state, task, host)
-  leaveReady(state, task)
   setStatus(state, task, Status.ASSIGNED)
   tasks.charge[task] = charge
   tasks.since[task] = state.now
@@ -93,10 +103,18 @@ function assign(state: RuntimeState, task: number, worker: Worker, host: Host): 
   worker.append(tasks, task)
   host.assigned++
   host.assignedUs += charge
-  state.outbox.start(worker.index, task, ++tasks.attempt[task]!)
+  state.outbox.start(worker.index, task, ++tasks.attempt[task]!, laneOf(state, task, worker))
   // Placed when there was nobody: only now is known where it runs.
   if (tasks.why[task] === Why.NO_WORKERS && state.hosts.length > 1) tasks.moves[task] = missingAt(state, task, host)
   countMove(state, task)
+}
+
+function laneOf(state: RuntimeState, task: number, worker: Worker): number {
+  if (!state.lanes) return 0
+  expectEnd(state, task, worker)
+  const isLeader = leads(state, task)
+  if (isLeader) state.tasks.marks[task]! |= Mark.LEADS
+  return (isLeader ? Lane.LEADS : 0) | (state.tasks.missing[task]! > 0 ? Lane.FOLLOWS : 0)
 }
 
 /** Where there are several hosts, a task without data is no proof of anything. */

@@ -5,6 +5,7 @@
 import { Access, FEED_AHEAD_US, isSettled, Kind, NONE, STATUS_NAMES, Status } from './constants.js'
 import { pinnedQueueOf, QUEUE_ANYWHERE, queueOf } from './ready-queues.js'
 import { illegal, type RuntimeState } from './state.js'
+import { Mark } from './task-table.js'
 
 /** Throws an IllegalTransition that names the law. */
 export function checkInvariants(state: RuntimeState): void {
@@ -40,7 +41,8 @@ function scanAccesses(state: RuntimeState): Found {
     const g = accesses.group(a)
     law(state, !isSettled(tasks.status[task]!), task, 'a settled task has no accesses')
     // What it waited for will not come: it has been cut off.
-    if (g === NONE && tasks.status[task] === Status.ENDING) continue
+    const isStopping = tasks.status[task] === Status.ASSIGNED && (tasks.marks[task]! & Mark.CANCELLING) !== 0
+    if (g === NONE && (tasks.status[task] === Status.ENDING || isStopping)) continue
     law(state, g !== NONE && groups.datum(g) === accesses.datum(a) && groups.mode(g) === accesses.mode(a), task, 'an access fits its group')
     found.members[g]!++
     if (accesses.isGranted(a)) found.granted[g]!++
@@ -131,7 +133,9 @@ function checkTask(state: RuntimeState, task: number, status: number, ungranted:
   }
   if (status === Status.ENDING) return law(state, tasks.cause[task] !== NONE && state.seals, task, 'what is given up has a cause')
   law(state, tasks.missing[task] === tasks.promises[task]! + ungranted, task, 'missing = promises + accesses not granted')
-  law(state, (status === Status.WAITING) === tasks.missing[task]! > 0, task, 'a task waits exactly while something is missing')
+  const mayLack = status === Status.WAITING || (state.lanes && status === Status.ASSIGNED)
+  law(state, status !== Status.WAITING || tasks.missing[task]! > 0, task, 'a task waits only while something is missing')
+  law(state, mayLack || tasks.missing[task] === 0, task, 'only a task that waits, or follows others in a lane, lacks something')
 }
 
 function checkQueues(state: RuntimeState): number {

@@ -1,4 +1,4 @@
-import { NONE, RECALL_AFTER_MS } from './constants.js'
+import { NONE, RECALL_AFTER_MS, STUCK_AFTER_MS } from './constants.js'
 import type { RuntimeState } from './state.js'
 import { Mark } from './task-table.js'
 import type { Worker } from './workers.js'
@@ -32,6 +32,32 @@ function recallOrWait(state: RuntimeState, worker: Worker): void {
   else state.outbox.wake(worker.heardAt + RECALL_AFTER_MS)
 }
 
+/**
+ * A lane whose next task follows others has nothing to do until they end, which is mostly at once. If it takes long, one that was taken for
+ * short runs somewhere: then what followers stand behind it, and what they keep others from, comes back.
+ */
+export function recallStuck(state: RuntimeState): void {
+  let isStuck = false
+  for (const host of state.livingHosts)
+    for (const worker of host.workers) {
+      if (worker.head === NONE || !isFollower(state, worker.head)) continue
+      const at = worker.heardAt + STUCK_AFTER_MS
+      if (state.now >= at) isStuck = true
+      else state.outbox.wake(at)
+    }
+  if (!isStuck) return
+  for (const host of state.livingHosts)
+    for (const worker of host.workers) if (state.now >= worker.heardAt + STUCK_AFTER_MS) recallFollowersOf(state, worker)
+}
+
+function recallFollowersOf(state: RuntimeState, worker: Worker): void {
+  const { tasks } = state
+  for (let task = worker.head; task !== NONE; task = tasks.next[task]!)
+    if (isFollower(state, task) && (tasks.marks[task]! & Mark.RECALLED) === 0) recallOne(state, task, false)
+}
+
+const isFollower = ({ tasks }: RuntimeState, task: number): boolean => tasks.missing[task]! > 0
+
 /** What it was given takes longer than was expected: nothing further is queued behind it. */
 export const isOverdue = (state: RuntimeState, worker: Worker): boolean => state.now >= worker.heardAt + RECALL_AFTER_MS
 
@@ -40,6 +66,7 @@ function recallQueue(state: RuntimeState, worker: Worker): void {
   let place = 0
   for (let task = worker.head; task !== NONE; task = tasks.next[task]!) {
     const hasRun = tasks.charge[task] === 0
-    if (!hasRun && place++ >= worker.slots && (tasks.marks[task]! & Mark.RECALLED) === 0) recallOne(state, task, false)
+    if (hasRun || isFollower(state, task)) continue
+    if (place++ >= worker.slots && (tasks.marks[task]! & Mark.RECALLED) === 0) recallOne(state, task, false)
   }
 }

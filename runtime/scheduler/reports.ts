@@ -2,6 +2,7 @@
 import { join } from './chains.js'
 import { Access, CONFLICTS_MAX, NONE, Policy, RETRIES_MAX, Reason, Status } from './constants.js'
 import type { InputsLost, TasksConflicted, TasksFailed, TasksFinished, TasksRan, TasksReturned } from './events.js'
+import { recallFollowers } from './lanes.js'
 import { becomeReady } from './ready.js'
 import { cancel, failForGood, poisonFor, settleWell } from './settle.js'
 import { illegal, type RuntimeState, setStatus } from './state.js'
@@ -159,6 +160,8 @@ export function again(state: RuntimeState, task: number, may: boolean, reason: R
   tasks.marks[task]! &= ~(Mark.CANCELLING | Mark.RECALLED)
   if (stopping) return cancel(state, task, tasks.cause[task]!, tasks.reason[task]! as Reason)
   if (!may) return failForGood(state, task, reason)
+  recallFollowers(state, task)
   tasks.at[task] = NONE
-  becomeReady(state, task)
+  if (tasks.missing[task] === 0) becomeReady(state, task)
+  else setStatus(state, task, Status.WAITING) // it had been given ahead
 }

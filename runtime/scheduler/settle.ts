@@ -4,11 +4,14 @@ import { cutBehind, leaveAll } from './chains.js'
 import { Access, isSettled, Kind, NONE, Policy, Reason as R, type Reason, Status, writes } from './constants.js'
 import { ANY_MODE } from './data-table.js'
 import type { TasksCommitted, TasksSealed } from './events.js'
+import { recallFollowers } from './lanes.js'
 import { recallOne } from './recall.js'
 import { firstPending, leaveReady, type RuntimeState, setStatus } from './state.js'
 import { Mark } from './task-table.js'
 
 export function settleWell(state: RuntimeState, task: number, status: typeof Status.DONE | typeof Status.IGNORED): void {
+  // What followed it has no value to go on with: it is filled in when they are sent again.
+  if (status === Status.IGNORED) recallFollowers(state, task)
   setStatus(state, task, status)
   state.tasks.cause[task] = NONE // it may have been asked to stop, and have succeeded first
   state.outbox.settleWell(task, status)
@@ -41,6 +44,7 @@ function isSealedFirst(state: RuntimeState, task: number, cause: number, reason:
   const { tasks } = state
   if ((tasks.marks[task]! & Mark.UNSURE) === 0) return false
   tasks.marks[task]! &= ~Mark.UNSURE
+  recallFollowers(state, task)
   state.outbox.seal(task)
   if (tasks.status[task] === Status.READY) leaveReady(state, task)
   setStatus(state, task, Status.ENDING)
@@ -86,7 +90,8 @@ function spread(state: RuntimeState): void {
     const task = doomed[i]!
     const cause = state.tasks.cause[task]!
     const onMember = (member: number): void => {
-      if (isSealedFirst(state, member, cause, R.PREDECESSOR)) state.tasks.marks[member]! |= Mark.CANCELLING
+      if (state.tasks.status[member] === Status.ASSIGNED) askToStop(state, member, cause, R.PREDECESSOR)
+      else if (isSealedFirst(state, member, cause, R.PREDECESSOR)) state.tasks.marks[member]! |= Mark.CANCELLING
       else doom(state, member, Status.CANCELLED, cause, R.PREDECESSOR)
     }
     for (let a = state.tasks.access[task]!; a !== NONE; a = state.accesses.nextOfTask(a)) poisonBehind(state, a, cause, onMember)

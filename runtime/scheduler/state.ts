@@ -4,6 +4,7 @@ import { DataTable } from './data-table.js'
 import { Durations } from './durations.js'
 import type { Millis } from './events.js'
 import { Fetches } from './fetches.js'
+import { Followers } from './lanes.js'
 import { ANY_HOST, type Need } from './needs.js'
 import { Pool } from './pool.js'
 import { AccessPool, GroupPool, LocationPool } from './pools.js'
@@ -19,6 +20,8 @@ export interface SchedulerOptions {
   readonly fetchesAhead?: boolean
   /** Whether the driver can bar the mark of a task that is given up (SealTasks). Else such a task settles at once. Default false. */
   readonly seals?: boolean
+  /** Whether workers let tasks go by themselves when those that they follow have ended (see lanes.ts). Default false. */
+  readonly lanes?: boolean
 }
 
 /** Everything the scheduler knows. Owned and changed by `step` alone; readers use `view`, `explain`, `statsOf` and `dump`. */
@@ -50,6 +53,8 @@ export class RuntimeState {
   readonly linkBytesPerUs: number
   readonly fetchesAhead: boolean
   readonly seals: boolean
+  readonly lanes: boolean
+  readonly followers = new Followers()
   /** Tasks by status. */
   readonly counts = new Int32Array(STATUS_NAMES.length)
   readonly totals = { stale: 0, moved: 0, bytesMoved: 0, ranWhereDataIs: 0, lost: 0, retried: 0, conflicts: 0, recalled: 0 }
@@ -74,6 +79,7 @@ export class RuntimeState {
     this.linkBytesPerUs = options.linkBytesPerUs ?? 125
     this.fetchesAhead = options.fetchesAhead ?? false
     this.seals = options.seals ?? false
+    this.lanes = options.lanes ?? false
   }
 }
 
@@ -81,10 +87,10 @@ export const createState = (options?: SchedulerOptions): RuntimeState => new Run
 
 const bits = (...statuses: number[]): number => statuses.reduce((mask, s) => mask | (1 << s), 0)
 
-/** Lanes would add WAITING → ASSIGNED here, and nothing else. */
+/** WAITING → ASSIGNED: behind what it waits for, see lanes.ts. */
 const LEGAL: readonly number[] = [
   bits(Status.WAITING),
-  bits(Status.READY, Status.ENDING, Status.IGNORED, Status.FAILED, Status.CANCELLED),
+  bits(Status.READY, Status.ASSIGNED, Status.ENDING, Status.IGNORED, Status.FAILED, Status.CANCELLED),
   bits(Status.ASSIGNED, Status.ENDING, Status.CANCELLED),
   // WAITING: for an input that is made again after it was lost.
   bits(Status.WAITING, Status.READY, Status.ENDING, Status.DONE, Status.IGNORED, Status.FAILED, Status.CANCELLED),

@@ -8,7 +8,7 @@ import { issueFetches, onFetchesEnded } from './fetches.js'
 import { onSlotsChanged, onWorkersJoined, onWorkersLost } from './membership.js'
 import { lookOut } from './outlook.js'
 import { grant } from './ready.js'
-import { recallFromSlow } from './recall.js'
+import { recallFromSlow, recallStuck } from './recall.js'
 import { onInputsLost, onTasksConflicted, onTasksFailed, onTasksFinished, onTasksRan, onTasksReturned } from './reports.js'
 import { askToStop, cancel, failForGood, onTasksCommitted, onTasksSealed } from './settle.js'
 import { illegal, type RuntimeState } from './state.js'
@@ -32,6 +32,7 @@ export function step(state: RuntimeState, events: RuntimeEvents, now: Millis): C
   feed(state)
   issueFetches(state)
   recallFromSlow(state)
+  if (state.lanes) recallStuck(state)
   releaseIdleData(state)
   return state.outbox.take()
 }

@@ -91,4 +91,5 @@ function checkWrittenOnce(state: RuntimeState, task: number, d: number): void {
   if (state.data.written[d] === 1 || state.data.tail[d] !== NONE)
     throw illegal(state, task, `writes renamed datum ${d} after it was written or read`)
   state.data.written[d] = 1
+  state.data.writer[d] = task
 }

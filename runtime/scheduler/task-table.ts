@@ -11,6 +11,8 @@ export const Mark = {
   RECALLED: 4,
   /** An attempt of it was given up before it told how it ended: it may have committed, or yet commit. */
   UNSURE: 8,
+  /** Others may have been given to workers that wait for its result there. */
+  LEADS: 16,
 } as const
 
 /** Struct of arrays, one row a task. Rows are never dropped: a settled task costs BYTES_PER_TASK and nothing else. */
@@ -36,6 +38,8 @@ export class TaskTable {
   charge = new Float64Array(0)
   /** When it was assigned. */
   since = new Float64Array(0)
+  /** Assigned: when it is expected to end, by the clock of lanes. */
+  endsUs = new Float64Array(0)
   /** Microseconds that the submitter expects, or NONE. */
   expect = new Float32Array(0)
   /** Expected microseconds from its beginning to the end of the longest chain behind it. */
@@ -73,6 +77,7 @@ export class TaskTable {
     this.cause = grownInt32(this.cause, n, NONE)
     this.charge = grownFloat64(this.charge, n)
     this.since = grownFloat64(this.since, n)
+    this.endsUs = grownFloat64(this.endsUs, n)
     this.expect = grownFloat32(this.expect, n)
     this.rank = grownFloat32(this.rank, n)
     this.need = grownInt16(this.need, n)
@@ -97,4 +102,4 @@ export class TaskTable {
   }
 }
 
-export const BYTES_PER_TASK = 11 * 4 + 8 + 8 + 4 + 4 + 2 + 2 + 10 + 8
+export const BYTES_PER_TASK = 11 * 4 + 8 + 8 + 8 + 4 + 4 + 2 + 2 + 10 + 8

@@ -11,10 +11,12 @@ import {
   createState,
   dump,
   FEED_TASKS_MAX,
+  Flag,
   Kind,
   Policy,
   Reason,
 } from '../../runtime/scheduler/index.js'
+import { Mark } from '../../runtime/scheduler/task-table.js'
 import { isKept, isWrite, mayOverlap, mustBeOver, usesOf, writersBefore } from './oracle.js'
 import { HOSTS, LABEL, MEMORY_MB, NEEDS, type Program, type Run } from './random-program.js'
 
@@ -24,13 +26,18 @@ type Outcome = 'done' | 'ignored' | 'failed' | 'cancelled'
 interface Attempt {
   readonly task: number
   readonly attempt: number
+  /** Tasks that it follows in its lane: it ends after they have ended well. */
+  readonly behind?: readonly number[]
 }
 
 const WORKERS = 3
 const hostOf = (worker: number): number => worker % HOSTS
 
 export class World {
-  readonly state: RuntimeState = createState({ fetchesAhead: true, seals: true })
+  readonly state: RuntimeState
+  /** Tasks that have ended well, reported or not; and reports on their way, which a lost worker's driver still finds. */
+  private readonly endedWell = new Set<number>()
+  private late: { readonly worker: number; readonly event: RuntimeEvent }[] = []
   private readonly program: Program
   private readonly choices: number[]
   private readonly alive = new Set<number>()
@@ -59,11 +66,15 @@ export class World {
   private moment = 0
   private stoppedBy: number | undefined
   private wantsTime = false
+  /** Tasks that are given to workers in this step, some before what they follow. */
+  private isStarting: ReadonlySet<number> = new Set()
 
   constructor(
     run: Run,
     private readonly step: Step,
+    private readonly lanes = false,
   ) {
+    this.state = createState({ fetchesAhead: true, seals: true, lanes })
     this.program = run.program
     this.choices = [...run.choices]
   }
@@ -117,6 +128,7 @@ export class World {
       () => this.letGo(),
       () => this.answerFetch(this.choose(4) > 0),
       () => this.answerSeal(this.choose(3) === 0),
+      () => this.deliverLate(this.someWorker()),
     ]
     this.clock += this.choose(7)
     this.pick(actions)!()
@@ -137,6 +149,7 @@ export class World {
       first,
       count: tasks.length,
       fn: tasks.map((t) => t.fn),
+      ...(this.lanes && { flags: tasks.map(() => Flag.TAKES_RESULTS) }),
       priority: tasks.map((t) => t.priority),
       policy: tasks.map((t) => t.policy),
       promises: tasks.map((t) => t.promises),
@@ -185,6 +198,7 @@ export class World {
 
   private lose(worker: number | undefined): void {
     if (worker === undefined) return
+    this.deliverLate(worker)
     this.alive.delete(worker)
     this.lost.add(worker)
     for (const { task, attempt } of this.running.get(worker)!) {
@@ -200,8 +214,11 @@ export class World {
     if (worker === undefined) return
     const running = this.running.get(worker)!
     for (let n = 1 + this.choose(4); n > 0 && running.length > 0; n--) {
-      const [attempt] = running.splice(this.choose(Math.min(2, running.length)), 1)
-      this.end(worker, attempt!)
+      const free = running.filter(({ behind = [] }) => behind.every((t) => this.endedWell.has(t)))
+      const attempt = free[this.choose(Math.min(2, free.length))]
+      if (attempt === undefined) return
+      running.splice(running.indexOf(attempt), 1)
+      this.end(worker, attempt)
     }
   }
 
@@ -211,11 +228,27 @@ export class World {
     // With effects, bodies end before the task does.
     if (ending !== 'fail' && this.choose(3) === 0) this.events.push({ on: 'TasksRan', ...report, microseconds: [1 + this.choose(3000)] })
     if (ending === 'ok') {
+      const event: RuntimeEvent = { on: 'TasksFinished', ...report, microseconds: [1 + this.choose(3000)] }
+      this.endedWell.add(task)
+      if (this.lanes && this.choose(3) === 0) {
+        this.late.push({ worker, event })
+        return
+      }
       this.finished.add(task)
-      this.events.push({ on: 'TasksFinished', ...report, microseconds: [1 + this.choose(3000)] })
+      this.events.push(event)
     } else if (ending === 'conflict') this.events.push({ on: 'TasksConflicted', ...report })
     else this.events.push({ on: 'TasksFailed', ...report, retryable: ending === 'fail' })
     this.ghosts.push(this.events.at(-1)!)
+  }
+
+  /** What follows a task in another lane may be reported before it. */
+  private deliverLate(worker: number | undefined): void {
+    for (const { event } of this.late.filter((l) => l.worker === worker)) {
+      this.finished.add((event as { readonly tasks: readonly number[] }).tasks[0]!)
+      this.events.push(event)
+      this.ghosts.push(event)
+    }
+    this.late = this.late.filter((l) => l.worker !== worker)
   }
 
   private repeatReport(): void {
@@ -302,6 +335,7 @@ export class World {
     this.events = []
     this.wantsTime = false
     checkInvariants(this.state)
+    this.isStarting = new Set(commands.flatMap((c) => (c.do === 'StartTasks' ? c.tasks : [])))
     for (const command of commands) this.perform(command)
     this.finished = new Set()
   }
@@ -316,8 +350,10 @@ export class World {
         for (const [i, task] of command.tasks.entries()) this.start(command.worker, { task, attempt: command.attempts[i]! })
         return
       case 'RecallTasks':
-        for (const [i, task] of command.tasks.entries())
+        for (const [i, task] of command.tasks.entries()) {
           this.asked.push({ worker: command.worker, attempt: { task, attempt: command.attempts[i]! } })
+          this.takeBackBlocked(command.worker, task)
+        }
         return
       case 'SealTasks':
         for (const task of command.tasks) this.beginSeal(task)
@@ -339,6 +375,14 @@ export class World {
     }
   }
 
+  /** What cannot have begun comes back at once: by the memory that driver and workers share. */
+  private takeBackBlocked(worker: number, task: number): void {
+    const behind = this.running.get(worker)!.find((a) => a.task === task)?.behind ?? []
+    if (behind.every((t) => this.endedWell.has(t))) return
+    this.asked.unshift(this.asked.pop()!)
+    this.answerRecall(true)
+  }
+
   private beginSeal(task: number): void {
     this.ensure(this.outcomes[task] === undefined && !this.isRunning(task), `task ${task} is given up and is not`)
     this.sealing.push(task)
@@ -357,12 +401,23 @@ export class World {
     this.ensure(host < 0 || host === hostOf(worker), `task ${task} runs where it may not`)
     this.checkNeeds(task, worker)
     this.ensure(this.poisonedBy(task).length === 0, `task ${task} starts behind a failure`)
-    for (const t of mustBeOver(this.program, task)) this.ensure(this.outcomes[t] !== undefined, `task ${task} starts before ${t} is over`)
+    const behind = mustBeOver(this.program, task).filter((t) => this.outcomes[t] === undefined)
+    for (const t of behind) this.ensure(this.lanes && this.follows(task, t), `task ${task} starts before ${t} is over`)
     this.checkAlone(task)
     this.attempts[task] = attempt.attempt
     const running = this.running.get(worker)!
-    running.push(attempt)
+    running.push({ ...attempt, behind })
     this.ensure(running.length <= FEED_TASKS_MAX, 'a worker has too much')
+  }
+
+  /** Whether a task waits for the result of one that has a worker, and for nothing else of it. */
+  private follows(task: number, leader: number): boolean {
+    const datum = this.program.kept + leader
+    const uses = usesOf(this.program, task)
+    const theirs = usesOf(this.program, leader)
+    const others = uses.filter((u) => u.datum !== datum && theirs.some((o) => o.datum === u.datum && !mayOverlap(u.access, o.access)))
+    const hasWorker = this.isRunning(leader) || this.endedWell.has(leader) || this.isStarting.has(leader)
+    return others.length === 0 && uses.some((u) => u.datum === datum) && hasWorker
   }
 
   private checkNeeds(task: number, worker: number): void {
@@ -381,7 +436,8 @@ export class World {
     const uses = usesOf(this.program, task)
     for (const { task: other } of [...this.running.values()].flat()) {
       for (const theirs of usesOf(this.program, other)) {
-        const clash = uses.some((u) => u.datum === theirs.datum && !mayOverlap(u.access, theirs.access))
+        const isResult = this.lanes && theirs.datum >= this.program.kept
+        const clash = !isResult && uses.some((u) => u.datum === theirs.datum && !mayOverlap(u.access, theirs.access))
         this.ensure(!clash, `tasks ${task} and ${other} run together on datum ${theirs.datum}`)
       }
     }
@@ -422,7 +478,7 @@ export class World {
     if (reason === Reason.REQUEST) return this.ensure(cause === task && this.requested.has(task), `task ${task} was cancelled unasked`)
     if (reason === Reason.RUN_STOPPED) return this.ensure(this.program.tasks[cause]!.policy === Policy.FAIL, `task ${task} was stopped`)
     this.ensure(reason === Reason.PREDECESSOR, `task ${task} was cancelled for no reason`)
-    this.ensure(!this.attempts[task], `task ${task} was cancelled after it had started`)
+    this.ensure(this.lanes || !this.attempts[task], `task ${task} was cancelled after it had started`)
     // A task that policy FAIL asked to stop may settle after the program has seen the failure: whoever waits for it then is cancelled too.
     const late = this.program.tasks[cause]!.policy === Policy.FAIL
     const causes = this.unhappyBefore(task).flatMap((b) => (late || !b.isExcused ? [b.cause] : []))
@@ -452,9 +508,14 @@ export class World {
     this.ensure(!this.released.has(datum), `datum ${datum} is released twice`)
     this.released.add(datum)
     for (let t = 0; t < this.outcomesLength(); t++) {
-      const needs = this.outcomes[t] === undefined && usesOf(this.program, t).some((u) => u.datum === datum)
+      const needs = this.outcomes[t] === undefined && !this.isStopping(t) && usesOf(this.program, t).some((u) => u.datum === datum)
       this.ensure(!needs, `datum ${datum} is released but task ${t} needs it`)
     }
+  }
+
+  /** What followed a task that failed is on its way back. */
+  private isStopping(task: number): boolean {
+    return this.lanes && (this.state.tasks.marks[task]! & Mark.CANCELLING) !== 0
   }
 
   // ---- the end
@@ -472,11 +533,12 @@ export class World {
     this.turn()
     for (let left = 40 * this.program.tasks.length + 40; this.isPending(); left--) {
       if (left === 0) this.fail('not everything settles')
-      this.clock += this.wantsTime ? 10 : 1
+      this.clock += this.wantsTime ? (this.lanes ? 100 : 10) : 1
       while (this.asked.length > 0) this.answerRecall(true)
       while (this.fetching.length > 0) this.answerFetch(true)
       while (this.sealing.length > 0) this.answerSeal(this.sealing.length % 2 === 0)
       for (const worker of this.alive) this.report(worker)
+      for (const worker of this.alive) this.deliverLate(worker)
       this.turn()
     }
   }

@@ -4,8 +4,8 @@ import { Access, createState, Kind, NONE, type RuntimeEvent, type RuntimeState, 
 import { type Step, World } from './fake-world.js'
 import { runs } from './random-program.js'
 
-const property = (subject: Step): fc.IPropertyWithHooks<[typeof runs extends fc.Arbitrary<infer R> ? R : never]> =>
-  fc.property(runs, (run) => new World(run, subject).run())
+const property = (subject: Step, lanes: boolean): fc.IPropertyWithHooks<[typeof runs extends fc.Arbitrary<infer R> ? R : never]> =>
+  fc.property(runs, (run) => new World(run, subject, lanes).run())
 
 type Submitted = Extract<RuntimeEvent, { on: 'TasksSubmitted' }>
 
@@ -85,9 +85,17 @@ function updated(state: RuntimeState, e: RuntimeEvent): RuntimeEvent {
 }
 
 describe('scheduler: random programs in a random world', () => {
-  it('keep the order of the program, cancel what must be cancelled, and settle', function () {
+  for (const lanes of [false, true])
+    it(`keep the order of the program, cancel what must be cancelled, and settle${lanes ? ', also in lanes' : ''}`, function () {
+      this.timeout(60_000)
+      fc.assert(property(step, lanes), { numRuns: Number(process.env['INSITU_RANDOM_RUNS'] ?? 400) })
+    })
+
+  it('the test notices a scheduler that lets others follow what was given up', function () {
     this.timeout(60_000)
-    fc.assert(property(step), { numRuns: Number(process.env['INSITU_RANDOM_RUNS'] ?? 400) })
+    const deaf: Step = (state, events, now) =>
+      step(state, events, now).filter((c) => c.do !== 'RecallTasks' || c.abort || c.tasks.every((t) => state.tasks.missing[t] === 0))
+    expect(fc.check(property(deaf, true), { numRuns: 3000, endOnFailure: true }).failed).to.equal(true)
   })
 
   for (const [fault, make] of Object.entries(broken)) {

@@ -1,0 +1,163 @@
+/**
+ * Tasks that follow others in the lanes of workers. One that waits for nothing but results of tasks that have workers already is given to a
+ * worker too, behind them: its lane holds it back until they have ended, and the worker that ends the last of them lets it go. So what
+ * depends on one another costs no message in between. That a task is given ahead changes nothing of what it waits for: here its accesses stay
+ * as they are until reports come.
+ */
+import { Access, FEED_AHEAD_US, Flag, Kind, NONE, Status, Why, writes } from './constants.js'
+import { expectedUs } from './expected.js'
+import { isOverdue, recallOne } from './recall.js'
+import type { RuntimeState } from './state.js'
+import { Mark } from './task-table.js'
+import type { Host, Worker } from './workers.js'
+
+/** Of a task that waits for more, only the end is near enough to count: looking at all of it each time would be quadratic. */
+const WAITS_MAX = 16
+/** What it takes until another lane has seen that a task has ended. */
+const HOP_US = 1
+
+/** Bits of what a worker is told of a task. */
+export const Lane = {
+  /** Others may wait for its result. */
+  LEADS: 1,
+  /** It may lack results of others when it is given. */
+  FOLLOWS: 2,
+} as const
+
+/** A task has got a worker: what reads its result may follow it. Whether anything does. */
+export function leads(state: RuntimeState, task: number): boolean {
+  if (!state.lanes) return false
+  const { accesses, tasks } = state
+  let isLeading = false
+  for (let a = tasks.access[task]!; a !== NONE; a = accesses.nextOfTask(a)) {
+    for (let b = firstReader(state, a); b !== NONE; b = accesses.nextOfGroup(b)) {
+      isLeading = true
+      if (accesses.task(b) !== NONE) state.followers.push(accesses.task(b))
+    }
+  }
+  return isLeading
+}
+
+/** The first access that waits for the volatile value that an access writes, if it writes one; the others hang behind it. */
+function firstReader({ accesses, data, groups }: RuntimeState, a: number): number {
+  const g = accesses.group(a)
+  if (g === NONE || data.kind[accesses.datum(a)] !== Kind.RENAMED || !writes(accesses.mode(a), Kind.RENAMED)) return NONE
+  const next = groups.next(g)
+  return next === NONE ? NONE : groups.first(next)
+}
+
+/** Gives those that may follow to the lanes where they would start first, as long as there is room. */
+export function feedFollowers(state: RuntimeState, assign: (task: number, worker: Worker, host: Host) => void): void {
+  const { followers, tasks } = state
+  for (let task = followers.first; task !== undefined; task = followers.first) {
+    const host = hostToFollow(state, task)
+    if (host !== undefined) {
+      const worker = laneFor(state, task, host)
+      if (worker === undefined) return // its turn comes when a lane has room
+      tasks.why[task] = Why.LANE
+      tasks.moves[task] = 0
+      assign(task, worker, host)
+    }
+    followers.drop()
+  }
+}
+
+/** The host of all that it waits for, if it may be given now. */
+function hostToFollow(state: RuntimeState, task: number): Host | undefined {
+  const { tasks } = state
+  const may = tasks.status[task] === Status.WAITING && tasks.promises[task] === 0 && tasks.missing[task]! <= WAITS_MAX
+  if (!may || (tasks.flags[task]! & (Flag.TAKES_RESULTS | Flag.ALONE)) !== Flag.TAKES_RESULTS || tasks.need[task] !== 0) return undefined
+  const host = hostOfLeaders(state, task)
+  if (host === undefined || (tasks.pinned[task] !== NONE && tasks.pinned[task] !== host.index)) return undefined
+  return expectedUs(state, task, host) < FEED_AHEAD_US ? host : undefined
+}
+
+function hostOfLeaders(state: RuntimeState, task: number): Host | undefined {
+  const { accesses, tasks, workers } = state
+  let host: number = NONE
+  for (let a = tasks.access[task]!; a !== NONE; a = accesses.nextOfTask(a)) {
+    if (accesses.isGranted(a)) continue
+    const leader = leaderOf(state, a)
+    if (leader === NONE) return undefined
+    const at = workers[tasks.at[leader]!]!.host
+    if (host !== NONE && at !== host) return undefined
+    host = at
+  }
+  return host === NONE ? undefined : state.hosts[host]
+}
+
+/** The task whose result an access waits for, if that can be had in a lane. */
+function leaderOf({ accesses, data, tasks }: RuntimeState, a: number): number {
+  const d = accesses.datum(a)
+  if (data.kind[d] !== Kind.RENAMED || accesses.mode(a) !== Access.READ) return NONE
+  const leader = data.writer[d]!
+  if (leader === NONE || tasks.status[leader] !== Status.ASSIGNED || tasks.charge[leader]! >= FEED_AHEAD_US) return NONE
+  return (tasks.marks[leader]! & (Mark.LEADS | Mark.CANCELLING | Mark.RECALLED)) === Mark.LEADS ? leader : NONE
+}
+
+function laneFor(state: RuntimeState, task: number, host: Host): Worker | undefined {
+  let best: Worker | undefined
+  let bestUs = Number.POSITIVE_INFINITY
+  for (const worker of host.workers) {
+    if (worker.slots === 0 || !worker.wantsMore || (worker.assigned > 0 && isOverdue(state, worker))) continue
+    const us = startUs(state, task, worker)
+    if (us >= bestUs) continue
+    best = worker
+    bestUs = us
+  }
+  return best
+}
+
+/** When a lane could begin it, as far as durations are known: behind what it has, and behind what the task waits for. */
+function startUs({ accesses, data, tasks }: RuntimeState, task: number, worker: Worker): number {
+  let us = worker.endsUs
+  for (let a = tasks.access[task]!; a !== NONE; a = accesses.nextOfTask(a)) {
+    if (accesses.isGranted(a)) continue
+    const leader = data.writer[accesses.datum(a)]!
+    us = Math.max(us, tasks.endsUs[leader]! + (tasks.at[leader] === worker.index ? 0 : HOP_US))
+  }
+  return us
+}
+
+/** Notes when a task is expected to end that was given to a worker. */
+export function expectEnd(state: RuntimeState, task: number, worker: Worker): void {
+  const { tasks } = state
+  const isFollower = tasks.missing[task]! > 0
+  const us = isFollower ? startUs(state, task, worker) : Math.max(worker.endsUs, state.now * 1000)
+  tasks.endsUs[task] = us + tasks.charge[task]!
+  worker.endsUs = tasks.endsUs[task]!
+}
+
+/** The task will not end well with this attempt: what was given behind it comes back. */
+export function recallFollowers(state: RuntimeState, task: number): void {
+  const { accesses, tasks } = state
+  if ((tasks.marks[task]! & Mark.LEADS) === 0) return
+  tasks.marks[task]! &= ~Mark.LEADS
+  for (let a = tasks.access[task]!; a !== NONE; a = accesses.nextOfTask(a)) {
+    for (let b = firstReader(state, a); b !== NONE; b = accesses.nextOfGroup(b)) {
+      const reader = accesses.task(b)
+      const isGiven = reader !== NONE && tasks.status[reader] === Status.ASSIGNED && (tasks.marks[reader]! & Mark.RECALLED) === 0
+      if (isGiven) recallOne(state, reader, false)
+    }
+  }
+}
+
+/** Tasks that may follow others, in the order in which that came to be known. */
+export class Followers {
+  private tasks: number[] = []
+  private next = 0
+
+  push(task: number): void {
+    this.tasks.push(task)
+  }
+
+  get first(): number | undefined {
+    return this.tasks[this.next]
+  }
+
+  drop(): void {
+    if (++this.next < this.tasks.length) return
+    this.tasks = []
+    this.next = 0
+  }
+}
