@@ -1,3 +1,4 @@
+import { backOff } from '../../src/api.js'
 import { ConflictError, InsituError, isInsituError, LostValueError, UnknownOutcomeError } from '../../src/errors.js'
 import type { Store } from '../../src/store.js'
 import { beginAttempt, type Ended, type Outcome } from '../attempt.js'
@@ -242,7 +243,7 @@ export class TaskLane {
     } catch (error) {
       if (attempt.isLeft) return
       this.#over(attempt)
-      this.#failed(queued, error)
+      await this.#failedLater(queued, error)
     }
     // It had been left to itself while it waited for its children.
     if (!this.#pumping) this.#tellSoon()
@@ -303,7 +304,7 @@ export class TaskLane {
     const told = committing
       .then(
         (outcome) => this.#done(queued, microseconds, outcome),
-        (error: unknown) => this.#failed(queued, error),
+        (error: unknown) => this.#failedLater(queued, error),
       )
       .then(() => {
         this.#committing.delete(told)
@@ -322,6 +323,12 @@ export class TaskLane {
     })
   }
   #telling = false
+
+  /** Who met a conflict is told a little later, the longer the more often: whoever was faster would be so again. */
+  async #failedLater(queued: Queued, error: unknown): Promise<void> {
+    if (error instanceof ConflictError && error.retryable) await backOff(queued.number - 1)
+    this.#failed(queued, error)
+  }
 
   #failed({ task, number: attempt, again, place }: Queued, thrown: unknown): void {
     const error = again && !(thrown instanceof LostValueError) ? notAgain(place.name, thrown) : thrown

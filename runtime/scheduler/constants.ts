@@ -85,8 +85,8 @@ export type Why = (typeof Why)[keyof typeof Why]
 
 /** Further attempts after an error of the body. */
 export const RETRIES_MAX = 2
-/** Further attempts after a conflict; they do not count as retries. */
-export const CONFLICTS_MAX = 10
+/** Further attempts after a conflict, as a transaction has; they do not count as retries. */
+export const CONFLICTS_MAX = 100
 /** A task that was with this many workers when they were lost is taken for the reason. */
 export const LOSSES_MAX = 3
 /** How far ahead a slot is fed, in microseconds: some twenty times a message's round trip, and short enough that queues stay even. */

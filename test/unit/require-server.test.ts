@@ -17,8 +17,7 @@ function withoutRedis(env: NodeJS.ProcessEnv): { readonly status: number | null;
     const { CI: _, ...rest } = process.env
     const mocha = join(root, 'node_modules/mocha/bin/mocha.js')
     const args = [mocha, '--reporter', join(root, 'dist/test/tools/reporter.js'), join(root, 'dist/test/redis/aggregates.test.js')]
-    const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
-    const done = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', env: { ...rest, ...env, PATH: folder }, ...nobody })
+    const done = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', env: { ...rest, ...env, PATH: folder } })
     return { status: done.status, said: done.stdout + done.stderr }
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -31,14 +30,14 @@ describe('tests without a server', function () {
   it('are told as not run, with the reason', () => {
     const { status, said } = withoutRedis({})
     assert.equal(status, 0, said)
-    assert.match(said, /not run: there is no redis-server/)
+    assert.match(said, /not run: (there is no redis-server|redis-server cannot be installed)/)
     assert.match(said, /0 passed, 0 failed, 4 skipped/)
   })
 
   it('have failed on a build server', () => {
     const { status, said } = withoutRedis({ CI: 'true' })
     assert.notEqual(status, 0)
-    assert.match(said, /CI=true, and these tests cannot run: there is no redis-server/)
+    assert.match(said, /CI=true, and these tests cannot run: (there is no redis-server|redis-server cannot be installed)/)
     assert.match(said, /0 passed, 1 failed/)
   })
 })
