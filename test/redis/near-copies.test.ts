@@ -114,6 +114,7 @@ describe('redis+cluster: further copies', function () {
   })
 
   it('are read by tasks on the logical host near them', async () => {
+    await finish() // workers of tests before this one know of no logical hosts
     const store: Store = await connect(`${cluster.url}?namespace=${namespace}&cacheMb=0`)
     try {
       process.env['INSITU_HOSTS'] = '3'
