@@ -32,6 +32,7 @@ import { Seals } from './seals.js'
 import type { TaskLog } from './task-log.js'
 import { type Arg, filled, type TaskRecord } from './task-record.js'
 
+/** Numbers that travel as a plain array; more of them travel faster packed. */
 const PLAIN_MAX = 96
 
 /** What a worker may take to load a task's module before the task's own time begins. */
@@ -132,7 +133,6 @@ export class Dispatch implements Stopper {
   }
 
   start({ worker, tasks, attempts, lanes }: StartTasks): void {
-    // Few numbers travel faster as a plain array, many as a packed one.
     const rows: number[] | Int32Array = tasks.length * ROW > PLAIN_MAX ? new Int32Array(tasks.length * ROW) : []
     let at = 0
     const args: Carried[] = []

@@ -18,6 +18,7 @@ const BYTES_MAX = 1024 * 1024
 export class Joint {
   readonly #route: JointRoute
   readonly #members: Departure[] = []
+  readonly #opsMax: number
   #ops: Op[] = []
   #bytes = 0
   /** Whether all are stored; false when each must go alone. Rejects when the store does not answer. */
@@ -27,12 +28,13 @@ export class Joint {
 
   constructor(route: JointRoute) {
     this.#route = route
+    this.#opsMax = route.store.backend.capabilities.groupOpsBest ?? OPS_MAX
     this.sent = Promise.resolve().then(() => this.#leave())
     this.reached = this.sent.then((isStored) => (isStored ? this.#reach() : false))
   }
 
   get isFull(): boolean {
-    return this.#ops.length >= (this.#route.store.backend.capabilities.groupOpsBest ?? OPS_MAX) || this.#bytes >= BYTES_MAX
+    return this.#ops.length >= this.#opsMax || this.#bytes >= BYTES_MAX
   }
 
   add(departure: Departure): void {
