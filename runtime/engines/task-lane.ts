@@ -24,9 +24,9 @@ const COMMITTING_MAX = 512
 
 /** Tasks that are looked at for one that may begin before those in front of it. */
 const LOOKS_MAX = 16
-/** Looks at another lane before this one sleeps: some 300 microseconds, longer than a thread takes to wake; fewer where it is in vain. */
+/** Looks at another lane before this one sleeps: some 300 microseconds; where it is in vain some 70, which is what it costs to sleep and be woken. */
 const SPINS_MAX = 8192
-const SPINS_MIN = 64
+const SPINS_MIN = 2048
 /** Then it sleeps, but keeps nobody else that waits in this thread for longer than this. */
 const SLEEP_MS = 1
 /** What a look at a task says. */
@@ -173,7 +173,9 @@ export class TaskLane {
   async #untilFree(head: Queued): Promise<void> {
     this.#now = undefined
     const slots = this.#slots!
-    const [slot, use] = this.#obstacle(head)
+    const obstacle = this.#obstacle(head)
+    if (!obstacle) return
+    const [slot, use] = obstacle
     for (let spins = this.#spins; spins > 0; spins--) {
       if (slots.at(slot, use) < At.DONE) continue
       this.#spins = Math.min(SPINS_MAX, this.#spins * 2)
@@ -185,11 +187,15 @@ export class TaskLane {
     if (!slots.sleep(slot, use, SLEEP_MS)) await new Promise(setImmediate)
   }
 
-  /** What keeps a task: another one, or the driver, who is about to take it back. */
-  #obstacle({ slot, use, waits = NO_WAITS }: Queued): readonly [slot: number, use: number] {
-    for (let i = 0; i < waits.length; i += 3)
-      if (this.#slots!.at(waits[i + 1]!, waits[i + 2]!) < At.DONE) return [waits[i + 1]!, waits[i + 2]!]
-    return [slot, use]
+  /** What keeps a task: another one, or the driver, who is about to take it back; or nothing any more, since others end while this lane looks. */
+  #obstacle({ slot, use, waits = NO_WAITS }: Queued): readonly [slot: number, use: number] | undefined {
+    let isLeft = false
+    for (let i = 0; i < waits.length; i += 3) {
+      const at = this.#slots!.at(waits[i + 1]!, waits[i + 2]!)
+      if (at < At.DONE) return [waits[i + 1]!, waits[i + 2]!]
+      if (at === At.VOID) isLeft = true
+    }
+    return isLeft ? [slot, use] : undefined
   }
 
   #publish({ slot, use }: Queued, { result, changed, written, children }: Outcome): void {

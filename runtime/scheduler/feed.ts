@@ -4,7 +4,7 @@
  */
 import { FEED_AHEAD_US, NONE, Status, Why } from './constants.js'
 import { expectedUs } from './expected.js'
-import { expectEnd, feedFollowers, Lane, leads } from './lanes.js'
+import { feedFollowers, Lane, leads } from './lanes.js'
 import { hasPlacedData, missingAt, taskToHelpWith } from './placement.js'
 import { plan } from './plan.js'
 import { pinnedQueueOf, QUEUE_ANYWHERE, queueOf } from './ready-queues.js'
@@ -103,15 +103,14 @@ function give(state: RuntimeState, task: number, worker: Worker, host: Host): vo
   worker.append(tasks, task)
   host.assigned++
   host.assignedUs += charge
-  state.outbox.start(worker.index, task, ++tasks.attempt[task]!, laneOf(state, task, worker))
+  state.outbox.start(worker.index, task, ++tasks.attempt[task]!, laneOf(state, task))
   // Placed when there was nobody: only now is known where it runs.
   if (tasks.why[task] === Why.NO_WORKERS && state.hosts.length > 1) tasks.moves[task] = missingAt(state, task, host)
   countMove(state, task)
 }
 
-function laneOf(state: RuntimeState, task: number, worker: Worker): number {
+function laneOf(state: RuntimeState, task: number): number {
   if (!state.lanes) return 0
-  expectEnd(state, task, worker)
   const isLeader = leads(state, task)
   if (isLeader) state.tasks.marks[task]! |= Mark.LEADS
   return (isLeader ? Lane.LEADS : 0) | (state.tasks.missing[task]! > 0 ? Lane.FOLLOWS : 0)

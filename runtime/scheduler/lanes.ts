@@ -13,8 +13,8 @@ import type { Host, Worker } from './workers.js'
 
 /** Of a task that waits for more, only the end is near enough to count: looking at all of it each time would be quadratic. */
 const WAITS_MAX = 16
-/** What it takes until another lane has seen that a task has ended. */
-const HOP_US = 1
+/** Followers that are passed over because their lane has no room. */
+const STAYING_MAX = 8
 
 /** Bits of what a worker is told of a task. */
 export const Lane = {
@@ -46,20 +46,21 @@ function firstReader({ accesses, data, groups }: RuntimeState, a: number): numbe
   return next === NONE ? NONE : groups.first(next)
 }
 
-/** Gives those that may follow to the lanes where they would start first, as long as there is room. */
+/**
+ * Gives those that may follow to lanes, as long as there is room. What has to wait for its lane is passed over: what comes behind may have its own.
+ */
 export function feedFollowers(state: RuntimeState, assign: (task: number, worker: Worker, host: Host) => void): void {
   const { followers, tasks } = state
-  for (let task = followers.first; task !== undefined; task = followers.first) {
+  followers.sweep((task) => {
     const host = hostToFollow(state, task)
-    if (host !== undefined) {
-      const worker = laneFor(state, task, host)
-      if (worker === undefined) return // its turn comes when a lane has room
-      tasks.why[task] = Why.LANE
-      tasks.moves[task] = 0
-      assign(task, worker, host)
-    }
-    followers.drop()
-  }
+    if (host === undefined) return true
+    const worker = laneFor(state, task, host)
+    if (worker === undefined) return false
+    tasks.why[task] = Why.LANE
+    tasks.moves[task] = 0
+    assign(task, worker, host)
+    return true
+  })
 }
 
 /** The host of all that it waits for, if it may be given now. */
@@ -95,37 +96,51 @@ function leaderOf({ accesses, data, tasks }: RuntimeState, a: number): number {
   return (tasks.marks[leader]! & (Mark.LEADS | Mark.CANCELLING | Mark.RECALLED)) === Mark.LEADS ? leader : NONE
 }
 
+/**
+ * The lane of a task that it waits for, and that nobody follows in its lane so far: so a chain stays where it is, and what follows two lanes
+ * goes on in two. Of several the one with the least to do. It waits for that lane's next turn rather than stand in another one's way, unless
+ * that has nothing to do. What finds all in front of it followed goes where least is to do.
+ */
 function laneFor(state: RuntimeState, task: number, host: Host): Worker | undefined {
-  let best: Worker | undefined
-  let bestUs = Number.POSITIVE_INFINITY
-  for (const worker of host.workers) {
-    if (worker.slots === 0 || !worker.wantsMore || (worker.assigned > 0 && isOverdue(state, worker))) continue
-    const us = startUs(state, task, worker)
-    if (us >= bestUs) continue
-    best = worker
-    bestUs = us
+  const leader = leaderToSucceed(state, task)
+  const own = leader === NONE ? undefined : state.workers[state.tasks.at[leader]!]!
+  const worker = own?.wantsMore ? own : leastBusy(state, host, own !== undefined)
+  if (worker !== undefined) markSucceeded(state, task, worker)
+  return worker
+}
+
+function leaderToSucceed(state: RuntimeState, task: number): number {
+  const { accesses, data, tasks, workers } = state
+  let best: number = NONE
+  for (let a = tasks.access[task]!; a !== NONE; a = accesses.nextOfTask(a)) {
+    if (accesses.isGranted(a)) continue
+    const leader = data.writer[accesses.datum(a)]!
+    const worker = workers[tasks.at[leader]!]!
+    if ((tasks.marks[leader]! & Mark.SUCCEEDED) !== 0 || isOverdue(state, worker)) continue
+    // Accesses are met from the last to the first.
+    if (best === NONE || worker.queuedUs <= workers[tasks.at[best]!]!.queuedUs) best = leader
   }
   return best
 }
 
-/** When a lane could begin it, as far as durations are known: behind what it has, and behind what the task waits for. */
-function startUs({ accesses, data, tasks }: RuntimeState, task: number, worker: Worker): number {
-  let us = worker.endsUs
+function leastBusy(state: RuntimeState, host: Host, onlyIdle: boolean): Worker | undefined {
+  let best: Worker | undefined
+  for (const worker of host.workers) {
+    if (worker.slots === 0 || !worker.wantsMore || (worker.assigned > 0 && (onlyIdle || isOverdue(state, worker)))) continue
+    if (best === undefined || worker.queuedUs < best.queuedUs) best = worker
+  }
+  return best
+}
+
+/** The task follows the first of those that it waits for there. */
+function markSucceeded({ accesses, data, tasks }: RuntimeState, task: number, worker: Worker): void {
   for (let a = tasks.access[task]!; a !== NONE; a = accesses.nextOfTask(a)) {
     if (accesses.isGranted(a)) continue
     const leader = data.writer[accesses.datum(a)]!
-    us = Math.max(us, tasks.endsUs[leader]! + (tasks.at[leader] === worker.index ? 0 : HOP_US))
+    if (tasks.at[leader] !== worker.index || (tasks.marks[leader]! & Mark.SUCCEEDED) !== 0) continue
+    tasks.marks[leader]! |= Mark.SUCCEEDED
+    return
   }
-  return us
-}
-
-/** Notes when a task is expected to end that was given to a worker. */
-export function expectEnd(state: RuntimeState, task: number, worker: Worker): void {
-  const { tasks } = state
-  const isFollower = tasks.missing[task]! > 0
-  const us = isFollower ? startUs(state, task, worker) : Math.max(worker.endsUs, state.now * 1000)
-  tasks.endsUs[task] = us + tasks.charge[task]!
-  worker.endsUs = tasks.endsUs[task]!
 }
 
 /** The task will not end well with this attempt: what was given behind it comes back. */
@@ -151,12 +166,15 @@ export class Followers {
     this.tasks.push(task)
   }
 
-  get first(): number | undefined {
-    return this.tasks[this.next]
-  }
-
-  drop(): void {
-    if (++this.next < this.tasks.length) return
+  /** Looks at each until so many have to stay; `look` says whether it is done with. It may push. */
+  sweep(look: (task: number) => boolean): void {
+    const staying: number[] = []
+    while (this.next < this.tasks.length && staying.length < STAYING_MAX) {
+      const task = this.tasks[this.next++]!
+      if (!look(task)) staying.push(task)
+    }
+    for (let task = staying.pop(); task !== undefined; task = staying.pop()) this.tasks[--this.next] = task
+    if (this.next < this.tasks.length) return
     this.tasks = []
     this.next = 0
   }

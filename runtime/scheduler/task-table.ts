@@ -13,6 +13,8 @@ export const Mark = {
   UNSURE: 8,
   /** Others may have been given to workers that wait for its result there. */
   LEADS: 16,
+  /** One of them is in the same lane, so that further ones rather go elsewhere. */
+  SUCCEEDED: 32,
 } as const
 
 /** Struct of arrays, one row a task. Rows are never dropped: a settled task costs BYTES_PER_TASK and nothing else. */
@@ -38,8 +40,6 @@ export class TaskTable {
   charge = new Float64Array(0)
   /** When it was assigned. */
   since = new Float64Array(0)
-  /** Assigned: when it is expected to end, by the clock of lanes. */
-  endsUs = new Float64Array(0)
   /** Microseconds that the submitter expects, or NONE. */
   expect = new Float32Array(0)
   /** Expected microseconds from its beginning to the end of the longest chain behind it. */
@@ -77,7 +77,6 @@ export class TaskTable {
     this.cause = grownInt32(this.cause, n, NONE)
     this.charge = grownFloat64(this.charge, n)
     this.since = grownFloat64(this.since, n)
-    this.endsUs = grownFloat64(this.endsUs, n)
     this.expect = grownFloat32(this.expect, n)
     this.rank = grownFloat32(this.rank, n)
     this.need = grownInt16(this.need, n)

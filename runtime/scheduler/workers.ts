@@ -18,8 +18,6 @@ export class Worker {
   ran = 0
   /** Expected work given, no task counting for more than one full slot. */
   queuedUs = 0
-  /** When what it was given is expected to be over, by the clock of lanes. */
-  endsUs = 0
   /** When it last reported, or got work after having none. */
   heardAt = 0
 
@@ -65,7 +63,7 @@ export class Worker {
     else tasks.next[prev] = next
     if (next === NONE) this.tail = prev
     else tasks.prev[next] = prev
-    if (--this.assigned === 0) this.endsUs = 0
+    this.assigned--
     if (tasks.charge[task] === 0) this.ran--
     this.queuedUs -= Math.min(tasks.charge[task]!, FEED_AHEAD_US)
   }

@@ -109,7 +109,7 @@ export class Scenario {
       first,
       count: all.length,
       fn: all.map((s) => s.fn ?? 0),
-      flags: all.map((s) => (s.alone ? Flag.ALONE : 0)),
+      flags: all.map((s) => (s.alone ? Flag.ALONE : this.state.lanes ? Flag.TAKES_RESULTS : 0)),
       priority: all.map((s) => s.priority ?? 0),
       policy: all.map((s) => Policy[s.policy ?? 'CANCEL_SUCCESSORS']),
       promises: all.map((s) => s.promises ?? 0),

@@ -76,7 +76,8 @@ describe('arguments of tasks ahead of their turn', () => {
     expect(slow.most).to.be.greaterThan(30)
   })
 
-  it('do not pile up when they are large', async () => {
+  it('do not pile up when they are large', async function () {
+    this.timeout(20_000)
     await workOff(await queueOf(12, 4 * 1024 * 1024, ['INOUT']))
     expect(slow.most).to.be.lessThan(6)
   })
