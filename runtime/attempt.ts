@@ -12,7 +12,7 @@ import { type Collected, type Seen, Transaction } from '../src/unit/transaction.
 import { isPromiseLike, settled } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
 import { staysAtHost } from './data/rides.js'
-import type { Carried, ChildEffects } from './engines/messages.js'
+import type { Carried, ChildEffects, HomeParts } from './engines/messages.js'
 import { type Direction, isWriting } from './tasks/directions.js'
 import type { Attempt } from './tasks/running.js'
 
@@ -37,7 +37,7 @@ export interface Outcome {
   readonly written?: readonly (readonly [arg: number, value: Carried])[]
   readonly changed?: readonly string[]
   /** Where its mark stands. */
-  readonly home?: readonly [id: string, classId: string]
+  readonly home?: HomeParts
   /** What it read: with the same the values can be made again, should they be lost. Of tasks that changed nothing and left large values. */
   readonly seen?: readonly Seen[] | undefined
   /** What tasks that it called have changed by themselves. */
@@ -97,7 +97,7 @@ export function prepare(store: Store, call: Pick<Call, 'key' | 'args' | 'attempt
   const at = new AttemptUnit(store, call)
   let refs = NO_REFS
   for (const arg of call.args) if (typeof arg === 'object' && arg !== null) refs = objectsIn(arg, refs === NO_REFS ? [] : refs)
-  const found = refs.length > 0 ? at.unit.fetch(refs, {}) : undefined
+  const found = refs.length > 0 ? at.unit.fetchAnywhere(refs) : undefined
   found?.catch(() => {})
   return { at, refs, found }
 }
@@ -189,7 +189,7 @@ function finish({ at, refs }: Prepared, call: Call, args: readonly unknown[], re
   const unit = at.used
   const collected = unit?.collect(refs.length > 0 ? { readOnly: readOnlyOf(call) } : {})
   // References to what the body newly stored are only known once it is part of the unit.
-  const outcome: Outcome = withWritten(call, args, carry(result, `the result of ${call.name}`))
+  const outcome: Outcome = withWritten(call, at.store, args, carry(result, `the result of ${call.name}`, at.store))
   const isEmpty = !collected || collected.ops.length === 0
   if (call.again) assertSame(call, call.again, isEmpty ? at.unit.seen() : undefined)
   if (isEmpty) return { outcome: isLarge(outcome) ? { ...outcome, seen: at.unit.seen() } : outcome }
@@ -220,13 +220,13 @@ function assertSame({ name }: Call, before: readonly Seen[], now: readonly Seen[
   )
 }
 
-function withWritten(call: Call, args: readonly unknown[], result: Carried): Outcome {
+function withWritten(call: Call, store: Store, args: readonly unknown[], result: Carried): Outcome {
   let written: (readonly [number, Carried])[] | undefined
   call.args.forEach((arg, i) => {
     if (typeof arg !== 'object' || arg === null || arg.k !== 'v') return
     const isWritten = isWriting(directionAt(call, i))
     if (!isWritten && (arg.f || arg.b.length > COMPARED_BYTES_MAX)) return
-    const after = carry(args[i], `argument ${i + 1} of ${call.name}`)
+    const after = carry(args[i], `argument ${i + 1} of ${call.name}`, store)
     if (isWritten) (written ??= []).push([i, after])
     else if (!sameValue(arg, after))
       throw new WrongDirectionError(
@@ -246,7 +246,7 @@ const sameValue = (before: { readonly b: Uint8Array }, after: Carried): boolean 
 async function commitWithMark(unit: Transaction, call: Call, made: Outcome, collected: Collected): Promise<Outcome> {
   const commit = newCommitId()
   const home = homeOf(call)
-  const outcome: Outcome = { ...made, changed: changedBy(collected.ops), home: [home.id, home.classId] }
+  const outcome: Outcome = { ...made, changed: changedBy(collected.ops), home: partsOf(home, unit.store, collected) }
   const encoded = encodeWire(outcome)
   const mark: Mark = { key: call.key, attempt: commit, state: 'committed', outcome: encoded.length <= OUTCOME_BYTES_MAX ? encoded : null }
   const receipt = await unit.commit({ collected, mark, home, commit })
@@ -264,6 +264,11 @@ const givenUp = ({ name }: Call): Error =>
     task: name,
     code: 'ERR_TASK_GIVEN_UP',
   })
+
+function partsOf({ id, classId, store }: Ref, own: Store, { parts }: Collected): HomeParts {
+  const wrote = parts.map(({ part }) => part.store.url).filter((url) => url !== own.url)
+  return wrote.length > 0 ? [id, classId, store ?? null, wrote] : store === undefined ? [id, classId] : [id, classId, store]
+}
 
 const changedBy = (ops: readonly Op[]): string[] => ops.flatMap((op) => (op.do === 'put' || op.do === 'remove' ? [op.ref.id] : []))
 

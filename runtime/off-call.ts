@@ -4,6 +4,7 @@ import { isStorageObject, stateOf } from '../src/objects/storage-object.js'
 import type { Outcome } from './attempt.js'
 import { isPromiseLike } from './current-runtime.js'
 import { carry } from './data/carry.js'
+import type { Store } from '../src/store.js'
 import type { Carried } from './engines/messages.js'
 import { type FutureSource, TaskFuture } from './tasks/future.js'
 import type { Attempt } from './tasks/running.js'
@@ -74,10 +75,10 @@ export const hasParts = (list: readonly unknown[]): boolean =>
     return Array.isArray(item) ? hasParts(item) : isPromiseLike(item) || isStorageObject(item)
   })
 
-export const later = (value: PromiseLike<unknown>, path: string, definition: TaskDefinition): Promise<Carried> =>
+export const later = (value: PromiseLike<unknown>, path: string, definition: TaskDefinition, store: Store | undefined): Promise<Carried> =>
   quiet(
     promiseOf(value).then(
-      (made) => carry(made, path),
+      (made) => carry(made, path, store),
       (cause: unknown) => {
         const source: unknown = value instanceof TaskFuture ? value.source : undefined
         throw source instanceof OffCall ? notRun(definition, source, cause) : cause
@@ -91,11 +92,11 @@ const promiseOf = (value: PromiseLike<unknown>): Promise<unknown> => {
   return source instanceof OffCall ? source.result : Promise.resolve(value)
 }
 
-export function withFutures(value: object, path: string, definition: TaskDefinition): Carried | Promise<Carried> {
+export function withFutures(value: object, path: string, definition: TaskDefinition, store: Store | undefined): Carried | Promise<Carried> {
   const inside: TaskFuture<unknown>[] = []
-  const carried = carry(value, path, (part) => (part instanceof TaskFuture ? inside.push(part) - 1 : -1))
+  const carried = carry(value, path, store, (part) => (part instanceof TaskFuture ? inside.push(part) - 1 : -1))
   if (inside.length === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried
-  const made = Promise.all(inside.map((future) => later(future, path, definition)))
+  const made = Promise.all(inside.map((future) => later(future, path, definition, store)))
   return quiet(made.then((f) => ({ k: 'v', b: carried.b, f })))
 }
 

@@ -3,12 +3,13 @@ import { backOff } from '../src/api.js'
 import { ConflictError, TaskFailedError } from '../src/errors.js'
 import { newId } from '../src/ids.js'
 import { isStorageObject, stateOf } from '../src/objects/storage-object.js'
-import { currentUnit } from '../src/unit/context.js'
+import type { Store } from '../src/store.js'
+import { currentUnit, unitIfOpen } from '../src/unit/context.js'
 import type { Program } from '../src/unit/program.js'
 import { directionAt, type Outcome, type runAttempt } from './attempt.js'
 import { isPromiseLike, type TaskRunner } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
-import type { Carried } from './engines/messages.js'
+import type { Carried, HomeParts } from './engines/messages.js'
 import type { TaskGraph } from './observe/run-record.js'
 import { assertSaved, hasParts, later, NotRunError, notRun, OffCall, quiet, withFutures } from './off-call.js'
 import { CONFLICTS_MAX, RETRIES_MAX } from './scheduler/constants.js'
@@ -34,7 +35,8 @@ export class OffRunner implements TaskRunner {
 
   submit(definition: TaskDefinition, target: unknown, given: readonly unknown[]): Future<unknown> {
     const all = definition.method === undefined ? given : [target, ...given]
-    const args = all.map((value, i) => this.#capture(value, `argument ${i + 1} of ${definition.name}`, definition))
+    const store = unitIfOpen()?.store
+    const args = all.map((value, i) => this.#capture(value, `argument ${i + 1} of ${definition.name}`, definition, store))
     const call = new OffCall(definition, this.#calls++, all, args)
     definition.options.signal?.addEventListener('abort', () => call.cancel(definition.options.signal!.reason), { once: true })
     if (definition.options.signal?.aborted) call.cancel(definition.options.signal.reason)
@@ -47,7 +49,7 @@ export class OffRunner implements TaskRunner {
 
   async #value(outcome: Outcome): Promise<unknown> {
     const program = (await currentUnit()) as Program
-    await program.fetch(objectsIn(outcome.result), {})
+    await program.fetchAnywhere(objectsIn(outcome.result))
     const value = unpack(outcome.result, program)
     this.#done++
     return value
@@ -99,29 +101,35 @@ export class OffRunner implements TaskRunner {
     const named = definition.ofTarget?.(unpack(args[0], program)) ?? definition
     const about = { ...named, isMethod: named.method !== undefined, key: `${this.#runId}/${number}`, args }
     const outcome = await this.#attempts(call, named, program, about)
-    if (outcome.changed) await this.#noteChanged(program, outcome.changed)
+    if (outcome.changed) await this.#takeEffects(program, outcome.changed, outcome.home!)
     return outcome
   }
 
-  async #noteChanged(program: Program, ids: readonly string[]): Promise<void> {
+  /** What was changed in the program's store, and in others of its. */
+  async #takeEffects(program: Program, ids: readonly string[], [, , , wrote = []]: HomeParts): Promise<void> {
+    this.#noteChanged(program, ids)
+    for (const url of wrote) this.#noteChanged(program.store.peer(url)!.program, ids)
+    await program.store.reachedWith(wrote)
+  }
+
+  #noteChanged(program: Program, ids: readonly string[]): void {
     const changed = this.#changed.get(program) ?? new Set()
     this.#changed.set(program, changed)
     for (const id of ids) changed.add(id)
-    await program.store.reached()
   }
 
   /** Arguments are taken at the call, as with the runtime on. */
-  #capture(value: unknown, path: string, definition: TaskDefinition): Carried | Promise<Carried> {
-    if (typeof value !== 'object' || value === null) return carry(value, path)
+  #capture(value: unknown, path: string, definition: TaskDefinition, store: Store | undefined): Carried | Promise<Carried> {
+    if (typeof value !== 'object' || value === null) return carry(value, path, store)
     const version = this.#versions.get(value)
     if (version !== undefined) return version
-    if (isPromiseLike(value)) return later(value, path, definition)
+    if (isPromiseLike(value)) return later(value, path, definition, store)
     if (Array.isArray(value) && hasParts(value)) {
-      const parts = value.map(async (item) => this.#capture(item, path, definition))
+      const parts = value.map(async (item) => this.#capture(item, path, definition, store))
       return quiet(Promise.all(parts).then((e) => ({ k: 'a', e })))
     }
     assertSaved(value, definition)
-    return withFutures(value, path, definition)
+    return withFutures(value, path, definition, store)
   }
 
   async #attempts(call: OffCall, definition: TaskDefinition, program: Program, about: Parameters<typeof runAttempt>[1]): Promise<Outcome> {
@@ -133,7 +141,7 @@ export class OffRunner implements TaskRunner {
       try {
         const body = (args: unknown[]): unknown => callBody(definition, args)
         const outcome = await runInTime(program.store, about, definition, attempt, body)
-        for (const { changed } of attempt.scopeIfAny?.effects ?? []) await this.#noteChanged(program, changed)
+        for (const { changed, home } of attempt.scopeIfAny?.effects ?? []) await this.#takeEffects(program, changed, home)
         return outcome
       } catch (error) {
         if (call.cancelled) throw cancelledError(definition.name, call.cancelled.reason)

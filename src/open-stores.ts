@@ -18,6 +18,15 @@ export function openStoreAt(url: string, known: ReadonlyMap<string, Store>): Sto
   return found
 }
 
+/** The stores of other urls that this process has open, one of each. */
+export function otherStores(than: Store): readonly Store[] {
+  if (open.size < 2) return NO_STORES
+  const byUrl = new Map<string, Store>()
+  for (const store of open) if (store.url !== than.url) byUrl.set(store.url, store)
+  return [...byUrl.values()]
+}
+const NO_STORES: readonly Store[] = []
+
 export const storeNotOpen = ({ id, store }: Ref): UnavailableError =>
   new UnavailableError(`object ${id} lies in ${store}, which this program has not opened: connect() to it first`, {
     code: 'ERR_STORE_NOT_OPEN',

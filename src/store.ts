@@ -104,7 +104,7 @@ export class Store {
       commit,
       atMicros: nowMicros(),
       parts: [{ backend: this.backend, ops }],
-      ...(home && { home: { backend: this.backend, ref: home } }),
+      ...(home && { home: this.#homeAt(home) }),
       ...(mark && { mark }),
     }
   }
@@ -130,16 +130,16 @@ export class Store {
   }
 
   /** The mark of a task, if it has one. */
-  markOf(home: Ref, key: string): Promise<Mark | undefined> {
-    return markOf({ backend: this.backend, ref: home }, key, this.#protocol)
+  async markOf(home: Ref, key: string): Promise<Mark | undefined> {
+    return markOf(this.#homeAt(home), key, this.#protocol)
   }
 
   /**
    * Bars the mark of a task: no attempt of it commits from now on. Gives the mark that stands, which may be that of an attempt that has
    * committed. Errors: UnavailableError, UnknownOutcomeError
    */
-  giveUp(home: Ref, key: string): Promise<Mark> {
-    return giveUp({ backend: this.backend, ref: home }, key, this.#protocol)
+  async giveUp(home: Ref, key: string): Promise<Mark> {
+    return giveUp(this.#homeAt(home), key, this.#protocol)
   }
 
   /** Objects as the last unit of work left them, in the order asked. */
@@ -182,6 +182,14 @@ export class Store {
     return ack === 'committed' ? undefined : this.backend.flush(ack)
   }
 
+  /** The same of other stores too, as far as the program has them open. */
+  reachedWith(urls: readonly string[] | undefined): Promise<unknown> | undefined {
+    const own = this.reached()
+    if (!urls || urls.length === 0) return own
+    const others = urls.map((url) => this.peer(url)).filter((peer) => peer && !peer.closed)
+    return Promise.all([own, ...others.map((peer) => peer!.reached())])
+  }
+
   /** The level that this store waits for. */
   get ack(): Ack {
     return this.#ack
@@ -206,7 +214,7 @@ export class Store {
   /** Units of several stores as one, decided at the first; `this` sends it. */
   joined(units: readonly Unit[]): Unit {
     const [first, ...rest] = units as readonly [Unit, ...Unit[]]
-    if (rest.length === 0) return first
+    if (rest.length === 0 && (!first.home || first.home.backend === first.parts[0]!.backend)) return first
     const parts = units.flatMap((unit) => unit.parts)
     const { backend, ref } = first.home ?? homeIn(parts)
     // What others reserve says where it is decided.
@@ -215,6 +223,10 @@ export class Store {
       for (const one of units) this.#whenSent.get(one)?.()
     })
     return unit
+  }
+
+  #homeAt(ref: Ref): Home {
+    return { backend: this.#backendOfRef(ref), ref: ref.store === undefined ? ref : new Ref(ref.id, ref.classId) }
   }
 
   #backendOfRef(ref: Ref): Backend {

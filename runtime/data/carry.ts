@@ -14,8 +14,11 @@ import { ValidationError } from '../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../src/ids.js'
 import { assertRebuildable, constructHandle, constructorOfInstance, fill, storedFields } from '../../src/objects/fields.js'
 import { isStorageObject, newHandle, type StorageObject, stateOf } from '../../src/objects/storage-object.js'
-import type { DictCell } from '../../src/unit/persist-plan.js'
-import { bindTable, tableOf } from '../../src/unit/table-binding.js'
+import { storeNotOpen } from '../../src/open-stores.js'
+import type { ObjectState } from '../../src/objects/object-state.js'
+import type { Store } from '../../src/store.js'
+import { type DictCell, refFrom } from '../../src/unit/persist-plan.js'
+import { bindTable, tableOf, unitOfDict } from '../../src/unit/table-binding.js'
 import type { UnitOfWork } from '../../src/unit/unit-of-work.js'
 import type { Carried } from '../engines/messages.js'
 import { encodeAnyError } from './error-carrier.js'
@@ -24,8 +27,8 @@ import { tight } from './tight.js'
 /** Number of a future that stands inside a value, or -1 for what is none. */
 export type FutureFinder = (value: object) => number
 
-/** Encodes a value for the way; `path` is how errors call it. */
-export function carry(value: unknown, path: string, futures?: FutureFinder): Carried {
+/** Encodes a value for the way to or from a task of `store`; `path` is how errors call it. */
+export function carry(value: unknown, path: string, store?: Store, futures?: FutureFinder): Carried {
   switch (typeof value) {
     case 'number':
     case 'boolean':
@@ -38,25 +41,40 @@ export function carry(value: unknown, path: string, futures?: FutureFinder): Car
       if (value === null) return null
   }
   if (typeof value === 'object') {
-    const ref = isStorageObject(value) ? stateOf(value).ref : undefined
-    if (ref) return { k: 'o', id: ref.id, c: ref.classId }
+    if (isStorageObject(value) && stateOf(value).ref) return carriedObject(value, store)
     if (
       Array.isArray(value) &&
       value.some((item) => typeof item === 'object' && item !== null && isStorageObject(item) && stateOf(item).ref)
     )
-      return { k: 'a', e: value.map((item, i) => carry(item, `${path}[${i}]`)) }
+      return { k: 'a', e: value.map((item, i) => carry(item, `${path}[${i}]`, store)) }
   }
-  return { k: 'v', b: tight(encodeValue(value, futures ? { ...encoding, refOf: refOrFuture(futures), path } : { ...encoding, path })) }
+  const refOf = refIn(store)
+  const collectionOf = (part: object): CollectionCell | undefined => (isDict(part) ? dictCellOf(part, store) : undefined)
+  return { k: 'v', b: tight(encodeValue(value, { ...encoding, collectionOf, refOf: futures ? refOrFuture(futures, refOf) : refOf, path })) }
 }
+
+/** A persistent object travels as its id. */
+export function carriedObject(value: StorageObject, store: Store | undefined): Extract<Carried, { k: 'o' }> {
+  const ref = refOfState(stateOf(value), store)!
+  return ref.store === undefined ? { k: 'o', id: ref.id, c: ref.classId } : { k: 'o', id: ref.id, c: ref.classId, s: ref.store }
+}
+
+const refOfState = (state: ObjectState, store: Store | undefined): Ref | undefined =>
+  state.ref && store ? refFrom(store, state) : state.ref
+
+const refIn =
+  (store: Store | undefined) =>
+  (value: object): Ref | undefined =>
+    isStorageObject(value) ? refOfState(stateOf(value), store) : undefined
 
 /** Stands for a future in an encoded value; what the future gives travels beside it. */
 const FUTURE = 'insitu#future' as ClassId
 const FUTURE_ID = '00000000-0000-7000-8000-'
 
-function refOrFuture(futures: FutureFinder): (value: object) => Ref | undefined {
+function refOrFuture(futures: FutureFinder, refOf: (value: object) => Ref | undefined): (value: object) => Ref | undefined {
   return (value) => {
     const n = futures(value)
-    return n < 0 ? encoding.refOf(value) : new Ref(`${FUTURE_ID}${n.toString(16).padStart(12, '0')}` as Id, FUTURE)
+    return n < 0 ? refOf(value) : new Ref(`${FUTURE_ID}${n.toString(16).padStart(12, '0')}` as Id, FUTURE)
   }
 }
 
@@ -69,7 +87,7 @@ export function unpack(value: Carried, unit: UnitOfWork): unknown {
     case 'v':
       return decodeValue(value.b, decoding(unit, value.f))
     case 'o':
-      return unit.instanceOf(new Ref(value.id as Id, value.c as ClassId))
+      return unit.instanceOf(refOfCarried(value))
     case 'a':
       return value.e.map((item) => unpack(item, unit))
     case 'r':
@@ -80,10 +98,12 @@ export function unpack(value: Carried, unit: UnitOfWork): unknown {
 /** Persistent objects that stand as arguments themselves or in lists: those a body gets loaded. */
 export function objectsIn(value: Carried, into: Ref[] = []): Ref[] {
   if (typeof value !== 'object' || value === null) return into
-  if (value.k === 'o') into.push(new Ref(value.id as Id, value.c as ClassId))
+  if (value.k === 'o') into.push(refOfCarried(value))
   else if (value.k !== 'r') for (const item of (value.k === 'a' ? value.e : value.f) ?? []) objectsIn(item, into)
   return into
 }
+
+const refOfCarried = ({ id, c, s }: Extract<Carried, { k: 'o' }>): Ref => new Ref(id as Id, c as ClassId, s)
 
 const encoding: EncodeContext = {
   refOf: (value) => (isStorageObject(value) ? stateOf(value).ref : undefined),
@@ -96,7 +116,7 @@ export const encodeError = (error: unknown): Uint8Array => tight(encodeAnyError(
 
 export const decodeError = (bytes: Uint8Array, unit: UnitOfWork): unknown => decodeValue(bytes, decoding(unit))
 
-function dictCellOf(dict: StorageDict<any, any>): CollectionCell {
+function dictCellOf(dict: StorageDict<any, any>, store?: Store): CollectionCell {
   const table = tableOf(dict)
   if (!table)
     throw new ValidationError('a volatile StorageDict cannot be passed to a task: make it, or its owner, persistent first', {
@@ -104,7 +124,17 @@ function dictCellOf(dict: StorageDict<any, any>): CollectionCell {
     })
   const { id, ...rest } = table
   const piece = pieceOf(dict)
-  return { kind: 'dict', table: id, ...rest, ...(piece && { piece }) }
+  const its = unitOfDict(dict)?.store
+  const owner = store && its && its.url !== store.url ? new Ref(rest.owner.id, rest.owner.classId, its.url) : rest.owner
+  return { kind: 'dict', table: id, ...rest, owner, ...(piece && { piece }) }
+}
+
+/** What lies in another store belongs to the part of the unit that is on that store. */
+function unitAt(unit: UnitOfWork, ref: Ref): UnitOfWork {
+  if (ref.store === undefined) return unit
+  const store = unit.store.peer(ref.store)
+  if (!store) throw storeNotOpen(ref)
+  return unit.unitOn(store)
 }
 
 const decoding = (unit: UnitOfWork, futures: readonly Carried[] = []): DecodeContext => ({
@@ -112,7 +142,7 @@ const decoding = (unit: UnitOfWork, futures: readonly Carried[] = []): DecodeCon
   collection: (cell) => {
     const { kind: _, table: id, owner, piece, ...schema } = cell as unknown as DictCell & { readonly piece?: Piece }
     const dict = dictFromSchema(schema)
-    bindTable(dict, { id: id as TableId, owner, ...schema }, unit)
+    bindTable(dict, { id: id as TableId, owner: new Ref(owner.id, owner.classId), ...schema }, unitAt(unit, owner))
     if (piece) narrow(dict, piece)
     return dict
   },

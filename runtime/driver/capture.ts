@@ -5,7 +5,7 @@ import { isStorageObject, type StorageObject, stateOf } from '../../src/objects/
 import { tableOf } from '../../src/unit/table-binding.js'
 import { directionAt } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
-import { carry, objectsIn } from '../data/carry.js'
+import { carriedObject, carry, objectsIn } from '../data/carry.js'
 import type { Carried } from '../engines/messages.js'
 import { assertImportable } from '../entry.js'
 import { Access, Flag, Kind } from '../scheduler/constants.js'
@@ -121,11 +121,13 @@ export class Capture {
 
   #hostFor({ definition, program }: CallKind, [target]: readonly Arg[]): number | undefined {
     if (!this.pins || definition.method === undefined) return undefined
-    return typeof target === 'object' && target?.k === 'o' ? this.#locations.hostOf(target.id, program) : undefined
+    return typeof target === 'object' && target?.k === 'o' && target.s === undefined
+      ? this.#locations.hostOf(target.id, program)
+      : undefined
   }
 
   #argument(taking: Taking, value: unknown, direction: Direction, position: number): Arg {
-    if (typeof value !== 'object' || value === null) return carry(value, this.#path(taking, position))
+    if (typeof value !== 'object' || value === null) return carry(value, this.#path(taking, position), taking.kind.program.store)
     const record = recordOf(value)
     if (record) return this.#result(taking, record)
     if (Array.isArray(value) && !this.#versions.has(value) && hasPartsOfItsOwn(value)) {
@@ -173,14 +175,17 @@ export class Capture {
         { id: ref.id },
       )
     assertImportable(ref.classId)
-    this.#reach(taking, ref.id, direction)
-    return { k: 'o', id: ref.id, c: ref.classId }
+    const carried = carriedObject(value, program.store)
+    this.#reach(taking, ref.id, direction, false, carried.s)
+    return carried
   }
 
-  #reach(taking: Taking, id: string, direction: Direction, isCollection = false): void {
+  #reach(taking: Taking, id: string, direction: Direction, isCollection = false, store?: string): void {
     let datum = this.#kept.get(id)
     if (datum === undefined) this.#kept.set(id, (datum = this.submissions.declare(Kind.KEPT)))
-    this.#locations.tell(datum, id, taking.kind.program, isCollection)
+    const { program } = taking.kind
+    const its = store === undefined ? program : program.store.peer(store)?.program
+    if (its) this.#locations.tell(datum, id, its, isCollection)
     this.submissions.access(datum, ACCESS[direction])
     this.log.drawUse(datum, taking.task, direction !== 'IN')
     taking.used ??= []
@@ -199,7 +204,7 @@ export class Capture {
 
   #encoded(taking: Taking, value: object, position: number): Arg {
     const inside = new Map<TaskRecord, number>()
-    const carried = carry(value, this.#path(taking, position), (part) => {
+    const carried = carry(value, this.#path(taking, position), taking.kind.program.store, (part) => {
       const record = recordOf(part)
       if (record === undefined) return -1
       if (!inside.has(record)) inside.set(record, inside.size)

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
 import { UnavailableError } from '../../src/errors.js'
-import type { Carried } from '../engines/messages.js'
+import type { Carried, HomeParts } from '../engines/messages.js'
 import type { TaskRecord } from './task-record.js'
 
 /** What a finished task made and changed. */
@@ -17,7 +17,7 @@ export interface Done {
   readonly result: Carried
   readonly written: readonly (readonly [arg: number, value: Carried])[] | undefined
   readonly changed: readonly string[] | undefined
-  readonly home: readonly [id: string, classId: string] | undefined
+  readonly home: HomeParts | undefined
 }
 
 interface Line extends Done {

@@ -6,7 +6,7 @@ import type { Seen } from '../../src/unit/transaction.js'
 import type { Outcome } from '../attempt.js'
 import type { Crew } from '../crew.js'
 import { classesIn, type EngineEvents, LocalEngine } from '../engines/local-engine.js'
-import type { Carried, DoneMore, InputLost, Report, TaskConflicted } from '../engines/messages.js'
+import type { Carried, DoneMore, HomeParts, InputLost, Report, TaskConflicted } from '../engines/messages.js'
 import { ROW } from '../engines/messages.js'
 import { NO_SLOT } from '../engines/queued.js'
 import { columnOf } from '../engines/report-box.js'
@@ -58,6 +58,8 @@ export interface RunParts {
   readonly values: KeptValues | undefined
   readonly remaking: Remaking | undefined
 }
+
+const NO_STORES: readonly string[] = []
 
 export class Dispatch implements Stopper {
   readonly engine: LocalEngine
@@ -384,13 +386,13 @@ export class Dispatch implements Stopper {
       const args = record.args.map(filled)
       const { written, changed, home } = further.get(i) ?? {}
       const keep = (): void => checkpoint.note(record, args, { result: results[i], written, changed, home })
-      if (changed) void Promise.resolve(record.kind.program.store.reached()).then(keep, () => {})
+      if (changed) void Promise.resolve(record.kind.program.store.reachedWith(home?.[3])).then(keep, () => {})
       else keep()
     }
   }
 
-  #noteChanged(record: TaskRecord, ids: readonly string[], home: readonly [string, string]): void {
-    record.changed = true
+  #noteChanged(record: TaskRecord, ids: readonly string[], home: HomeParts): void {
+    record.changed = home[3] ?? NO_STORES
     this.run.effects.note(record, ids, home, this.#keyOf(record.task))
     this.nested.noteChanged(record.task, ids, home)
   }

@@ -1,6 +1,7 @@
 import { type Op, Ref } from '../../src/backend.js'
 import type { ClassId, Id } from '../../src/ids.js'
 import type { Program } from '../../src/unit/program.js'
+import type { HomeParts } from '../engines/messages.js'
 import type { TaskRecord } from './task-record.js'
 
 /** Homes whose marks are dropped as one group. */
@@ -11,15 +12,24 @@ export class Effects {
   readonly #changed = new Map<Program, Set<string>>()
   readonly #marks = new Map<Program, Map<string, { readonly home: Ref; readonly keys: string[] }>>()
 
-  note({ kind: { program } }: TaskRecord, ids: readonly string[], [id, classId]: readonly [string, string], mark: string): void {
-    const changed = this.#changed.get(program) ?? new Set()
-    this.#changed.set(program, changed)
-    for (const id of ids) changed.add(id)
-    const homes = this.#marks.get(program) ?? new Map<string, { home: Ref; keys: string[] }>()
-    this.#marks.set(program, homes)
+  note({ kind: { program } }: TaskRecord, ids: readonly string[], [id, classId, store, wrote = []]: HomeParts, mark: string): void {
+    this.#noteChanged(program, ids)
+    for (const url of wrote) {
+      const other = program.store.peer(url)
+      if (other) this.#noteChanged(other.program, ids)
+    }
+    const keeper = (store && program.store.peer(store)?.program) || program
+    const homes = this.#marks.get(keeper) ?? new Map<string, { home: Ref; keys: string[] }>()
+    this.#marks.set(keeper, homes)
     const at = homes.get(id)
     if (at) at.keys.push(mark)
     else homes.set(id, { home: new Ref(id as Id, classId as ClassId), keys: [mark] })
+  }
+
+  #noteChanged(program: Program, ids: readonly string[]): void {
+    const changed = this.#changed.get(program) ?? new Set()
+    this.#changed.set(program, changed)
+    for (const id of ids) changed.add(id)
   }
 
   /** Resolves when what tasks committed has the level that its store waits for. */

@@ -1,6 +1,6 @@
 /** Tasks that tasks have called, as tasks of the graph. They wait for nothing in it: their parent's worker has ordered them among each other. */
 import { encodeError } from '../data/carry.js'
-import type { AnswerMessage, CallMessage, Carried } from '../engines/messages.js'
+import type { AnswerMessage, CallMessage, Carried, HomeParts } from '../engines/messages.js'
 import type { Direction } from '../tasks/directions.js'
 import { calledDefinition, type TaskDefinition } from '../tasks/task.js'
 import type { CallKind, TaskRecord } from './task-record.js'
@@ -18,7 +18,7 @@ export interface NestingRun {
 interface Child {
   readonly key: string
   changed?: readonly string[]
-  home?: readonly [id: string, classId: string]
+  home?: HomeParts
 }
 
 export class NestedCalls {
@@ -35,7 +35,7 @@ export class NestedCalls {
     return this.#children.get(task)?.key
   }
 
-  noteChanged(task: number, changed: readonly string[], home: readonly [string, string]): void {
+  noteChanged(task: number, changed: readonly string[], home: HomeParts): void {
     const child = this.#children.get(task)
     if (child) Object.assign(child, { changed, home })
   }

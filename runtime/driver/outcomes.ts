@@ -51,7 +51,7 @@ export class Outcomes {
   /** What a task made, once it has the acknowledgement level of its store. */
   async valueOf(record: TaskRecord, place = RESULT): Promise<unknown> {
     const { program } = record.kind
-    if (record.changed) await program.store.reached()
+    if (record.changed) await program.store.reachedWith(record.changed)
     return unpacked(await this.#fetched(record, new FromTask(record, place)), program)
   }
 
@@ -158,6 +158,6 @@ function learnClassOf(error: unknown, url: string | undefined): Promise<void> | 
 
 export async function unpacked(value: Carried, program: Program): Promise<unknown> {
   const refs = objectsIn(value)
-  if (refs.length > 0) await program.fetch(refs, {})
+  if (refs.length > 0) await program.fetchAnywhere(refs)
   return unpack(value, program)
 }

@@ -87,8 +87,8 @@ export class TaskRecord implements FutureSource<unknown> {
   state: TaskState = 'pending'
   /** Whether somebody waits, or was told of the failure. */
   seen = false
-  /** Whether its commit changed the store. */
-  changed = false
+  /** Set when its commit changed the store: urls of the other stores that it changed too. */
+  changed: readonly string[] | undefined
   result: Carried
   error: unknown
   #awaiting: Awaiting | undefined

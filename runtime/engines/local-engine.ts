@@ -1,6 +1,7 @@
 /** Workers of this machine: threads of this process, or processes. Moves tasks and reports; decides nothing. */
 import { classOf, findConstructor } from '../../src/classes/class-registry.js'
 import type { ClassId } from '../../src/ids.js'
+import { otherStores } from '../../src/open-stores.js'
 import type { Store } from '../../src/store.js'
 import { copyCalls, type ServedBackend, serveBackend } from '../data/backend-port.js'
 import { moduleFor } from '../open-backend.js'
@@ -117,6 +118,7 @@ export class LocalEngine {
     for (let at = 0; at < rows.length; at += ROW) {
       if (!lane.fns.has(rows[at + 2]!)) this.#sendFn(lane, definitions(rows[at + 2]!))
       if (!lane.stores.has(rows[at + 3]!)) this.#sendStore(lane, rows[at + 3]!)
+      this.#sendOthers(lane, this.#stores[rows[at + 3]!]!)
     }
     for (const id of classes ?? []) if (!lane.classes.has(id)) this.#sendClass(lane, id)
     lane.link.post(message)
@@ -166,6 +168,14 @@ export class LocalEngine {
     // As the driver has it: the host of a number is near those of a store whose number it is, in turns.
     const nearTo = (this.hosts > 1 && backend.places?.hosts.filter((_, at) => at % this.hosts === lane.host)) || []
     lane.link.post({ ...about, port: far, nearTo }, moved)
+  }
+
+  /** What a task of one store refers to may lie in another one of the program's. */
+  #sendOthers(lane: Lane, than: Store): void {
+    for (const other of otherStores(than)) {
+      if ([...lane.stores.keys()].some((n) => this.#stores[n]!.url === other.url)) continue
+      this.#sendStore(lane, this.storeIndex(other))
+    }
   }
 
   #sendFn(lane: Lane, definition: TaskDefinition): void {

@@ -15,7 +15,8 @@ export type Carried =
   /** A value in the codec's form, with what the futures inside it gave. */
   | { readonly k: 'v'; readonly b: Uint8Array; readonly f?: readonly Carried[] }
   /** A persistent object: its id and class. */
-  | { readonly k: 'o'; readonly id: string; readonly c: string }
+  /** An object: id, class, and its store's url where that is not the task's. */
+  | { readonly k: 'o'; readonly id: string; readonly c: string; readonly s?: string }
   /** A value kept on the host that made it: which host, under which name there, and its size in bytes. */
   | { readonly k: 'r'; readonly h: number; readonly n: string; readonly s: number }
   /** A list with parts of its own, as futures inside arrays become. */
@@ -112,6 +113,9 @@ export type ToWorker =
   | TasksMessage
   | RecallMessage
 
+/** Where a task's mark stands, with the store's url where that is not the task's; and the other stores that the task has written to. */
+export type HomeParts = readonly [id: string, classId: string, store?: string | null, wrote?: readonly string[]]
+
 /** What a finished task did beside giving a result. */
 export interface DoneMore {
   /** Place in the report's columns. */
@@ -121,7 +125,7 @@ export interface DoneMore {
   /** Ids that its commit changed. */
   readonly changed?: readonly string[] | undefined
   /** Where its mark stands. */
-  readonly home?: readonly [id: string, classId: string] | undefined
+  readonly home?: HomeParts | undefined
   readonly children?: readonly ChildEffects[] | undefined
   /** What it read, where its values can be made again. */
   readonly seen?: readonly Seen[] | undefined
@@ -131,7 +135,7 @@ export interface DoneMore {
 export interface ChildEffects {
   readonly key: string
   readonly changed: readonly string[]
-  readonly home: readonly [id: string, classId: string]
+  readonly home: HomeParts
 }
 
 export interface TaskBad {

@@ -5,7 +5,7 @@ import { UnavailableError } from '../../src/errors.js'
 import type { ClassId, Host } from '../../src/ids.js'
 import { Store } from '../../src/store.js'
 import { setDefaultOpener } from '../../src/unit/context.js'
-import { runsInWorker } from '../current-runtime.js'
+import { isPromiseLike, runsInWorker } from '../current-runtime.js'
 import { decodeAnyError, remoteBackend } from '../data/backend-port.js'
 import type { Port } from '../data/port.js'
 import { besideAgent } from '../hosts/beside-agent.js'
@@ -131,7 +131,7 @@ async function openOnHost(
 }
 
 function takeTasks({ rows, args, waits = [], classes, keys, again }: TasksMessage): void {
-  const ready = classes && knowClasses(classes)
+  const ready = bothOf(classes && knowClasses(classes), storesToCome())
   let from = 0
   let wait = 0
   for (let at = 0; at < rows.length; at += ROW) {
@@ -152,6 +152,17 @@ function takeTasks({ rows, args, waits = [], classes, keys, again }: TasksMessag
   }
   lane.pump()
 }
+
+/** A body may follow a reference into any store of the program: none is still being opened when it begins. */
+function storesToCome(): Promise<unknown> | undefined {
+  const opening: Promise<unknown>[] = []
+  // One that cannot be opened is told of by the tasks that need it.
+  if (stores.size > 1) for (const store of stores.values()) if (isPromiseLike(store)) opening.push(Promise.resolve(store).catch(() => {}))
+  return opening.length === 0 ? undefined : Promise.all(opening)
+}
+
+const bothOf = (a: Promise<unknown> | undefined, b: Promise<unknown> | undefined): Promise<unknown> | undefined =>
+  a && b ? Promise.all([a, b]) : (a ?? b)
 
 /** Imports the modules of the argument classes, from the program's own list. */
 function knowClasses(ids: readonly string[]): Promise<unknown> | undefined {

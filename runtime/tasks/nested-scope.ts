@@ -97,14 +97,14 @@ export class NestedScope {
 
   /** Runs a child; its result as the parent's unit of work sees it. */
   async #child(above: Attempt, unit: Transaction, definition: TaskDefinition, args: readonly unknown[], number: number): Promise<unknown> {
-    const carried = args.map((arg, i) => carry(arg, `argument ${i + 1} of ${definition.name}`))
+    const carried = args.map((arg, i) => carry(arg, `argument ${i + 1} of ${definition.name}`, unit.store))
     const child: Call = { ...about(definition), key: `${this.key}.${number}`, name: definition.name, args: carried }
     const outcome = await this.#inOrder(child, () => this.#enqueue({ above, store: unit.store, call: child, definition }))
     if (outcome.changed) {
       this.effects.push({ key: child.key, changed: outcome.changed, home: outcome.home! })
       await unit.bringUpToDate(outcome.changed)
     }
-    await unit.fetch(objectsIn(outcome.result), {})
+    await unit.fetchAnywhere(objectsIn(outcome.result))
     return unpack(outcome.result, unit)
   }
 

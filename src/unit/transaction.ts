@@ -1,4 +1,4 @@
-import type { Op, Receipt, Ref, Stored, Table } from '../backend.js'
+import { type Op, type Receipt, Ref, type Stored, type Table } from '../backend.js'
 import type { Unit } from '../commit/index.js'
 import { isDict } from '../dict/storage-dict.js'
 import { AliasTakenError, ConflictError, NotFoundError, UnsupportedError, WrongDirectionError } from '../errors.js'
@@ -264,7 +264,10 @@ export class Transaction extends UnitOfWork {
     const { parts } = options.collected ?? this.collect(options)
     if (parts.length === 0) return undefined
     const units: Unit[] = []
-    for (const { part, plan, ops } of parts) units.push(await part.#unitOf(plan, ops, options))
+    const { home } = options
+    // A home without a store is one of the store of the task, wherever it writes.
+    const far = home && { ...options, home: new Ref(home.id, home.classId, home.store ?? this.store.url) }
+    for (const { part, plan, ops } of parts) units.push(await part.#unitOf(plan, ops, part === this || !far ? options : far))
     const receipt = await this.store.send(this.store.joined(units))
     if (!receipt.applied) return receipt
     for (const { part, plan } of parts) part.#committed(plan, receipt)

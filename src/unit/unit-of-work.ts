@@ -245,6 +245,29 @@ export abstract class UnitOfWork {
     return instances
   }
 
+  /** As `fetch`, of objects in several stores. */
+  async fetchAnywhere(refs: readonly Ref[]): Promise<readonly (StorageObject | undefined)[]> {
+    if (refs.every(({ store }) => store === undefined)) return this.fetch(refs, {})
+    const found = new Map<Id, StorageObject>()
+    const byStore = new Map<string, Ref[]>()
+    for (const ref of refs) {
+      const url = ref.store ?? this.store.url
+      byStore.set(url, [...(byStore.get(url) ?? []), ref])
+    }
+    const fetching = Array.from(byStore, async ([url, of]) => {
+      const store = this.store.peer(url)
+      if (!store) throw storeNotOpen(of[0]!)
+      const unit = this.unitOn(store)
+      const instances = await unit.fetch(
+        of.map(({ id, classId }) => new Ref(id, classId)),
+        {},
+      )
+      for (const [i, instance] of instances.entries()) if (instance) found.set(of[i]!.id, instance)
+    })
+    await Promise.all(fetching)
+    return refs.map(({ id }) => found.get(id))
+  }
+
   /** Each object once, also those in memory: what is behind them may not be there. */
   async #fetchDeeper(refs: readonly Ref[], depth: number, met: Set<Id>): Promise<void> {
     const byStore = new Map<Store, Ref[]>()

@@ -5,6 +5,7 @@ import { type Call, homeOf, outcomeIn, runAttempt } from '../../runtime/attempt.
 import { carry } from '../../runtime/data/carry.js'
 import { getByID, StorageObject } from '../../runtime/index.js'
 import type { Direction } from '../../runtime/tasks/directions.js'
+import { Ref } from '../../src/backend.js'
 import { Store } from '../../src/store.js'
 import { thrown } from '../integration/thrown.js'
 
@@ -96,5 +97,57 @@ for (const url of ['memory:?private', 'memory:?private&domains=3'])
       const ids: string[] = []
       for await (const page of store.backend.objects({})) ids.push(...page.map((ref) => ref.id))
       expect(ids).to.deep.equal([(first.result as { id: string }).id])
+    })
+  })
+
+for (const query of ['', '&domains=3'])
+  describe(`attempts of a task that writes to another store than its own, memory${query}`, () => {
+    let own: Store
+    let other: Store
+    let account: Account
+    beforeEach(async () => {
+      ;[own, other] = await Promise.all(
+        ['own', 'other'].map(async (name) => {
+          const backend = createBackend(`memory:${name}?private${query}`)
+          await backend.open()
+          return new Store(backend)
+        }) as [Promise<Store>, Promise<Store>],
+      )
+      account = await other.run(() => new Account().makePersistent())
+    })
+    afterEach(async () => {
+      await own.close()
+      await other.close()
+    })
+
+    const body = (): Promise<number> =>
+      other.run(async () => {
+        const found = (await getByID(account.getID()!)) as Account
+        return ++found.balance
+      })
+    const call = (key: string): Call => ({ key, name: 'pay', directions: [], isMethod: false, target: 'IN', args: [] })
+    const balance = (): Promise<number> => new Store(other.backend).run(async () => ((await getByID(account.getID()!)) as Account).balance)
+
+    it('its mark stands where those who give it up look, and is the only one', async () => {
+      const paid = call('run 4 task 1')
+      expect((await runAttempt(own, paid, body)).result).to.equal(1)
+      expect((await own.giveUp(homeOf(paid), paid.key)).state).to.equal('committed')
+      expect((await runAttempt(own, paid, body)).result).to.equal(1)
+      expect(await balance()).to.equal(1)
+    })
+
+    it('once given up it changes nothing', async () => {
+      const late = call('run 4 task 2')
+      expect((await own.giveUp(homeOf(late), late.key)).state).to.equal('aborted')
+      expect(await thrown(() => runAttempt(own, late, body))).to.have.property('code', 'ERR_TASK_GIVEN_UP')
+      expect(await balance()).to.equal(0)
+    })
+
+    it('with an argument of the other store, its mark stands beside that', async () => {
+      const paid: Call = { ...call('run 4 task 3'), directions: ['INOUT'], args: [carry(account, 'account', own)] }
+      expect(homeOf(paid)).to.include({ id: account.getID(), store: other.url })
+      for (let i = 0; i < 2; i++) expect((await runAttempt(own, paid, ([it]) => ++(it as Account).balance)).result).to.equal(1)
+      expect((await other.markOf(new Ref(homeOf(paid).id, homeOf(paid).classId), paid.key))?.state).to.equal('committed')
+      expect(await balance()).to.equal(1)
     })
   })
