@@ -61,7 +61,7 @@ describe('tasks that follow one another in lanes', function () {
     for (let i = 1; i < 300; i++) all.push((last = t.failAt(last, 100)))
     expect(await thrown(() => Promise.resolve(all[100]!))).to.be.instanceOf(RangeError)
     expect(await thrown(() => Promise.resolve(last))).to.have.property('code', 'ERR_TASK_FAILED')
-    expect(await all[99]).to.equal(100)
+    expect((await Promise.all(all.slice(0, 100))).at(-1)).to.equal(100)
     const states = graphOf()
       .nodes.slice(-300)
       .map((n) => n.state)
