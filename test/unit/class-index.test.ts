@@ -43,7 +43,8 @@ async function entries<T>(folder: string, look: (env: Environment, keys: readonl
 
 const damage = async (folder: string): Promise<number> => (await fsck(`nvram:${folder}`)).damaged
 
-describe('nvram: the index by class', () => {
+describe('nvram: the index by class', function () {
+  this.timeout(20_000)
   it('lists the new objects of a group in one entry for a class', async () => {
     const folder = newFolder()
     const refs = things(200)
