@@ -63,11 +63,12 @@ export async function transact<T>(fn: () => T | PromiseLike<T>, options: Transac
       tx.handOver()
       if (receipt) {
         const changed = new Set(receipt.stamps.keys())
+        const known = tx.committed(collected, receipt)
         for (const store of tx.stores) {
           await store.reached()
-          if (store !== unit.store) await store.program.refresh(changed, receipt)
+          if (store !== unit.store) await store.program.refresh(changed, receipt, known)
         }
-        if (unit instanceof Program) await unit.refresh(changed, receipt)
+        if (unit instanceof Program) await unit.refresh(changed, receipt, known)
       }
       return result
     } catch (error) {

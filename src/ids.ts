@@ -1,5 +1,5 @@
 import { v7 } from 'uuid'
-import { randomBytes } from './random-bytes.js'
+import { fillRandom } from './random-bytes.js'
 
 type Brand<T, B extends string> = T & { readonly __brand: B }
 
@@ -25,7 +25,7 @@ let sequence = 0
 
 /** As `v7()`, in rising order within a thread; with random bytes from a pool, since asking the system each time takes four times as long. */
 function nextUuid(): string {
-  const random = randomBytes(16)
+  fillRandom(random)
   const nowMs = Date.now()
   if (nowMs > lastMs) {
     lastMs = nowMs
@@ -38,6 +38,7 @@ function nextUuid(): string {
 }
 
 const made = new Uint8Array(16)
+const random = new Uint8Array(16)
 
 /** True for text in the form of an id; says nothing about whether such an object exists. */
 export function isIdText(text: unknown): text is Id {

@@ -42,7 +42,8 @@ export class LargeCells {
   /** Whether `deflate` has anything to do. */
   isConcerned(ops: readonly Op[]): boolean {
     if (this.#known.size > 0) return true
-    for (const op of ops) if (op.do === 'put') for (const cell of op.set.values()) if (largePart(cell)) return true
+    // A code unit of a text may take three bytes.
+    for (const op of ops) if (op.do === 'put' && opBytes(op) * 3 > LARGE_CELL_BYTES && hasLarge(op)) return true
     return false
   }
 
@@ -198,6 +199,11 @@ export function isChunked(stored: Stored | undefined): stored is Stored {
   return false
 }
 
+function hasLarge({ set }: PutOp): boolean {
+  for (const cell of set.values()) if (largePart(cell)) return true
+  return false
+}
+
 function largePart(cell: Cell): { readonly kind: Kind; readonly bytes: Uint8Array } | undefined {
   if (cell instanceof Packed) return cell.bytes.length > LARGE_CELL_BYTES ? { kind: 'packed', bytes: cell.bytes } : undefined
   if (cell instanceof Uint8Array) return cell.length > LARGE_CELL_BYTES ? { kind: 'blob', bytes: cell } : undefined
@@ -219,10 +225,15 @@ export function opBytes(op: Op): number {
 
 const OP_BYTES = 64
 
+let summed = 0
+const sum = (cell: Cell): void => {
+  summed += cellBytes(cell)
+}
+
 export function cellsBytes(cells: Cells): number {
-  let bytes = OP_BYTES
-  for (const cell of cells.values()) bytes += cellBytes(cell)
-  return bytes
+  summed = OP_BYTES
+  cells.forEach(sum) // unlike a loop over the values, it makes nothing that is to be collected
+  return summed
 }
 
 function listBytes(cells: readonly (Cell | undefined)[]): number {

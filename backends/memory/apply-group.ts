@@ -28,7 +28,9 @@ export function applyGroup(space: Space, group: Group): Receipt {
   if (inTheWay) return { applied: false, stamps: new Map(), mark: inTheWay }
   const plan = new Plan(space, group)
   for (const op of group.ops) plan.add(op)
-  for (const write of plan.writes) write()
+  for (const write of plan.writes)
+    if (typeof write === 'function') write()
+    else space.setObject(write.next.ref.id, write.next, write.found)
   space.keepReceipt(group.commit, plan.revisions)
   return plan.receipt()
 }
@@ -55,8 +57,14 @@ function standingMark(space: Space, group: Group): Mark | undefined {
   return undefined
 }
 
+/** What most writes are. No closure: a group may have a thousand of them. */
+interface ObjectWrite {
+  readonly next: ObjectRecord
+  readonly found: ObjectRecord | undefined
+}
+
 class Plan {
-  readonly writes: (() => void)[] = []
+  readonly writes: (ObjectWrite | (() => void))[] = []
   readonly revisions: number[] = []
   readonly #stamps = new Map<Id, Stamp>()
   #marked: Mark | undefined
@@ -64,6 +72,7 @@ class Plan {
   readonly #commit: CommitId
   readonly #atMicros: bigint
   readonly #tables = new Map<TableId, Table>()
+  #stamp: Stamp | undefined
 
   constructor(space: Space, group: Group) {
     this.#space = space
@@ -105,10 +114,17 @@ class Plan {
   #put(op: Do<'put'>): void {
     const found = this.#space.object(op.ref.id)
     requireObject(found ?? NO_OBJECT, op.ref, op.expect, this.#commit)
-    const next = changed(found, op, this.#commit)
-    this.revisions.push(next.stamp!.revision)
-    this.#stamps.set(op.ref.id, next.stamp!)
-    this.writes.push(() => this.#space.setObject(op.ref.id, next, found))
+    const stamp = this.#stampAfter(found)
+    this.revisions.push(stamp.revision)
+    this.#stamps.set(op.ref.id, stamp)
+    this.writes.push({ next: changed(found, op, stamp), found })
+  }
+
+  /** Objects of one group that have the same revision share it. */
+  #stampAfter(found: ObjectRecord | undefined): Stamp {
+    const revision = (found?.stamp?.revision ?? 0) + 1
+    if (this.#stamp?.revision !== revision) this.#stamp = { revision, commit: this.#commit }
+    return this.#stamp
   }
 
   #remove(op: Do<'remove'>): void {
@@ -228,8 +244,7 @@ function wins(atMicros: bigint, values: Uint8Array | null, found: RowRecord): bo
 const nothingAt = (ref: Ref): ObjectRecord => ({ ref, stamp: null, body: NO_BYTES })
 
 /** What a put makes of a record. An intent stays: only settling ends it. */
-function changed(found: ObjectRecord | undefined, op: Do<'put'>, commit: CommitId): ObjectRecord {
-  const stamp = { revision: (found?.stamp?.revision ?? 0) + 1, commit }
+function changed(found: ObjectRecord | undefined, op: Do<'put'>, stamp: Stamp): ObjectRecord {
   return { ref: op.ref, stamp, body: bodyOf(found, op), intent: found?.intent }
 }
 
@@ -243,7 +258,7 @@ function bodyOf(found: ObjectRecord | undefined, op: Do<'put'>): Uint8Array {
 
 /** Redo is not checked again: the reservation did, and has kept everybody else away. */
 function redone(record: ObjectRecord | undefined, op: Op, commit: CommitId): ObjectRecord | undefined {
-  if (op.do === 'put') return changed(record, op, commit)
+  if (op.do === 'put') return changed(record, op, { revision: (record?.stamp?.revision ?? 0) + 1, commit })
   return op.do === 'remove' ? undefined : record
 }
 

@@ -20,7 +20,7 @@ export interface AliasStanding {
 
 /** @throws ConflictError */
 export function requireObject({ stamp, intent }: ObjectStanding, ref: Ref, expect: Expect, commit: CommitId): void {
-  requireFree(intent, commit, { ref, expected: expect, found: stamp })
+  if (intent) requireFree(intent, commit, { ref, expected: expect, found: stamp })
   if (isAsExpected(stamp, expect)) return
   throw new ConflictError(`Object ${ref.id} is not as expected: ${stamp ? `at revision ${stamp.revision}` : 'it does not exist'}.`, {
     ref,

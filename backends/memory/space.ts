@@ -1,4 +1,5 @@
 import type { Cell, Cells, Intent, Mark, Op, Ref, Stamp, Stored, StoredRow, Table, Values } from '../../src/backend.js'
+import { encodePlainCells } from '../../src/codec/plain-cells.js'
 import { decodeWire, encodeWire } from '../../src/codec/wire.js'
 import { fitsColumns } from '../../src/dict/table-columns.js'
 import { CorruptError, ValidationError } from '../../src/errors.js'
@@ -57,6 +58,8 @@ export interface Space {
 
 /** Cells as one flat list, name after value: nothing but the list is allocated on the way. */
 export function encodeCells(cells: Cells): Uint8Array {
+  const plain = encodePlainCells(cells)
+  if (plain) return plain
   const flat = new Array<string | Cell>(cells.size * 2)
   let at = 0
   for (const [name, cell] of cells) {

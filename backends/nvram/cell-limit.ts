@@ -1,8 +1,10 @@
 import { type Cell, type Cells, type Op, Packed } from '../../src/backend.js'
 import { ValidationError } from '../../src/errors.js'
+import { opBytes } from '../../src/large-cells.js'
 
 /** What a group may not bring: a cell of more than `bytesMax` bytes. */
 export function requireCellRoom(op: Op, bytesMax: number): void {
+  if (opBytes(op) <= bytesMax) return
   if (op.do === 'put')
     for (const cell of op.set.values())
       if (sizeOf(cell) > bytesMax) throw tooLarge(`Cell ${nameOf(cell, op.set)} of object ${op.ref.id}`, bytesMax)

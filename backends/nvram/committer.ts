@@ -137,6 +137,7 @@ export class Committer {
       env.transactions.write(() => {
         space.began()
         change()
+        space.finish()
         if (space.writes !== writes) room.require(space.writes - writes, space.bytes - bytes)
       })
       committed = true

@@ -5,6 +5,7 @@ export const DATABASES = {
   objects: 'objects',
   names: 'names',
   namesByObject: 'names-by-object',
+  /** One entry for several objects: class-index.ts. */
   objectsByClass: 'objects-by-class',
   classes: 'classes',
   tables: 'tables',

@@ -16,7 +16,8 @@ export const aliasOfObject = (key: Uint8Array): string => Buffer.from(key.subarr
 
 export const CLASS_OBJECT_BYTES = 4 + UUID_BYTES
 
-export function classObjectKey(classNumber: number, id: Id, key = new Uint8Array(CLASS_OBJECT_BYTES)): Uint8Array {
+export function classObjectKey(classNumber: number, id: Id): Uint8Array {
+  const key = new Uint8Array(CLASS_OBJECT_BYTES)
   key[0] = classNumber >>> 24
   key[1] = classNumber >>> 16
   key[2] = classNumber >>> 8

@@ -12,6 +12,7 @@ import type {
   Piece,
   Range,
   Receipt,
+  Ref,
   Stored,
   StoredRow,
   Streams,
@@ -19,7 +20,6 @@ import type {
   Upkeep,
   Watcher,
 } from '../../src/backend.js'
-import { Ref } from '../../src/backend.js'
 import { decodeKey, encodeKey, prefixBounds, storedKey } from '../../src/dict/row-key.js'
 import { joinColumns } from '../../src/dict/table-columns.js'
 import { UnavailableError, UnsupportedError } from '../../src/errors.js'
@@ -30,28 +30,17 @@ import { isVisible, type ObjectRecord, storedOf, storedRowOf } from '../memory/s
 import { cutPositions, piecesAt } from '../memory/split.js'
 import { backUp } from './backup.js'
 import { requireCellRoom } from './cell-limit.js'
+import { IdOrder, idsOf } from './class-index.js'
 import { Committer, storeError } from './committer.js'
 import { DiskRoom } from './disk-room.js'
 import { type Environment, openEnvironment } from './environment.js'
-import type { Records } from './records.js'
-import {
-  afterPrefix,
-  aliasKey,
-  aliasOf,
-  aliasOfObject,
-  classNumberOf,
-  classPrefix,
-  idKey,
-  keyInTable,
-  objectOf,
-  rowKey,
-  TABLE_BYTES,
-} from './keys.js'
+import { afterPrefix, aliasKey, aliasOf, aliasOfObject, classPrefix, idKey, keyInTable, rowKey, TABLE_BYTES } from './keys.js'
 import type { NvramConfig } from './nvram-config.js'
 import { NvramSpace, rowName } from './nvram-space.js'
 import { nvramStreams } from './nvram-streams.js'
 import { claim } from './owner.js'
 import { openRow } from './record.js'
+import type { Records } from './records.js'
 import { RECEIPTS_KEPT_MS, Sweeper } from './sweeper.js'
 import { type Dropping, dropTable, finishDrops } from './table-drop.js'
 import { intentsOf, marksBefore, tablesOf } from './upkeep.js'
@@ -178,16 +167,22 @@ export class NvramBackend implements Backend {
     const number = of.classId === undefined ? undefined : space.classNumber(of.classId)
     if (of.classId !== undefined && number === undefined) return
     const prefix = number === undefined ? NO_PREFIX : classPrefix(number)
-    yield* this.#pages(env.objectsByClass, prefix, (key) => new Ref(objectOf(key), space.className(classNumberOf(key))))
+    const order = new IdOrder((of) => space.className(of))
+    yield* this.#pages(env.objectsByClass, prefix, (key) => {
+      const entry = env.objectsByClass.look(key)
+      return entry ? order.take(key, idsOf(key, entry)) : NONE
+    })
+    const rest = order.rest()
+    if (rest.length > 0) yield rest
   }
 
   async *aliases(
     of: { readonly prefix?: string } | { readonly ref: Ref },
   ): AsyncGenerator<readonly (readonly [string, Ref])[], void, void> {
     const { env, space } = this.#fresh()
-    const named = (alias: string): readonly [string, Ref] | undefined => {
+    const named = (alias: string): readonly (readonly [string, Ref])[] => {
       const to = space.alias(alias)?.to
-      return to ? [alias, to] : undefined
+      return to ? [[alias, to]] : NONE
     }
     if ('ref' in of) yield* this.#pages(env.namesByObject, idKey(of.ref.id), (key) => named(aliasOfObject(key)))
     else yield* this.#pages(env.names, aliasKey(of.prefix ?? ''), (key) => named(aliasOf(key)))
@@ -267,7 +262,7 @@ export class NvramBackend implements Backend {
   async *#pages<T>(
     records: Records,
     prefix: Uint8Array,
-    itemOf: (key: Uint8Array) => T | undefined,
+    itemsOf: (key: Uint8Array) => readonly T[],
   ): AsyncGenerator<readonly T[], void, void> {
     const end = afterPrefix(prefix)
     const until = end ? { end } : {}
@@ -275,10 +270,12 @@ export class NvramBackend implements Backend {
     for (;;) {
       this.#fresh()
       const keys = records.keys({ ...from, ...until, limit: PAGE_ROWS })
-      const items = keys.map(itemOf).filter((item) => item !== undefined)
+      const items: T[] = []
+      let looked = 0
+      while (looked < keys.length && items.length < PAGE_ROWS) for (const item of itemsOf(keys[looked++]!)) items.push(item)
       if (items.length > 0) yield items
-      if (keys.length < PAGE_ROWS) return
-      from = { start: keys.at(-1)!, exclusiveStart: true }
+      if (looked === keys.length && looked < PAGE_ROWS) return
+      from = { start: keys[looked - 1]!, exclusiveStart: true }
       await nextTurn()
     }
   }
@@ -337,6 +334,7 @@ const dropping = ({ env, space, committer }: Parts): Dropping => ({ env, space, 
 /** Longest time between turns of the event loop, as far as reads have a say. */
 const TURN_MS_MAX = 10
 
+const NONE: readonly never[] = []
 const NO_PREFIX = new Uint8Array(0)
 const FIRST = Uint8Array.of(0)
 

@@ -4,21 +4,9 @@ import { copyOut } from '../../src/codec/slab.js'
 import { compareBytes } from '../../src/dict/row-key.js'
 import { type ClassId, type CommitId, type Id, type TableId, writeUuid } from '../../src/ids.js'
 import type { AliasRecord, ObjectRecord, RowRecord, Space } from '../memory/space.js'
+import { ClassIndex } from './class-index.js'
 import type { Environment } from './environment.js'
-import type { Records } from './records.js'
-import {
-  aliasKey,
-  CLASS_OBJECT_BYTES,
-  classByName,
-  classByNumber,
-  classObjectKey,
-  graveKey,
-  idKey,
-  markKey,
-  objectAliasKey,
-  rowKey,
-  stagedKey,
-} from './keys.js'
+import { aliasKey, classByName, classByNumber, graveKey, idKey, markKey, objectAliasKey, rowKey, stagedKey } from './keys.js'
 import {
   damaged,
   type OpenObject,
@@ -32,6 +20,7 @@ import {
   sealRow,
   sealValue,
 } from './record.js'
+import type { Records } from './records.js'
 
 /** The value of an index entry, whose key says it all. lmdb wants at least an address. */
 const PRESENT = Uint8Array.of(1)
@@ -59,11 +48,12 @@ export class NvramSpace implements Space {
   #lastRow: { readonly table: TableId; readonly key: Uint8Array; readonly whole: Uint8Array } | undefined
   // Filled anew for each record: lmdb copies a key before `get` or `put` returns.
   readonly #objectKey = new Uint8Array(16)
-  readonly #classObjectKey = new Uint8Array(CLASS_OBJECT_BYTES)
   readonly #tables = new Map<TableId, { readonly sealed: Buffer; readonly table: Table }>()
+  readonly #byClass: ClassIndex
 
   constructor(env: Environment) {
     this.#env = env
+    this.#byClass = new ClassIndex(env.objectsByClass, this)
   }
 
   /** To be called when a write transaction begins: what is read until its end is what it writes upon. */
@@ -71,8 +61,14 @@ export class NvramSpace implements Space {
     this.#lookups = 0
   }
 
+  /** To be called before a write transaction ends, after all that it writes. */
+  finish(): void {
+    this.#byClass.finish()
+  }
+
   /** To be called when a write transaction has ended. */
   ended(committed: boolean): void {
+    this.#byClass.forget()
     this.#last = undefined
     this.#lookups = undefined
     if (!committed) for (const name of this.#newClasses) this.#forgetClass(name)
@@ -144,9 +140,8 @@ export class NvramSpace implements Space {
     if (record) this.#putObject(key, sealObject(key, record, this.#numberOf(record.ref.classId)))
     else this.remove(this.#env.objects, key)
     if (classBefore === classNow) return
-    if (classBefore !== undefined) this.remove(this.#env.objectsByClass, classObjectKey(this.#numberOf(classBefore), id))
-    if (classNow !== undefined)
-      this.put(this.#env.objectsByClass, classObjectKey(this.#numberOf(classNow), id, this.#classObjectKey), PRESENT)
+    if (classBefore !== undefined) this.#byClass.remove(this.#numberOf(classBefore), id)
+    if (classNow !== undefined) this.#byClass.add(this.#numberOf(classNow), id)
   }
 
   #putObject(key: Uint8Array, sealed: Uint8Array): void {

@@ -9,7 +9,7 @@ import { NotOwnerError, UnsupportedError } from '../../src/errors.js'
 import type { DiskRoom } from './disk-room.js'
 import type { Environment } from './environment.js'
 import type { NvramConfig } from './nvram-config.js'
-import { FORMAT, openValue, sealValue } from './record.js'
+import { FILE_FORMAT, openValue, sealValue } from './record.js'
 
 interface Owner {
   readonly store: string
@@ -22,6 +22,8 @@ interface Owner {
 
 export const FORMAT_KEY = Buffer.from('format')
 export const OWNER_KEY = Buffer.from('owner')
+/** All that the file may be in. Format 1 lists each object under its class by itself, which is one of the ways of format 2. */
+export const READABLE_FORMATS: readonly string[] = ['1', String(FILE_FORMAT)]
 /** Beside the data, so that one can tell a copy without opening it. */
 const STORE_FILE = 'store.json'
 
@@ -53,16 +55,17 @@ export function disown(environment: Environment, config: NvramConfig): void {
 /** Text, not a record: what a later format's records look like is not ours to know. */
 function requireFormat({ meta }: Environment, path: string): void {
   const found = meta.get(FORMAT_KEY)?.toString()
-  if (found === String(FORMAT)) return
-  if (found !== undefined)
+  if (found === String(FILE_FORMAT)) return
+  if (found !== undefined && !READABLE_FORMATS.includes(found))
     throw new UnsupportedError(
-      `The store in ${path} has format ${found}, this version reads ${FORMAT}: use the version that wrote it, or a later one.`,
+      `The store in ${path} has format ${found}, this version reads ${FILE_FORMAT}: use the version that wrote it, or a later one.`,
       {
         code: 'ERR_FORMAT_VERSION',
         format: found,
       },
     )
-  meta.put(FORMAT_KEY, Buffer.from(String(FORMAT)))
+  // An older one becomes this one as it is written; from now on a program of the older version could not read all of it.
+  meta.put(FORMAT_KEY, Buffer.from(String(FILE_FORMAT)))
 }
 
 function ownerOf({ meta }: Environment, path: string): Owner | undefined {
@@ -104,7 +107,7 @@ function sameFile(a: string, b: string): boolean {
 
 function adopt({ meta }: Environment, owner: Owner): void {
   const path = join(owner.path, STORE_FILE)
-  writeFileSync(`${path}.new`, `${JSON.stringify({ format: FORMAT, store: owner.store })}\n`, { mode: 0o600 })
+  writeFileSync(`${path}.new`, `${JSON.stringify({ format: FILE_FORMAT, store: owner.store })}\n`, { mode: 0o600 })
   renameSync(`${path}.new`, path)
   meta.put(OWNER_KEY, sealValue(OWNER_KEY, owner))
 }

@@ -31,19 +31,22 @@
  * | 20 | n | sums of the counter columns, wire: a Map by column |
  * | 20+n | | values, wire: a list by column |
  *
- * Receipt: f64 revisions from 8 on. Everything else (marks, aliases, tables, classes, staged redo, the owner): wire from 8 on.
+ * Receipt: f64 revisions from 8 on. Several objects of a class (class-index.ts): 16 bytes of id each from 8 on. Everything else (marks, aliases, tables, classes, staged redo, the owner): wire from 8 on.
  */
 import { crc32 } from 'node:zlib'
 import { type Intent, Ref } from '../../src/backend.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
 import { CorruptError, UnsupportedError } from '../../src/errors.js'
-import { type CommitId, readUuid, writeUuid } from '../../src/ids.js'
+import { type CommitId, type Id, readUuid, writeUuid } from '../../src/ids.js'
 import type { ObjectRecord, RowRecord } from '../memory/space.js'
 
 export const FORMAT = 1
+/** Of the file as a whole: 2 since an entry of the index by class may list several objects. */
+export const FILE_FORMAT = 2
 const HEAD_BYTES = 8
 const OBJECT_HEAD_BYTES = 40
 const ROW_HEAD_BYTES = 20
+const ID_BYTES = 16
 
 /** Built here over and over: lmdb looks up the address of a buffer once, and copies before `put` returns. */
 let scratch = Buffer.allocUnsafeSlow(64 * 1024)
@@ -166,6 +169,20 @@ export function sealReceipt(key: Uint8Array, revisions: readonly number[]): Uint
 export function openReceipt(key: Uint8Array, bytes: Buffer, what: () => string): readonly number[] {
   check(key, bytes, HEAD_BYTES, what)
   return Array.from({ length: (bytes.length - HEAD_BYTES) >> 3 }, (_, i) => bytes.readDoubleLE(HEAD_BYTES + i * 8))
+}
+
+export function sealIds(key: Uint8Array, ids: readonly Id[]): Uint8Array {
+  const end = HEAD_BYTES + ids.length * ID_BYTES
+  const into = room(end)
+  into.writeUInt32LE(FORMAT, 0)
+  for (let i = 0; i < ids.length; i++) writeUuid(into, HEAD_BYTES + i * ID_BYTES, ids[i]!)
+  return seal(key, into, end)
+}
+
+export function openIds(key: Uint8Array, bytes: Buffer, what: () => string): readonly Id[] {
+  check(key, bytes, HEAD_BYTES, what)
+  if ((bytes.length - HEAD_BYTES) % ID_BYTES !== 0) throw damaged(what, 'it is no list of ids')
+  return Array.from({ length: (bytes.length - HEAD_BYTES) / ID_BYTES }, (_, i) => readUuid(bytes, HEAD_BYTES + i * ID_BYTES) as Id)
 }
 
 /** Views by their length of a buffer that is used again and again, since to make one takes as long as to check a small record. */

@@ -58,12 +58,20 @@ export class Records {
   }
 }
 
-/** What lmdb-js has and leaves out of its types. */
-export type Lmdb = RootDatabase<Uint8Array, Key> & {
-  /** fdatasync in a thread of the pool. */
-  sync(done: (error?: Error) => void): void
-  readonly env: { stat(): { readonly pageSize: number }; info(): { readonly lastPageNumber: number; readonly lastTxnId: number } }
+interface Begins {
+  /** Not `on`, which lmdb-js has one of its own for, and which fails for this event. */
+  addListener(event: 'begin-transaction', heard: () => void): unknown
 }
+
+/** What lmdb-js has and leaves out of its types. */
+export type Lmdb = RootDatabase<Uint8Array, Key> &
+  Begins & {
+    /** Begins to read from the newest state, unless it has and has not ended that by itself, as it does once in every turn. */
+    ensureReadTxn(): void
+    /** fdatasync in a thread of the pool. */
+    sync(done: (error?: Error) => void): void
+    readonly env: { stat(): { readonly pageSize: number }; info(): { readonly lastPageNumber: number; readonly lastTxnId: number } }
+  }
 
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
 /** No database has this name. */
@@ -72,6 +80,7 @@ const NO_KEY = Buffer.from('?')
 /** The open file. */
 export class RecordFile {
   readonly #lmdb: Lmdb
+  #readings = 0
 
   /** Opens what `open` does, and takes its lock once: the first to take it is the first to hear that it is gone. */
   static async open(open: (options: typeof BINARY) => Lmdb): Promise<RecordFile> {
@@ -90,11 +99,25 @@ export class RecordFile {
 
   private constructor(lmdb: Lmdb) {
     this.#lmdb = lmdb
+    this.#count(lmdb)
   }
 
   /** In a transaction. */
   database(name: string): Records {
-    return new Records(unstopped(() => this.#lmdb.openDB<Uint8Array, Key>({ name, ...BINARY })))
+    const database = unstopped(() => this.#lmdb.openDB<Uint8Array, Key>({ name, ...BINARY }) as Database<Uint8Array, Key> & Begins)
+    this.#count(database)
+    return new Records(database)
+  }
+
+  /** lmdb-js says so to the database by whose use it begins, each time that it begins to read or to write. */
+  #count(database: Begins): void {
+    database.addListener('begin-transaction', () => this.#readings++)
+  }
+
+  /** As long as this is the same number, all that is read is read from one state. */
+  reading(): number {
+    unstopped(() => this.#lmdb.ensureReadTxn())
+    return this.#readings
   }
 
   /** Runs `change` in a write transaction, which is rolled back when it throws. `flags`: those of `transactionSync`. */

@@ -27,8 +27,14 @@ export const encodeFields = (fields: Map<string, unknown>, context: EncodeContex
 
 /** Whether all fields have native cells, as those of most objects: each is its own. */
 export function areNative(fields: Map<string, unknown>): fields is Map<string, Cell> {
-  for (const value of fields.values()) if (nativeCell(value) === undefined) return false
-  return true
+  foundOther = false
+  fields.forEach(lookForOther) // unlike a loop over the values, it makes nothing that is to be collected
+  return !foundOther
+}
+
+let foundOther = false
+const lookForOther = (value: unknown): void => {
+  foundOther ||= nativeCell(value) === undefined
 }
 
 function encodeAll(fields: ReadonlyMap<string, unknown>, context: EncodeContext): Map<string, Cell> {

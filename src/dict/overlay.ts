@@ -27,7 +27,10 @@ export class Overlay {
   #order = new SortedKeys()
   /** Groups on their way, oldest first. */
   #flights: Flight[] = []
-  /** For tables with `writes: 'cas'`: the `atMicros` of rows as they were read, `null` for no row. */
+  /**
+   * For tables with `writes: 'cas'`: the `atMicros` of rows as they were read, `null` for no row. All of them, some 100 bytes a row that a
+   * transaction has scanned: any may be written yet, and read again then it would have the clock of whoever wrote it meanwhile.
+   */
   #reads = new Map<KeyText, bigint | null>()
   #bytes = 0
   #epoch = 0

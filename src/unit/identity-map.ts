@@ -24,7 +24,10 @@ export class IdentityMap {
 
   // Looking at all entries whenever their number doubles costs less than a finaliser per object.
   #sweep(): void {
-    for (const [id, ref] of this.#refs) if (!ref.deref()) this.#refs.delete(id)
+    // Not a loop over entries, which makes a list for each.
+    this.#refs.forEach((ref, id) => {
+      if (!ref.deref()) this.#refs.delete(id)
+    })
     this.#sweepAt = Math.max(SWEEP_MIN, this.#refs.size * 2)
   }
 }

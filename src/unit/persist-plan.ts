@@ -27,6 +27,8 @@ export const isDeleted = (cell: Cell): boolean => cell instanceof Packed && cell
 export interface ObjectPlan {
   readonly state: ObjectState
   readonly ref: Ref
+  /** All cells once stored, of which the store has all but `set`. */
+  readonly cells: Cells
   readonly set: ReadonlyMap<string, Cell>
   readonly unset: readonly string[]
   readonly expect: Stamp | 'absent'
@@ -108,8 +110,14 @@ export function printsOf(cells: Cells): ReadonlyMap<string, Fingerprint> {
 }
 
 function areTheirPrints(cells: ReadonlyMap<string, Cell>): cells is ReadonlyMap<string, Cell & Fingerprint> {
-  for (const cell of cells.values()) if (cell !== fingerprint(cell)) return false
-  return true
+  foundOther = false
+  cells.forEach(lookForOther)
+  return !foundOther
+}
+
+let foundOther = false
+const lookForOther = (cell: Cell): void => {
+  foundOther ||= cell !== fingerprint(cell)
 }
 
 /** Where a nested class has gained a field: its values as they came back, with the new defaults, count as what is stored. */
@@ -175,17 +183,21 @@ const NO_NAMES: readonly string[] = []
 function objectPlan(state: ObjectState, ref: Ref, cells: Cells): ObjectPlan {
   const { base, stamp } = state
   const prints = printsOf(cells)
-  if (base.size === 0) return { state, ref, set: cells, unset: NO_NAMES, expect: stamp ?? 'absent', prints }
+  if (base.size === 0) return { state, ref, cells, set: cells, unset: NO_NAMES, expect: stamp ?? 'absent', prints }
   const set = changedCells(cells, prints, base)
   let unset: string[] | undefined
   for (const name of base.keys()) if (!prints.has(name)) (unset ??= []).push(name)
-  return { state, ref, set, unset: unset ?? NO_NAMES, expect: stamp ?? 'absent', prints }
+  return { state, ref, cells, set, unset: unset ?? NO_NAMES, expect: stamp ?? 'absent', prints }
 }
 
 function changedCells(cells: Cells, prints: ReadonlyMap<string, Fingerprint>, base: ReadonlyMap<string, Fingerprint>): Cells {
-  let set: Map<string, Cell> | undefined
-  for (const [name, print] of prints) if (base.get(name) !== print || !base.has(name)) (set ??= new Map()).set(name, cells.get(name)!)
-  return set ?? NO_CELLS
+  let changes = 0
+  for (const [name, print] of prints) if (base.get(name) !== print) changes++
+  if (changes === 0) return NO_CELLS
+  if (changes === cells.size) return cells
+  const set = new Map<string, Cell>()
+  for (const [name, print] of prints) if (base.get(name) !== print) set.set(name, cells.get(name)!)
+  return set
 }
 
 const NO_CELLS: Cells = new Map()

@@ -1,9 +1,8 @@
 import type { Op, Receipt, Ref, Stamp, Table } from '../backend.js'
 import { classOf, constructorOf } from '../classes/class-registry.js'
 import { fingerprint } from '../codec/values.js'
-import { isDict, type StorageDict } from '../dict/storage-dict.js'
+import type { StorageDict } from '../dict/storage-dict.js'
 import { AliasTakenError, ConflictError, NotFoundError, WrongClassError } from '../errors.js'
-import type { Id } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type StorageObject, stateOf } from '../objects/storage-object.js'
@@ -15,7 +14,8 @@ import { Orphans } from './orphans.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { type ObjectPlan, type Plan, planOf } from './persist-plan.js'
 import { PlanDeparture, type Sender } from './plan-departure.js'
-import { bindComingTable, bindTable, tableOf, unbindOwned, unbindTable } from './table-binding.js'
+import { type Committed, type Held, refresh } from './refresh.js'
+import { bindComingTable, bindTable, dictsIn, tableOf, unbindOwned, unbindTable } from './table-binding.js'
 import type { TableRows } from './table-rows.js'
 import { NO_ROWS, type TakenRows, takeRows } from './taken-rows.js'
 import { nameOf, notFound } from './unit-errors.js'
@@ -24,7 +24,8 @@ import { Versions } from './versions.js'
 
 /** Rows that the main program buffers per table before they are sent by themselves. */
 const BUFFERED_ROWS_MAX = 4096
-const NOTHING_MORE = (): readonly Op[] => []
+const NO_OPS: readonly Op[] = []
+const NOTHING_MORE = (): readonly Op[] => NO_OPS
 
 /** The main program's unit of work: every save is a group of its own. */
 export class Program extends UnitOfWork {
@@ -210,10 +211,9 @@ export class Program extends UnitOfWork {
     const ref = state.ref!
     if (this.instances.get(ref.id)) state.unit = this
     else this.adopt(state, ref)
-    for (const value of Object.values(state.instance)) {
-      if (typeof value !== 'object' || value === null || !isDict(value)) continue
-      const table = tableOf(value)
-      if (table) bindTable(value, table, this)
+    for (const dict of dictsIn(state.instance)) {
+      const table = tableOf(dict)
+      if (table) bindTable(dict, table, this)
     }
   }
 
@@ -370,30 +370,18 @@ export class Program extends UnitOfWork {
     if (error !== undefined) throw error
   }
 
+  readonly #held: Held = {
+    store: this.store,
+    stateOf: (id) => {
+      const instance = this.instances.get(id)
+      return instance && stateOf(instance)
+    },
+    isDirty: (state) => this.isDirty(state),
+    take: (state, stored) => this.take(state, stored),
+  }
+
   /** Brings clean loaded instances up to date with what tasks or transactions committed. */
-  async refresh(ids: ReadonlySet<string>, receipt?: Receipt): Promise<void> {
-    const stale: ObjectState[] = []
-    for (const id of ids) {
-      const instance = this.instances.get(id as Id)
-      const state = instance && stateOf(instance)
-      // What a transaction handed over has the stamp of its commit already.
-      if (state?.loaded && (!state.stamp || receipt?.stamps.get(id as Id)?.commit !== state.stamp.commit)) stale.push(state)
-    }
-    if (stale.length === 0) return
-    const stored = await this.store.read(stale.map((s) => s.ref!))
-    stored.forEach((found, i) => {
-      const state = stale[i]!
-      if (!found || found.stamp.commit === state.stamp?.commit) return
-      if (this.isDirty(state))
-        throw new ConflictError(
-          `${nameOf(state)} was changed by a task and has unsaved changes here: save() before the call, or reload({ discard: true })`,
-          {
-            ref: state.ref,
-            expected: state.stamp,
-            found: found.stamp,
-          },
-        )
-      this.take(state, found)
-    })
+  refresh(ids: ReadonlySet<string>, receipt?: Receipt, known?: Committed): Promise<void> {
+    return refresh(this.#held, ids, receipt, known)
   }
 }

@@ -42,6 +42,15 @@ function bind(dict: StorageDict<any, any>, binding: TableBinding): void {
   bindDict(dict, binding)
 }
 
+/** The collections that stand in an object's fields. Most have none. */
+export function dictsIn(instance: object): readonly StorageDict<any, any>[] {
+  let dicts: StorageDict<any, any>[] | undefined
+  for (const value of Object.values(instance)) if (typeof value === 'object' && value !== null && isDict(value)) (dicts ??= []).push(value)
+  return dicts ?? NO_DICTS
+}
+
+const NO_DICTS: readonly StorageDict<any, any>[] = []
+
 /** Makes a dict volatile again, with the rows that are buffered. */
 export function unbindTable(dict: StorageDict<any, any>): void {
   unbindDict(dict)
@@ -50,8 +59,7 @@ export function unbindTable(dict: StorageDict<any, any>): void {
 
 /** Makes the collections of an object that is stored no more volatile again. */
 export function unbindOwned(instance: object, owner: Id): void {
-  for (const value of Object.values(instance))
-    if (typeof value === 'object' && value !== null && isDict(value) && tableOf(value)?.owner.id === owner) unbindTable(value)
+  for (const dict of dictsIn(instance)) if (tableOf(dict)?.owner.id === owner) unbindTable(dict)
 }
 
 class TableBinding implements DictBinding {

@@ -1,8 +1,8 @@
-import { type Op, type Receipt, Ref, type Stored, type Table } from '../backend.js'
+import { type Op, type Receipt, Ref, type Stamp, type Stored, type Table } from '../backend.js'
 import type { Unit } from '../commit/index.js'
-import { isDict } from '../dict/storage-dict.js'
 import { AliasTakenError, ConflictError, NotFoundError, UnsupportedError, WrongDirectionError } from '../errors.js'
 import type { Id } from '../ids.js'
+import { cellsBytes } from '../large-cells.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, type StorageObject, stateOf } from '../objects/storage-object.js'
@@ -10,7 +10,8 @@ import { checkAlias, type Store, type UnitOptions } from '../store.js'
 import { dropBelongings } from './belongings.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { type Plan, planOf } from './persist-plan.js'
-import { bindComingTable, tableMade, tableOf, unbindOwned } from './table-binding.js'
+import type { Committed } from './refresh.js'
+import { bindComingTable, dictsIn, tableMade, tableOf, unbindOwned } from './table-binding.js'
 import type { TableRows } from './table-rows.js'
 import { nameOf, notFound } from './unit-errors.js'
 import { UnitOfWork } from './unit-of-work.js'
@@ -97,9 +98,19 @@ export class Transaction extends UnitOfWork {
     return instance && this.#created.has(stateOf(instance)) ? stateOf(instance).ref : undefined
   }
 
-  async makePersistent(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
-    if (alias !== undefined) checkAlias(alias)
-    const held = alias === undefined ? undefined : await this.resolveAlias(alias)
+  makePersistent(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
+    if (alias !== undefined) return this.#makePersistentAs(state, alias, ifExists)
+    try {
+      if (!state.ref) this.#create(planOf([state], this.store))
+      return Promise.resolve(state.instance)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  async #makePersistentAs(state: ObjectState, alias: string, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
+    checkAlias(alias)
+    const held = await this.resolveAlias(alias)
     if (held && held.id !== state.ref?.id) {
       const [stands] = await this.fetch([held], {})
       if (stands && ifExists === 'open' && !state.ref) return stands
@@ -110,7 +121,7 @@ export class Transaction extends UnitOfWork {
         })
     }
     if (!state.ref) this.#create(planOf([state], this.store))
-    if (alias !== undefined && held?.id !== state.ref!.id) this.#rename(alias, held ?? null, state.ref!)
+    if (held?.id !== state.ref!.id) this.#rename(alias, held ?? null, state.ref!)
     return state.instance
   }
 
@@ -298,8 +309,7 @@ export class Transaction extends UnitOfWork {
   }
 
   #committed(plan: Plan, receipt: Receipt): void {
-    for (const { instance } of this.#created)
-      for (const value of Object.values(instance)) if (typeof value === 'object' && value !== null && isDict(value)) tableMade(value)
+    for (const { instance } of this.#created) for (const dict of dictsIn(instance)) tableMade(dict)
     for (const { dict } of plan.tables) tableMade(dict)
     for (const { state, ref, prints } of plan.objects) {
       const stamp = receipt.stamps.get(ref.id)
@@ -329,9 +339,15 @@ export class Transaction extends UnitOfWork {
       for (const state of [...part.#created, ...part.#loaded]) if (state.ref && state.unit === part) part.store.program.inherit(state)
   }
 
-  /** What this unit changed, for refreshing instances of the main program. */
-  changedIds(receipt: Receipt): ReadonlySet<string> {
-    return new Set(receipt.stamps.keys())
+  /** What it has changed of objects that stood, once it is committed: for the instances of the main program. */
+  committed({ parts }: Collected, { stamps }: Receipt): Committed {
+    const known = new Map<Id, { readonly before: Stamp; readonly stored: Stored }>()
+    for (const { plan } of parts)
+      for (const { ref, expect, cells } of plan.changed) {
+        const stamp = stamps.get(ref.id)
+        if (stamp && expect !== 'absent') known.set(ref.id, { before: expect, stored: { ref, stamp, bytes: cellsBytes(cells), cells } })
+      }
+    return known
   }
 }
 
@@ -343,11 +359,11 @@ function checksOf(plan: Plan): Op[] {
   )
 }
 
-function tablesOfInstance(state: ObjectState): Table[] {
-  return Object.values(state.instance).flatMap((value) => {
-    const table = typeof value === 'object' && value !== null && isDict(value) ? tableOf(value) : undefined
-    return table && table.owner.id === state.ref?.id ? [table] : []
-  })
+const NO_TABLES: readonly Table[] = []
+
+function tablesOfInstance(state: ObjectState): readonly Table[] {
+  const dicts = dictsIn(state.instance)
+  return dicts.length === 0 ? NO_TABLES : dicts.flatMap((dict) => tableOf(dict) ?? []).filter(({ owner }) => owner.id === state.ref?.id)
 }
 
 function wrongDirection(what: string, id: string): Error {

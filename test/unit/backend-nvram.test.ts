@@ -22,11 +22,11 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
 import { type Environment, openEnvironment } from '../../backends/nvram/environment.js'
-import type { Records } from '../../backends/nvram/records.js'
 import { createBackend } from '../../backends/nvram/index.js'
 import { gravesUntil, idKey, receiptsUntil } from '../../backends/nvram/keys.js'
 import { NvramSpace } from '../../backends/nvram/nvram-space.js'
 import { checksum } from '../../backends/nvram/record.js'
+import type { Records } from '../../backends/nvram/records.js'
 import { RECEIPTS_KEPT_MS, Sweeper } from '../../backends/nvram/sweeper.js'
 import type { Backend, Table } from '../../src/backend.js'
 import { CorruptError, NotOwnerError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
@@ -253,7 +253,7 @@ describe('nvram: whose file it is', () => {
       const error = await failure(UnsupportedError, () => backend.read([ref]))
       expect(error).to.include({ code: 'ERR_FORMAT_VERSION', format: 9 })
     })
-    await environment(({ meta }) => meta.put(Buffer.from('format'), Buffer.from('2')))
+    await environment(({ meta }) => meta.put(Buffer.from('format'), Buffer.from('3')))
     const error = await failure(UnsupportedError, () => opened(folder))
     expect(error.code).to.equal('ERR_FORMAT_VERSION')
   })

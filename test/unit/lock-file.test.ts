@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { createBackend } from '../../backends/nvram/index.js'
+import { type Lockable, Transactions } from '../../backends/nvram/lock-file.js'
 import type { Backend, Ref } from '../../src/backend.js'
 import { newThing, putOp, send, stored } from './backend-spec.js'
 
@@ -75,6 +76,31 @@ describe('nvram: the lock file', function () {
       await expectAll()
     })
   }
+
+  it('lets a read begin anew after whatever was committed, and goes on with the same state when nothing was', () => {
+    let [newest, reading, begun] = [7, 1, 0]
+    const file: Lockable = {
+      newest: () => newest,
+      reading: () => reading,
+      readAnew: () => {
+        begun++
+        reading++
+      },
+      writing: () => newest + 1,
+      transaction: (change) => change(),
+    }
+    const transactions = new Transactions(file, join(folder, 'nowhere'), 0)
+    const begins = (): number => {
+      const before = begun
+      transactions.refresh()
+      return begun - before
+    }
+    expect([begins(), begins(), begins()], 'nothing happens').to.deep.equal([1, 0, 0])
+    newest++
+    expect([begins(), begins()], 'another process has committed').to.deep.equal([1, 0])
+    reading++
+    expect([begins(), begins()], 'lmdb has begun to read by itself').to.deep.equal([1, 0])
+  })
 
   it('is set right for this process by another that opens the store', async () => {
     await commit()

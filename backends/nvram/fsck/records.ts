@@ -7,11 +7,12 @@ import { fitsColumns } from '../../../src/dict/table-columns.js'
 import { UnsupportedError } from '../../../src/errors.js'
 import { type Id, readUuid, type TableId } from '../../../src/ids.js'
 import { type AliasRecord, decodeCells, type RowRecord } from '../../memory/space.js'
+import { idsOf } from '../class-index.js'
 import type { DatabaseName } from '../databases.js'
-import { aliasKey, aliasOf, keyInTable, markKey, rowInGrave, tableIn } from '../keys.js'
+import { aliasKey, aliasOf, CLASS_OBJECT_BYTES, keyInTable, markKey, rowInGrave, tableIn } from '../keys.js'
 import { rowName } from '../nvram-space.js'
-import { FORMAT_KEY, OWNER_KEY } from '../owner.js'
-import { damaged, FORMAT, type OpenObject, openObject, openReceipt, openRow, openValue } from '../record.js'
+import { FORMAT_KEY, OWNER_KEY, READABLE_FORMATS } from '../owner.js'
+import { damaged, FILE_FORMAT, type OpenObject, openObject, openReceipt, openRow, openValue } from '../record.js'
 import { DROP_PREFIX } from '../table-drop.js'
 
 const ID_BYTES = 16
@@ -118,7 +119,7 @@ export function checkRecord(database: DatabaseName, key: Buffer, value: Buffer):
     case 'meta':
       return checkEntryOfFile(key, value, what)
     case 'objectsByClass':
-      return require(key.length === 4 + ID_BYTES, what)
+      return require(key.length === CLASS_OBJECT_BYTES && idsOf(key, value).length > 0, what)
     case 'namesByObject':
       return require(key.length > ID_BYTES, what)
     case 'graves':
@@ -135,9 +136,9 @@ function checkEntryOfFile(key: Buffer, value: Buffer, what: () => string): void 
 
 function requireFormat(found: string, what: () => string): void {
   require(/^[1-9]\d{0,5}$/.test(found), what)
-  if (found !== String(FORMAT))
+  if (!READABLE_FORMATS.includes(found))
     throw new UnsupportedError(
-      `The store has format ${found}, this version checks ${FORMAT}: use the version that wrote it, or a later one.`,
+      `The store has format ${found}, this version checks ${FILE_FORMAT}: use the version that wrote it, or a later one.`,
       {
         code: 'ERR_FORMAT_VERSION',
         format: found,

@@ -12,7 +12,7 @@ import { type Environment, openEnvironment } from '../environment.js'
 import { aliasOf, classByName, classByNumber, classObjectKey, idKey, objectAliasKey, tableIn } from '../keys.js'
 import type { NvramConfig } from '../nvram-config.js'
 import { disown, FORMAT_KEY } from '../owner.js'
-import { FORMAT, sealValue } from '../record.js'
+import { FILE_FORMAT, sealValue } from '../record.js'
 import type { Records } from '../records.js'
 import { checkRecord, soundAlias, soundObject, soundRow, soundTable } from './records.js'
 import { quiet, reasonOf, type Survey } from './survey.js'
@@ -59,7 +59,7 @@ class Salvage {
 
   run(config: NvramConfig): Salvaged {
     const { meta } = this.#env
-    this.#put(meta, FORMAT_KEY, Buffer.from(String(FORMAT)))
+    this.#put(meta, FORMAT_KEY, Buffer.from(String(FILE_FORMAT)))
     for (const [number, name] of this.#survey.classes) this.#class(number, name)
     for (const database of COPIED) for (const [key, value] of this.#survey.entries(database, quiet)) this.#copy(database, key, value)
     this.#flush()

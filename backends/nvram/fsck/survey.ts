@@ -1,8 +1,9 @@
 import type { Cell, Ref, Table } from '../../../src/backend.js'
 import { UnsupportedError } from '../../../src/errors.js'
 import { type ClassId, type Id, readUuid, type TableId } from '../../../src/ids.js'
+import { idsOf } from '../class-index.js'
 import { DATABASES, type DatabaseName } from '../databases.js'
-import { aliasOf, aliasOfObject, classNumberOf, objectOf, tableIn } from '../keys.js'
+import { aliasOf, aliasOfObject, classNumberOf, tableIn } from '../keys.js'
 import { DROP_PREFIX } from '../table-drop.js'
 import type { OnFinding } from './finding.js'
 import type { OnDamage, PageFile, Tree } from './page-file.js'
@@ -96,7 +97,7 @@ export class Survey {
       default:
         checkRecord(database, key, value)
     }
-    if (database === 'objectsByClass') this.#byClass.set(objectOf(key), classNumberOf(key))
+    if (database === 'objectsByClass') for (const id of idsOf(key, value)) this.#byClass.set(id, classNumberOf(key))
     if (database === 'namesByObject') this.#byObject.add(`${readUuid(key, 0)} ${aliasOfObject(key)}`)
     if (database === 'meta' && key.length === DROP_PREFIX.length + 16 && key.subarray(0, DROP_PREFIX.length).equals(DROP_PREFIX))
       this.#dropped.add(readUuid(key, DROP_PREFIX.length) as TableId)
