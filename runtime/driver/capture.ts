@@ -1,5 +1,6 @@
 /** What a task is given, taken at the call: ids of what is persistent, futures as edges of the graph, the rest encoded now. */
-import { isDict } from '../../src/dict/storage-dict.js'
+import type { Piece } from '../../src/backend.js'
+import { isDict, pieceOf } from '../../src/dict/storage-dict.js'
 import { UnsavedChangesError } from '../../src/errors.js'
 import { isStorageObject, type StorageObject, stateOf } from '../../src/objects/storage-object.js'
 import { tableOf } from '../../src/unit/table-binding.js'
@@ -135,7 +136,7 @@ export class Capture {
     if (isStorageObject(value) && stateOf(value).ref) return this.#object(taking, value, direction)
     if (isDict(value)) {
       const table = tableOf(value)
-      if (table) this.#reach(taking, table.owner.id, direction, true)
+      if (table) this.#collection(taking, table.owner.id, direction, pieceOf(value))
     }
     return this.#value(taking, value, direction, position)
   }
@@ -177,10 +178,24 @@ export class Capture {
     return { k: 'o', id: ref.id, c: ref.classId }
   }
 
-  #reach(taking: Taking, id: string, direction: Direction, isCollection = false): void {
+  /** A part of a collection lies where it lies; what it waits for is its owner. */
+  #collection(taking: Taking, owner: string, direction: Direction, piece: Piece | undefined): void {
+    const isPlaced = piece !== undefined && this.#locations.knowsPieces(taking.kind.program)
+    this.#reach(taking, owner, direction, isPlaced ? 'elsewhere' : 'collection')
+    if (!isPlaced) return
+    const name = `${piece.table} ${Buffer.from(piece.from).toString('base64url')}`
+    let datum = this.#kept.get(name)
+    if (datum === undefined) this.#kept.set(name, (datum = this.submissions.declare(Kind.KEPT)))
+    this.#locations.tellPiece(datum, piece, taking.kind.program)
+    this.submissions.access(datum, ACCESS.IN)
+    taking.used ??= []
+    taking.used.push(datum)
+  }
+
+  #reach(taking: Taking, id: string, direction: Direction, what: 'object' | 'collection' | 'elsewhere' = 'object'): void {
     let datum = this.#kept.get(id)
     if (datum === undefined) this.#kept.set(id, (datum = this.submissions.declare(Kind.KEPT)))
-    this.#locations.tell(datum, id, taking.kind.program, isCollection)
+    if (what !== 'elsewhere') this.#locations.tell(datum, id, taking.kind.program, what === 'collection')
     this.submissions.access(datum, ACCESS[direction])
     this.log.drawUse(datum, taking.task, direction !== 'IN')
     taking.used ??= []
