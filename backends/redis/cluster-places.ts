@@ -64,7 +64,8 @@ export class ClusterPlaces implements Places {
   tableBeside(owner: Id, partitionColumns: number): string {
     const parts = this.parts || partsFor(this.hosts.length)
     if (parts === 1) return this.idBeside(owner)
-    return spreadId(owner.slice(-TAIL), partitionColumns, parts, (partition) => this.#ownerNow(partition))
+    const masters = { count: this.hosts.length, of: (partition: number) => this.#ownerNow(partition) }
+    return spreadId(owner.slice(-TAIL), partitionColumns, parts, masters)
   }
 
   hostOfPiece(piece: Piece): Host {

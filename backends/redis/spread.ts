@@ -55,18 +55,28 @@ export function partsFor(masters: number): number {
   return parts
 }
 
+export interface Masters {
+  readonly count: number
+  of(partition: Partition): string | undefined
+}
+
 /** An id for a table over `parts` partitions, as evenly over the masters as some tries find. */
-export function spreadId(tail: string, columns: number, parts: number, masterOf: (partition: Partition) => string | undefined): TableId {
-  let [best, least] = [fresh(tail, columns, parts), Number.POSITIVE_INFINITY]
-  for (let n = 0; n < TRIES; n++) {
-    const id = n === 0 ? best : fresh(tail, columns, parts)
-    const counts = new Map<string | undefined, number>()
-    for (const partition of partitionsOf(id)) counts.set(masterOf(partition), (counts.get(masterOf(partition)) ?? 0) + 1)
-    const most = Math.max(...counts.values()) * counts.size
+export function spreadId(tail: string, columns: number, parts: number, masters: Masters): TableId {
+  let best = fresh(tail, columns, parts)
+  let least = mostOn(best, masters)
+  for (let n = 1; n < TRIES && least > Math.ceil(parts / masters.count); n++) {
+    const id = fresh(tail, columns, parts)
+    const most = mostOn(id, masters)
     if (most < least) [best, least] = [id, most]
-    if (most < parts + counts.size) break
   }
   return best
+}
+
+/** How many parts that master has which has most. */
+function mostOn(id: TableId, masters: Masters): number {
+  const counts = new Map<string | undefined, number>()
+  for (const partition of partitionsOf(id)) counts.set(masters.of(partition), (counts.get(masters.of(partition)) ?? 0) + 1)
+  return Math.max(...counts.values())
 }
 
 function fresh(tail: string, columns: number, parts: number): TableId {
