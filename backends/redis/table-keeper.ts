@@ -22,6 +22,7 @@ export class TableKeeper {
   ) {}
 
   async define(table: Table): Promise<void> {
+    this.#requireHere(table.id)
     const json = jsonOfTable(table)
     let standing = await this.#define(table.id, '', json, tagOf(json))
     for (;;) {
@@ -44,8 +45,8 @@ export class TableKeeper {
     return { json: String(json), born: String(born) }
   }
 
-  #keep(known: KnownTable): KnownTable {
-    const { id } = known.table
+  /** The slots of a Cluster are no matter to a single server, whose users would have all the cost of them. */
+  #requireHere(id: TableId): void {
     if (spreadOf(id) && !this.isCluster)
       throw new UnsupportedError(
         `Table ${id} is spread over the masters of a Cluster, and this is a single server: load the data into a Cluster.`,
@@ -53,6 +54,11 @@ export class TableKeeper {
           table: id,
         },
       )
+  }
+
+  #keep(known: KnownTable): KnownTable {
+    const { id } = known.table
+    this.#requireHere(id)
     const before = this.#known.get(id)
     const kept = before?.tag === known.tag ? { ...known, ready: before.ready } : known
     this.#known.set(id, kept)

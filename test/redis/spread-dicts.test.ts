@@ -4,9 +4,9 @@ import { encodeKey } from '../../src/dict/row-key.js'
 import { newCommitId, type TableId } from '../../src/ids.js'
 import { add, group, put, row, send, tableFor, thing } from '../conformance/contract-kit.js'
 import { flat } from '../conformance/expect.js'
-import { RedisCluster } from '../servers/redis.js'
+import { RedisCluster, RedisServer } from '../servers/redis.js'
 import { requireRedis } from '../servers/require-server.js'
-import { failureOf, freshNamespace, openAt } from './kit.js'
+import { backendAt, failureOf, freshNamespace, openAt } from './kit.js'
 
 const ROWS = 600
 
@@ -154,6 +154,42 @@ describe('redis: dicts over the slots of a Cluster', function () {
       counts.reduce((sum, [one]) => sum + Number(one?.[0] ?? 0), 0),
       ROWS,
     )
+  })
+
+  it('another client finds a row in the part that its key says', async () => {
+    const table = await spread()
+    await send(backend, row(table.id, ['p1', 1n], [7n, 'seven', undefined]))
+    const rows = `${namespace}:{${backend.domain(row(table.id, ['p1', 1n], null))}}:t:${table.id}:rows`
+    assert.match(await cluster.servers[0]!.cli('-c', '--no-raw', 'HVALS', rows), /\d{16} \[\\"7\\",\\"seven\\",null\]/)
+  })
+
+  it('lie with their owner where the url says so', async () => {
+    const whole = await openAt(cluster, { dictParts: '1' })
+    const one = await spread(whole)
+    assert.equal(whole.domain(row(one.id, ['a', 1n], null)), whole.domain(put(one.owner, {})))
+    await whole.close()
+    const wide = await openAt(cluster, { dictParts: '64' })
+    assert.equal((await wide.pieces((await spread(wide)).id, 8)).length, 1)
+    await wide.close()
+    for (const dictParts of ['3', '0', '2048', 'x'])
+      assert.match(
+        (await failureOf(async () => backendAt(cluster, { dictParts }))).message,
+        /dictParts is a (power of two from 1 to 1024|number)/,
+      )
+  })
+
+  it('a single server says that it cannot have them', async () => {
+    const table = await spread()
+    const server = await RedisServer.start()
+    const single = await openAt(server)
+    try {
+      const failed = await failureOf(() => single.define(table))
+      assert.equal(failed.name, 'UnsupportedError')
+      assert.match(failed.message, /is spread over the masters of a Cluster/)
+    } finally {
+      await single.close()
+      await server.stop()
+    }
   })
 
   it('that are dropped are gone with all parts, for those who knew them as well', async () => {

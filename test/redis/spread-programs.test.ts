@@ -123,6 +123,11 @@ describe('redis+cluster: programs with dicts over several slots', function () {
       assertOk(await insitu(['fsck', '--json'], on)).stdout,
       /"damaged":0,"dangling":0,"records":\{"objects":1,"names":1,"rows":3000\}/,
     )
+    const [index] = await keys('t:*:keys')
+    await cluster.servers[0]!.cli('-c', 'ZREMRANGEBYRANK', index!, '0', '0')
+    const damaged = await insitu(['fsck', '--json'], on)
+    assert.equal(damaged.code, 1)
+    assert.match(damaged.stdout, /"kind":"index"/)
     await made.deletePersistent()
     assert.deepEqual(await keys('t:*'), [])
   })
