@@ -22,7 +22,7 @@ import type {
 import { Ref } from '../../src/backend.js'
 import { decodeWire } from '../../src/codec/wire.js'
 import { chunksIn } from '../../src/large-cells.js'
-import { InsituError, NotFoundError, UnavailableError, UnsupportedError } from '../../src/errors.js'
+import { InsituError, NotFoundError, UnavailableError } from '../../src/errors.js'
 import type { ClassId, CommitId, Domain, Host, Id, TableId } from '../../src/ids.js'
 import { Acknowledgement } from './acknowledgement.js'
 import { byDomain } from './by-domain.js'
