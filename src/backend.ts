@@ -397,6 +397,10 @@ export interface Places {
   idAt(host?: Host): Id
   /** A fresh id, of an object or a table, at the host of another. */
   idBeside(id: Id): string
+  /** A fresh id for a table with so many partition columns, where the rows of one may lie on several hosts. Absent: `idBeside` its owner. */
+  tableBeside?(owner: Id, partitionColumns: number): string
+  /** Where most of a piece lies, without asking anybody. Absent: where its table lies. */
+  hostOfPiece?(piece: Piece): Host
   /** Bytes of an object as far as this process has seen it, without asking anybody. */
   sizeOf(id: Id): number | undefined
   /** Hosts with a further copy of an object, as far as this process knows. */

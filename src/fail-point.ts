@@ -23,6 +23,9 @@ export const FAIL_POINTS = [
   'alone-done',
   'group-staged',
   'group-stepped',
+  'part-made',
+  'parts-widened',
+  'table-dropped',
 ] as const
 
 export type FailPoint = (typeof FAIL_POINTS)[number]

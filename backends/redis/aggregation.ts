@@ -39,6 +39,16 @@ const KEY_BYTES: Readonly<Record<string, number>> = {
   uuid: 16,
 }
 const GROUPED = ['text', 'bool', 'i32', 'i64']
+/** How Lua finds a value in the list that a row is: nothing that needs decoding, such as a text with a quote in it. */
+const PATTERNS: Readonly<Record<string, string>> = {
+  text: '"[^"\\\\]*"',
+  i64: '"-?%d+"',
+  i32: '-?%d+',
+  f32: '-?%d[%d%.eE+-]*',
+  f64: '-?%d[%d%.eE+-]*',
+  bool: '[tf]%a+',
+  counter: 'null',
+}
 
 /** What the script is told, and how its answers are put together. */
 export class Aggregation {
@@ -59,14 +69,34 @@ export class Aggregation {
   }
 
   get json(): string {
-    const keys = this.known.table.keys.map(({ type }) => (typeof type === 'string' ? KEY_BYTES[type] : undefined) ?? -1)
-    const by = this.#by.map(({ at, column }) => ({ at, column }))
-    return JSON.stringify({ keys, by, ops: this.#ops.map(({ word, at, column, kind }) => ({ word, at, column, kind })) })
+    const { keys, values } = this.known.table
+    const places = this.#columns()
+    const placed = ({ at, column }: Column | PlannedOp): number | undefined => (at === 'value' ? places.indexOf(column) + 1 : undefined)
+    return JSON.stringify({
+      keys: keys.map(({ type }) => (typeof type === 'string' ? KEY_BYTES[type] : undefined) ?? -1),
+      by: this.#by.map((one) => ({ at: one.at, column: one.column, place: placed(one), type: one.type })),
+      ops: this.#ops.map((op) => ({ word: op.word, at: op.at, column: op.column, kind: op.kind, place: placed(op) })),
+      columns: places,
+      counted: places.map((column) => this.#isCountedOnly(column)),
+      pattern: patternOf(values, places),
+    })
+  }
+
+  /** The columns of values that are needed, in their order, counted from 1. */
+  #columns(): readonly number[] {
+    const columns = [...this.#by, ...this.#ops].flatMap(({ at, column }) => (at === 'value' ? [column] : []))
+    return [...new Set(columns)].sort((a, b) => a - b)
+  }
+
+  #isCountedOnly(column: number): boolean {
+    const isOf = (one: { readonly at: string; readonly column: number }): boolean => one.at === 'value' && one.column === column
+    return !this.#by.some(isOf) && this.#ops.every((op) => !isOf(op) || op.word === 'count')
   }
 
   /** Takes the group of a page in. */
   add(parts: readonly Buffer[], results: readonly (Buffer | null)[]): void {
-    const name = parts.map((part) => `${part.length}:${part.toString('latin1')}`).join('')
+    const name =
+      parts.length === 1 ? parts[0]!.toString('latin1') : parts.map((part) => `${part.length}:${part.toString('latin1')}`).join('')
     const found = results.map((result) => result?.toString() ?? undefined)
     const group = this.#groups.get(name)
     if (!group) this.#groups.set(name, { parts, results: found })
@@ -88,6 +118,18 @@ export class Aggregation {
     )
     return Buffer.concat(parts)
   }
+}
+
+/** A pattern of Lua that captures the values of columns in a row; `undefined` where another type of column is in the way. */
+function patternOf(values: Table['values'], columns: readonly number[]): string | undefined {
+  const last = columns.at(-1)
+  if (last === undefined) return undefined
+  const patterns = values.slice(0, last).map(({ type }, i) => {
+    const pattern = typeof type === 'string' ? PATTERNS[type] : undefined
+    if (!pattern || !columns.includes(i + 1)) return pattern
+    return pattern.startsWith('"') ? `"(${pattern.slice(1, -1)})"` : `(${pattern})`
+  })
+  return patterns.includes(undefined) ? undefined : `^%d+ %[${patterns.join(',')}[,%]]`
 }
 
 function columnOf({ keys, values }: Table, name: string): Column {

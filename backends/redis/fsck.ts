@@ -2,14 +2,15 @@
  * Looks at everything that a namespace holds, while programs go on. What seems damaged is looked at again, since somebody may just have
  * changed it.
  */
-import { CorruptError } from '../../src/errors.js'
+import { CorruptError, NotFoundError } from '../../src/errors.js'
 import type { Id, TableId } from '../../src/ids.js'
 import { scanKeys } from './listing.js'
 import { openObject } from './object-form.js'
 import { RedisBackend } from './redis-backend.js'
 import { configOf } from './redis-config.js'
-import type { RedisKeys } from './redis-keys.js'
+import type { RedisKeys, TableKeys } from './redis-keys.js'
 import { RedisLink } from './redis-link.js'
+import { partitionsOf, spreadOf } from './spread.js'
 
 export interface RedisFinding {
   /** `record`: it cannot be read. `index`: rows and the order of their keys differ. `reference`: it leads to what is not there. */
@@ -126,15 +127,20 @@ class Check {
   }
 
   async #rows(id: TableId): Promise<void> {
-    const [, index, rows] = this.keys.table(id)
     try {
       for await (const page of this.backend.scan({ in: id })) this.#records.rows += page.length
     } catch (error) {
+      if (error instanceof NotFoundError) return // it was dropped meanwhile, or somebody who dropped it died before he was done
       if (!(error instanceof CorruptError)) throw error
       this.#found('record', `A row of table ${id}`, error.message)
     }
-    for await (const key of this.#rowsOutOfOrder(index, rows))
-      this.#found('index', `Table ${id}`, `row ${key.toString('hex')} is not in the order of its keys`)
+    for (const [, index, rows] of this.#keysOf(id))
+      for await (const key of this.#rowsOutOfOrder(index, rows))
+        this.#found('index', `Table ${id}`, `row ${key.toString('hex')} is not in the order of its keys`)
+  }
+
+  #keysOf(id: TableId): readonly TableKeys[] {
+    return spreadOf(id) ? partitionsOf(id).map((partition) => this.keys.tablePart(id, partition)) : [this.keys.table(id)]
   }
 
   /** Rows that have values and no place among the keys. */

@@ -8,9 +8,10 @@ import type { ArgumentPack } from './argument-pack.js'
 import { netstrings } from './netstrings.js'
 import { headOf, LARGE_CELL_BYTES, SENT_CELL_BYTES } from './object-form.js'
 import { encodeCell, fieldOf } from './redis-cells.js'
-import type { Partition, RedisKeys } from './redis-keys.js'
+import { type Partition, partitionOfId, type RedisKeys } from './redis-keys.js'
 import type { Argument, LargeCell } from './redis-link.js'
 import { encodeRow, type KnownTable, keyOfRow, requireCounter } from './redis-rows.js'
+import { partitionOfRow, spreadOf } from './spread.js'
 
 type Do<Kind extends Op['do']> = Extract<Op, { do: Kind }>
 type Expect = Do<'reserve'>['expect']
@@ -22,8 +23,14 @@ export interface GroupForm {
   readonly isSimple: boolean
   readonly mainOps: readonly Op[]
   readonly marks: readonly Do<'mark'>[]
-  readonly tables: readonly TableId[]
+  readonly tables: readonly TablePart[]
   readonly cells: readonly LargeCell[]
+}
+
+/** A table, or that part of one that lies in a partition. */
+export interface TablePart {
+  readonly table: TableId
+  readonly partition: Partition
 }
 
 /** The keys of one call, each once. Scripts count from 1; `before` of them are not in the list. */
@@ -109,11 +116,11 @@ export class GroupWriter {
     return marks
   }
 
-  #tables(ops: readonly Op[], known: ReadonlyMap<TableId, KnownTable>): readonly TableId[] {
-    const tables = tablesIn(ops)
-    this.#put(tables.length)
-    for (const id of tables) this.#put(this.#table(id), known.get(id)!.tag)
-    return tables
+  #tables(ops: readonly Op[], known: ReadonlyMap<TableId, KnownTable>): readonly TablePart[] {
+    const parts = tablesIn(ops)
+    this.#put(parts.length)
+    for (const { table, partition } of parts) this.#put(this.#table(table, partition), known.get(table)!.tag)
+    return parts
   }
 
   /** How many ops of the script they became. */
@@ -127,7 +134,7 @@ export class GroupWriter {
         count += this.#fresh(ops, i, end)
         i = end - 1
       } else if (isPlainRow(op)) {
-        const end = endOf(ops, i, (other) => isPlainRow(other) && other.table === op.table)
+        const end = endOf(ops, i, (other) => isPlainRow(other) && areTogether(op, other))
         count += this.#rows(ops.slice(i, end) as Do<'row'>[], tables.get(op.table)!)
         i = end - 1
       } else count += this.#op(op, tables)
@@ -208,7 +215,7 @@ export class GroupWriter {
   /** Unconditional rows of one table. */
   #rows(ops: readonly Do<'row'>[], table: KnownTable): 1 {
     this.#mainOps.push(ops[0]!)
-    this.#put('rows', this.#table(table.table.id), table.counters.length, ...table.counters, ops.length * 2)
+    this.#put('rows', this.#tableOf(ops[0]!), table.counters.length, ...table.counters, ops.length * 2)
     for (const { key, set } of ops) {
       this.pack.add(bytesOf(keyOfRow(table, key)))
       this.pack.add(set ? encodeRow(table, set) : '')
@@ -219,21 +226,13 @@ export class GroupWriter {
   #row(op: Do<'row'>, table: KnownTable): number {
     const expect = op.expect === null ? 'none' : String(op.expect)
     const values = op.set ? encodeRow(table, op.set) : ''
-    return this.#put(
-      'row',
-      this.#table(op.table),
-      expect,
-      bytesOf(keyOfRow(table, op.key)),
-      values,
-      table.counters.length,
-      ...table.counters,
-    )
+    return this.#put('row', this.#tableOf(op), expect, bytesOf(keyOfRow(table, op.key)), values, table.counters.length, ...table.counters)
   }
 
   #add(op: Do<'add'>, table: KnownTable): number {
     requireCounter(table, op.column)
     const key = bytesOf(keyOfRow(table, op.key))
-    return this.#put('add', this.#table(op.table), key, Buffer.concat([Buffer.from(`${op.column} `), key]), String(op.by))
+    return this.#put('add', this.#tableOf(op), key, Buffer.concat([Buffer.from(`${op.column} `), key]), String(op.by))
   }
 
   #reserve(op: Do<'reserve'>): number {
@@ -264,8 +263,12 @@ export class GroupWriter {
     return this.list.numberOf(key)
   }
 
-  #table(id: TableId): number {
-    return this.list.numberOfAll(this.keys.table(id))
+  #tableOf({ table, key }: Do<'row' | 'add'>): number {
+    return this.#table(table, partitionOfRow(table, key))
+  }
+
+  #table(id: TableId, partition: Partition): number {
+    return this.list.numberOfAll(spreadOf(id) ? this.keys.tablePart(id, partition) : this.keys.table(id))
   }
 
   #put(...args: readonly Argument[]): 1 {
@@ -319,11 +322,22 @@ function sizeOf(cell: Cell): number {
   return cell instanceof Packed ? cell.bytes.length : 0
 }
 
-/** The tables that ops need to be written. */
-export function tablesIn(ops: readonly Op[]): readonly TableId[] {
-  let tables: Set<TableId> | undefined
-  for (const op of ops) if (op.do === 'row' || op.do === 'add') (tables ??= new Set()).add(op.table)
-  return tables ? [...tables] : []
+/** Whether rows lie in one table, and in one part of it. */
+const areTogether = (a: Do<'row'>, b: Do<'row'>): boolean =>
+  a.table === b.table && (!spreadOf(a.table) || partitionOfRow(a.table, a.key) === partitionOfRow(b.table, b.key))
+
+/** The tables that ops need to be written, and the parts of those that are spread. */
+export function tablesIn(ops: readonly Op[]): readonly TablePart[] {
+  let parts: Map<string, TablePart> | undefined
+  for (const op of ops) {
+    if (op.do !== 'row' && op.do !== 'add') continue
+    const isSpread = spreadOf(op.table) !== undefined
+    const partition = isSpread ? partitionOfRow(op.table, op.key) : partitionOfId(op.table)
+    const name = isSpread ? `${op.table} ${partition}` : op.table
+    parts ??= new Map()
+    if (!parts.has(name)) parts.set(name, { table: op.table, partition })
+  }
+  return parts ? [...parts.values()] : []
 }
 
 /** The names that an op gives, or may give when it is settled. */

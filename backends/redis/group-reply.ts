@@ -1,10 +1,11 @@
 /** What commit.lua says of a group, as its receipt or the error that it means. */
 import type { Group, Mark, Op, Receipt, Ref, Stamp } from '../../src/backend.js'
-import { AliasTakenError, ConflictError, InsituError, NotFoundError } from '../../src/errors.js'
+import { AliasTakenError, ConflictError, InsituError } from '../../src/errors.js'
 import type { Id } from '../../src/ids.js'
 import { type GroupForm, markOf, refOf } from './group-form.js'
 import { intentOf, metaOf } from './object-form.js'
 import type { Reply } from './redis-link.js'
+import { missingTable } from './redis-rows.js'
 
 type Do<Kind extends Op['do']> = Extract<Op, { do: Kind }>
 
@@ -19,7 +20,7 @@ export function receiptOf({ group, mainOps, marks, tables }: GroupForm, reply: R
     case 'mark':
       return { applied: false, stamps: new Map(), mark: markOf(marks[Number(rest[0])]!.mark.key, rest[1] as Buffer) }
     case 'table':
-      throw new NotFoundError(`There is no table ${tables[Number(rest[0])]}.`, { table: tables[Number(rest[0])] })
+      throw missingTable(tables[Number(rest[0])]!.table)
     case 'row':
       throw rowConflict(mainOps[Number(rest[0])] as Do<'row'>, rest[1] as Buffer | null)
     case 'held':

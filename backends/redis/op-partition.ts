@@ -1,8 +1,9 @@
 import type { Op } from '../../src/backend.js'
 import type { Id } from '../../src/ids.js'
 import { type Partition, partitionOfAlias, partitionOfId } from './redis-keys.js'
+import { partitionOfRow } from './spread.js'
 
-/** Objects, aliases and tables each lie somewhere; marks and redo where their home lies. */
+/** Objects, aliases and rows each lie somewhere; marks and redo where their home lies. */
 export function partitionOf(op: Op): Partition {
   switch (op.do) {
     case 'put':
@@ -13,7 +14,7 @@ export function partitionOf(op: Op): Partition {
       return partitionOfAlias(op.alias)
     case 'row':
     case 'add':
-      return partitionOfId(op.table)
+      return partitionOfRow(op.table, op.key)
     case 'mark':
     case 'forget':
     case 'stage':

@@ -22,12 +22,13 @@ import type {
 import { Ref } from '../../src/backend.js'
 import { decodeWire } from '../../src/codec/wire.js'
 import { chunksIn } from '../../src/large-cells.js'
-import { InsituError, NotFoundError, UnavailableError, UnsupportedError } from '../../src/errors.js'
+import { InsituError, NotFoundError, UnavailableError } from '../../src/errors.js'
 import type { ClassId, CommitId, Domain, Host, Id, TableId } from '../../src/ids.js'
 import { Acknowledgement } from './acknowledgement.js'
 import { byDomain } from './by-domain.js'
 import { ClusterPlaces } from './cluster-places.js'
-import { markOf, namesIn, refOf, tablesIn } from './group-form.js'
+import { requireFormat } from './format.js'
+import { markOf, namesIn, refOf, type TablePart, tablesIn } from './group-form.js'
 import { GroupSender } from './group-sender.js'
 import { Listing } from './listing.js'
 import { NearCopies } from './near-copies.js'
@@ -40,12 +41,12 @@ import { type Partition, partitionOfId, RedisKeys } from './redis-keys.js'
 import { isCluster, RECEIPTS_KEPT_MS, RedisLink, type Reply } from './redis-link.js'
 import { RedisStreams } from './redis-streams.js'
 import { acksOf, factsOf, requireUsable } from './server-facts.js'
-import { TableReader, tableOf } from './table-reader.js'
+import { TableKeeper } from './table-keeper.js'
+import { TableReader } from './table-reader.js'
 import { RedisUpkeep } from './upkeep.js'
 import { Watching } from './watching.js'
 
 const MIB = 1024 * 1024
-const FORMAT = 'insitu redis 2'
 /** Two milliseconds of a script, if all are changes. */
 const GROUP_OPS_BEST = 256
 /** What one script call looks at, of anything that is quick to look at. */
@@ -65,10 +66,13 @@ export class RedisBackend implements Backend {
   /** Of a Cluster, once it is open. */
   places?: Places
   replicas?: NearCopies
+  /** By which pieces of dicts that are spread say whether they hold a key: of a Cluster. */
+  placing?: NonNullable<Backend['placing']>
   readonly #link: RedisLink
   readonly #sender: GroupSender
   readonly #reader: ObjectReader
-  readonly #tables: TableReader
+  readonly #tables: TableKeeper
+  readonly #rows: TableReader
   readonly #listing: Listing
   readonly #locations: Locations
   readonly #acknowledgement: Acknowledgement
@@ -85,14 +89,17 @@ export class RedisBackend implements Backend {
     this.#link = new RedisLink(config, this.keys)
     this.#sender = new GroupSender(this.#link, this.keys, this.#isCluster)
     this.#reader = new ObjectReader(this.#link, this.keys, domainOf)
-    this.#tables = new TableReader(this.#link, this.keys, domainOf)
     this.#listing = new Listing(this.#link, this.keys, domainOf)
     this.#locations = new Locations(this.#link)
+    this.#tables = new TableKeeper(this.#link, this.keys, domainOf, this.#isCluster)
+    const locationsOf = (partition: Partition, bytes: number): readonly Location[] => this.#locations.of(partition, bytes)
+    this.#rows = new TableReader(this.#link, this.keys, domainOf, this.#tables, locationsOf)
     this.streams = new RedisStreams(this.#link, this.keys, domainOf)
     this.upkeep = new RedisUpkeep(this.#link, this.keys, domainOf)
     this.watcher = new Watching(this.#link, this.keys, domainOf)
     this.aggregates = { aggregate: (range, by, ops) => this.#aggregate(range, by, ops) }
     this.#acknowledgement = new Acknowledgement(this.#link, this.keys)
+    if (this.#isCluster) this.placing = (table) => this.#rows.placing(table)
   }
 
   get capabilities(): Capabilities {
@@ -125,8 +132,8 @@ export class RedisBackend implements Backend {
       this.#acknowledgement.learn(this.#acks, servers)
       this.#locations.learn(servers)
       const { client } = this.#link
-      if (isCluster(client)) this.#keepCopies(new ClusterPlaces((slot) => client.slots[slot]))
-      await this.#requireFormat()
+      if (isCluster(client)) this.#keepCopies(new ClusterPlaces((slot) => client.slots[slot], this.config.dictParts))
+      await requireFormat(this.#link, this.keys)
       await this.#requirePermissions()
     } catch (error) {
       this.#link.close()
@@ -144,17 +151,6 @@ export class RedisBackend implements Backend {
     places.copies = this.replicas
     this.#reader.copies = this.replicas
     this.places = places
-  }
-
-  async #requireFormat(): Promise<void> {
-    const found = await this.#link.command(async (client) => {
-      await client.setnx(this.keys.format, FORMAT)
-      return client.get(this.keys.format)
-    })
-    if (found !== FORMAT)
-      throw new UnsupportedError(`${this.url}: namespace ${this.keys.namespace} has format ${found}, this version knows ${FORMAT}.`, {
-        code: 'ERR_FORMAT_VERSION',
-      })
   }
 
   async #requirePermissions(): Promise<void> {
@@ -181,7 +177,7 @@ export class RedisBackend implements Backend {
   }
 
   domain(op: Op): Domain {
-    return String(this.#domainOf(partitionOf(op))) as Domain
+    return String(this.#isCluster ? partitionOf(op) : WHOLE) as Domain
   }
 
   async commit(group: Group): Promise<Receipt> {
@@ -203,20 +199,22 @@ export class RedisBackend implements Backend {
   async #commit(group: Group): Promise<Receipt> {
     this.#requireOpen()
     const domain = this.#domainOfGroup(group)
-    const ids = tablesIn(group.ops)
+    const parts = tablesIn(group.ops)
     if (this.#isCluster) await this.#hint(group.ops)
-    const needed = this.#tables.require(ids)
+    const needed = this.#tables.require(parts)
     try {
       return await this.#sender.send(group, domain, needed instanceof Promise ? await needed : needed)
     } catch (error) {
-      if (!(error instanceof NotFoundError) || !(await this.#standAgain(ids))) throw error
-      return this.#sender.send(group, domain, await this.#tables.require(ids))
+      if (!(error instanceof NotFoundError) || !(await this.#standAgain(parts))) throw error
+      return this.#sender.send(group, domain, await this.#tables.require(parts))
     }
   }
 
   /** Whether all tables stand after all: one was dropped and made anew by somebody else. */
-  async #standAgain(ids: readonly TableId[]): Promise<boolean> {
-    const found = await Promise.all(ids.map((id) => this.#tables.table(id)))
+  async #standAgain(parts: readonly TablePart[]): Promise<boolean> {
+    const ids = new Set(parts.map(({ table }) => table))
+    for (const id of ids) this.#tables.forget(id)
+    const found = await Promise.all([...ids].map((id) => this.#tables.table(id)))
     return found.every((table) => table !== undefined)
   }
 
@@ -313,36 +311,37 @@ export class RedisBackend implements Backend {
 
   async rows(table: TableId, keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
     this.#requireOpen()
-    return this.#tables.rows(table, keys)
+    return this.#rows.rows(table, keys)
   }
 
   async *scan(range: Range, signal?: AbortSignal): AsyncGenerator<readonly StoredRow[], void, void> {
     this.#requireOpen()
-    yield* this.#tables.scan(range, signal)
+    yield* this.#rows.scan(range, signal)
   }
 
   async pieces(of: TableId | Piece, atLeast: number): Promise<readonly Piece[]> {
     this.#requireOpen()
-    return this.#tables.pieces(of, atLeast)
+    return this.#rows.pieces(of, atLeast)
   }
 
   async #aggregate(...[range, by, ops]: Parameters<Aggregates['aggregate']>): Promise<readonly (readonly Cell[])[]> {
     this.#requireOpen()
-    return this.#tables.aggregate(range, by, ops)
+    return this.#rows.aggregate(range, by, ops)
   }
 
   async locate(what: readonly (Ref | Piece)[]): Promise<readonly (readonly Location[])[]> {
     this.#requireOpen()
     const refs = what.filter((one): one is Ref => 'id' in one)
     const sizes = await this.#sizes(refs)
-    return Promise.all(what.map(async (one) => this.#placesOf(one, 'id' in one ? sizes.get(one.id) : await this.#tables.bytesOf(one))))
+    return Promise.all(
+      what.map(async (one) => ('id' in one ? this.#placesOf(one, sizes.get(one.id)) : ((await this.#rows.locate(one)) ?? []))),
+    )
   }
 
-  #placesOf(what: Ref | Piece, bytes: number | undefined): readonly Location[] {
+  #placesOf({ id }: Ref, bytes: number | undefined): readonly Location[] {
     if (bytes === undefined) return []
-    if (!('id' in what)) return this.#locations.of(partitionOfId(tableOf(what)), bytes)
-    const own = this.#locations.of(partitionOfId(what.id), bytes)
-    const copies = (this.replicas?.holdersOf(what.id) ?? []).filter((host) => !own.some((one) => one.host === host))
+    const own = this.#locations.of(partitionOfId(id), bytes)
+    const copies = (this.replicas?.holdersOf(id) ?? []).filter((host) => !own.some((one) => one.host === host))
     return [...own, ...copies.map((host): Location => ({ host, bytes, role: 'copy' }))]
   }
 

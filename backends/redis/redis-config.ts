@@ -1,5 +1,6 @@
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { UnsupportedError, ValidationError } from '../../src/errors.js'
+import { PARTS_MAX } from './spread.js'
 
 export interface RedisConfig {
   /** Without secrets. */
@@ -16,6 +17,8 @@ export interface RedisConfig {
   readonly patienceMs: number
   /** What large fields that were read may take of memory; 0: they are fetched each time. */
   readonly cacheBytes: number
+  /** Of a Cluster: how many parts a new dict has; 0: as many as its masters call for. */
+  readonly dictParts: number
 }
 
 export interface RedisTls {
@@ -28,7 +31,7 @@ export interface RedisTls {
 const NAMESPACE_BY_DEFAULT = 'insitu'
 const PATIENCE_MS = 10_000
 const CACHE_MB = 64
-const OPTIONS = ['namespace', 'patienceMs', 'cacheMb', 'caFile', 'certFile', 'keyFile', 'servername']
+const OPTIONS = ['namespace', 'patienceMs', 'cacheMb', 'dictParts', 'caFile', 'certFile', 'keyFile', 'servername']
 const URL_FORM = /^(rediss?)(\+cluster)?:\/\/(?:([^@/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/s
 
 /**
@@ -54,7 +57,15 @@ export function configOf(url: string): RedisConfig {
     namespace: namespaceOf(url, options.get('namespace') ?? NAMESPACE_BY_DEFAULT),
     patienceMs: numberOf(url, 'patienceMs', options.get('patienceMs') ?? String(PATIENCE_MS)),
     cacheBytes: numberOf(url, 'cacheMb', options.get('cacheMb') ?? String(CACHE_MB)) * 2 ** 20,
+    dictParts: dictPartsOf(url, options.get('dictParts')),
   }
+}
+
+function dictPartsOf(url: string, text: string | null): number {
+  if (text === null) return 0
+  const parts = numberOf(url, 'dictParts', text)
+  if (parts >= 1 && parts <= PARTS_MAX && Number.isInteger(Math.log2(parts))) return parts
+  return refuse(url, `dictParts is a power of two from 1 to ${PARTS_MAX}, not ${text}`)
 }
 
 function nodeOf(url: string, text: string): { host: string; port: number } {

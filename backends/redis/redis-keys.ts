@@ -13,6 +13,8 @@ const TAIL = 3
 
 export type Partition = number
 
+export type TableKeys = readonly [definition: string, index: string, rows: string, counters: string]
+
 /** Uuids end in random digits: no hash is needed. */
 export const partitionOfId = (id: string): Partition => Number.parseInt(id.slice(-TAIL), 16)
 
@@ -84,9 +86,18 @@ export class RedisKeys {
   }
 
   /** Definition, index, rows, counters. */
-  table(id: TableId): readonly [definition: string, index: string, rows: string, counters: string] {
-    const of = (what: string): string => this.#at(partitionOfId(id), `t:${id}:${what}`)
-    return [of('def'), of('keys'), of('rows'), of('sums')]
+  table(id: TableId): TableKeys {
+    return this.#table(id, partitionOfId(id), 'def')
+  }
+
+  /** The same of a part of a table that is spread; what it has of the definition does not stand for the table. */
+  tablePart(id: TableId, partition: Partition): TableKeys {
+    return this.#table(id, partition, 'part')
+  }
+
+  #table(id: TableId, partition: Partition, definition: 'def' | 'part'): TableKeys {
+    const of = (what: string): string => this.#at(partition, `t:${id}:${what}`)
+    return [of(definition), of('keys'), of('rows'), of('sums')]
   }
 
   /** A commit id says when it was made, so that nobody has to look for its receipt. */
@@ -109,6 +120,10 @@ export class RedisKeys {
     return `${escaped(this.namespace)}:{*}:t:*:def`
   }
 
+  get anyTablePart(): string {
+    return `${escaped(this.namespace)}:{*}:t:*:part`
+  }
+
   get anyMarks(): string {
     return `${escaped(this.namespace)}:{*}:m:*`
   }
@@ -124,6 +139,12 @@ export class RedisKeys {
   /** The id in the key of an object. */
   idOf(key: string): Id {
     return key.slice(key.lastIndexOf(':') + 1) as Id
+  }
+
+  /** The id in a key of a table. */
+  tableOf(key: string): TableId {
+    const end = key.lastIndexOf(':')
+    return key.slice(key.lastIndexOf(':', end - 1) + 1, end) as TableId
   }
 
   aliasOf(key: string): string {

@@ -2,24 +2,34 @@
 import { createHash } from 'node:crypto'
 import { type Cell, Ref, type StoredRow, type Table, type Values } from '../../src/backend.js'
 import { decodeKey, encodeKey } from '../../src/dict/row-key.js'
-import { ValidationError } from '../../src/errors.js'
-import type { ClassId, Id } from '../../src/ids.js'
+import { NotFoundError, ValidationError } from '../../src/errors.js'
+import type { ClassId, Id, TableId } from '../../src/ids.js'
 import { fromJson, isUnset, type Json, parse, toJson } from './redis-cells.js'
+import type { Partition } from './redis-keys.js'
+import { spreadOf } from './spread.js'
 
 /** A table with what is needed again and again. */
 export interface KnownTable {
   readonly table: Table
   /** Tells it from another table under the same id. It stays when the table gains columns. */
   readonly tag: string
+  /** The digest in front of the tag. */
+  readonly digest: string
+  /** Partitions of a spread table where this process has seen its part. */
+  readonly ready: Set<Partition>
   readonly counters: readonly number[]
 }
 
-export function knownTable(json: string): KnownTable {
+/** `born`: of a spread table how far its partition was when it was made. One that is dropped and made again has a later one. */
+export function knownTable(json: string, born: string | undefined): KnownTable {
   const { tag, ...plain } = JSON.parse(json) as Table & { owner: { id: Id; classId: ClassId }; tag?: string }
   const table: Table = { ...plain, owner: new Ref(plain.owner.id, plain.owner.classId) }
   const counters = table.values.flatMap(({ type }, i) => (type === 'counter' ? [i] : []))
-  return { table, tag: tag ?? tagOf(json), counters }
+  const digest = tag ?? tagOf(json)
+  return { table, tag: spreadOf(table.id) ? `${digest}.${born}` : digest, digest, ready: new Set(), counters }
 }
+
+export const missingTable = (id: TableId): NotFoundError => new NotFoundError(`There is no table ${id}.`, { table: id })
 
 /** `tag`: of the table as it was made, when it has gained columns since. */
 export const jsonOfTable = ({ id, owner, keys, partition, values, writes }: Table, tag?: string): string =>

@@ -17,6 +17,7 @@ const SCRIPTS = {
   sizes: ['gate-read', 'object'],
   define: ['gate-write'],
   drop: ['gate-write'],
+  part: ['gate-write'],
   rows: ['gate-read'],
   page: ['gate-read'],
   pieces: ['gate-read'],

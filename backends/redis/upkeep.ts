@@ -1,6 +1,6 @@
 /** What looking after a store has to see, found by SCAN like all listings. */
 import { type Intent, type Mark, Ref, type Table, type Target, type Upkeep } from '../../src/backend.js'
-import { type ClassId, madeAtMs } from '../../src/ids.js'
+import { type ClassId, type Id, madeAtMs, type TableId } from '../../src/ids.js'
 import { byDomain } from './by-domain.js'
 import { markOf } from './group-form.js'
 import { scanKeys } from './listing.js'
@@ -14,6 +14,16 @@ const KEYS_MAX = 256
 /** A mark does not keep the class of its home, by which nothing is found here. */
 const HOME_CLASS = 'insitu#home' as ClassId
 
+/** Its owner is nobody, as it should be. */
+const remnant = (id: TableId): Table => ({
+  id,
+  owner: new Ref(id as string as Id, HOME_CLASS),
+  keys: [],
+  partition: 0,
+  values: [],
+  writes: 'lww',
+})
+
 type Met = { readonly target: Target; readonly intent: Intent }
 
 export class RedisUpkeep implements Upkeep {
@@ -26,8 +36,21 @@ export class RedisUpkeep implements Upkeep {
   async *tables(): AsyncGenerator<readonly Table[], void, void> {
     for await (const keys of scanKeys(this.link, this.keys.anyTable)) {
       const found = await Promise.all(keys.map((key) => this.link.command((client) => client.hget(key, 'table'))))
-      const tables = found.flatMap((json) => (json === null ? [] : [knownTable(json).table]))
+      const tables = found.flatMap((json) => (json === null ? [] : [knownTable(json, undefined).table]))
       if (tables.length > 0) yield tables
+    }
+    yield* this.#remnants()
+  }
+
+  /** Tables of which only parts are left, since whoever dropped them died: the definition goes first, and is made first. */
+  async *#remnants(): AsyncGenerator<readonly Table[], void, void> {
+    const seen = new Set<TableId>()
+    for await (const keys of scanKeys(this.link, this.keys.anyTablePart)) {
+      const ids = [...new Set(keys.map((key) => this.keys.tableOf(key)))].filter((id) => !seen.has(id))
+      for (const id of ids) seen.add(id)
+      const isThere = await Promise.all(ids.map((id) => this.link.command((client) => client.exists(this.keys.table(id)[0]))))
+      const left = ids.filter((_, i) => isThere[i] === 0).map(remnant)
+      if (left.length > 0) yield left
     }
   }
 

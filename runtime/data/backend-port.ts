@@ -313,6 +313,7 @@ export const copyCalls = ({ replicas }: Backend): FurtherCalls =>
 const nearReads = (local: Backend, far: RemoteBackend): RemoteBackend => ({
   ...(far.places && { places: far.places }),
   ...((far.replicas ?? local.replicas) && { replicas: (far.replicas ?? local.replicas)! }),
+  ...(local.placing && { placing: (table) => local.placing!(table) }),
   call: far.call,
   url: local.url,
   capabilities: local.capabilities,

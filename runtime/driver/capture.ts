@@ -1,8 +1,10 @@
 /** What a task is given, taken at the call: ids of what is persistent, futures as edges of the graph, the rest encoded now. */
-import { isDict } from '../../src/dict/storage-dict.js'
+import type { Piece } from '../../src/backend.js'
+import { isDict, pieceOf } from '../../src/dict/storage-dict.js'
 import { UnsavedChangesError } from '../../src/errors.js'
 import { isStorageObject, type StorageObject, stateOf } from '../../src/objects/storage-object.js'
-import { tableOf } from '../../src/unit/table-binding.js'
+import type { Store } from '../../src/store.js'
+import { tableOf, unitOfDict } from '../../src/unit/table-binding.js'
 import { directionAt } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
 import { carriedObject, carry, objectsIn } from '../data/carry.js'
@@ -137,7 +139,7 @@ export class Capture {
     if (isStorageObject(value) && stateOf(value).ref) return this.#object(taking, value, direction)
     if (isDict(value)) {
       const table = tableOf(value)
-      if (table) this.#reach(taking, table.owner.id, direction, true)
+      if (table) this.#collection(taking, table.owner.id, direction, pieceOf(value), storeBut(unitOfDict(value)?.store, taking))
     }
     return this.#value(taking, value, direction, position)
   }
@@ -176,16 +178,30 @@ export class Capture {
       )
     assertImportable(ref.classId)
     const carried = carriedObject(value, program.store)
-    this.#reach(taking, ref.id, direction, false, carried.s)
+    this.#reach(taking, ref.id, direction, 'object', carried.s)
     return carried
   }
 
-  #reach(taking: Taking, id: string, direction: Direction, isCollection = false, store?: string): void {
+  /** A part of a collection lies where it lies; what it waits for is its owner. */
+  #collection(taking: Taking, owner: string, direction: Direction, piece: Piece | undefined, store: string | undefined): void {
+    const isPlaced = piece !== undefined && store === undefined && this.#locations.knowsPieces(taking.kind.program)
+    this.#reach(taking, owner, direction, isPlaced ? 'elsewhere' : 'collection', store)
+    if (!isPlaced) return
+    const name = `${piece.table} ${Buffer.from(piece.from).toString('base64url')}`
+    let datum = this.#kept.get(name)
+    if (datum === undefined) this.#kept.set(name, (datum = this.submissions.declare(Kind.KEPT)))
+    this.#locations.tellPiece(datum, piece, taking.kind.program)
+    this.submissions.access(datum, ACCESS.IN)
+    taking.used ??= []
+    taking.used.push(datum)
+  }
+
+  #reach(taking: Taking, id: string, direction: Direction, what: 'object' | 'collection' | 'elsewhere' = 'object', store?: string): void {
     let datum = this.#kept.get(id)
     if (datum === undefined) this.#kept.set(id, (datum = this.submissions.declare(Kind.KEPT)))
     const { program } = taking.kind
     const its = store === undefined ? program : program.store.peer(store)?.program
-    if (its) this.#locations.tell(datum, id, its, isCollection)
+    if (its && what !== 'elsewhere') this.#locations.tell(datum, id, its, what === 'collection')
     this.submissions.access(datum, ACCESS[direction])
     this.log.drawUse(datum, taking.task, direction !== 'IN')
     taking.used ??= []
@@ -228,6 +244,10 @@ export class Capture {
     users.tidyAt = Math.max(TIDY_MIN, users.records.length * 2)
   }
 }
+
+/** The url of a store, if it is not the task's. */
+const storeBut = (store: Store | undefined, { kind }: Taking): string | undefined =>
+  store === undefined || store.url === kind.program.store.url ? undefined : store.url
 
 /** What travels as it is. */
 type Plain = Exclude<Carried, object>

@@ -1,5 +1,5 @@
 /** Where persistent objects lie, as the scheduler is told before tasks that use them are placed. */
-import type { Places } from '../../src/backend.js'
+import type { Piece, Places } from '../../src/backend.js'
 import type { Host, Id } from '../../src/ids.js'
 import type { Program } from '../../src/unit/program.js'
 import type { Submissions } from './submissions.js'
@@ -32,6 +32,21 @@ export class Locations {
     if (this.#told.get(datum) === news) return
     this.#told.set(datum, news)
     for (const host of hosts) this.submissions.locate(datum, this.#nearest(places, host), bytes)
+  }
+
+  /** Whether pieces of a collection may lie elsewhere than it. */
+  knowsPieces({ store: { backend } }: Program): boolean {
+    return backend.places?.hostOfPiece !== undefined && this.hosts >= 2
+  }
+
+  /** Tells where a piece lies: it counts for more than other collections that the task has, since it is what the task is to read. */
+  tellPiece(datum: number, piece: Piece, { store: { backend } }: Program): void {
+    const { places } = backend
+    if (!places?.hostOfPiece) return
+    const host = this.#nearest(places, places.hostOfPiece(piece))
+    if (this.#told.get(datum) === -1 - host) return
+    this.#told.set(datum, -1 - host)
+    this.submissions.locate(datum, host, 2 * UNKNOWN_BYTES)
   }
 
   /** The host of an object, as the scheduler numbers them. */

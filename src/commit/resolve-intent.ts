@@ -27,14 +27,22 @@ export async function resolveIntent(met: Met, options: CommitOptions): Promise<V
 }
 
 export async function resolveMet(met: Met, tools: Tools): Promise<Verdict> {
-  const verdict = await verdictOf(met.intent, tools)
+  const verdict = await verdictOf(met, tools)
   if (verdict !== 'undecided') await settleMet(met, verdict, tools)
   return verdict
 }
 
+/**
+ * Where an intent is decided. A home that names no store is one of the store that holds the intent: whoever meets it may be a unit of several
+ * stores, of which another comes first, and would find no mark there.
+ */
+const backendOfHome = async ({ backend, intent: { home } }: Omit<Met, 'target'>, tools: Tools): Promise<Backend> =>
+  home.store === undefined ? backend : tools.backendOf(home)
+
 /** Reads the mark; aborts a round whose lease is over. */
-export async function verdictOf({ commit, home, leaseUntilMs }: Intent, tools: Tools): Promise<Verdict> {
-  const backend = await tools.backendOf(home)
+export async function verdictOf(met: Omit<Met, 'target'>, tools: Tools): Promise<Verdict> {
+  const { commit, home, leaseUntilMs } = met.intent
+  const backend = await backendOfHome(met, tools)
   const [mark] = await backend.marks(home, [commit])
   if (mark) return mark.state
   if (tools.clock.nowMs() <= leaseUntilMs) return 'undecided'
@@ -59,7 +67,7 @@ async function standingMark(backend: Backend, home: Ref, round: CommitId): Promi
 /** Ends one intent. The rows of its round come first: the last intent must not go before them, or nobody would find them. */
 export async function settleMet({ backend, target, intent }: Met, verdict: 'committed' | 'aborted', tools: Tools): Promise<void> {
   const take = verdict === 'committed'
-  if (take) await finish({ backend: await tools.backendOf(intent.home), ref: intent.home }, intent.commit, tools)
+  if (take) await finish({ backend: await backendOfHome({ backend, intent }, tools), ref: intent.home }, intent.commit, tools)
   await sendIdempotent(backend, [{ do: 'settle', target, commit: intent.commit, take }], tools)
   failPoint('resolve-settled')
 }

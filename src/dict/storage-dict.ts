@@ -265,8 +265,10 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
   /** Hosts that hold its rows, largest share first, with bytes. */
   async getLocations(): Promise<readonly Location[]> {
     const state = this.#usable()
-    const [{ backend }, { owner }] = storeOf(state)
-    const [locations] = await backend.locate([state.binding!.piece ?? owner])
+    const [{ backend }, { id, owner }] = storeOf(state)
+    const isSpread = (await backend.placing?.(id)) !== undefined
+    const piece = state.binding!.piece ?? (isSpread ? (await backend.pieces(id, 1))[0] : undefined)
+    const [locations] = await backend.locate([piece ?? owner])
     return locations ?? []
   }
 

@@ -14,11 +14,13 @@ import { compareBytes, encodeKeyText, prefixBounds } from './row-key.js'
 const SORTED_MAX = 4096
 const FETCH_ROWS = 256
 
-/** Whether a range is over partitions, which such a store has in no order that keys know. */
-export const isUnordered = (dict: DictState, range: ScanRange): boolean =>
-  dict.source !== undefined &&
-  dict.binding?.unit?.store.backend.capabilities?.orderedScan === false &&
-  (range.prefix?.length ?? 0) < dict.schema.spec.partition
+/** Whether a range is over partitions, which such a store has in no order that keys know; or over a piece whose bounds are no keys. */
+export function isUnordered(dict: DictState, range: ScanRange): boolean {
+  const backend = dict.binding?.unit?.store.backend
+  if (dict.source === undefined || !backend) return false
+  if (dict.binding?.piece && backend.placing) return true
+  return backend.capabilities?.orderedScan === false && (range.prefix?.length ?? 0) < dict.schema.spec.partition
+}
 
 export async function* unorderedPages(dict: DictState, range: ScanRange, signal?: AbortSignal): AsyncGenerator<readonly DictRow[], void> {
   const { limit = Number.POSITIVE_INFINITY, reverse = false, ...bounds } = range

@@ -229,8 +229,9 @@ function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref): Tabl
   const planned = plan.tables.find((t) => t.dict === dict)
   if (planned) return planned.table
   const { places } = plan.store.backend
-  const id = (places?.idBeside(owner.id) as TableId | undefined) ?? newTableId()
-  const table: Table = { id, owner, ...dictSchemaOf(dict) }
+  const schema = dictSchemaOf(dict)
+  const beside = places?.tableBeside?.(owner.id, schema.partition) ?? places?.idBeside(owner.id)
+  const table: Table = { id: (beside as TableId | undefined) ?? newTableId(), owner, ...schema }
   plan.tables.push({ dict, table })
   // Objects that its rows refer to are stored with it.
   volatileRowOps(dict, table, {

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { connect, StorageDict, StorageObject, t, transact } from '../../runtime/index.js'
 import { openBackend } from '../../runtime/open-backend.js'
+import { type Intent, type Op, Ref } from '../../src/backend.js'
 import { UnavailableError } from '../../src/errors.js'
+import { type ClassId, newCommitId } from '../../src/ids.js'
 import { Store } from '../../src/store.js'
 import { FaultyBackend } from '../conformance/faulty-backend.js'
 
@@ -76,6 +78,33 @@ for (const [kind, urls] of Object.entries(kinds))
         ),
       )
       expect([runs, await balanceIn(a, here), await balanceIn(b, there)]).to.deep.equal([2, 1, 0])
+    })
+
+    it('what a group of the other store alone has decided is taken, not given up, by a transaction over both that meets it', async () => {
+      const [here, there] = [await accountIn(a, 10), await accountIn(b, 1)]
+      let isDecided = false
+      // Bound here, or it would take part in the transaction. Its writer dies behind the decision, with its lease over.
+      const decide = AsyncResource.bind(async () => {
+        const [stored] = await b.backend.read([new Ref(there.getID()!, '' as ClassId)])
+        const { ref, stamp } = stored!
+        const redo: Op = { do: 'put', ref, set: new Map([['balance', 100]]), expect: stamp }
+        const commit = newCommitId()
+        const intent: Intent = { commit, home: ref, redo: [redo], leaseUntilMs: Date.now() - 1 }
+        const send = (op: Op): Promise<unknown> => b.backend.commit({ commit: newCommitId(), atMicros: 1n, ops: [op] })
+        await send({ do: 'reserve', target: { ref }, expect: stamp, intent })
+        await send({ do: 'mark', home: ref, mark: { key: commit, attempt: commit, state: 'committed', outcome: null } })
+        isDecided = true
+      })
+      await a.run(() =>
+        transact(async () => {
+          const source = await Account.getByID(here.getID()!)
+          const target = await b.run(() => Account.getByID(there.getID()!))
+          if (!isDecided) await decide()
+          source.balance -= 5
+          target.balance += 5
+        }),
+      )
+      expect([await balanceIn(a, here), await balanceIn(b, there)]).to.deep.equal([5, 105])
     })
 
     it('an object refers to one of another store, which is found there', async () => {

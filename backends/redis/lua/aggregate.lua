@@ -6,27 +6,29 @@
 -- ARGV[2]     tag of the definition
 -- ARGV[3]     first key (included)
 -- ARGV[4]     key behind the last (not included)
--- ARGV[5]     how many rows at most
--- ARGV[6]     what to do, as JSON: { keys, by, ops }
---               keys  of each key column its bytes, 0 for text
---               by    { at: 'key' or 'value', column }, columns counted from 1
---               ops   { word, at: 'rows', 'value' or 'counter', column, kind: 'whole', 'number' or 'text' }
+-- ARGV[5]     how many rows at most; fewer than 8000, which is what Lua can hand to a command
+-- ARGV[6]     what to do, as JSON: { keys, by, ops, pattern, columns }
+--               keys     of each key column its bytes, 0 for text
+--               by       { at: 'key' or 'value', column, type }, columns counted from 1
+--               ops      { word, at: 'rows', 'value' or 'counter', column, kind: 'whole', 'number' or 'text' }
+--               pattern  finds the values of `columns` in a row. One that it does not fit is decoded, which takes five times as long.
 -- Returns the sequence, the last key looked at or '' at the end, then for each group its values and its results; or 'table', or
 -- 'unsupported' when a row holds what only the client can handle.
 
 if redis.call('HGET', KEYS[2], 'tag') ~= ARGV[2] then return { 'table' } end
 local plan, max = cjson.decode(ARGV[6]), tonumber(ARGV[5])
-local call, sub = redis.call, string.sub
+local call, sub, find, match, tonumber = redis.call, string.sub, string.find, string.match, tonumber
+local by, ops, columns, pattern = plan.by, plan.ops, plan.columns, plan.pattern
 
-if #plan.by == 0 and #plan.ops == 1 and plan.ops[1].at == 'rows' then
+if #by == 0 and #ops == 1 and ops[1].at == 'rows' then
   local count = call('ZLEXCOUNT', KEYS[3], '[' .. ARGV[3], '(' .. ARGV[4])
   return { seq, '', { {}, { tostring(count) } } }
 end
 
 local keys = call('ZRANGEBYLEX', KEYS[3], '[' .. ARGV[3], '(' .. ARGV[4], 'LIMIT', 0, max)
 if #keys == 0 then return { seq, '' } end
-local rows = call('HMGET', KEYS[4], unpack(keys))
-
+-- What asks only for keys looks at no row.
+local rows = #columns > 0 and call('HMGET', KEYS[4], unpack(keys)) or {}
 local isStrange = false
 
 -- The raw bytes of a key's column
@@ -34,21 +36,58 @@ local function partOf(key, column)
   local at = 1
   for i = 1, column do
     local size = plan.keys[i]
-    local stop = size > 0 and at + size - 1 or string.find(key, '\0', at, true)
+    local stop = size > 0 and at + size - 1 or find(key, '\0', at, true)
     if i == column then return sub(key, at, stop) end
     at = stop + 1
   end
 end
 
--- A value of JSON as text behind a letter that says its kind; 'n': there is none
+-- A value of JSON as text, and a letter that says its kind; 'n': there is none
 local function textOf(value)
-  if value == nil or value == cjson.null then return 'n' end
-  if type(value) == 'string' then return 's' .. value end
-  if type(value) == 'number' then return 'd' .. string.format('%.17g', value) end
-  if type(value) == 'boolean' then return value and 'b1' or 'b0' end
-  if value['$unset'] then return 'n' end
+  if value == nil or value == cjson.null then return nil, 'n' end
+  if type(value) == 'string' then return value, 's' end
+  if type(value) == 'number' then return string.format('%.17g', value), 'd' end
+  if type(value) == 'boolean' then return value and '1' or '0', 'b' end
+  if value['$unset'] then return nil, 'n' end
   isStrange = true
-  return 'n'
+  return nil, 'n'
+end
+
+-- The values of a row by column as text, where the pattern does not fit; the letters of those by which rows are grouped
+local function decoded(row, values, letters)
+  local space = row and find(row, ' ', 1, true)
+  local list = space and cjson.decode(sub(row, space + 1)) or {}
+  for i, column in ipairs(columns) do
+    local value = list[column]
+    if plan.counted[i] then -- it matters only whether there is one
+      local isNothing = value == nil or value == cjson.null or (type(value) == 'table' and value['$unset'])
+      values[i], letters[i] = not isNothing and '1' or nil, 's'
+    else values[i], letters[i] = textOf(value) end
+  end
+end
+
+local LETTERS = { text = 's', i64 = 's', i32 = 'd', bool = 'b' }
+local WORDS = { ['true'] = '1', ['false'] = '0' }
+
+-- The name of the group that a row belongs to: that of its only part where there is one
+local parts = {}
+local function nameOf(key, values, letters)
+  local name = ''
+  for b = 1, #by do
+    local one, part = by[b], nil
+    if one.at == 'key' then part = partOf(key, one.column)
+    else
+      local value, letter = values[one.place], letters and letters[one.place]
+      if letter == nil then
+        letter = LETTERS[one.type]
+        if letter == 'b' then value = WORDS[value] end
+      end
+      part = letter == 'n' and 'n' or letter .. value
+    end
+    parts[b] = part
+    name = #by == 1 and part or name .. #part .. ':' .. part
+  end
+  return name
 end
 
 local function isLessWhole(a, b)
@@ -65,80 +104,74 @@ local isLessOf = {
   text = isLessBytes,
 }
 
--- A sum of whole numbers is kept as a number while that is exact: each page has far fewer than a thousand rows.
+-- A sum of whole numbers is kept as a number while that is exact, which it is for 8000 rows of twelve digits.
 local function sumOf(kind, a, b)
-  if kind ~= 'whole' then return tonumber(a) + tonumber(b) end
-  if type(a) == 'number' then
-    if #b < 13 then return a + tonumber(b) end
-    a = string.format('%.0f', a)
-  end
-  return add(a, b)
+  if kind ~= 'whole' then return (a or 0) + tonumber(b) end
+  if #b < 13 and (a == nil or type(a) == 'number') then return (a or 0) + tonumber(b) end
+  return add(type(a) == 'number' and string.format('%.0f', a) or a or '0', b)
 end
 
-local function take(op, known, value)
-  if op.word == 'count' then return (known or 0) + 1 end
-  if not known then
-    if op.word == 'sum' and (op.kind ~= 'whole' or #value < 13) then return tonumber(value) end
-    return value
+local counters = {}
+for _, op in ipairs(ops) do
+  if op.at == 'counter' and op.word ~= 'count' and not counters[op.column] then
+    local fields = {}
+    for i = 1, #keys do fields[i] = (op.column - 1) .. ' ' .. keys[i] end
+    counters[op.column] = call('HMGET', KEYS[5], unpack(fields))
   end
-  if op.word == 'sum' then return sumOf(op.kind, known, value) end
-  local less = isLessOf[op.kind](value, known)
-  return less == (op.word == 'min') and value or known
 end
-
-local function valueOf(op, key, values)
-  if op.at == 'rows' then return '1' end
-  if op.at == 'counter' and op.word == 'count' then return '1' end
-  if op.at == 'counter' then return call('HGET', KEYS[5], (op.column - 1) .. ' ' .. key) or '0' end
-  local value = values[op.column]
-  if op.word == 'count' then
-    local isNothing = value == nil or value == cjson.null or (type(value) == 'table' and value['$unset'])
-    return not isNothing and '1' or nil
-  end
-  if type(value) == 'string' then return value end
-  local text = textOf(value)
-  if text == 'n' then return nil end
-  return sub(text, 2)
-end
-
--- All rows in one go: a call of cjson costs more than a short row
-local texts = {}
-for i = 1, #keys do
-  local row = rows[i]
-  local space = row and string.find(row, ' ', 1, true)
-  texts[i] = space and sub(row, space + 1) or '[]'
-end
-local lists = cjson.decode('[' .. table.concat(texts, ',') .. ']')
 
 local groups, order = {}, {}
-for i, key in ipairs(keys) do
-  local values, parts, name = lists[i], {}, ''
-  for b, by in ipairs(plan.by) do
-    local part = by.at == 'key' and partOf(key, by.column) or textOf(values[by.column])
-    parts[b] = part
-    name = name .. #part .. ':' .. part
+local results, group, last
+local values = {} -- of the row, one table for all: garbage is half of what a row costs
+for i = 1, #keys do
+  local key, row = keys[i], rows[i]
+  local letters
+  if #columns > 0 then
+    if not pattern or not row then values[1] = nil
+    elseif #columns <= 4 then values[1], values[2], values[3], values[4] = match(row, pattern)
+    else values = { match(row, pattern) } end
+    if values[1] == nil then
+      letters = {}
+      decoded(row, values, letters)
+    end
   end
-  local group = groups[name]
-  if not group then
-    group = { parts = parts, results = {} }
-    groups[name] = group
-    order[#order + 1] = group
+  local name = #by > 0 and nameOf(key, values, letters) or ''
+  if name ~= last then
+    last = name
+    group = groups[name]
+    if not group then
+      local own = {}
+      for b = 1, #by do own[b] = parts[b] end
+      group = { parts = own, results = {} }
+      groups[name] = group
+      order[#order + 1] = group
+    end
+    results = group.results
   end
-  for o, op in ipairs(plan.ops) do
-    local value = valueOf(op, key, values)
-    if value then group.results[o] = take(op, group.results[o], value) end
+  for o = 1, #ops do
+    local op = ops[o]
+    local word, value = op.word, nil
+    if op.at == 'value' then value = values[op.place]
+    elseif op.at == 'counter' and word ~= 'count' then value = counters[op.column][i] or '0'
+    else value = '1' end
+    if value then
+      local known = results[o]
+      if word == 'count' then results[o] = (known or 0) + 1
+      elseif word == 'sum' then results[o] = sumOf(op.kind, known, value)
+      elseif not known or isLessOf[op.kind](value, known) == (word == 'min') then results[o] = value end
+    end
   end
 end
 if isStrange then return { 'unsupported' } end
 
-local results = { seq, #keys == max and keys[#keys] or '' }
-for _, group in ipairs(order) do
-  local found = {}
-  for o, op in ipairs(plan.ops) do
-    local result = group.results[o]
+local found = { seq, #keys == max and keys[#keys] or '' }
+for _, one in ipairs(order) do
+  local list = {}
+  for o, op in ipairs(ops) do
+    local result = one.results[o]
     if type(result) == 'number' then result = string.format((op.kind == 'number' and op.word ~= 'count') and '%.17g' or '%.0f', result) end
-    found[o] = result or false
+    list[o] = result or false
   end
-  results[#results + 1] = { group.parts, found }
+  found[#found + 1] = { one.parts, list }
 end
-return results
+return found

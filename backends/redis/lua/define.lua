@@ -6,11 +6,13 @@
 -- ARGV[2]  the definition, as JSON
 -- ARGV[3]  its tag
 -- ARGV[4]  the definition that it goes on from, '' for a new table
--- Returns the sequence and the definition that stands, '' if it was dropped meanwhile.
+-- Returns the sequence, the definition that stands, '' if it was dropped meanwhile, and the sequence at which the table was made.
 
-local standing = redis.call('HGET', KEYS[2], 'table')
-if (standing or '') ~= ARGV[4] then return { seq, standing or '' } end
+local standing = redis.call('HMGET', KEYS[2], 'table', 'born')
+if (standing[1] or '') ~= ARGV[4] then return { seq, standing[1] or '', standing[2] } end
+local next = redis.call('INCR', KEYS[1])
 redis.call('HSET', KEYS[2], 'table', ARGV[2], 'tag', ARGV[3])
 -- From now on rows may be shorter than others.
-if standing then redis.call('HSET', KEYS[2], 'wide', '1') end
-return { redis.call('INCR', KEYS[1]), ARGV[2] }
+if standing[1] then redis.call('HSET', KEYS[2], 'wide', '1')
+else redis.call('HSET', KEYS[2], 'born', next) end
+return { next, ARGV[2], standing[2] or tostring(next) }

@@ -7,8 +7,8 @@
 -- ARGV[3]     first key (included)
 -- ARGV[4]     key behind the last (not included)
 -- ARGV[5]     how many pieces
--- Returns the sequence, the bytes of the rows as far as a sample shows them, and the keys that begin the second piece and those
--- after it; or 'table'.
+-- Returns the sequence, the bytes of the rows as far as a sample shows them, the keys that begin the second piece and those after it,
+-- and how many rows there are; or 'table'.
 
 if redis.call('HGET', KEYS[2], 'tag') ~= ARGV[2] then return { 'table' } end
 local before = redis.call('ZLEXCOUNT', KEYS[3], '-', '(' .. ARGV[3])
@@ -26,4 +26,4 @@ for i = 1, pieces - 1 do
   local rank = before + math.floor(i * count / pieces)
   cuts[i] = redis.call('ZRANGE', KEYS[3], rank, rank)[1]
 end
-return { seq, math.ceil(bytes), cuts }
+return { seq, math.ceil(bytes), cuts, count }
