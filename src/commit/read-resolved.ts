@@ -68,6 +68,7 @@ async function resolved<T extends Readable>(
     const at = items.flatMap((item, i) => (item?.intent && !undecided.has(item.intent.commit) ? [i] : []))
     if (at.length === 0 && !isTorn(items, undecided)) return items
     const verdicts = await verdictsOf(
+      backend,
       at.map((i) => items[i]!.intent!),
       tools,
     )
@@ -78,9 +79,11 @@ async function resolved<T extends Readable>(
 }
 
 /** One verdict for each round, so that all its intents in one reading are seen alike. */
-async function verdictsOf(intents: readonly Intent[], tools: Tools): Promise<Map<CommitId, Verdict>> {
+async function verdictsOf(backend: Backend, intents: readonly Intent[], tools: Tools): Promise<Map<CommitId, Verdict>> {
   const rounds = new Map(intents.map((intent) => [intent.commit, intent]))
-  return new Map(await Promise.all([...rounds].map(async ([commit, intent]) => [commit, await verdictOf(intent, tools)] as const)))
+  return new Map(
+    await Promise.all([...rounds].map(async ([commit, intent]) => [commit, await verdictOf({ backend, intent }, tools)] as const)),
+  )
 }
 
 async function settleOne(backend: Backend, target: Target, intent: Intent, verdicts: Map<CommitId, Verdict>, tools: Tools): Promise<void> {

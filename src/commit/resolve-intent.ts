@@ -27,14 +27,15 @@ export async function resolveIntent(met: Met, options: CommitOptions): Promise<V
 }
 
 export async function resolveMet(met: Met, tools: Tools): Promise<Verdict> {
-  const verdict = await verdictOf(met.intent, tools)
+  const verdict = await verdictOf(met, tools)
   if (verdict !== 'undecided') await settleMet(met, verdict, tools)
   return verdict
 }
 
 /** Reads the mark; aborts a round whose lease is over. */
-export async function verdictOf({ commit, home, leaseUntilMs }: Intent, tools: Tools): Promise<Verdict> {
-  const backend = await tools.backendOf(home)
+export async function verdictOf(met: Omit<Met, 'target'>, tools: Tools): Promise<Verdict> {
+  const { commit, home, leaseUntilMs } = met.intent
+  const backend = await homeOf(met, tools)
   const [mark] = await backend.marks(home, [commit])
   if (mark) return mark.state
   if (tools.clock.nowMs() <= leaseUntilMs) return 'undecided'
@@ -42,6 +43,10 @@ export async function verdictOf({ commit, home, leaseUntilMs }: Intent, tools: T
   failPoint('resolve-aborted')
   return standing.state
 }
+
+/** A home that names no store lies where the intent does, whichever store's unit met it. */
+const homeOf = ({ backend, intent: { home } }: Omit<Met, 'target'>, tools: Tools): Backend | Promise<Backend> =>
+  home.store === undefined ? backend : tools.backendOf(home)
 
 /** Puts `aborted` unless the round is decided, and gives the mark that stands. From then on nothing can commit an aborted round. */
 export async function abortRound({ backend, ref }: Home, round: CommitId, tools: Tools): Promise<Mark> {
@@ -57,9 +62,10 @@ async function standingMark(backend: Backend, home: Ref, round: CommitId): Promi
 }
 
 /** Ends one intent. The rows of its round come first: the last intent must not go before them, or nobody would find them. */
-export async function settleMet({ backend, target, intent }: Met, verdict: 'committed' | 'aborted', tools: Tools): Promise<void> {
+export async function settleMet(met: Met, verdict: 'committed' | 'aborted', tools: Tools): Promise<void> {
+  const { backend, target, intent } = met
   const take = verdict === 'committed'
-  if (take) await finish({ backend: await tools.backendOf(intent.home), ref: intent.home }, intent.commit, tools)
+  if (take) await finish({ backend: await homeOf(met, tools), ref: intent.home }, intent.commit, tools)
   await sendIdempotent(backend, [{ do: 'settle', target, commit: intent.commit, take }], tools)
   failPoint('resolve-settled')
 }
