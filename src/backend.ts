@@ -173,6 +173,8 @@ export interface ColumnSpec {
   readonly name: string
   readonly type: ColumnType
   readonly optional?: boolean
+  /** Rows are asked for by its values: a store that has indexes makes one, others go without. Never a reason for a mismatch. */
+  readonly indexed?: boolean
 }
 
 export interface Table {
@@ -208,6 +210,21 @@ export interface Range {
   readonly to?: Key
   readonly reverse?: boolean
   readonly limit?: number
+  /**
+   * Rows for which one of these does not hold may be left out. Whoever asks looks at each row all the same, so that a store need not know
+   * any of them. Not together with `limit`.
+   */
+  readonly where?: readonly RowFilter[]
+}
+
+/** What holds of one column: it is set, and one of `equals`, or from `from` (inclusive) up to `to` (exclusive). */
+export interface RowFilter {
+  readonly column: string
+  /** The column is declared with an index. One that is not stands here only where all rows may be looked at for it. */
+  readonly indexed: boolean
+  readonly equals?: readonly Cell[]
+  readonly from?: Cell
+  readonly to?: Cell
 }
 
 export interface Capabilities {

@@ -1,10 +1,11 @@
 /** Which dicts there are, and where: a row each, by which any of them is found from its id alone. */
 import { randomUUID } from 'node:crypto'
-import { type Op, Ref, type Table } from '../../src/backend.js'
+import { type Op, Ref, type RowFilter, type Table } from '../../src/backend.js'
 import { joinColumns, type TableColumns } from '../../src/dict/table-columns.js'
 import { NotFoundError } from '../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../src/ids.js'
 import type { CassandraLink, Row } from './cassandra-link.js'
+import { indexesOf } from './column-filters.js'
 import { createOf, type DictLayout, laterColumns, layoutOf, shapeOf } from './dict-layout.js'
 import { classLabel, tableName } from './identifiers.js'
 import type { SchemaKeeper } from './schema-keeper.js'
@@ -75,6 +76,11 @@ export class DictCatalogue {
     return layout
   }
 
+  /** Indexes that somebody asks by, whether the dict was made with them or they were declared later. */
+  async ensureIndexes(layout: DictLayout, asked: readonly RowFilter[]): Promise<void> {
+    await this.keeper.ensure({ table: layout.name, create: createOf(layout), indexes: indexesOf(layout, asked) })
+  }
+
   /** For a group of rows. One that removes some must know all columns, also those that others have added meanwhile. */
   async requireFor(id: TableId, ops: readonly Op[]): Promise<DictLayout> {
     const layout = await this.require(id)
@@ -102,7 +108,7 @@ export class DictCatalogue {
       return undefined
     }
     const layout = layoutFrom(row)
-    await this.keeper.ensure({ table: layout.name, create: createOf(layout) })
+    await this.keeper.ensure({ table: layout.name, create: createOf(layout), indexes: indexesOf(layout) })
     this.#known.set(id, layout)
     return layout
   }
