@@ -11,6 +11,7 @@ import type {
   Mark,
   Op,
   Piece,
+  Places,
   Range,
   Receipt,
   Ref,
@@ -34,6 +35,7 @@ import { NAMES, NAMES_COLUMNS, NameIndex, OBJECTS, OBJECTS_COLUMNS } from './nam
 import { ObjectReader } from './object-reader.js'
 import { markOf, PlaceReader } from './place-state.js'
 import { ALIASES, ALIASES_COLUMNS, nameOfPlace, PART, placeOf } from './places.js'
+import { RingPlaces } from './ring-places.js'
 import { RowForms } from './row-forms.js'
 import { RowReader } from './row-reader.js'
 import { RowWriter } from './row-writer.js'
@@ -52,6 +54,8 @@ export class CassandraBackend implements Backend {
   readonly url: string
   readonly upkeep: Upkeep
   readonly aggregates: Aggregates
+  /** Only on a ring of several nodes: one node is no choice. */
+  places?: Places
   readonly #link: CassandraLink
   readonly #keeper: SchemaKeeper
   readonly #classes: ClassTables
@@ -123,11 +127,18 @@ export class CassandraBackend implements Backend {
         [SHAPES]: SHAPES_COLUMNS,
       })
       await this.#requireFormat()
+      this.#place()
       signal?.throwIfAborted()
     } catch (error) {
       await this.#link.close()
       throw error
     }
+  }
+
+  #place(): void {
+    const { ring } = this.#rows
+    const nodes = ring.near()
+    if (nodes.length > 1) this.places = new RingPlaces(nodes, (id) => ring.ofId(id, 1).map(({ host }) => host))
   }
 
   async #requireFormat(): Promise<void> {
