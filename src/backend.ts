@@ -282,9 +282,10 @@ export interface Backend {
   /**
    * Makes a table; idempotent. One that stands gains the columns that `table` has behind its own, where rows can go without them
    * (optional ones, counters), and keeps those that it has behind those of `table`: `joinColumns` says what stands then. Errors:
-   * SchemaMismatchError when the columns do not go together.
+   * SchemaMismatchError when the columns do not go together. `alias`: what its owner is going to be called, for stores whose tables have
+   * names; others know nothing of it.
    */
-  define(table: Table): Promise<void>
+  define(table: Table, alias?: string): Promise<void>
   /** A table's definition. */
   table(id: TableId): Promise<Table | undefined>
   /** Removes a table and its rows; a missing one is no error. */

@@ -30,6 +30,7 @@ import { CounterFolder } from './counter-folder.js'
 import { DICTS, DICTS_COLUMNS, DictCatalogue, SHAPES, SHAPES_COLUMNS } from './dict-catalogue.js'
 import type { DictLayout } from './dict-layout.js'
 import { GroupSender } from './group-sender.js'
+import { prepareHecuba } from './hecuba-layout.js'
 import { Listing } from './listing.js'
 import { NAMES, NAMES_COLUMNS, NameIndex, OBJECTS, OBJECTS_COLUMNS } from './name-index.js'
 import { ObjectReader } from './object-reader.js'
@@ -115,6 +116,7 @@ export class CassandraBackend implements Backend {
     await this.#link.open()
     try {
       this.#facts = await factsOf(this.#link)
+      if (this.config.layout === 'hecuba') await prepareHecuba(this.#link)
       await this.#keeper.makeOwn({
         [META]: 'name text PRIMARY KEY, value text',
         [OBJECTS]: OBJECTS_COLUMNS,
@@ -241,9 +243,9 @@ export class CassandraBackend implements Backend {
     else yield* this.#listing.aliases(of.prefix ?? '')
   }
 
-  async define(table: Table): Promise<void> {
+  async define(table: Table, alias?: string): Promise<void> {
     this.#requireOpen()
-    await this.#catalogue.define(table)
+    await this.#catalogue.define(table, alias)
   }
 
   async table(id: TableId): Promise<Table | undefined> {
