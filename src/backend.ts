@@ -173,6 +173,8 @@ export interface ColumnSpec {
   readonly name: string
   readonly type: ColumnType
   readonly optional?: boolean
+  /** Rows are asked for by its values: a store that has indexes makes one, others go without. Never a reason for a mismatch. */
+  readonly indexed?: boolean
 }
 
 export interface Table {
@@ -208,6 +210,21 @@ export interface Range {
   readonly to?: Key
   readonly reverse?: boolean
   readonly limit?: number
+  /**
+   * Rows for which one of these does not hold may be left out. Whoever asks looks at each row all the same, so that a store need not know
+   * any of them. Not together with `limit`.
+   */
+  readonly where?: readonly RowFilter[]
+}
+
+/** What holds of one column: it is set, and one of `equals`, or from `from` (inclusive) up to `to` (exclusive). */
+export interface RowFilter {
+  readonly column: string
+  /** The column is declared with an index. One that is not stands here only where all rows may be looked at for it. */
+  readonly indexed: boolean
+  readonly equals?: readonly Cell[]
+  readonly from?: Cell
+  readonly to?: Cell
 }
 
 export interface Capabilities {
@@ -265,9 +282,10 @@ export interface Backend {
   /**
    * Makes a table; idempotent. One that stands gains the columns that `table` has behind its own, where rows can go without them
    * (optional ones, counters), and keeps those that it has behind those of `table`: `joinColumns` says what stands then. Errors:
-   * SchemaMismatchError when the columns do not go together.
+   * SchemaMismatchError when the columns do not go together. `alias`: what its owner is going to be called, for stores whose tables have
+   * names; others know nothing of it.
    */
-  define(table: Table): Promise<void>
+  define(table: Table, alias?: string): Promise<void>
   /** A table's definition. */
   table(id: TableId): Promise<Table | undefined>
   /** Removes a table and its rows; a missing one is no error. */

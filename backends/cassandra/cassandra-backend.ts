@@ -11,6 +11,7 @@ import type {
   Mark,
   Op,
   Piece,
+  Places,
   Range,
   Receipt,
   Ref,
@@ -29,11 +30,13 @@ import { CounterFolder } from './counter-folder.js'
 import { DICTS, DICTS_COLUMNS, DictCatalogue, SHAPES, SHAPES_COLUMNS } from './dict-catalogue.js'
 import type { DictLayout } from './dict-layout.js'
 import { GroupSender } from './group-sender.js'
+import { prepareHecuba } from './hecuba-layout.js'
 import { Listing } from './listing.js'
 import { NAMES, NAMES_COLUMNS, NameIndex, OBJECTS, OBJECTS_COLUMNS } from './name-index.js'
 import { ObjectReader } from './object-reader.js'
 import { markOf, PlaceReader } from './place-state.js'
 import { ALIASES, ALIASES_COLUMNS, nameOfPlace, PART, placeOf } from './places.js'
+import { RingPlaces } from './ring-places.js'
 import { RowForms } from './row-forms.js'
 import { RowReader } from './row-reader.js'
 import { RowWriter } from './row-writer.js'
@@ -52,6 +55,8 @@ export class CassandraBackend implements Backend {
   readonly url: string
   readonly upkeep: Upkeep
   readonly aggregates: Aggregates
+  /** Only on a ring of several nodes: one node is no choice. */
+  places?: Places
   readonly #link: CassandraLink
   readonly #keeper: SchemaKeeper
   readonly #classes: ClassTables
@@ -111,6 +116,7 @@ export class CassandraBackend implements Backend {
     await this.#link.open()
     try {
       this.#facts = await factsOf(this.#link)
+      if (this.config.layout === 'hecuba') await prepareHecuba(this.#link)
       await this.#keeper.makeOwn({
         [META]: 'name text PRIMARY KEY, value text',
         [OBJECTS]: OBJECTS_COLUMNS,
@@ -123,11 +129,18 @@ export class CassandraBackend implements Backend {
         [SHAPES]: SHAPES_COLUMNS,
       })
       await this.#requireFormat()
+      this.#place()
       signal?.throwIfAborted()
     } catch (error) {
       await this.#link.close()
       throw error
     }
+  }
+
+  #place(): void {
+    const { ring } = this.#rows
+    const nodes = ring.near()
+    if (nodes.length > 1) this.places = new RingPlaces(nodes, (id) => ring.ofId(id, 1).map(({ host }) => host))
   }
 
   async #requireFormat(): Promise<void> {
@@ -230,9 +243,9 @@ export class CassandraBackend implements Backend {
     else yield* this.#listing.aliases(of.prefix ?? '')
   }
 
-  async define(table: Table): Promise<void> {
+  async define(table: Table, alias?: string): Promise<void> {
     this.#requireOpen()
-    await this.#catalogue.define(table)
+    await this.#catalogue.define(table, alias)
   }
 
   async table(id: TableId): Promise<Table | undefined> {

@@ -19,6 +19,8 @@ export interface CassandraConfig {
   readonly serial: SerialName
   /** How many dicts of one shape have a table each, before further ones share one. */
   readonly ownTables: number
+  /** Whose tables dicts are: insitu's own, or such as Hecuba 2.1 has. */
+  readonly layout: LayoutName
   /** How long a ring that does not answer is waited for. */
   readonly patienceMs: number
 }
@@ -32,6 +34,8 @@ export interface CassandraTls {
 
 const CONSISTENCIES = ['one', 'localOne', 'two', 'three', 'quorum', 'localQuorum', 'eachQuorum', 'all'] as const
 const SERIALS = ['serial', 'localSerial'] as const
+const LAYOUTS = ['insitu', 'hecuba'] as const
+export type LayoutName = (typeof LAYOUTS)[number]
 export type ConsistencyName = (typeof CONSISTENCIES)[number]
 export type SerialName = (typeof SERIALS)[number]
 
@@ -39,7 +43,7 @@ const PATIENCE_MS = 10_000
 const OWN_TABLES = 8
 const PORT = 9042
 const TLS_OPTIONS = ['caFile', 'certFile', 'keyFile', 'servername']
-const OPTIONS = ['dc', 'consistency', 'serial', 'ownTables', 'patienceMs', 'tls', ...TLS_OPTIONS]
+const OPTIONS = ['dc', 'consistency', 'serial', 'ownTables', 'layout', 'patienceMs', 'tls', ...TLS_OPTIONS]
 const URL_FORM = /^cassandra:\/\/(?:([^@/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/s
 
 /**
@@ -61,6 +65,7 @@ export function configOf(url: string): CassandraConfig {
     consistency: oneOf(url, 'consistency', options.get('consistency') ?? 'quorum', CONSISTENCIES),
     serial: oneOf(url, 'serial', options.get('serial') ?? 'serial', SERIALS),
     ownTables: numberOf(url, 'ownTables', options.get('ownTables') ?? String(OWN_TABLES)),
+    layout: oneOf(url, 'layout', options.get('layout') ?? 'insitu', LAYOUTS),
     patienceMs: numberOf(url, 'patienceMs', options.get('patienceMs') ?? String(PATIENCE_MS)),
   }
 }

@@ -94,7 +94,16 @@ const says =
 const unavailable =
   (code: string, text: string) =>
   (url: string, cause: DriverError): InsituError =>
-    new UnavailableError(`${url}: ${text}`, { code, retryable: failureOf(cause) === 'again', cause: bare(cause) })
+    new UnavailableError(`${url}: ${text}`, { code, retryable: failureOf(cause) !== 'final', cause: bare(cause) })
+
+export const tooManyTombstones = (url: string, cause: unknown): InsituError =>
+  new UnavailableError(
+    `${url}: a read met more removed rows than the server allows (tombstone_failure_threshold); compact the table or lower its gc_grace_seconds`,
+    { code: 'ERR_TOO_MANY_TOMBSTONES', retryable: false, cause: bare(cause) },
+  )
+
+/** A node could not do a read; why, it does not say. */
+export const isReadFailure = (thrown: unknown): boolean => causeOf(thrown).code === CODE.readFailure
 
 const KNOWN: readonly Known[] = [
   {
@@ -110,10 +119,7 @@ const KNOWN: readonly Known[] = [
   },
   {
     fits: says(/tombstone/i),
-    make: unavailable(
-      'ERR_TOO_MANY_TOMBSTONES',
-      'a read met more removed rows than the server allows (tombstone_failure_threshold); compact the table or lower its gc_grace_seconds',
-    ),
+    make: (url, cause) => tooManyTombstones(url, cause),
   },
   {
     fits: ({ code }) => code === CODE.unavailable,
@@ -123,8 +129,23 @@ const KNOWN: readonly Known[] = [
     ),
   },
   {
-    fits: ({ code }) => code === CODE.overloaded,
+    fits: ({ code, name }) => code === CODE.overloaded || name === 'BusyConnectionError',
     make: unavailable('ERR_STORE_OVERLOADED', 'the server has more to do than it can; send less at once, or add nodes'),
+  },
+  {
+    fits: ({ code }) => code === CODE.readTimeout || code === CODE.readFailure,
+    make: unavailable(
+      'ERR_STORE_TIMEOUT',
+      'the nodes asked did not read in time (read_request_timeout); look at their load and logs, or ask for less at once',
+    ),
+  },
+  {
+    fits: ({ code, name }) =>
+      code === CODE.writeTimeout || code === CODE.writeFailure || code === CODE.casUnknown || name === 'OperationTimedOutError',
+    make: unavailable(
+      'ERR_STORE_TIMEOUT',
+      'the nodes asked did not answer in time (write_request_timeout, cas_contention_timeout); look at their load and logs, or send less at once',
+    ),
   },
   {
     fits: says(/Request is too big|Mutation of .* is too large|exceeds the maximum|frame.* too large/i),

@@ -4,8 +4,9 @@ import type { Client, Host, QueryOptions, types } from 'cassandra-driver'
 import { UnavailableError, UnknownOutcomeError, UnsupportedError } from '../../src/errors.js'
 import type { CassandraConfig } from './cassandra-config.js'
 import { type DriverModule, loadDriver, makeClient } from './cassandra-driver-loader.js'
-import { bare, failureOf, namedError } from './cassandra-errors.js'
+import { bare, failureOf, isReadFailure, namedError, tooManyTombstones } from './cassandra-errors.js'
 import { quoted } from './identifiers.js'
+import { metTooManyTombstones } from './tombstone-trouble.js'
 import { Turnstile } from './turnstile.js'
 
 export type Row = types.Row
@@ -154,6 +155,7 @@ export class CassandraLink {
       (nth) => this.#execute(query, params, nth === 0 && options.host ? { ...sent, host: options.host } : sent),
       {
         signal,
+        query,
       },
     )
     return { rows: result.rows, next: result.pageState ?? undefined }
@@ -266,7 +268,7 @@ export class CassandraLink {
 
   async #patiently<T>(
     send: (nth: number) => Promise<T>,
-    { isWrite = false, signal }: { readonly isWrite?: boolean; readonly signal?: AbortSignal | undefined },
+    { isWrite = false, signal, query }: { readonly isWrite?: boolean; readonly signal?: AbortSignal | undefined; readonly query?: string },
   ): Promise<T> {
     const endMs = Date.now() + this.config.patienceMs
     let isUnknown = false
@@ -278,6 +280,9 @@ export class CassandraLink {
         const failure = failureOf(error)
         if (failure === 'final') throw namedError(this.config.url, error)
         isUnknown ||= failure === 'unknown'
+        // Asked again it would fail again, and cost the servers as much.
+        if (query !== undefined && nth === 0 && isReadFailure(error) && (await metTooManyTombstones(this, query)))
+          throw tooManyTombstones(this.config.url, error)
         if (Date.now() > endMs) throw this.#givenUp(error, isUnknown && isWrite)
       }
       await delay(Math.min(PAUSE_MS_MIN * 2 ** nth, PAUSE_MS_MAX), undefined, { signal }).catch(() => {})
@@ -290,7 +295,8 @@ export class CassandraLink {
 
   unknownOutcome(cause?: unknown): UnknownOutcomeError {
     const { url, patienceMs } = this.config
-    return new UnknownOutcomeError(`${url} did not answer within ${patienceMs} ms; it is not known whether the group was committed`, {
+    const why = cause === undefined ? '' : ` (${namedError(url, cause).message})`
+    return new UnknownOutcomeError(`${url} did not answer within ${patienceMs} ms; it is not known whether the group was committed${why}`, {
       retryable: true,
       ...(cause !== undefined && { cause: bare(cause) }),
     })

@@ -1,11 +1,13 @@
 /** Which dicts there are, and where: a row each, by which any of them is found from its id alone. */
 import { randomUUID } from 'node:crypto'
-import { type Op, Ref, type Table } from '../../src/backend.js'
+import { type Op, Ref, type RowFilter, type Table } from '../../src/backend.js'
 import { joinColumns, type TableColumns } from '../../src/dict/table-columns.js'
 import { NotFoundError } from '../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../src/ids.js'
 import type { CassandraLink, Row } from './cassandra-link.js'
+import { indexesOf } from './column-filters.js'
 import { createOf, type DictLayout, laterColumns, layoutOf, shapeOf } from './dict-layout.js'
+import { cannot, claimHecuba, forgetHecuba, releaseHecuba } from './hecuba-layout.js'
 import { classLabel, tableName } from './identifiers.js'
 import type { SchemaKeeper } from './schema-keeper.js'
 
@@ -24,10 +26,14 @@ export class DictCatalogue {
     readonly keeper: SchemaKeeper,
   ) {}
 
-  async define(table: Table): Promise<void> {
+  get #isHecuba(): boolean {
+    return this.link.config.layout === 'hecuba'
+  }
+
+  async define(table: Table, alias?: string): Promise<void> {
     const standing = await this.#load(table.id)
     if (standing) return this.#join(standing, table)
-    const { name, place } = await this.#placeFor(table)
+    const { name, place } = await this.#placeFor(table, alias)
     const query = `INSERT INTO ${this.link.table(DICTS)} (id, owner_id, owner_class, table_name, place, definition) VALUES (?, ?, ?, ?, ?, ?) IF NOT EXISTS`
     const { id, owner } = table
     const params = [id, owner.id, owner.classId, name, place ?? null, definitionOf(table)]
@@ -43,6 +49,7 @@ export class DictCatalogue {
     for (let before: DictLayout | undefined = standing; before; before = await this.#load(wanted.id, true)) {
       const joined = joinColumns(before.table, wanted)
       if (joined === before.table) return
+      if (this.#isHecuba) throw cannot('columns that came later')
       const after = layoutOf(joined, before.name, before.place, before.base)
       await this.keeper.ensure({ table: after.name, create: createOf(after), columns: laterColumns(after) })
       const query = `UPDATE ${this.link.table(DICTS)} SET definition = ? WHERE id = ? IF definition = ?`
@@ -53,7 +60,8 @@ export class DictCatalogue {
   }
 
   /** A dict that is new has no rows: in a shared table if enough of its shape have tables of their own. */
-  async #placeFor(table: Table): Promise<{ readonly name: string; readonly place: string | undefined }> {
+  async #placeFor(table: Table, alias: string | undefined): Promise<{ readonly name: string; readonly place: string | undefined }> {
+    if (this.#isHecuba) return { name: await claimHecuba(this.link, table, alias), place: undefined }
     const shape = shapeOf(table)
     const max = this.link.config.ownTables
     const query = `SELECT dict FROM ${this.link.table(SHAPES)} WHERE shape = ? LIMIT ${max + 1}`
@@ -73,6 +81,11 @@ export class DictCatalogue {
     const layout = this.#known.get(id) ?? (await this.#load(id))
     if (!layout) throw new NotFoundError(`There is no table ${id}.`, { table: id })
     return layout
+  }
+
+  /** Indexes that somebody asks by, whether the dict was made with them or they were declared later. */
+  async ensureIndexes(layout: DictLayout, asked: readonly RowFilter[]): Promise<void> {
+    await this.keeper.ensure({ table: layout.name, create: createOf(layout), indexes: indexesOf(layout, asked) })
   }
 
   /** For a group of rows. One that removes some must know all columns, also those that others have added meanwhile. */
@@ -101,8 +114,8 @@ export class DictCatalogue {
       this.forget(id)
       return undefined
     }
-    const layout = layoutFrom(row)
-    await this.keeper.ensure({ table: layout.name, create: createOf(layout) })
+    const layout = layoutFrom(row, this.#isHecuba)
+    await this.keeper.ensure({ table: layout.name, create: createOf(layout), indexes: indexesOf(layout) })
     this.#known.set(id, layout)
     return layout
   }
@@ -114,11 +127,17 @@ export class DictCatalogue {
     if (!row) return
     const mark = { query: `UPDATE ${this.link.table(DICTS)} SET is_dropped = true WHERE id = ? IF EXISTS`, params: [id] }
     if ((await this.link.cas([mark])) === undefined) throw this.link.unknownOutcome()
-    await this.#finishDrop(layoutFrom(row))
+    await this.#finishDrop(layoutFrom(row, this.#isHecuba))
   }
 
   async #finishDrop({ table, name, place, base }: DictLayout): Promise<void> {
-    if (place === undefined) {
+    if (this.#isHecuba) {
+      // A table that Hecuba made stays, and so does one that a dict of the same name has.
+      if (await releaseHecuba(this.link, name, table.id)) {
+        await this.link.define(`DROP TABLE IF EXISTS ${this.link.table(name)}`)
+        await forgetHecuba(this.link, name)
+      }
+    } else if (place === undefined) {
       await this.link.define(`DROP TABLE IF EXISTS ${this.link.table(name)}`)
       await this.link.write(`DELETE FROM ${this.link.table(SHAPES)} WHERE shape = ? AND dict = ?`, [shapeOf(table, base), table.id])
     } else await this.link.write(`DELETE FROM ${this.link.table(name)} WHERE "~dict" = ?`, [place])
@@ -131,8 +150,8 @@ export class DictCatalogue {
     do {
       const page = await this.link.read(`SELECT * FROM ${this.link.table(DICTS)}`, [], { pageState: next, fetchSize: 500 })
       const gone = page.rows.filter((row) => row.is_dropped === true)
-      for (const row of gone) await this.#finishDrop(layoutFrom(row))
-      yield page.rows.filter((row) => row.is_dropped !== true).map((row) => layoutFrom(row).table)
+      for (const row of gone) await this.#finishDrop(layoutFrom(row, this.#isHecuba))
+      yield page.rows.filter((row) => row.is_dropped !== true).map((row) => layoutFrom(row, this.#isHecuba).table)
       next = page.next
     } while (next !== undefined)
   }
@@ -145,9 +164,9 @@ const definitionOf = ({ keys, partition, values, writes }: Table, base?: number)
 /** The definition that a layout was read from: without `base` until it gains columns. */
 const standingDefinition = ({ table, base }: DictLayout): string => definitionOf(table, base < table.values.length ? base : undefined)
 
-function layoutFrom(row: Row): DictLayout {
+function layoutFrom(row: Row, isHecuba: boolean): DictLayout {
   const { base, ...columns } = JSON.parse(row.definition as string) as TableColumns & { readonly base?: number }
   const owner = new Ref(String(row.owner_id) as Id, row.owner_class as ClassId)
   const table: Table = { id: String(row.id) as TableId, owner, ...columns }
-  return layoutOf(table, row.table_name as string, row.place ? String(row.place) : undefined, base)
+  return layoutOf(table, row.table_name as string, row.place ? String(row.place) : undefined, base, isHecuba)
 }

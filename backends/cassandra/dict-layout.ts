@@ -40,12 +40,20 @@ export interface DictLayout {
   readonly leavesMarks: boolean
   /** Whether keys have several forms of which one is to be chosen. */
   readonly hasForms: boolean
+  /** Its columns and no others: rows tell neither their time nor what is null. */
+  readonly isHecuba: boolean
 }
 
-export function layoutOf(table: Table, name: string, place: string | undefined, base: number = table.values.length): DictLayout {
+export function layoutOf(
+  table: Table,
+  name: string,
+  place: string | undefined,
+  base: number = table.values.length,
+  isHecuba = false,
+): DictLayout {
   const isShared = place !== undefined
   const cql = (column: string, i: number, prefix: string): string => (isColumnName(column) ? column : `~${prefix}${i}`)
-  const positionOf = (i: number): Position => (!isShared && i < table.partition ? 'partition' : 'order')
+  const positionOf = (i: number): Position => (isHecuba ? 'value' : !isShared && i < table.partition ? 'partition' : 'order')
   const keys = table.keys.map(({ name: column, type }, i) => ({ cql: cql(column, i, 'k'), type, position: positionOf(i) }))
   // Dicts that share a table may gain columns of one name and several types.
   const later = ({ name: column, type }: ColumnSpec): string => `~${hash([column, type])}`
@@ -54,7 +62,7 @@ export function layoutOf(table: Table, name: string, place: string | undefined, 
   const plain = table.values.flatMap(({ type }, i) => (type === 'counter' ? [] : [i]))
   const leavesMarks = counters.length > 0 && counters[0]! >= base
   const hasForms = table.keys.some(({ type }) => typeof type !== 'string' || ['f32', 'f64', 'decimal'].includes(type))
-  return { table, name, place, keys, values, counters, plain, isCas: table.writes === 'cas', base, leavesMarks, hasForms }
+  return { table, name, place, keys, values, counters, plain, isCas: table.writes === 'cas', base, leavesMarks, hasForms, isHecuba }
 }
 
 /** Partition columns of the table in Cassandra, with their types. */
@@ -66,15 +74,14 @@ export const clusteringOf = ({ table, place, keys }: DictLayout): readonly KeyCo
   place === undefined ? keys.slice(table.partition) : keys
 
 export function createOf(layout: DictLayout): string {
-  const { keys, values, place, isCas } = layout
+  const { keys, values, place, isCas, isHecuba } = layout
   const clustering = clusteringOf(layout).map(({ cql }) => quoted(cql))
   const isStatic = clustering.length > 0 ? ' static' : ''
   const columns = [
     ...(place === undefined ? [] : [`"${DICT}" uuid`]),
     ...keys.map(({ cql, type, position }) => `${quoted(cql)} ${cqlType(type, position)}`),
     ...values.map(({ cql, type }) => `${quoted(cql)} ${cqlType(type, 'value')}`),
-    '"~at" bigint',
-    '"~notes" text',
+    ...(isHecuba ? [] : ['"~at" bigint', '"~notes" text']),
     ...(isCas ? ['"~gone" bigint', `"~receipts" set<uuid>${isStatic}`] : []),
   ]
   const partition = partitionColumns(layout).map(quoted).join(', ')

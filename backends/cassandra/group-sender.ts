@@ -69,8 +69,8 @@ export class GroupSender {
     if (group.ops.length === 1 && first?.do === 'put' && first.expect === 'absent') return this.#make(group, first, place, table)
     const known = knownPut(group.ops)
     if (known && !this.largeClasses.has(table.classId) && (await this.#isDecided(table, known.put))) {
-      const receipt = await this.#change(group, known.put, known.expect, place, table)
-      if (receipt) return receipt
+      const changed = await this.#change(group, known.put, known.expect, place, table)
+      return typeof changed === 'object' ? changed : this.#slowly(group, place, table, changed === 'unknown')
     }
     return this.#slowly(group, place, table)
   }
@@ -122,8 +122,8 @@ export class GroupSender {
     return text
   }
 
-  /** A change whose conditions are all known beforehand: one compare-and-set and no read. `undefined` when it was not applied, for whatever reason. */
-  async #change(group: Group, put: Put, expect: Stamp, place: Place, table: ClassTable): Promise<Receipt | undefined> {
+  /** A change whose conditions are all known beforehand: one compare-and-set and no read. Otherwise what is known of the copy that was sent. */
+  async #change(group: Group, put: Put, expect: Stamp, place: Place, table: ClassTable): Promise<Receipt | 'refused' | 'unknown'> {
     const cells = new Map<string, Cell | undefined>([...(put.unset ?? []).map((name) => [name, undefined] as const), ...put.set])
     const columns = await columnsOf(this.link.driver, this.chunks, table.kinds, cells)
     if (columns.hasLarge) this.largeClasses.add(table.classId)
@@ -142,15 +142,18 @@ export class GroupSender {
     ]
     for (const op of group.ops)
       if (op.do === 'mark') statements.push(this.#part(table.table, place, PART.mark(op.mark.key), markForm(op.mark), 0, true))
-    if (!(await this.link.cas(statements))) return undefined
+    const applied = await this.link.cas(statements)
+    if (!applied) return applied === undefined ? 'unknown' : 'refused'
     return withMark(group, { applied: true, stamps: new Map([[put.ref.id, stamp]]) })
   }
 
-  /** Reads what stands, makes the changes, and writes them if nothing has changed meanwhile; else from the beginning. */
-  async #slowly(group: Group, place: Place, known: ClassTable | undefined): Promise<Receipt> {
+  /**
+   * Reads what stands, makes the changes, and writes them if nothing has changed meanwhile; else from the beginning. `isUnknown`: a copy
+   * was sent of which nobody knows what became.
+   */
+  async #slowly(group: Group, place: Place, known: ClassTable | undefined, isUnknown = false): Promise<Receipt> {
     const table = known?.table ?? ALIASES
     const endMs = Date.now() + this.link.config.patienceMs
-    let isUnknown = false
     for (let nth = 0; ; nth++) {
       const state = await this.reader.state(table, place, true)
       const parts = await this.reader.parts(table, place, partsOf(group.commit, group.ops), true)

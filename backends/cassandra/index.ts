@@ -3,6 +3,7 @@ import { CassandraBackend } from './cassandra-backend.js'
 import { configOf } from './cassandra-config.js'
 
 export { CassandraBackend } from './cassandra-backend.js'
+export { type CassandraFinding, type CassandraFsckReport, fsck } from './fsck.js'
 export { dropKeyspace, makeKeyspace } from './keyspaces.js'
 
 /**

@@ -1,7 +1,7 @@
 /** Objects as they stand: what they hold, and where. */
 import type { Found, Stored } from '../../src/backend.js'
 import { Ref } from '../../src/backend.js'
-import { UnavailableError } from '../../src/errors.js'
+import { CorruptError, UnavailableError } from '../../src/errors.js'
 import type { Id } from '../../src/ids.js'
 import type { ClassTable, ClassTables } from './class-tables.js'
 import type { NameIndex } from './name-index.js'
@@ -48,16 +48,20 @@ export class ObjectReader {
 
   async #readAs(known: ClassTable, id: Id, isGuess = false): Promise<Stored | undefined> {
     const ref = new Ref(id, known.classId)
+    const states = new Set<string>()
     for (let nth = 0; nth < AGAIN_MAX; nth++) {
       const row = await this.reader.columns(known.table, { kind: 'object', ref }, { isGuess })
       const state = await this.reader.stateOf(row)
       if (!row || !state.stamp) return undefined
       const found = await cellsOf(row, this.reader.chunks)
+      states.add(state.stamp.commit)
       if (!found) continue // a chunk is gone, and so is the state that it belonged to
       if (found.hasLarge) this.largeClasses.add(known.classId)
       const bytes = sizeOf(found.cells)
       return { ref, stamp: state.stamp, bytes, cells: found.cells, ...(state.intent && { intent: state.intent }) }
     }
+    if (states.size === 1)
+      throw new CorruptError(`Object ${ref.id} has lost a part of a large field: restore it from a backup of the keyspace.`, { ref })
     throw new UnavailableError(`object ${ref.id} changes so often that it cannot be read whole`, { retryable: true })
   }
 

@@ -24,6 +24,15 @@ export class Ring {
     return locationsOf(this.replicas(Buffer.from(uuidBytes(id))).map((node) => [node.address, bytes]))
   }
 
+  /** Addresses of the nodes of the data centre next to this program. */
+  near(): readonly string[] {
+    const { client, dataCentre } = this.link
+    return client.hosts
+      .values()
+      .filter((node) => node.datacenter === dataCentre)
+      .map(({ address }) => address.replace(/:\d+$/, ''))
+  }
+
   replicas(key: Buffer): readonly Node[] {
     const { metadata } = this.link.client
     return metadata.getReplicas(this.link.config.keyspace, metadata.newToken(key)) ?? []

@@ -6,6 +6,7 @@ import type { CommitId } from '../../src/ids.js'
 import type { CassandraLink, Param, Row, Statement } from './cassandra-link.js'
 import { ColumnValues, isCollection } from './column-types.js'
 import { DICT, type DictLayout, type KeyColumn } from './dict-layout.js'
+import { requireHecubaRow } from './hecuba-layout.js'
 import { quoted } from './identifiers.js'
 
 /** A column and what is written into it. */
@@ -68,7 +69,9 @@ export class RowForms {
    * which would stay when the values go and the counters are to begin anew.
    */
   insert(layout: DictLayout, key: Key, set: Values, atMicros: bigint): Statement {
-    const slots = [...this.slots(layout, set), slot('~at', atMicros), slot('~notes', notesOf(layout, set))]
+    if (layout.isHecuba) requireHecubaRow(layout.table, key, set)
+    const own = layout.isHecuba ? [] : [slot('~at', atMicros), slot('~notes', notesOf(layout, set))]
+    const slots = [...this.slots(layout, set), ...own]
     const form = slots.some(({ sql }) => sql !== '?') ? slots.map(({ sql }) => sql).join(' ') : ''
     const query = this.#text(layout, `insert ${form}`, () => this.#insertText(layout, slots))
     const params = slots.flatMap((one) => one.params)

@@ -1,11 +1,12 @@
 /** Rows by key, scans, and parts of tables. */
 import type { Host as Node } from 'cassandra-driver'
-import type { Aggregates, Cell, Key, Piece, Range, StoredRow } from '../../src/backend.js'
+import type { Aggregates, Cell, Key, Piece, Range, RowFilter, StoredRow } from '../../src/backend.js'
 import { compareBytes, decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
 import { NotFoundError } from '../../src/errors.js'
 import type { TableId } from '../../src/ids.js'
 import { cutPositions, piecesAt } from '../memory/split.js'
 import { planAggregates } from './aggregation.js'
+import { type FilterSlice, planFilters } from './column-filters.js'
 import type { CassandraLink, Page, Param, Row } from './cassandra-link.js'
 import type { DictCatalogue } from './dict-catalogue.js'
 import type { CounterFolder } from './counter-folder.js'
@@ -86,6 +87,7 @@ export class RowReader {
   #pagesOf(layout: DictLayout, range: Range, signal?: AbortSignal): AsyncGenerator<readonly Row[], void, void> {
     const { prefix = [], reverse = false } = range
     const isOnePartition = layout.place !== undefined || prefix.length >= layout.table.partition
+    if (range.where && isFiltered(layout, range)) return this.#filteredPages(layout, range, range.where, signal)
     if (isOnePartition && layout.place === undefined && typeof range.in !== 'string' && !this.#holds(layout, range.in, prefix))
       return noPages()
     if (isOnePartition) return this.#pages(layout, sliceOf(this.link, this.forms, layout, range), signal)
@@ -93,6 +95,32 @@ export class RowReader {
     if (reverse) return this.#backwards(layout, ring, signal)
     const [node] = typeof range.in === 'string' ? [] : this.#ring.nodesFor(ring)
     return this.#pages(layout, this.#ringSlice(layout, ring, '*'), signal, node)
+  }
+
+  /** Rows that an index knows, or that servers find among all; what else the range says is looked at row by row. */
+  async *#filteredPages(
+    layout: DictLayout,
+    range: Range,
+    where: readonly RowFilter[],
+    signal?: AbortSignal,
+  ): AsyncGenerator<readonly Row[], void, void> {
+    const slices = planFilters(layout, this.forms.values, where)
+    if (!slices) {
+      const { where: _, ...rest } = range
+      return yield* this.#pagesOf(layout, rest, signal)
+    }
+    await this.catalogue.ensureIndexes(layout, where)
+    const { in: of } = range
+    const ring = typeof of === 'string' || layout.place !== undefined ? WHOLE_RING : rangeOfPiece(of)
+    const [node] = ring === WHOLE_RING ? [] : this.#ring.nodesFor(ring)
+    for (const slice of slices) yield* this.#pages(layout, this.#filteredSlice(layout, ring, slice), signal, node)
+  }
+
+  #filteredSlice(layout: DictLayout, ring: RingRange, { terms, params, isScan }: FilterSlice): Slice {
+    const all =
+      layout.place === undefined ? this.#ringSlice(layout, ring, '*') : sliceOf(this.link, this.forms, layout, { in: layout.table.id })
+    const joint = all.query.includes(' WHERE ') ? ' AND ' : ' WHERE '
+    return { query: `${all.query}${joint}${terms.join(' AND ')}${isScan ? ' ALLOW FILTERING' : ''}`, params: [...all.params, ...params] }
   }
 
   /** A partition is in a piece whole, or not at all. */
@@ -267,12 +295,16 @@ function wholeKey({ table }: DictLayout, bytes: Uint8Array): Key | undefined {
   }
 }
 
+/** Rows of several partitions are given in no order: so any way of finding them will do. */
+const isFiltered = ({ table }: DictLayout, { where, prefix = [] }: Range): boolean => where !== undefined && prefix.length < table.partition
+
 /** What the statement does not say of a range is looked at here, row by row. */
-function filterOf({ table, place }: DictLayout, range: Range): (key: Key) => boolean {
+function filterOf(layout: DictLayout, range: Range): (key: Key) => boolean {
+  const { table, place } = layout
   const { in: where, prefix = [], from, to } = range
   const isOnePartition = place !== undefined || prefix.length >= table.partition
   const isSaid = isOnePartition ? place === undefined || typeof where === 'string' : prefix.length === 0 && !from && !to
-  if (isSaid) return () => true
+  if (isSaid && !isFiltered(layout, range)) return () => true
   const bounds = prefixBounds(table, { in: place === undefined ? table.id : where, prefix, ...(from && { from }), ...(to && { to }) })
   return (key) => {
     const bytes = encodeKey(table, key)

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { UnavailableError } from '../../src/errors.js'
 import type { CassandraLink } from './cassandra-link.js'
+import { quoted } from './identifiers.js'
 
 /** How long a creator that died keeps others waiting; its turn is worth far more than any change of the schema takes. */
 const TURN_S = 30
@@ -20,6 +21,8 @@ export interface Wanted {
   readonly create: string
   /** Columns that are added where they are missing: name, and what follows it. */
   readonly columns?: ReadonlyMap<string, string>
+  /** Columns that are found by their values, by the names of the indexes. */
+  readonly indexes?: ReadonlyMap<string, string>
 }
 
 export class SchemaKeeper {
@@ -61,11 +64,9 @@ export class SchemaKeeper {
     }
   }
 
-  #isSeen({ table, columns }: Wanted): boolean {
-    const seen = this.#seen.get(table)
-    if (!seen) return false
-    for (const name of columns?.keys() ?? []) if (!seen.has(name)) return false
-    return true
+  #isSeen(wanted: Wanted): boolean {
+    const seen = this.#seen.get(wanted.table)
+    return seen !== undefined && partsOf(wanted).every((name) => seen.has(name))
   }
 
   async #ensure(wanted: Wanted): Promise<void> {
@@ -86,15 +87,24 @@ export class SchemaKeeper {
   }
 
   /** Whether all is there, at one node. */
-  async #look({ table, columns }: Wanted): Promise<boolean> {
+  async #look({ table, columns, indexes = NONE }: Wanted): Promise<boolean> {
     const found = await this.columns(table)
-    return found.size > 0 && [...(columns?.keys() ?? [])].every((name) => found.has(name))
+    if (found.size === 0 || ![...(columns?.keys() ?? [])].every((name) => found.has(name))) return false
+    const standing = indexes.size > 0 ? await this.#indexes(table) : NO_NAMES
+    return [...indexes.keys()].every((name) => standing.has(name))
   }
 
-  async #use({ table, columns }: Wanted): Promise<void> {
+  async #indexes(table: string): Promise<ReadonlySet<string>> {
+    const query = 'SELECT index_name FROM system_schema.indexes WHERE keyspace_name = ? AND table_name = ?'
+    const rows = await this.link.all(query, [this.link.config.keyspace, table])
+    return new Set(rows.map((row) => row.index_name as string))
+  }
+
+  async #use(wanted: Wanted): Promise<void> {
+    const { table } = wanted
     await this.link.agreed()
     const seen = this.#seen.get(table) ?? new Set()
-    for (const name of columns?.keys() ?? []) seen.add(name)
+    for (const name of partsOf(wanted)) seen.add(name)
     this.#seen.set(table, seen)
   }
 
@@ -111,12 +121,14 @@ export class SchemaKeeper {
   }
 
   async #make(wanted: Wanted): Promise<void> {
-    const { table, create, columns } = wanted
+    const { table, create, columns, indexes = NONE } = wanted
     const name = this.link.table(table)
     if ((await this.columns(table)).size === 0) await this.link.define(`CREATE TABLE IF NOT EXISTS ${name} (${create}`)
     const found = await this.columns(table)
     const added = [...(columns ?? [])].filter(([column]) => !found.has(column)).map(([, definition]) => definition)
     if (added.length > 0) await this.link.define(`ALTER TABLE ${name} ADD IF NOT EXISTS (${added.join(', ')})`)
+    for (const [index, column] of indexes)
+      await this.link.define(`CREATE INDEX IF NOT EXISTS ${quoted(index)} ON ${name} (${quoted(column)}) USING 'sai'`)
     await this.#use(wanted)
   }
 
@@ -142,3 +154,12 @@ export class SchemaKeeper {
     return String(row?.holder) === holder
   }
 }
+
+const NONE: ReadonlyMap<string, string> = new Map()
+const NO_NAMES: ReadonlySet<string> = new Set()
+
+/** No column has a name that begins as those of indexes do here. */
+const partsOf = ({ columns, indexes }: Wanted): readonly string[] => [
+  ...(columns?.keys() ?? []),
+  ...[...(indexes?.keys() ?? [])].map((name) => `# ${name}`),
+]

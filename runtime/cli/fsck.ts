@@ -10,7 +10,7 @@ interface FsckCommandOptions extends CommonOptions {
 
 export const fsckCommand = (): Command =>
   commonOptions(new Command('fsck'))
-    .description('check a file, or what stands in Redis, for damage; name it, and save the rest of a file')
+    .description('check a file, or what stands in Redis or Cassandra, for damage; name it, and save the rest of a file')
     .option('--salvage <folder>', 'make a new store there of everything that can be read')
     .addHelpText(
       'after',
@@ -29,9 +29,12 @@ Examples:
 async function check({ storage, json, salvage }: FsckCommandOptions): Promise<void> {
   const { configuredStorage } = await import('../connect.js')
   const url = storage ?? (await configuredStorage())
-  if (/^rediss?(?:\+cluster)?:/.test(url)) return checkRedis(url, json, salvage)
+  if (/^rediss?(?:\+cluster)?:/.test(url)) return checkServer((await import('insitu/backends/redis')).fsck, url, json, salvage)
+  if (url.startsWith('cassandra:')) return checkServer((await import('insitu/backends/cassandra')).fsck, url, json, salvage)
   if (!url.startsWith('nvram:'))
-    throw new UnsupportedError(`${url} is no file: insitu checks nvram: and redis: stores`, { code: 'ERR_NO_FSCK' })
+    throw new UnsupportedError(`${url} is no store that insitu checks: it checks nvram:, redis: and cassandra: stores`, {
+      code: 'ERR_NO_FSCK',
+    })
   const { fsck } = await import('insitu/backends/nvram')
   const { damaged, dangling, records, pages, salvaged } = await fsck(url, {
     ...(salvage !== undefined && { salvageTo: salvage }),
@@ -47,13 +50,23 @@ async function check({ storage, json, salvage }: FsckCommandOptions): Promise<vo
   process.exitCode = EXIT.failed
 }
 
+interface ServerFsckReport {
+  readonly damaged: number
+  readonly dangling: number
+  readonly records: { readonly objects: number; readonly names: number; readonly rows: number }
+}
+
+type ServerFsck = (
+  url: string,
+  options: { readonly onFinding: (finding: { readonly kind: string; readonly what: string; readonly how: string }) => void },
+) => Promise<ServerFsckReport>
+
 /** A server checks its own files; here is looked at what stands in it. */
-async function checkRedis(url: string, json: boolean | undefined, salvage: string | undefined): Promise<void> {
+async function checkServer(fsck: ServerFsck, url: string, json: boolean | undefined, salvage: string | undefined): Promise<void> {
   if (salvage !== undefined)
-    throw new UnsupportedError('--salvage makes a new file of a damaged one; a Redis server has its own log of writes', {
+    throw new UnsupportedError('--salvage makes a new file of a damaged one; a server has its own log of writes', {
       code: 'ERR_NO_FSCK',
     })
-  const { fsck } = await import('insitu/backends/redis')
   const { damaged, dangling, records } = await fsck(url, {
     onFinding: ({ kind, what, how }) => put(json, { kind, what, how }, [kind, what, how]),
   })

@@ -245,7 +245,7 @@ export function remoteBackend(port: Port, about: About, local?: Backend): Remote
     find: (what) => ask('find', what),
     objects: (of) => pages('objects', of),
     aliases: (of) => pages('aliases', of),
-    define: (table) => ask('define', table),
+    define: (table, alias) => ask('define', table, alias),
     table: (id) => ask('table', id),
     drop: (id) => ask('drop', id),
     rows: (table, keys) => ask('rows', table, keys),
@@ -325,8 +325,8 @@ const nearReads = (local: Backend, far: RemoteBackend): RemoteBackend => ({
   },
   commit: far.commit,
   flush: far.flush,
-  define: async (table) => {
-    await far.define(table)
+  define: async (table, alias) => {
+    await far.define(table, alias)
     await local.table(table.id) // it may have gained columns since it was last looked at here
   },
   drop: far.drop,

@@ -65,9 +65,10 @@ async function standingMark(backend: Backend, home: Ref, round: CommitId): Promi
 }
 
 /** Ends one intent. The rows of its round come first: the last intent must not go before them, or nobody would find them. */
-export async function settleMet({ backend, target, intent }: Met, verdict: 'committed' | 'aborted', tools: Tools): Promise<void> {
+export async function settleMet(met: Met, verdict: 'committed' | 'aborted', tools: Tools): Promise<void> {
+  const { backend, target, intent } = met
   const take = verdict === 'committed'
-  if (take) await finish({ backend: await backendOfHome({ backend, intent }, tools), ref: intent.home }, intent.commit, tools)
+  if (take) await finish({ backend: await backendOfHome(met, tools), ref: intent.home }, intent.commit, tools)
   await sendIdempotent(backend, [{ do: 'settle', target, commit: intent.commit, take }], tools)
   failPoint('resolve-settled')
 }

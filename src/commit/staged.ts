@@ -48,20 +48,21 @@ export async function finish(home: Home, round: CommitId, tools: Tools): Promise
   if (!redo) return
   const [mark] = await home.backend.marks(home.ref, [round])
   if (!mark) return // forgotten, hence finished, since the redo was read
-  await applyRows(await byDomain(redo, tools), round, timeOfMark(mark), tools)
+  await applyRows(await byDomain(redo, home.backend, tools), round, timeOfMark(mark), tools)
   failPoint('resolve-rows-applied')
   await dropStaged(home, round, tools)
   failPoint('resolve-redo-dropped')
 }
 
-async function byDomain(redo: readonly Op[], tools: Tools): Promise<DomainOps[]> {
+async function byDomain(redo: readonly Op[], backend: Backend, tools: Tools): Promise<DomainOps[]> {
   const groups = new DomainGroups()
-  for (const op of redo) groups.add(await tools.backendOf(storeOf(op)), op)
+  for (const op of redo) groups.add(await backendOf(op, backend, tools), op)
   return groups.list
 }
 
-function storeOf(op: Op): Parameters<Tools['backendOf']>[0] {
-  if (op.do === 'row' || op.do === 'add') return op.table
-  if (op.do === 'forget') return op.home
+/** A home that names no store is one of the store that the redo lies in. */
+function backendOf(op: Op, backend: Backend, tools: Tools): Backend | Promise<Backend> {
+  if (op.do === 'row' || op.do === 'add') return tools.backendOf(op.table)
+  if (op.do === 'forget') return op.home.store === undefined ? backend : tools.backendOf(op.home)
   throw new TypeError(`staged redo holds no op ${op.do}`)
 }

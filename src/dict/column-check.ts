@@ -1,6 +1,7 @@
 import type { Cell, ColumnType } from '../backend.js'
 import { sameCell } from '../codec/values.js'
 import { UnsupportedError } from '../errors.js'
+import type { AnyColumn } from './column.js'
 import { hasOrder, type Kind, keyCell, type References } from './kind.js'
 import type { DictRow } from './merged-scan.js'
 import { encodeKeyText } from './row-key.js'
@@ -12,16 +13,19 @@ export class ColumnCheck {
 
   constructor(
     readonly name: string,
-    kind: Kind,
+    column: AnyColumn,
     readonly part: 'key' | 'values',
     readonly index: number,
   ) {
     // What a counter is compared with is no change of it.
+    const { kind, isIndexed } = column
     this.#kind = kind.type === 'counter' ? scalarKinds.i64 : kind
     this.isCounter = kind.type === 'counter'
+    this.isIndexed = isIndexed
   }
 
   readonly isCounter: boolean
+  readonly isIndexed: boolean
 
   get type(): ColumnType {
     return this.#kind.type

@@ -14,27 +14,39 @@ export class Column<Read, Write = Read, Optional extends boolean = false> {
   readonly kind: Kind
   /** @internal */
   readonly mayBeAbsent: boolean
+  /** @internal */
+  readonly isIndexed: boolean
 
-  constructor(kind: Kind, mayBeAbsent = false) {
+  constructor(kind: Kind, mayBeAbsent = false, isIndexed = false) {
     this.kind = kind
     this.mayBeAbsent = mayBeAbsent
+    this.isIndexed = isIndexed
   }
 
   /** A column that a row may leave out; it then reads as undefined. */
   optional(): Column<Read | undefined, Write | undefined, true> {
-    return new Column(this.kind, true)
+    return new Column(this.kind, true, this.isIndexed)
   }
 
   /** A column that may hold null. Every store can keep null in any column; this only says so in the types. */
   nullable(): Column<Read | null, Write | null, Optional> {
-    return new Column(this.kind, this.mayBeAbsent)
+    return new Column(this.kind, this.mayBeAbsent, this.isIndexed)
+  }
+
+  /**
+   * A column that `where` asks for without saying where the rows lie: `{ mood: t.text.indexed() }`. Cassandra makes an index of it; other
+   * stores read the rows. May be declared of a stored dict at any time. Errors, once it is part of a dict: ValidationError for what has
+   * no index (blobs, references, counters, collections).
+   */
+  indexed(): Column<Read, Write, Optional> {
+    return new Column(this.kind, this.mayBeAbsent, true)
   }
 }
 
 /** How a column stands in a Table. */
 export function specOf(name: string, column: AnyColumn): ColumnSpec {
   const type: ColumnType = column.kind.type
-  return column.mayBeAbsent ? { name, type, optional: true } : { name, type }
+  return { name, type, ...(column.mayBeAbsent && { optional: true }), ...(column.isIndexed && { indexed: true }) }
 }
 
 export type AnyColumn = Column<any, any, boolean>

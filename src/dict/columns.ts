@@ -78,7 +78,7 @@ function recordFields(fields: Columns): ReadonlyMap<string, AnyColumn> {
 
 /** The column that a stored definition describes; references may then be of any class. */
 export function columnOf(spec: ColumnSpec): AnyColumn {
-  return new Column(kindOf(spec.type), spec.optional ?? false)
+  return new Column(kindOf(spec.type), spec.optional ?? false, spec.indexed ?? false)
 }
 
 function kindOf(type: ColumnType): Kind {

@@ -2,6 +2,7 @@ import type { Cell, ColumnSpec, Key, Values } from '../backend.js'
 import { ValidationError } from '../errors.js'
 import { type AnyColumn, type Columns, specOf } from './column.js'
 import { ColumnCheck } from './column-check.js'
+import { INDEXED_TYPES, indexOf } from './column-index.js'
 import { hasOrder, keyCell, type References, refusal } from './kind.js'
 import type { KeyColumns } from './row-key.js'
 import { wholeNumber } from './scalar-kinds.js'
@@ -56,6 +57,7 @@ export class DictSchema implements KeyColumns {
     this.spec = { keys: this.keys, partition, values: this.#values.map(({ name, column }) => specOf(name, column)), writes }
     this.#keyNames = new Set(names)
     this.#valueNames = new Set(Object.keys(values))
+    for (const [i, named] of [...this.#keys, ...this.#values].entries()) requireIndexable(named, i === 0 && partition === 1)
     this.counters = this.spec.values.flatMap(({ type }, i) => (type === 'counter' ? [i] : []))
     this.hasRefs = JSON.stringify(this.spec).includes('"ref"')
   }
@@ -67,9 +69,9 @@ export class DictSchema implements KeyColumns {
   /** Errors: ValidationError for a column that is not there. */
   check(name: unknown): ColumnCheck {
     const key = this.#keys.findIndex((named) => named.name === name)
-    if (key >= 0) return new ColumnCheck(String(name), this.#keys[key]!.column.kind, 'key', key)
+    if (key >= 0) return new ColumnCheck(String(name), this.#keys[key]!.column, 'key', key)
     const value = this.#values.findIndex((named) => named.name === name)
-    if (value >= 0) return new ColumnCheck(String(name), this.#values[value]!.column.kind, 'values', value)
+    if (value >= 0) return new ColumnCheck(String(name), this.#values[value]!.column, 'values', value)
     const names = [...this.#keyNames, ...this.#valueNames].join(', ')
     throw new ValidationError(`there is no column '${String(name)}'; there are: ${names}`, { path: name })
   }
@@ -182,6 +184,14 @@ function valueColumn(name: string, column: AnyColumn, keys: Columns): AnyColumn 
   // one table, one name: a store with native columns has no second place for it
   if (Object.hasOwn(keys, name)) throw new ValidationError(`'${name}' is a key and a value column: a name stands once`, { path: name })
   return column
+}
+
+function requireIndexable({ name, column }: Named, isWholePartition: boolean): void {
+  if (!column.isIndexed) return
+  const why = isWholePartition
+    ? 'it is the partition, by which rows are found anyway'
+    : indexOf(column.kind.type) === undefined && `${typeName(column)} has no index; those of ${INDEXED_TYPES.join(', ')} have`
+  if (why) throw new ValidationError(`column '${name}' cannot be indexed: ${why}`, { path: name })
 }
 
 /** Names are properties of rows, in the order written: so none that sets a prototype, and none that objects put first by themselves. */

@@ -85,7 +85,9 @@ class MergedScan {
   }
 
   #rest(limit: number): ScanRange {
-    const { prefix = [], ...range } = this.range
+    const { prefix = [], where, ...all } = this.range
+    // A buffered row has all values but its counters: for those the stored one below it must not be left out.
+    const range = where && this.dict.schema.counters.length === 0 ? { ...all, where } : all
     const bounds: ScanRange = { ...range, prefix, ...(Number.isFinite(limit) && { limit }) }
     const after = this.#last?.slice(prefix.length)
     if (!after || after.length === 0) return bounds

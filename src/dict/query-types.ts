@@ -14,7 +14,9 @@ export interface RangeOptions<K extends Columns> {
 export interface WhereOptions {
   readonly limit?: number
   readonly reverse?: boolean
-  /** Allows a condition that leaves the partition open, and so reads every row. */
+  /** Allows conditions that no key and no index serves, for which every row is looked at: by the servers where they can, else here. */
+  readonly allowFiltering?: boolean
+  /** The same by its older name. */
   readonly scan?: boolean
   readonly signal?: AbortSignal
 }

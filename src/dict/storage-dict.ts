@@ -197,12 +197,15 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
 
   /**
    * The rows for which all conditions hold, in key order: `log.where({ day: 'mon', at: { from: 5 }, mood: { in: [1, 2] } })`. Conditions
-   * on the first key columns say what is read, the others are checked on the way.
+   * on the first key columns say what is read, and so does one on an indexed column; the others are checked on the way.
    * Errors: UnsupportedError with the reason for what cannot be answered, `ERR_WHERE_SCANS` when every row would be read unasked.
    */
-  where(conditions: Where<K, V>, { limit, reverse, scan, signal }: WhereOptions = {}): AsyncIterable<[Row<K>, Row<V>]> {
+  where(conditions: Where<K, V>, { limit, reverse, allowFiltering, scan, signal }: WhereOptions = {}): AsyncIterable<[Row<K>, Row<V>]> {
     const state = this.#usable()
-    const plan = planWhere(state.schema, conditions, state.refs, { scan: scan ?? false, reverse: reverse ?? false })
+    const plan = planWhere(state.schema, conditions, state.refs, {
+      allowFiltering: allowFiltering ?? scan ?? false,
+      reverse: reverse ?? false,
+    })
     const most = limit === undefined ? Number.POSITIVE_INFINITY : checkedLimit(limit)
     return itemsOf(
       () => wherePages(this.#usable(), plan, most, signal),

@@ -2,11 +2,12 @@
  * What `where` understands: a condition per column, all of which must hold. Conditions on the first key columns become ranges of the
  * store; the others are checked row by row. Kept small: anything more is a filter of the program's own over `range`.
  */
-import type { Cell, Key } from '../backend.js'
+import type { Cell, Key, RowFilter } from '../backend.js'
 import { sameCell } from '../codec/values.js'
 import { UnsupportedError, ValidationError } from '../errors.js'
 import type { Columns, NewRow } from './column.js'
 import type { ColumnCheck } from './column-check.js'
+import { indexOf } from './column-index.js'
 import type { DictSchema } from './dict-schema.js'
 import type { DictState } from './dict-state.js'
 import type { References } from './kind.js'
@@ -54,17 +55,19 @@ export function planWhere(
   schema: DictSchema,
   where: Readonly<Record<string, unknown>>,
   refs: References,
-  { scan = false, reverse = false }: { readonly scan?: boolean; readonly reverse?: boolean },
+  { allowFiltering = false, reverse = false }: { readonly allowFiltering?: boolean; readonly reverse?: boolean },
 ): WherePlan {
   const terms = termsOf(schema, where, refs)
   const keys = schema.keys.map(({ name }) => terms.get(name))
   const fixed = keys.findIndex((term) => !term?.equals || hasMore(term))
   const leading = keys.slice(0, fixed < 0 ? keys.length : fixed) as Term[]
-  requirePartition(schema, leading.length, scan)
+  const checked = [...terms.values()].filter((term) => !leading.includes(term))
+  requirePartition(schema, leading.length, allowFiltering || checked.some(isServed), checked)
   const bound = keys[leading.length]
   const bounds = bound && !bound.equals ? boundsOf(bound) : {}
-  const ranges = prefixes(leading, reverse).map((prefix) => ({ prefix, ...bounds, ...(reverse && { reverse }) }))
-  const checked = [...terms.values()].filter((term) => !leading.includes(term))
+  const filters = checked.filter((term) => allowFiltering || isServed(term)).flatMap(filterOf)
+  const narrowed = filters.length > 0 && { where: filters }
+  const ranges = prefixes(leading, reverse).map((prefix) => ({ prefix, ...bounds, ...(reverse && { reverse }), ...narrowed }))
   return { ranges, accepts: (row) => checked.every((term) => holds(term, term.check.cellOf(row))) }
 }
 
@@ -123,15 +126,32 @@ function existsOf(name: string, exists: unknown): boolean | undefined {
 const hasMore = (term: Term): boolean =>
   term.from !== undefined || term.to !== undefined || term.has !== undefined || term.exists !== undefined
 
-function requirePartition(schema: DictSchema, fixed: number, scan: boolean): void {
-  if (fixed >= schema.spec.partition || scan) return
-  const missing = schema.keys
-    .slice(0, schema.spec.partition)
-    .slice(fixed)
-    .map(({ name }) => `'${name}'`)
+/** Whether an index says which rows may be meant: the column is declared with one, which answers this. */
+function isServed({ check, equals, from, to }: Term): boolean {
+  if (!check.isIndexed) return false
+  return equals !== undefined || ((from !== undefined || to !== undefined) && indexOf(check.type) === 'order')
+}
+
+/** What a store may leave rows out by. */
+function filterOf({ check, equals, from, to }: Term): RowFilter[] {
+  if (check.isCounter || (!equals && from === undefined && to === undefined)) return []
+  const bounds = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) }
+  return [{ column: check.name, indexed: check.isIndexed, ...(equals && { equals }), ...bounds }]
+}
+
+function requirePartition(schema: DictSchema, fixed: number, isAllowed: boolean, others: readonly Term[]): void {
+  if (fixed >= schema.spec.partition || isAllowed) return
+  const named = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(' and ')
+  const missing = schema.keys.slice(fixed, schema.spec.partition).map(({ name }) => name)
+  const why = others.map(({ check }) =>
+    check.isIndexed
+      ? `the index of '${check.name}' answers ${indexOf(check.type) === 'order' ? 'equality and ranges' : 'equality'} only`
+      : `'${check.name}' has no index`,
+  )
   throw new UnsupportedError(
-    `where() would have to read every row: say what ${missing.join(' and ')} equals (or is \`in\`), or allow it by { scan: true }`,
-    { code: 'ERR_WHERE_SCANS' },
+    `where() would have to read every row: it does not say what ${named(missing)} equals (or is \`in\`)${why.map((one) => `, and ${one}`).join('')}; ` +
+      'say more, declare an index (`t.text.indexed()`), or allow it by { allowFiltering: true }',
+    { code: 'ERR_WHERE_SCANS', missing },
   )
 }
 

@@ -3,6 +3,7 @@ import { timeOf, type Unit } from '../commit/index.js'
 import { UnknownOutcomeError } from '../errors.js'
 import type { CommitId, Domain } from '../ids.js'
 import type { Store } from '../store.js'
+import { aliasOf } from './named-tables.js'
 import { Joint, type JointRoute, jointDomain } from './joint.js'
 
 /** A unit on its way, and what follows from its end. */
@@ -57,7 +58,7 @@ export class Departures {
     const { tables, ops } = departure
     let unit = this.#units.get(departure)
     try {
-      for (const table of tables) await this.#store.backend.define(table)
+      for (const table of tables) await this.#store.backend.define(table, aliasOf(table, ops))
       unit ??= this.#store.unitNow(ops) ?? (await this.#store.unitOf(ops))
       departure.landed(await this.#store.send(unit), timeOf(unit))
       this.#units.delete(departure)

@@ -8,6 +8,7 @@ import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, type StorageObject, stateOf } from '../objects/storage-object.js'
 import { checkAlias, type Store, type UnitOptions } from '../store.js'
 import { dropBelongings } from './belongings.js'
+import { aliasOf } from './named-tables.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { type Plan, planOf } from './persist-plan.js'
 import type { Committed } from './refresh.js'
@@ -288,7 +289,7 @@ export class Transaction extends UnitOfWork {
 
   async #unitOf(plan: Plan, ops: readonly Op[], { commit, home, mark }: CommitOptions): Promise<Unit> {
     this.#create(plan)
-    for (const table of this.#newTables(plan)) await this.store.backend.define(table)
+    for (const table of this.#newTables(plan)) await this.store.backend.define(table, aliasOf(table, ops))
     const tables = [...this.buffered.values()].filter((r) => r.overlay.count > 0).map((r) => r.table)
     return this.store.unitOf(withOwnerChecks(this.store.backend, ops, tables), {
       ...(commit && { commit }),

@@ -1,14 +1,20 @@
 /** Three nodes, of which one dies and to which a fourth comes. */
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import type { Backend, Op, Ref, Table } from '../../src/backend.js'
 import { fieldOf, put, row, send, tableOn, thing } from '../conformance/contract-kit.js'
 import { flat } from '../conformance/expect.js'
+import { UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
+import { assertOk, insitu, node } from '../integration/processes.js'
 import { CassandraRing, whyNoOwnCassandra } from '../servers/cassandra.js'
 import { notRun } from '../tools/not-run.js'
-import { Keyspace } from './kit.js'
+import { root } from '../tools/test-files.js'
+import { failureOf, Keyspace } from './kit.js'
 
 const ROWS = 600
+const example = (name: string): string => join(root, `dist/examples/${name}.js`)
 
 describe('cassandra: a ring of three nodes', function () {
   this.timeout(120_000)
@@ -94,6 +100,68 @@ describe('cassandra: a ring of three nodes', function () {
       assert.equal(last!.values[0], BigInt(count))
     }
     await ring!.restart(victim)
+    await backend.close()
+  })
+
+  it('bank: a node is killed while tellers move money, no teller notices, and no money is lost or made', async function () {
+    this.timeout(300_000)
+    const stores = [three.url, (await Keyspace.on(ring!, 3)).url]
+    const tellers = ['anna', 'bert', 'cleo'].map((name) => node([example('bank/teller'), name, '25', ...stores]))
+    const victim = ring!.nodes[1]!
+    await delay(6000)
+    await victim.end()
+    for (const teller of await Promise.all(tellers)) assert.match(assertOk(teller).stdout, /25 transfers/)
+    assert.equal(assertOk(await node([example('bank/audit'), ...stores])).stdout, '10000 in 10 accounts of two stores\n')
+    await ring!.restart(victim)
+    assert.equal(assertOk(await node([example('bank/audit'), ...stores])).stdout, '10000 in 10 accounts of two stores\n')
+  })
+
+  it('histogram with --hosts 3: each logical host is near one node, and tasks run beside their data', async () => {
+    const run = async (...more: string[]): Promise<string[]> =>
+      assertOk(
+        await insitu([
+          'run',
+          '--json',
+          '--storage',
+          (await Keyspace.on(ring!, 1)).url,
+          '--hosts',
+          '3',
+          ...more,
+          example('histogram/main'),
+          '3',
+        ]),
+      )
+        .stdout.trimEnd()
+        .split('\n')
+    const share = (lines: readonly string[]): number => (JSON.parse(lines.at(-1)!) as { nearShare: number }).nearShare
+    const [near, anywhere] = [await run(), await run('--placement', 'off')]
+    assert.deepEqual([share(near), share(anywhere)], [1, 0])
+    assert.equal(near.length, 17)
+    assert.deepEqual(near.slice(0, -1), anywhere.slice(0, -1))
+  })
+
+  it('where two of three nodes hang a read is ERR_STORE_TIMEOUT or ERR_NO_QUORUM, a write is told to be unknown, and both say why', async () => {
+    const backend = await three.open('&patienceMs=4000')
+    const table = await tableOn(backend)
+    await send(backend, row(table.id, ['k', 0n], [1n, 'x', undefined]))
+    const hung = ring!.nodes.slice(1, 3)
+    for (const one of hung) one.signal('SIGSTOP')
+    try {
+      const write = await failureOf(() => send(backend, row(table.id, ['k', 0n], [2n, 'x', undefined])))
+      assert.ok(write instanceof UnknownOutcomeError, inspect(write))
+      assert.match(write.message, /write_request_timeout|nodetool status/)
+      const read = await failureOf(() => backend.rows(table.id, [['k', 0n]]))
+      assert.ok(read instanceof UnavailableError, inspect(read))
+      assert.ok(['ERR_STORE_TIMEOUT', 'ERR_NO_QUORUM'].includes(read.code), inspect(read))
+      assert.match(read.message, /request_timeout|nodetool status/)
+    } finally {
+      for (const one of hung) one.signal('SIGCONT')
+    }
+    for (const endMs = Date.now() + 60_000; ; await delay(500)) {
+      const [found] = await backend.rows(table.id, [['k', 0n]]).catch(() => [])
+      if (found) break
+      assert.ok(Date.now() < endMs, 'the ring does not come back')
+    }
     await backend.close()
   })
 

@@ -34,6 +34,36 @@ class Guarded extends StorageDict.of({ k: t.text }, { v: t.i64 }, { writes: 'cas
   static readonly typeName = 'insitu/conformance#Guarded'
 }
 
+class Moods extends StorageDict.of(
+  { day: t.text, at: t.i32 },
+  {
+    mood: t.text.indexed(),
+    level: t.f64.optional().indexed(),
+    seen: t.timestamp.indexed().optional(),
+    note: t.text.optional(),
+  },
+) {
+  static readonly typeName = 'insitu/conformance#Moods'
+}
+
+/** Ten rows of each of three days; every other one is glad. */
+async function moods(): Promise<Moods> {
+  const o = new Moods()
+  for (const day of ['mon', 'tue', 'wed'])
+    for (let at = 0; at < 10; at++)
+      o.set(
+        { day, at },
+        {
+          mood: at % 2 === 0 ? 'glad' : 'sad',
+          ...(at < 8 && { level: at === 1 ? -0 : at - 1 }),
+          seen: new Date(at * 1000),
+          note: `n${at}`,
+        },
+      )
+  await o.makePersistent()
+  return o
+}
+
 class Kinds extends StorageDict.of(
   { text: t.text, n: t.i64, f: t.f64, when: t.timestamp, bytes: t.blob, yes: t.bool, pair: t.tuple(t.i32, t.text) },
   { seen: t.i32 },
@@ -158,6 +188,70 @@ export const dictQueries: readonly Case[] = [
     for (const conditions of refusals) await refused(UnsupportedError, () => all(o.where(conditions as never)))
     for (const conditions of [{ nope: 1 }, { sensor: 5 }, { sensor: 'a', value: 'x' }])
       await refused(ValidationError, () => all(o.where(conditions as never)))
+  }),
+
+  law('I153', 'conditions on an indexed column need no key on any store, and see what is not saved yet', async (ctx) => {
+    const o = await moods()
+    const at = async (rows: AsyncIterable<[{ day: string; at: number }, unknown]>): Promise<string[]> =>
+      (await all(rows)).map(([key]) => `${key.day} ${key.at}`)
+    await ctx.other(async () => {
+      const copy = await Moods.getByID(o.getID()!)
+      assert.equal((await all(copy.where({ mood: 'glad' }))).length, 15)
+      assert.deepEqual(await at(copy.where({ mood: 'glad', level: { from: 4, to: 6 } })), ['mon 6', 'tue 6', 'wed 6'])
+      assert.deepEqual(await at(copy.where({ level: 0 }, { reverse: true })), ['wed 1', 'tue 1', 'mon 1'])
+      assert.deepEqual(await at(copy.where({ level: { from: 0, to: 1 }, note: 'n1' }, { limit: 2 })), ['mon 1', 'tue 1'])
+      assert.deepEqual(await at(copy.where({ level: { in: [5, 6, 99] }, day: { from: 'tue' } })), ['tue 6', 'tue 7', 'wed 6', 'wed 7'])
+      assert.deepEqual(await at(copy.where({ seen: { from: new Date(9000) } })), ['mon 9', 'tue 9', 'wed 9'])
+      assert.deepEqual(await at(copy.where({ mood: 'furious' })), [])
+      assert.deepEqual(await at(copy.where({ mood: { in: [] } })), [])
+      assert.deepEqual(await at(copy.where({ mood: 'sad', day: 'tue', level: { from: 5 } })), ['tue 7'])
+      copy.set({ day: 'sun', at: 1 }, { mood: 'furious' })
+      copy.set({ day: 'mon', at: 4 }, { mood: 'furious' })
+      copy.delete({ day: 'mon', at: 6 })
+      assert.deepEqual(await at(copy.where({ mood: 'furious' })), ['mon 4', 'sun 1'])
+      assert.equal((await all(copy.where({ mood: 'glad' }))).length, 13)
+      await copy.save()
+      assert.deepEqual(await at(copy.where({ mood: 'furious' })), ['mon 4', 'sun 1'])
+    })
+    for (const refusal of [{ note: 'n1' }, { mood: { from: 'a' } }, { mood: { exists: true } }]) {
+      const error = await refused(UnsupportedError, () => all(o.where(refusal)))
+      assert.equal(error.code, 'ERR_WHERE_SCANS')
+      assert.match(error.message, 'note' in refusal ? /'note' has no index.*allowFiltering/ : /index of 'mood' answers equality only/)
+    }
+    assert.equal((await all(o.where({ note: 'n1' }, { allowFiltering: true }))).length, 3)
+    assert.equal((await all(o.where({ mood: { from: 'h' }, at: { from: 8 } }, { allowFiltering: true }))).length, 3)
+  }),
+
+  law('I154', 'an index is declared of what has one only, and of a dictionary that stands at any time', async (ctx) => {
+    for (const column of [t.blob, t.counter, t.set(t.text), t.ref(() => Moods), t.vector(3), t.record({ x: t.i32 })] as const)
+      await refused(ValidationError, () => new StorageDict({ k: t.text }, { v: column.indexed() }))
+    await refused(ValidationError, () => new StorageDict({ k: t.text.indexed() }, { v: t.text }))
+    const typeName = 'insitu/conformance#Marked'
+    class Before extends StorageObject {
+      static readonly typeName = typeName
+      rows = new StorageDict({ k: t.text, n: t.i32 }, { v: t.i64 })
+    }
+    const o = new Before()
+    for (let n = 0; n < 6; n++) o.rows.set({ k: `k${n}`, n }, { v: n % 3 })
+    await o.makePersistent()
+    await ctx.other(async () => {
+      class After extends StorageObject {
+        static readonly typeName = typeName
+        rows = new StorageDict({ k: t.text, n: t.i32.indexed() }, { v: t.i64.indexed() })
+      }
+      const copy = await After.getByID(o.getID()!)
+      assert.deepEqual(
+        (await all(copy.rows.where({ v: 1 }))).map(([{ k }]) => k),
+        ['k1', 'k4'],
+      )
+      assert.deepEqual(
+        (await all(copy.rows.where({ n: { from: 4 } }))).map(([{ k }]) => k),
+        ['k4', 'k5'],
+      )
+      copy.rows.set({ k: 'k9', n: 9 }, { v: 1 })
+      await copy.save()
+      assert.equal((await all(copy.rows.where({ v: 1 }))).length, 3)
+    })
   }),
 
   law('I137', 'aggregates are exact, over all rows or a range, stored or not yet saved', async (ctx) => {

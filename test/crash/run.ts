@@ -1,13 +1,16 @@
-/** `npm run crash -- --backend nvram|redis|redis+cluster [--hosts N] --kills N [--seed N] [--json]` */
+/** `npm run crash -- --backend nvram|redis|redis+cluster|cassandra [--hosts N] --kills N [--seed N] [--json]` */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { makeKeyspace } from '../../backends/cassandra/index.js'
+import { CassandraRing } from '../servers/cassandra.js'
 import { RedisCluster, RedisServer, whyNoRedis } from '../servers/redis.js'
 import { crash } from './crash-harness.js'
+import { partOf } from './part-of.js'
 import { KINDS, type Kind } from './protocol.js'
 
-const USAGE = `usage: npm run crash -- [--backend nvram|redis|redis+cluster] [--hosts N] [--kills N] [--kind KIND] [--seed N] [--json]
+const USAGE = `usage: npm run crash -- [--backend nvram|redis|redis+cluster|cassandra] [--hosts N] [--kills N] [--kind KIND] [--seed N] [--json]
 
 SIGKILLs programs that write, at random times and at fail points, opens the store again and reads what they left.
 The last line on stdout is {"kills","acknowledged","lost","torn","doubled"}; exit code 1 if anything was lost, torn or doubled.
@@ -40,7 +43,8 @@ async function main(): Promise<number> {
   const place = await PLACES[values.backend]()
   try {
     const { url } = place
-    const what = hosts === undefined ? { kinds: kinds.filter((kind) => place.takes(kind)) } : { hosts, pace: HOSTS_PACE }
+    const alone = { kinds: kinds.filter((kind) => place.takes(kind)), ...(place.pace !== undefined && { pace: place.pace }) }
+    const what = hosts === undefined ? alone : { hosts, pace: HOSTS_PACE }
     const totals = await crash({ url, kills, seed, ...what, ...(!values.json && { onLife: say }) })
     const { acknowledged, lost, torn, doubled } = totals
     process.stdout.write(`${JSON.stringify({ kills: totals.kills, acknowledged, lost, torn, doubled })}\n`)
@@ -58,6 +62,8 @@ const isCount = (hosts: number | undefined): boolean => hosts === undefined || (
 interface Place {
   readonly url: string
   takes(kind: Kind): boolean
+  /** How much longer a step takes than on a file. */
+  readonly pace?: number
   stop(): Promise<void>
 }
 
@@ -77,6 +83,12 @@ const PLACES = {
     const cluster = await RedisCluster.start()
     // Groups are sent to the backend itself, in one piece, which a Cluster takes only within a slot.
     return { url: `${cluster.url}?namespace=crash`, takes: (kind) => kind !== 'groups', stop: () => cluster.stop() }
+  },
+  async cassandra(): Promise<Place> {
+    const ring = await CassandraRing.start()
+    const url = `cassandra://127.0.0.1:${ring.port}/crash?dc=${ring.dataCentre}`
+    for (const one of [url, partOf(url, 'bank-a'), partOf(url, 'bank-b')]) await makeKeyspace(one, 1)
+    return { url, takes: (kind) => kind !== 'groups', pace: 4, stop: () => ring.stop() }
   },
 }
 

@@ -113,10 +113,15 @@ async function answers(host: string, port: number, nodes: number, whyDead: () =>
       const peers = await asked(host, port, 'SELECT tokens FROM system.peers')
       if (peers.filter(({ tokens }) => tokens !== null).length >= nodes - 1) return
     } catch (error) {
+      if (asksForPassword(error)) return
       last = error
     }
   }
 }
+
+/** A server that refuses strangers is there. */
+const asksForPassword = (error: unknown): boolean =>
+  Object.values((error as { innerErrors?: Record<string, Error> }).innerErrors ?? {}).some(({ name }) => name === 'AuthenticationError')
 
 /** One process of a ring, at an address of its own. */
 export class CassandraNode {

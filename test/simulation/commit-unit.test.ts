@@ -113,6 +113,33 @@ describe('commitUnit', () => {
     assert.equal(backend.store.intents.size, 0)
   })
 
+  it('looks for the decision in the store where the intent was met, whichever store leads the unit that met it', async () => {
+    const [leading, other] = [new Direct(), new Direct()]
+    const { refs, stamps } = await stored(other, 3)
+    const led = await stored(leading)
+    const { options: alone, clock } = optionsFor(other)
+    await diesAfter(other, 'mark', () => commitUnit(other.unit(refs.map((ref, i) => put(ref, 2, stamps[i]!))), alone))
+    clock.now += 1000
+    const options = {
+      ...optionsFor(leading, clock.now).options,
+      backendOf: (of: unknown) => (of instanceof Ref && of.store ? other : leading),
+    }
+    const unit: Unit = {
+      ...leading.unit([put(led.refs[0]!, 2, led.stamps[0]!)]),
+      parts: [
+        { backend: leading, ops: [put(led.refs[0]!, 2, led.stamps[0]!)] },
+        { backend: other, ops: [put(refs[0]!, 3, stamps[0]!)] },
+      ],
+    }
+    const error = await commitUnit(unit, options).catch((thrown: unknown) => thrown)
+    assert.instanceOf(error, ConflictError)
+    assert.deepEqual(
+      (await readResolved(other, refs, options)).map((found) => found!.cells.get('n')),
+      [2, 2, 2],
+    )
+    assert.deepEqual(numbers(leading, led.refs), [1, 1])
+  })
+
   it('shows nothing of a group whose client died before the decision, and frees its objects when the lease is over', async () => {
     const backend = new Direct()
     const { refs, stamps } = await stored(backend)

@@ -1,0 +1,237 @@
+/**
+ * Dicts as Hecuba has them: against the layout of Hecuba 2.1, and with Hecuba itself, from PyPI (its wheel is numbered 1.2.4), where
+ * Python 3.11 is there and can install it.
+ */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import { Client } from 'cassandra-driver'
+import { connect, type Store, StorageDict, StorageObject, t } from '../../runtime/index.js'
+import { AliasTakenError, SchemaMismatchError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import { all } from '../conformance/expect.js'
+import { CassandraRing, whyNoOwnCassandra } from '../servers/cassandra.js'
+import { notRun } from '../tools/not-run.js'
+import { failureOf, urlOf } from './kit.js'
+
+class Words extends StorageDict.of({ word: t.text }, { n: t.i32 }) {
+  static readonly typeName = 'shop/words#Words'
+}
+class Log extends StorageDict.of({ day: t.text, at: t.i64 }, { mood: t.text.optional(), level: t.f64.optional() }) {
+  static readonly typeName = 'shop/log#Log'
+}
+
+class Holder extends StorageObject {
+  static readonly typeName = 'shop/holder#Holder'
+  rows: unknown = null
+}
+
+const KEYSPACE = 'my_app'
+
+describe('cassandra: layout=hecuba', function () {
+  this.timeout(120_000)
+  let ring: CassandraRing | undefined
+  let raw: Client
+  let store: Store
+  before(async function () {
+    this.timeout(300_000)
+    const why = whyNoOwnCassandra()
+    if (why !== undefined) notRun(this, why)
+    ring = await CassandraRing.start()
+    const { contactPoints, port, dataCentre } = ring
+    raw = new Client({ contactPoints: [...contactPoints], protocolOptions: { port }, localDataCenter: dataCentre })
+    await make(KEYSPACE)
+    const error = await failureOf(() => connect(`${urlOf(ring!, KEYSPACE)}&layout=hecuba`))
+    assert.ok(error instanceof UnavailableError, inspect(error))
+    assert.match(String(error.statement), /^CREATE KEYSPACE hecuba WITH/)
+    await make('hecuba')
+    store = await connect(`${urlOf(ring, KEYSPACE)}&layout=hecuba`)
+  })
+  after(async () => {
+    await store?.close()
+    await raw?.shutdown()
+    await ring?.stop()
+  })
+
+  const make = (keyspace: string): Promise<unknown> =>
+    raw.execute(`CREATE KEYSPACE ${keyspace} WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}`)
+
+  const shapeOf = async (table: string): Promise<readonly string[]> => {
+    const query = 'SELECT column_name, kind, position, type FROM system_schema.columns WHERE keyspace_name = ? AND table_name = ?'
+    const { rows } = await raw.execute(query, [KEYSPACE, table], { prepare: true })
+    return rows.map((row) => `${String(row.column_name)} ${String(row.kind)} ${String(row.position)} ${String(row.type)}`).sort()
+  }
+
+  const istorage = async (id: string): Promise<Record<string, unknown>> =>
+    (await raw.execute('SELECT * FROM hecuba.istorage WHERE storage_id = ?', [id], { prepare: true })).rows[0]!
+
+  it('a dict is a table of its name with its columns alone, and a row in istorage under the id of that name', async () => {
+    const words = await store.run(() => new Words().makePersistent('Words'))
+    words.set({ word: 'tree' }, { n: 3 })
+    await words.save()
+    assert.deepEqual(await shapeOf('words'), ['n regular -1 int', 'word partition_key 0 text'])
+    const row = await istorage('e2b2947e-d5d1-551b-bfcb-6c59f9f3fd73')
+    assert.deepEqual([row.name, row.class_name], ['my_app.words', 'shop.words.Words'])
+    assert.equal(String(row.primary_keys), '(word,text)')
+    assert.equal(String(row.columns), '(n,int)')
+    const tokens = (row.tokens as readonly { readonly elements: readonly unknown[] }[]).map(({ elements }) => elements.map(String))
+    assert.deepEqual([tokens[0]![0], tokens.at(-1)![1]], [String(-(2n ** 63n)), String(2n ** 63n - 1n)])
+    for (let i = 1; i < tokens.length; i++) assert.equal(tokens[i]![0], tokens[i - 1]![1])
+    const { rows } = await raw.execute(`SELECT * FROM ${KEYSPACE}.words`)
+    assert.deepEqual(
+      rows.map((one) => [one.word, one.n]),
+      [['tree', 3]],
+    )
+  })
+
+  it('several keys are one partition column and clustering; what is not set is null; it is read again, split and deleted', async () => {
+    const log = await store.run(() => new Log().makePersistent('log'))
+    for (let at = 0; at < 20; at++) log.set({ day: at % 2 ? 'mon' : 'tue', at }, { ...(at % 3 && { mood: 'glad' }), level: at / 2 })
+    await log.save()
+    assert.deepEqual(await shapeOf('log'), [
+      'at clustering 0 bigint',
+      'day partition_key 0 text',
+      'level regular -1 double',
+      'mood regular -1 text',
+    ])
+    const again = await connect(`${urlOf(ring!, KEYSPACE)}&layout=hecuba`)
+    const copy = await again.run(() => Log.getByAlias('log'))
+    assert.deepEqual(
+      (await all(copy.range({ day: 'mon' }))).map(([{ at }]) => Number(at)),
+      [1, 3, 5, 7, 9, 11, 13, 15, 17, 19],
+    )
+    assert.deepEqual(await copy.get({ day: 'mon', at: 3 }), { level: 1.5 })
+    const parts = await copy.split(4)
+    let seen = 0
+    for (const part of parts) seen += (await all(part)).length
+    assert.equal(seen, 20)
+    copy.delete({ day: 'mon', at: 1 })
+    await copy.save()
+    assert.equal(await copy.count(), 19)
+    await copy.deletePersistent()
+    await again.close()
+    assert.deepEqual(await shapeOf('log'), [])
+  })
+
+  it('what Hecuba has no place for is refused with what it has, and leaves nothing', async () => {
+    const refusals: readonly unknown[] = [
+      new StorageDict({ k: t.text }, { v: t.decimal }),
+      new StorageDict({ k: t.text }, { v: t.set(t.text) }),
+      new StorageDict({ k: t.text }, { v: t.counter }),
+      new StorageDict({ k: t.uuid }, { v: t.text }),
+      new StorageDict({ k: t.text }, { V: t.text }),
+      new StorageDict({ k: t.text }, { token: t.text }),
+      new StorageDict({ a: t.text, b: t.text }, { v: t.text }, { partition: ['a', 'b'] }),
+      new StorageDict({ k: t.text }, { v: t.text }, { writes: 'cas' }),
+      new StorageDict({ k: t.text }, {}),
+    ]
+    for (const [i, rows] of refusals.entries()) {
+      const error = await failureOf(() => store.run(() => Object.assign(new Holder(), { rows }).makePersistent(`refused_${i}`)))
+      assert.ok(error instanceof UnsupportedError, inspect(error))
+      assert.equal(error.code, 'ERR_HECUBA_LAYOUT', error.message)
+      assert.deepEqual(await shapeOf(`refused_${i}`), [])
+    }
+    for (const name of ['no spaces', 'other.words', 'select'])
+      assert.equal((await failureOf(() => store.run(() => new Words().makePersistent(name)))).code, 'ERR_HECUBA_LAYOUT')
+    const other = await connect(`${urlOf(ring!, KEYSPACE)}&layout=hecuba`)
+    const words = await other.run(() => Words.getByAlias('Words'))
+    words.set({ word: '' }, { n: 1 })
+    assert.ok((await failureOf(() => words.save())) instanceof ValidationError)
+    assert.ok((await failureOf(() => other.close())) instanceof ValidationError) // it is not forgotten either
+  })
+
+  it('a name that differs by its case alone is taken, and its rows stay', async () => {
+    const error = await failureOf(() => store.run(() => new Words().makePersistent('WORDS')))
+    assert.ok(error instanceof AliasTakenError, inspect(error))
+    assert.deepEqual(await shapeOf('words'), ['n regular -1 int', 'word partition_key 0 text'])
+    assert.equal((await raw.execute(`SELECT * FROM ${KEYSPACE}.words`)).rows.length, 1)
+  })
+
+  describe('with Hecuba itself', () => {
+    let folder: string
+    let python: string
+    before(async function () {
+      this.timeout(300_000)
+      folder = await mkdtemp(join(tmpdir(), 'insitu-hecuba-'))
+      python = join(folder, 'venv/bin/python')
+      const why = install(folder, python)
+      if (why !== undefined) notRun(this, why)
+    })
+    after(async () => {
+      if (folder) await rm(folder, { recursive: true, force: true })
+    })
+
+    async function hecuba(program: string): Promise<readonly string[]> {
+      const file = join(folder, 'program.py')
+      await writeFile(file, `${PREAMBLE}${program}`)
+      const env = { CONTACT_NAMES: '127.0.0.1', NODE_PORT: String(ring!.port), EXECUTION_NAME: KEYSPACE }
+      const ended = spawnSync(python, [file], { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 90_000 })
+      assert.equal(ended.status, 0, ended.stderr)
+      return ended.stdout.trimEnd().split('\n')
+    }
+
+    it('reads what insitu wrote, and insitu reads what it wrote there', async () => {
+      const lines = await hecuba(`
+w = Words("words")
+print(w.storage_id, sorted(tuple(one) for one in w.items()))
+w["leaf"] = 4
+w.sync()
+`)
+      assert.equal(lines.at(-1), "e2b2947e-d5d1-551b-bfcb-6c59f9f3fd73 [('tree', 3)]")
+      const words = await store.run(() => Words.getByAlias('Words'))
+      assert.deepEqual(
+        (await all(words)).map(([{ word }, { n }]) => [word, n]),
+        [
+          ['leaf', 4],
+          ['tree', 3],
+        ],
+      )
+    })
+
+    it('a dict that it made is opened under its name, or refused where the columns differ, and stays when insitu lets it go', async () => {
+      await hecuba(`
+l = Log("theirs")
+l["mon", 5] = ["glad", 1.5]
+l.sync()
+`)
+      const error = await failureOf(() => store.run(() => new Words().makePersistent('theirs')))
+      assert.ok(error instanceof SchemaMismatchError, inspect(error))
+      const log = await store.run(() => new Log().makePersistent('theirs'))
+      assert.deepEqual(await log.get({ day: 'mon', at: 5 }), { mood: 'glad', level: 1.5 })
+      log.set({ day: 'mon', at: 6 }, { mood: 'sad', level: -1 })
+      await log.save()
+      assert.match(
+        (await hecuba('print(sorted(tuple(k) + tuple(v) for k, v in Log("theirs").items()))')).at(-1)!,
+        /'mon', 5, 'glad', 1.5\), \('mon', 6, 'sad', -1.0/,
+      )
+      await log.deletePersistent()
+      assert.equal((await raw.execute(`SELECT * FROM ${KEYSPACE}.theirs`)).rows.length, 2)
+    })
+  })
+})
+
+/** Modules that this Python has under other names than when the wheel was made, then the classes. */
+const PREAMBLE = `import collections, collections.abc
+for name in ("Iterable", "Mapping", "MutableMapping", "Sequence", "Callable"):
+    setattr(collections, name, getattr(collections.abc, name))
+from hecuba import StorageDict
+class Words(StorageDict):
+    '''
+    @TypeSpec dict<<word:str>, n:int>
+    '''
+class Log(StorageDict):
+    '''
+    @TypeSpec dict<<day:str, at:long>, mood:str, level:double>
+    '''
+`
+
+/** Why Hecuba cannot be had; its parts of others are as old as it is. */
+function install(folder: string, python: string): string | undefined {
+  const made = spawnSync('python3.11', ['-m', 'venv', join(folder, 'venv')], { encoding: 'utf8' })
+  if (made.status !== 0 || !existsSync(python)) return 'there is no Python 3.11 with venv'
+  const done = spawnSync(python, ['-m', 'pip', 'install', '-q', 'hecuba==1.2.4', 'numpy<2'], { encoding: 'utf8', timeout: 240_000 })
+  return done.status === 0 ? undefined : `Hecuba cannot be installed from PyPI: ${done.stderr.trim().split('\n').at(-1)}`
+}
