@@ -14,8 +14,8 @@ interface OpenReport extends Omit<Report, 'tasks' | 'attempts' | 'microseconds'>
 }
 
 const REPORTED_AT_ONCE = 256
-/** A quarter of what a worker is given ahead (FEED_AHEAD_US): it is given more before it runs dry. */
-const REPORTED_AFTER_MS = 0.5
+/** Half of what a worker is given ahead (FEED_AHEAD_US): it is given more before it runs dry. */
+const REPORTED_AFTER_MS = 1
 const MICROSECONDS_MAX = 2 ** 31 - 1
 /** Smaller buffers are copied faster than they are handed over. */
 const MOVED_BYTES_MIN = 16 * 1024
