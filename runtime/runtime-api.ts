@@ -16,7 +16,7 @@ import { type Arg, type Args, type CallOptions, methodDefinition, type TaskDefin
 import { TaskGroup } from './tasks/task-group.js'
 
 type Runner = Runtime | OffRunner
-setRunnerFactory(() => (runtimeIsOff() ? new OffRunner() : new Runtime()))
+setRunnerFactory(() => runnerOf())
 const runnerIfAny = (): Runner | undefined => currentRunner() as Runner | undefined
 
 /** Rejects with the signal's reason or a time-out while `work` goes on. */
@@ -157,12 +157,15 @@ export async function init(options: InitOptions = {}): Promise<void> {
   await currentUnit()
 }
 
+const runnerOf = (workers?: number, isolation?: Isolation): Runner =>
+  runtimeIsOff() ? new OffRunner() : new Runtime(crewOf(workers, isolation))
+
 function useWorkers({ workers, isolation }: InitOptions): void {
   if (workers !== undefined && !(Number.isInteger(workers) && workers > 0))
     throw new ValidationError(`workers is a whole number above 0, not ${String(workers)}`, { code: 'ERR_WORKERS', workers })
   if (isolation !== undefined) checkIsolation(isolation)
   if (runnerIfAny()) throw new ValidationError('init() comes before the first task: its workers are chosen then', { code: 'ERR_RUN_BEGUN' })
-  setRunnerFactory(() => (runtimeIsOff() ? new OffRunner() : new Runtime(crewOf(workers, isolation))))
+  setRunnerFactory(() => runnerOf(workers, isolation))
 }
 
 /** Names of the hosts that the default store lies on, to be given to `makePersistent(alias, { host })` and `newReplica(host)`. */
@@ -189,6 +192,8 @@ export async function abandon(isOver = false): Promise<void> {
   lastStats = stats()
   const runner = runnerIfAny()
   dropRunner()
+  // What `init` asked for was for this run.
+  setRunnerFactory(() => runnerOf())
   await runner?.close(isOver)
   await programUnit()?.store.close()
   await endHosts()

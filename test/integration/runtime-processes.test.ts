@@ -96,6 +96,19 @@ for (const storage of ['nvram', 'memory'])
     })
   })
 
+describe('what init() asks for', function () {
+  this.timeout(30_000)
+
+  it('is for its run: the next one is as the environment says', async () => {
+    for (const isolation of ['process', undefined] as const) {
+      await connect('memory:?private')
+      await init({ ...(isolation && { isolation, workers: 1 }) })
+      expect((await t.processId()) === process.pid).to.equal(isolation === undefined)
+      await finish()
+    }
+  })
+})
+
 describe('worker processes of a program that is gone', function () {
   this.timeout(30_000)
   let folder: string
