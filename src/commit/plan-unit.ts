@@ -1,4 +1,4 @@
-import type { Backend, Op, Ref, Stamp, Target } from '../backend.js'
+import { type Backend, type Op, Ref, type Stamp, type Target } from '../backend.js'
 import type { CommitId, Domain, Id } from '../ids.js'
 import { DomainGroups, type DomainOps } from './plan-groups.js'
 import type { Home, Unit } from './unit.js'
@@ -43,7 +43,7 @@ export function planUnit(unit: Unit): Plan {
   const fresh = new DomainGroups()
   const rest = new DomainGroups()
   for (const { backend, ops } of unit.parts) for (const op of ops) (isFresh(checked(op)) ? fresh : rest).add(backend, op)
-  const home = unit.home ?? firstWritten(unit)
+  const home = homeOf(unit)
   const place = placeOf(unit, home, rest)
   const near = place ? rest.take(place.backend, place.domain) : []
   const later = rest.list.map(withoutHeld).filter(({ ops }) => ops.length > 0)
@@ -74,6 +74,14 @@ function placeOf(unit: Unit, home: Home | undefined, rest: DomainGroups): Plan['
 }
 
 const markAt = (home: Ref): Op => ({ do: 'forget', home, keys: [], what: 'mark' })
+
+/** Intents in other stores say in which one they are decided: a home that names none is one of the store where the intent stands. */
+function homeOf(unit: Unit): Home | undefined {
+  const home = unit.home ?? firstWritten(unit)
+  if (!home || home.ref.store !== undefined || unit.parts.every(({ backend }) => backend === home.backend)) return home
+  const { id, classId } = home.ref
+  return { backend: home.backend, ref: new Ref(id, classId, home.backend.url) }
+}
 
 function firstWritten(unit: Unit): Home | undefined {
   let found: Home | undefined
