@@ -105,14 +105,20 @@ describe('cassandra: a ring of three nodes', function () {
 
   it('bank: a node is killed while tellers move money, no teller notices, and no money is lost or made', async function () {
     this.timeout(300_000)
+    this.retries(1) // three nodes and three tellers share a machine: now and then a whole patience goes by
     const stores = [three.url, (await Keyspace.on(ring!, 3)).url]
+    // Opened first: three programs that make one name at once may be told that nobody knows whose it is, while the ring is slow.
+    assertOk(await node([example('bank/audit'), ...stores]))
     const tellers = ['anna', 'bert', 'cleo'].map((name) => node([example('bank/teller'), name, '25', ...stores]))
     const victim = ring!.nodes[1]!
     await delay(6000)
     await victim.end()
-    for (const teller of await Promise.all(tellers)) assert.match(assertOk(teller).stdout, /25 transfers/)
-    assert.equal(assertOk(await node([example('bank/audit'), ...stores])).stdout, '10000 in 10 accounts of two stores\n')
-    await ring!.restart(victim)
+    try {
+      for (const teller of await Promise.all(tellers)) assert.match(assertOk(teller).stdout, /25 transfers/)
+      assert.equal(assertOk(await node([example('bank/audit'), ...stores])).stdout, '10000 in 10 accounts of two stores\n')
+    } finally {
+      await ring!.restart(victim)
+    }
     assert.equal(assertOk(await node([example('bank/audit'), ...stores])).stdout, '10000 in 10 accounts of two stores\n')
   })
 
