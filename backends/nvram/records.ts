@@ -37,6 +37,12 @@ export class Records {
     else this.#records.putSync(key, value)
   }
 
+  /** As `put`, of a key that most likely comes after all others, which spares lmdb the search. */
+  append(key: Key, value: Uint8Array): void {
+    const put = (): unknown => this.#records.putSync(key, value, APPEND)
+    if ((canBeStopped() ? unstopped(put) : put()) !== true) this.put(key, value)
+  }
+
   remove(key: Key): void {
     unstopped(() => this.#records.removeSync(key))
   }
@@ -57,6 +63,9 @@ export class Records {
     return unstopped(() => this.#records.getKeysCount(range))
   }
 }
+
+/** lmdb writes it unless another key comes after it; `putSync` then gives `false`, which its types do not know. */
+const APPEND = { append: true }
 
 interface Begins {
   /** Not `on`, which lmdb-js has one of its own for, and which fails for this event. */

@@ -3,7 +3,7 @@
  * and values, in a third of its time, since nothing is made on the way.
  */
 import type { Cell, Cells } from '../backend.js'
-import { copyOut } from './slab.js'
+import { copyOut, roomInSlab, SHARED_BYTES_MAX, taken } from './slab.js'
 
 /** What does not fit is left to `encodeWire`. */
 const ROOM_BYTES = 8 * 1024
@@ -13,26 +13,46 @@ const NUMBER_BYTES_MAX = 9
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
 
-const room = Buffer.allocUnsafeSlow(ROOM_BYTES)
-const view = new DataView(room.buffer, room.byteOffset, ROOM_BYTES)
+const largeRoom = Buffer.allocUnsafeSlow(ROOM_BYTES)
+const largeView = new DataView(largeRoom.buffer, largeRoom.byteOffset, ROOM_BYTES)
+
+// Where is written: a slab, where the result stays, or the larger room, out of which it is copied.
+let room: Buffer = largeRoom
+let view: DataView = largeView
 let at = 0
+let end = 0
 let isPlain = true
+let isFull = false
 
 /** `undefined` for cells that are not all primitives, or many. The result may share memory, as that of `encodeWire` does. */
 export function encodePlainCells(cells: Cells): Uint8Array | undefined {
   const items = cells.size * 2
   if (items > 0xffff) return undefined
-  at = 0
+  const slab = roomInSlab()
+  room = slab.bytes
+  view = slab.view
+  writeAll(cells, items, slab.used, slab.used + SHARED_BYTES_MAX)
+  if (isPlain) return taken(slab, at)
+  if (!isFull) return undefined
+  room = largeRoom
+  view = largeView
+  writeAll(cells, items, 0, ROOM_BYTES)
+  return isPlain ? copyOut(room, 0, at) : undefined
+}
+
+function writeAll(cells: Cells, items: number, from: number, to: number): void {
+  at = from
+  end = to
   isPlain = true
+  isFull = false
   if (items < 0x10) room[at++] = 0x90 | items
   else {
     room[at] = 0xdc
-    view.setUint16(1, items)
-    at = 3
+    view.setUint16(at + 1, items)
+    at += 3
   }
   // Not a loop over entries, which makes a list for each.
   cells.forEach(write)
-  return isPlain ? copyOut(room, 0, at) : undefined
 }
 
 function write(cell: Cell, name: string): void {
@@ -41,7 +61,7 @@ function write(cell: Cell, name: string): void {
 
 function writeCell(cell: Cell): boolean {
   if (typeof cell === 'string') return writeText(cell)
-  if (at + NUMBER_BYTES_MAX > ROOM_BYTES) return false
+  if (at + NUMBER_BYTES_MAX > end) return full()
   switch (typeof cell) {
     case 'number':
       return writeNumber(cell)
@@ -59,9 +79,15 @@ function writeCell(cell: Cell): boolean {
 function writeText(text: string): boolean {
   const { length } = text
   // A code unit takes three bytes at most.
-  if (length * 3 + 5 > ROOM_BYTES - at || !text.isWellFormed()) return false
+  if (length * 3 + 5 > end - at) return full()
+  if (!text.isWellFormed()) return false
   if (length > LOOP_LENGTH_MAX || !writeShort(text)) writeLong(text)
   return true
+}
+
+function full(): false {
+  isFull = true
+  return false
 }
 
 /** Whether it is all ASCII. */

@@ -7,7 +7,7 @@ import type { StorageObject } from '../objects/storage-object.js'
  */
 export class IdentityMap {
   #refs = new Map<Id, WeakRef<StorageObject>>()
-  #sweepAt = SWEEP_MIN
+  readonly #gone = new FinalizationRegistry<Id>((id) => this.#forget(id))
 
   get(id: Id): StorageObject | undefined {
     return this.#refs.get(id)?.deref()
@@ -15,21 +15,15 @@ export class IdentityMap {
 
   set(id: Id, instance: StorageObject): void {
     this.#refs.set(id, new WeakRef(instance))
-    if (this.#refs.size >= this.#sweepAt) this.#sweep()
+    this.#gone.register(instance, id)
   }
 
   delete(id: Id): void {
     this.#refs.delete(id)
   }
 
-  // Looking at all entries whenever their number doubles costs less than a finaliser per object.
-  #sweep(): void {
-    // Not a loop over entries, which makes a list for each.
-    this.#refs.forEach((ref, id) => {
-      if (!ref.deref()) this.#refs.delete(id)
-    })
-    this.#sweepAt = Math.max(SWEEP_MIN, this.#refs.size * 2)
+  /** Unless another instance has taken its place meanwhile. */
+  #forget(id: Id): void {
+    if (this.get(id) === undefined) this.#refs.delete(id)
   }
 }
-
-const SWEEP_MIN = 8192

@@ -103,6 +103,18 @@ describe('nvram: the file', () => {
     })
   })
 
+  it('keeps every object, in whatever order of their ids they come', async () => {
+    const folder = newFolder()
+    const refs = Array.from({ length: 300 }, () => newThing())
+    const mixed = refs.map((_, i) => refs[(i * 7) % refs.length]!)
+    await on(folder, async (backend) => {
+      for (const from of [200, 0, 100]) await send(backend, ...mixed.slice(from, from + 100).map((ref) => putOp(ref, { of: ref.id })))
+    })
+    await on(folder, async (backend) => {
+      for (const ref of refs) expect((await stored(backend, ref))?.cells.get('of')).to.equal(ref.id)
+    })
+  })
+
   it('is written by several processes at once without losing anything', async () => {
     const [folder, ref] = [newFolder(), newThing()]
     await on(folder, async (backend) => {

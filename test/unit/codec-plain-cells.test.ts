@@ -55,6 +55,20 @@ describe('codec: cells that are all primitives', () => {
     }
   })
 
+  it('are the same bytes where they do not fit into the memory that small results share', () => {
+    for (const length of [600, 678, 679, 680, 681, 682, 683, 700, 1000, 2047, 2048, 2049, 2700]) same(of(1, 'x'.repeat(length), 'end'))
+    same(of(...Array.from({ length: 300 }, (_, i) => `${i}`)))
+  })
+
+  it('stay as they are when others are written', () => {
+    const cells = Array.from({ length: 2000 }, (_, i) => of(i, `${i}`.repeat(1 + (i % 40))))
+    const written = cells.map((one) => encodePlainCells(one)!)
+    for (const [i, bytes] of written.entries()) {
+      expect(Buffer.from(bytes).toString('hex')).to.equal(Buffer.from(encodeWire(flat(cells[i]!))).toString('hex'))
+      expect(bytes.byteOffset % 8, 'begins with a word').to.equal(0)
+    }
+  })
+
   it('are no business of theirs when they are anything else, or much', () => {
     const others: Cell[] = [new Packed(new Uint8Array(1)), new Uint8Array(1), new Date(), [1], '\ud800', -0, 2n ** 63n, 'x'.repeat(9000)]
     for (const other of others) expect(encodePlainCells(of(1, other, 'a')), String(other).slice(0, 20)).to.equal(undefined)
