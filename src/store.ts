@@ -214,11 +214,9 @@ export class Store {
   /** Units of several stores as one, decided at the first; `this` sends it. */
   joined(units: readonly Unit[]): Unit {
     const [first, ...rest] = units as readonly [Unit, ...Unit[]]
-    if (rest.length === 0 && (!first.home || first.home.backend === first.parts[0]!.backend)) return first
+    if (rest.length === 0) return first
     const parts = units.flatMap((unit) => unit.parts)
-    const { backend, ref } = first.home ?? homeIn(parts)
-    // What others reserve says where it is decided.
-    const unit: Unit = { ...first, parts, home: { backend, ref: new Ref(ref.id, ref.classId, backend.url) } }
+    const unit: Unit = { ...first, parts, home: first.home ?? homeIn(parts) }
     this.#whenSent.set(unit, () => {
       for (const one of units) this.#whenSent.get(one)?.()
     })

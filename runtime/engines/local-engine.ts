@@ -118,8 +118,8 @@ export class LocalEngine {
     for (let at = 0; at < rows.length; at += ROW) {
       if (!lane.fns.has(rows[at + 2]!)) this.#sendFn(lane, definitions(rows[at + 2]!))
       if (!lane.stores.has(rows[at + 3]!)) this.#sendStore(lane, rows[at + 3]!)
-      this.#sendOthers(lane, this.#stores[rows[at + 3]!]!)
     }
+    if (rows.length > 0) this.#sendOthers(lane, this.#stores[rows[3]!]!)
     for (const id of classes ?? []) if (!lane.classes.has(id)) this.#sendClass(lane, id)
     lane.link.post(message)
   }

@@ -53,3 +53,10 @@ export function toolsOf(options: CommitOptions): Tools {
     onMark: options.onMark ?? (() => {}),
   }
 }
+
+/**
+ * Where a round is decided, its home met in `where`: in an intent, or in redo. A home that names no store is one of that store, for
+ * whoever meets it may be a unit of several stores, of which another comes first, and would find no mark there.
+ */
+export const backendOfHome = (home: Ref, where: Backend, tools: Tools): Backend | Promise<Backend> =>
+  home.store === undefined ? where : tools.backendOf(home)

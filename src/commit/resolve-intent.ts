@@ -1,7 +1,7 @@
 import type { Backend, Intent, Mark, Ref, Target } from '../backend.js'
 import { failPoint } from '../fail-point.js'
 import type { CommitId } from '../ids.js'
-import { type CommitOptions, type Tools, toolsOf } from './commit-options.js'
+import { backendOfHome, type CommitOptions, type Tools, toolsOf } from './commit-options.js'
 import { abortMark } from './round.js'
 import { sendIdempotent } from './send.js'
 import { finish } from './staged.js'
@@ -32,17 +32,10 @@ export async function resolveMet(met: Met, tools: Tools): Promise<Verdict> {
   return verdict
 }
 
-/**
- * Where an intent is decided. A home that names no store is one of the store that holds the intent: whoever meets it may be a unit of several
- * stores, of which another comes first, and would find no mark there.
- */
-const backendOfHome = async ({ backend, intent: { home } }: Omit<Met, 'target'>, tools: Tools): Promise<Backend> =>
-  home.store === undefined ? backend : tools.backendOf(home)
-
 /** Reads the mark; aborts a round whose lease is over. */
 export async function verdictOf(met: Omit<Met, 'target'>, tools: Tools): Promise<Verdict> {
   const { commit, home, leaseUntilMs } = met.intent
-  const backend = await backendOfHome(met, tools)
+  const backend = await backendOfHome(home, met.backend, tools)
   const [mark] = await backend.marks(home, [commit])
   if (mark) return mark.state
   if (tools.clock.nowMs() <= leaseUntilMs) return 'undecided'
@@ -68,7 +61,7 @@ async function standingMark(backend: Backend, home: Ref, round: CommitId): Promi
 export async function settleMet(met: Met, verdict: 'committed' | 'aborted', tools: Tools): Promise<void> {
   const { backend, target, intent } = met
   const take = verdict === 'committed'
-  if (take) await finish({ backend: await backendOfHome(met, tools), ref: intent.home }, intent.commit, tools)
+  if (take) await finish({ backend: await backendOfHome(intent.home, backend, tools), ref: intent.home }, intent.commit, tools)
   await sendIdempotent(backend, [{ do: 'settle', target, commit: intent.commit, take }], tools)
   failPoint('resolve-settled')
 }

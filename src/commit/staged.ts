@@ -1,7 +1,7 @@
 import type { Backend, Group, Op } from '../backend.js'
 import { failPoint } from '../fail-point.js'
 import type { CommitId } from '../ids.js'
-import { type CommitOptions, type Tools, toolsOf } from './commit-options.js'
+import { backendOfHome, type CommitOptions, type Tools, toolsOf } from './commit-options.js'
 import { isMissing } from './obstacle.js'
 import { DomainGroups, type DomainOps } from './plan-groups.js'
 import { rowsCommit, timeOfMark } from './round.js'
@@ -60,9 +60,8 @@ async function byDomain(redo: readonly Op[], backend: Backend, tools: Tools): Pr
   return groups.list
 }
 
-/** A home that names no store is one of the store that the redo lies in. */
 function backendOf(op: Op, backend: Backend, tools: Tools): Backend | Promise<Backend> {
   if (op.do === 'row' || op.do === 'add') return tools.backendOf(op.table)
-  if (op.do === 'forget') return op.home.store === undefined ? backend : tools.backendOf(op.home)
+  if (op.do === 'forget') return backendOfHome(op.home, backend, tools)
   throw new TypeError(`staged redo holds no op ${op.do}`)
 }
