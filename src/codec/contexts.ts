@@ -1,5 +1,6 @@
 /** What the codec has to be told from outside: what is a reference, an owned collection, an instance of a known class. */
 import type { Ref } from '../backend.js'
+import type { KeptCell } from './kept-cells.js'
 
 /** The stored form of a collection that an object owns (a StorageDict, …); any wire-encodable plain object. */
 export interface CollectionCell {
@@ -27,6 +28,8 @@ export interface EncodeContext {
   /** `path` says where the collection stands. */
   collectionOf(value: object, path: () => string): CollectionCell | undefined
   classOf(value: object): NestedClass | undefined
+  /** The cell that a field had, where it was kept: it is given again if the field still holds the same. */
+  kept?(field: string): KeptCell | undefined
   /** How messages call the value of `encodeValue`; 'value' if not given. */
   readonly path?: string
   /** Errors of unknown classes become their nearest known class with their name kept, instead of being refused: for reports of failures. */

@@ -10,6 +10,7 @@ import { CorruptError, InsituError, ValidationError } from '../errors.js'
 import { VALUE_DEPTH_MAX } from '../limits.js'
 import { Components } from './components.js'
 import type { DecodeContext, EncodeContext } from './contexts.js'
+import { isAsKept, type KeptCell } from './kept-cells.js'
 import { Trail } from './trail.js'
 import { Format, MEMORY_HEADER_BYTES } from './value-format.js'
 import { corruptValue, readMemory, ValueReader } from './value-reader.js'
@@ -18,6 +19,7 @@ import { decodeWire, encodeWireAs } from './wire.js'
 
 export { collectionsIn, type Fingerprint, fingerprint, refsIn, sameCell } from './cells.js'
 export type { CollectionCell, DecodeContext, EncodeContext, NestedClass } from './contexts.js'
+export { isWorthKeeping, type KeptCell } from './kept-cells.js'
 
 /**
  * The cells of an object's fields, which may be the same map. What cannot be stored is a ValidationError whose `path` says where it is.
@@ -46,7 +48,7 @@ function encodeAll(fields: ReadonlyMap<string, unknown>, context: EncodeContext)
     components.start(met.count)
     cells.set(
       name,
-      cellOf(fields.get(name), context, met, new Trail(name), (number) => components.join(i, number)),
+      cellOf(fields.get(name), context, met, new Trail(name), (number) => components.join(i, number), context.kept?.(name)),
     )
   })
   for (const together of components.joined()) storeTogether(cells, together.map((i) => names[i]!).sort(), fields, context)
@@ -55,10 +57,14 @@ function encodeAll(fields: ReadonlyMap<string, unknown>, context: EncodeContext)
 
 type OnShared = (number: number) => void
 
-function cellOf(value: unknown, context: EncodeContext, met: Met, trail: Trail, onShared: OnShared): Cell {
+function cellOf(value: unknown, context: EncodeContext, met: Met, trail: Trail, onShared: OnShared, kept: KeptCell | undefined): Cell {
   const native = nativeCell(value)
   if (native !== undefined) return native
   if (typeof value === 'object' && value !== null) {
+    if (kept && isAsKept(value, kept)) {
+      claim(value, met, onShared)
+      return kept
+    }
     const own = plainMutable(value)
     if (own !== undefined) {
       claim(value, met, onShared)

@@ -1,8 +1,11 @@
 import type { Ref, Stamp } from '../backend.js'
-import type { Fingerprint } from '../codec/values.js'
+import type { Fingerprint, KeptCell } from '../codec/values.js'
 import type { Host } from '../ids.js'
 import type { UnitOfWork } from '../unit/unit-of-work.js'
 import type { StorageObject } from './storage-object.js'
+
+/** What a stored cell was: in short, or in a unit of work that ends soon the cell itself. Two are the same exactly when they are `===`. */
+export type Print = Fingerprint | KeptCell
 
 /** What insitu knows of one instance. The unit of work that holds the instance is the only writer. */
 export class ObjectState {
@@ -17,8 +20,8 @@ export class ObjectState {
   host: Host | undefined
   /** The stored state that the instance's fields come from; `undefined` while volatile or new in its unit of work. */
   stamp: Stamp | undefined
-  /** Fingerprints of the stored cells: what changed is found by comparing with them. */
-  base: ReadonlyMap<string, Fingerprint> = NOTHING
+  /** Prints of the stored cells: what changed is found by comparing with them. */
+  base: ReadonlyMap<string, Print> = NOTHING
   /** False for a handle: right class and id, no fields. */
   loaded = true
   /** Set while a group that holds this object is under way: planning waits for it. */
@@ -39,4 +42,4 @@ export class ObjectState {
   }
 }
 
-const NOTHING: ReadonlyMap<string, Fingerprint> = new Map()
+const NOTHING: ReadonlyMap<string, Print> = new Map()

@@ -10,12 +10,13 @@ import {
   encodeFields,
   type Fingerprint,
   fingerprint,
+  type KeptCell,
   type NestedClass,
 } from '../codec/values.js'
 import { dictSchemaOf, isDict, type StorageDict, volatileRowOps } from '../dict/storage-dict.js'
 import { newId, newTableId, type TableId } from '../ids.js'
 import { assertRebuildable, constructorOfInstance, defaultFieldsOf, storedFields } from '../objects/fields.js'
-import type { ObjectState } from '../objects/object-state.js'
+import type { ObjectState, Print } from '../objects/object-state.js'
 import { isStorageObject, type StorageObject, stateOf } from '../objects/storage-object.js'
 import type { Store } from '../store.js'
 import { tableOf } from './table-binding.js'
@@ -23,6 +24,8 @@ import { tableOf } from './table-binding.js'
 /** A field that was deleted although the class's constructor makes it. */
 export const DELETED = new Packed(new Uint8Array(0))
 export const isDeleted = (cell: Cell): boolean => cell instanceof Packed && cell.bytes.length === 0
+
+export type Prints = ReadonlyMap<string, Print>
 
 export interface ObjectPlan {
   readonly state: ObjectState
@@ -32,8 +35,8 @@ export interface ObjectPlan {
   readonly set: ReadonlyMap<string, Cell>
   readonly unset: readonly string[]
   readonly expect: Stamp | 'absent'
-  /** Fingerprints of all cells once stored. */
-  readonly prints: ReadonlyMap<string, Fingerprint>
+  /** Of all cells once stored. */
+  readonly prints: Prints
 }
 
 export interface TablePlan {
@@ -101,13 +104,27 @@ function planObject(plan: Plan, state: ObjectState): ObjectPlan {
   return objectPlan(state, ref, cells)
 }
 
-/** Fingerprints of cells: the cells themselves, when none is larger than its fingerprint. */
-export function printsOf(cells: Cells): ReadonlyMap<string, Fingerprint> {
+/** Fingerprints of cells: the cells themselves, when none is larger than its fingerprint, and those that are kept. */
+export function printsOf(cells: Cells, isKept: (cell: Cell, name: string) => boolean = noneIsKept): Prints {
   if (areTheirPrints(cells)) return cells
-  const prints = new Map<string, Fingerprint>()
-  for (const [name, cell] of cells) prints.set(name, fingerprint(cell))
+  const prints = new Map<string, Print>()
+  for (const [name, cell] of cells) prints.set(name, isKept(cell, name) ? (cell as KeptCell) : fingerprint(cell))
   return prints
 }
+
+const noneIsKept = (): boolean => false
+
+/** Prints of cells of which those that stand in `base` as themselves are unchanged. */
+const printsOver = (base: Prints, cells: Cells): Prints =>
+  printsOf(cells, (cell, name) => typeof cell === 'object' && base.get(name) === cell)
+
+/** Prints that hold on to no cell, for an instance that goes on living. */
+export function withoutKept(prints: Prints): Prints {
+  if (![...prints.values()].some(isCell)) return prints
+  return new Map(Array.from(prints, ([name, print]) => [name, isCell(print) ? fingerprint(print) : print]))
+}
+
+const isCell = (print: Print | undefined): print is KeptCell => typeof print === 'object' && print !== null
 
 function areTheirPrints(cells: ReadonlyMap<string, Cell>): cells is ReadonlyMap<string, Cell & Fingerprint> {
   foundOther = false
@@ -117,14 +134,15 @@ function areTheirPrints(cells: ReadonlyMap<string, Cell>): cells is ReadonlyMap<
 
 let foundOther = false
 const lookForOther = (cell: Cell): void => {
-  foundOther ||= cell !== fingerprint(cell)
+  // No object is its print, which might be a digest of many bytes.
+  foundOther ||= typeof cell === 'object' ? cell !== null : cell !== fingerprint(cell)
 }
 
 /** Where a nested class has gained a field: its values as they came back, with the new defaults, count as what is stored. */
-export function printsAsTaken(state: ObjectState, store: Store): Map<string, Fingerprint> {
+export function printsAsTaken(state: ObjectState, store: Store): Prints {
   const nested = nestedClassesOf(constructorOfInstance(state.instance))
   const holder = new Holder(planOf([], store), state, refOf(state, store), nested)
-  const now = printsOf(encodeFields(storedFields(state.instance), holder))
+  const now = printsOver(state.base, encodeFields(storedFields(state.instance), holder))
   return new Map([...state.base].map(([name, print]) => [name, now.get(name) ?? print]))
 }
 
@@ -159,6 +177,11 @@ class Holder implements EncodeContext {
   classOf(value: object): NestedClass | undefined {
     return this.#nested.classOf(value)
   }
+
+  kept(field: string): KeptCell | undefined {
+    const print = this.#state.base.get(field)
+    return isCell(print) ? print : undefined
+  }
 }
 
 /** The reference to an object as another object of `store` holds it: with the store that it lies in, where that is another. */
@@ -182,7 +205,7 @@ const NO_NAMES: readonly string[] = []
 /** What of an object's cells the store does not have yet. */
 function objectPlan(state: ObjectState, ref: Ref, cells: Cells): ObjectPlan {
   const { base, stamp } = state
-  const prints = printsOf(cells)
+  const prints = printsOver(base, cells)
   if (base.size === 0) return { state, ref, cells, set: cells, unset: NO_NAMES, expect: stamp ?? 'absent', prints }
   const set = changedCells(cells, prints, base)
   let unset: string[] | undefined
@@ -190,7 +213,7 @@ function objectPlan(state: ObjectState, ref: Ref, cells: Cells): ObjectPlan {
   return { state, ref, cells, set, unset: unset ?? NO_NAMES, expect: stamp ?? 'absent', prints }
 }
 
-function changedCells(cells: Cells, prints: ReadonlyMap<string, Fingerprint>, base: ReadonlyMap<string, Fingerprint>): Cells {
+function changedCells(cells: Cells, prints: Prints, base: Prints): Cells {
   let changes = 0
   for (const [name, print] of prints) if (base.get(name) !== print) changes++
   if (changes === 0) return NO_CELLS

@@ -12,7 +12,7 @@ import { deleteReached, edgesFrom } from './delete-reached.js'
 import { Departures } from './departures.js'
 import { Orphans } from './orphans.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { type ObjectPlan, type Plan, planOf } from './persist-plan.js'
+import { type ObjectPlan, type Plan, planOf, withoutKept } from './persist-plan.js'
 import { PlanDeparture, type Sender } from './plan-departure.js'
 import { type Committed, type Held, refresh } from './refresh.js'
 import { bindComingTable, bindTable, dictsIn, tableOf, unbindOwned, unbindTable } from './table-binding.js'
@@ -209,6 +209,7 @@ export class Program extends UnitOfWork {
   /** Takes over an instance that a transaction made or loaded. */
   inherit(state: ObjectState): void {
     const ref = state.ref!
+    state.base = withoutKept(state.base)
     if (this.instances.get(ref.id)) state.unit = this
     else this.adopt(state, ref)
     for (const dict of dictsIn(state.instance)) {

@@ -1,4 +1,5 @@
-import { type Op, type Receipt, Ref, type Stamp, type Stored, type Table } from '../backend.js'
+import { type Cells, type Op, type Receipt, Ref, type Stamp, type Stored, type Table } from '../backend.js'
+import { isWorthKeeping } from '../codec/values.js'
 import type { Unit } from '../commit/index.js'
 import { AliasTakenError, ConflictError, NotFoundError, UnsupportedError, WrongDirectionError } from '../errors.js'
 import type { Id } from '../ids.js'
@@ -10,7 +11,7 @@ import { checkAlias, type Store, type UnitOptions } from '../store.js'
 import { dropBelongings } from './belongings.js'
 import { aliasOf } from './named-tables.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { type Plan, planOf } from './persist-plan.js'
+import { type Plan, type Prints, planOf, printsOf } from './persist-plan.js'
 import type { Committed } from './refresh.js'
 import { bindComingTable, dictsIn, tableMade, tableOf, unbindOwned } from './table-binding.js'
 import type { TableRows } from './table-rows.js'
@@ -64,6 +65,11 @@ export class Transaction extends UnitOfWork {
     for (const [known, part] of this.#family) if (known.url === store.url) return part
     this.store.meet(store)
     return new Transaction(store, this.#family)
+  }
+
+  /** Large ones as they are: a transaction ends soon. */
+  protected override printsTaken(cells: Cells): Prints {
+    return printsOf(cells, isWorthKeeping)
   }
 
   protected override onTaken(state: ObjectState): void {

@@ -2,7 +2,7 @@
  * What a task, a transaction, or the main program between two saves, has read and changed of one store. One file, since all of it keeps the
  * one instance that each id has here.
  */
-import { type Location, Ref, type Stored, type Table } from '../backend.js'
+import { type Cells, type Location, Ref, type Stored, type Table } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { constructorOf, findConstructor } from '../classes/class-registry.js'
 import { gainsSoFar } from '../codec/nested-classes.js'
@@ -22,7 +22,7 @@ import { copyTo } from './copy-to.js'
 import { decodeStored, plainStored } from './decode-stored.js'
 import { GainedColumns } from './gained-columns.js'
 import { IdentityMap } from './identity-map.js'
-import { type DictCell, planOf, printsAsTaken, printsOf } from './persist-plan.js'
+import { type DictCell, type Prints, planOf, printsAsTaken, printsOf } from './persist-plan.js'
 import { bindTable, madeDict, tableOf } from './table-binding.js'
 import { discardRows, noRowsYet, type TableRows } from './table-rows.js'
 import { assertId, gainsColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
@@ -347,12 +347,17 @@ export abstract class UnitOfWork {
     fill(state.instance, ctor, fields)
     state.loaded = true
     state.stamp = stored.stamp
-    state.base = printsOf(stored.cells)
+    state.base = this.printsTaken(stored.cells)
     if (gainsSoFar() !== gains || this.#hasOtherColumns) state.base = printsAsTaken(state, this.store)
     this.onTaken(state)
   }
 
   protected onTaken(_state: ObjectState): void {}
+
+  /** What is remembered of cells as they were read. */
+  protected printsTaken(cells: Cells): Prints {
+    return printsOf(cells)
+  }
 
   /** A volatile instance with the contents of a stored object: its own collections are new ones, without rows. */
   protected detached(stored: Stored): Detached {

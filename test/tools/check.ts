@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import pc from 'picocolors'
-import { compiledTests, root } from './test-files.js'
+import { compiledTests, root, TEST_MS_MAX } from './test-files.js'
 
 /**
  * `npm run check`: everything that needs no server and no crash, in under two minutes. All steps run, so that one look shows all
@@ -17,7 +17,14 @@ interface Step {
 /** oxlint is here for what needs types: an unawaited storage call is the mistake that costs most. Everything else is biome's. */
 const PROMISE_RULES = ['no-floating-promises', 'no-misused-promises', 'await-thenable'].flatMap((rule) => ['-D', `typescript/${rule}`])
 
-const mocha = (files: readonly string[]): readonly string[] => ['--reporter', join(root, 'dist/test/tools/reporter.js'), '--exit', ...files]
+const mocha = (files: readonly string[]): readonly string[] => [
+  '--reporter',
+  join(root, 'dist/test/tools/reporter.js'),
+  '--timeout',
+  `${TEST_MS_MAX}`,
+  '--exit',
+  ...files,
+]
 const folders = ['src', 'backends', 'runtime', 'test', 'examples', 'bench'].filter((folder) => existsSync(join(root, folder)))
 
 const steps: readonly Step[] = [

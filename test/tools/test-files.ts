@@ -36,3 +36,6 @@ export function filesBelow(folder: string): readonly string[] {
       return statSync(path).isDirectory() ? filesBelow(path) : [path]
     })
 }
+
+/** What one test may take unless it says otherwise: a machine that does much else is five times as slow. */
+export const TEST_MS_MAX = 20_000

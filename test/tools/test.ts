@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { type Counts, type CountsMessage, closingLine } from './reporter.js'
-import { compiledTests, root } from './test-files.js'
+import { compiledTests, root, TEST_MS_MAX } from './test-files.js'
 
 /**
  * `npm test`: runs every compiled test with mocha, one process per folder, so that a crash in native code loses one folder's tests
@@ -27,7 +27,7 @@ const failures: string[] = []
 function run(files: readonly string[], options: readonly string[]): Promise<Counts> {
   const mocha = join(root, 'node_modules/mocha/bin/mocha.js')
   const reporter = join(root, 'dist/test/tools/reporter.js')
-  const child = spawn(process.execPath, [mocha, '--reporter', reporter, '--timeout', '20000', ...options, ...files], {
+  const child = spawn(process.execPath, [mocha, '--reporter', reporter, '--timeout', `${TEST_MS_MAX}`, ...options, ...files], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
