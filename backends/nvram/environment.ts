@@ -66,7 +66,7 @@ async function openFile(folder: string): Promise<RecordFile> {
  */
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolders(folder)
     for (const name of ['data.mdb', 'lock.mdb']) {
       const path = join(folder, name)
       if (existsSync(path)) continue
@@ -74,6 +74,18 @@ function makeFolder(folder: string): void {
     }
   } catch (cause) {
     throw new UnavailableError(`The folder ${folder} cannot be used: ${messageOf(cause)}.`, { folder, cause })
+  }
+}
+
+/** Not mkdir's own `recursive`: where a file system knows no new folders (/proc, say), Node would try for ever. */
+function makeFolders(folder: string): void {
+  if (existsSync(folder)) return
+  const parent = dirname(folder)
+  if (parent !== folder) makeFolders(parent)
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 
