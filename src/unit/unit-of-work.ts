@@ -194,8 +194,10 @@ export abstract class UnitOfWork {
 
   async locationsOf(state: ObjectState): Promise<readonly Location[]> {
     this.looksBeyond = true
-    const [locations] = await this.store.backend.locate([this.persistentRef(state, 'getLocations')])
-    return locations ?? []
+    const ref = this.persistentRef(state, 'getLocations')
+    const [locations = []] = await this.store.backend.locate([ref])
+    if (locations.length === 0 && !(await this.findRefs([ref.id]))[0]) throw notFound(ref.id, this.store.url)
+    return locations
   }
 
   newVersion(_state: ObjectState): Promise<StorageObject> {

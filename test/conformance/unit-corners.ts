@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
-import { transact, update } from '../../runtime/index.js'
+import { getLocations, transact, update } from '../../runtime/index.js'
 import { ConflictError, NotFoundError, UnsavedChangesError, UnsupportedError, ValidationError, WrongClassError } from '../../src/errors.js'
 import { type Case, type CaseContext, law } from './case.js'
 import { refused, thrown } from './expect.js'
@@ -209,5 +209,18 @@ export const unitCorners: readonly Case[] = [
       await refused(ValidationError, () => Object.assign(new Anything(), { value: view }).makePersistent())
       await refused(ValidationError, () => Object.assign(new Anything(), { value: view.buffer }).makePersistent())
     }
+  }),
+
+  law('I189', 'locations of an object that somebody deleted are a typed error, and what is no pair is no row', async (ctx) => {
+    const totals = await new Totals().makePersistent()
+    for (const row of [undefined, 5, [{ name: 'a' }], { name: 'a' }]) {
+      const rows = [[{ name: 'b' }, {}], row] as [{ name: string }, object][]
+      await refused(ValidationError, () => totals.rows.setMany(rows))
+      await refused(ValidationError, () => totals.rows.bulk(rows))
+    }
+    assert.ok((await totals.getLocations()).length > 0)
+    await ctx.other(async () => (await Totals.getByID(totals.getID()!)).deletePersistent())
+    await refused(NotFoundError, () => totals.getLocations())
+    await refused(NotFoundError, () => getLocations(totals))
   }),
 ]
