@@ -48,11 +48,16 @@ export interface TransactOptions {
 
 /**
  * Runs `fn` as one unit of work: what it changes in persistent objects and collections commits as one group, or not at all.
- * Objects fetched inside are its own until then. A conflict runs it again. Inside another unit of work it joins that one.
+ * Objects fetched inside are its own until then; an instance of the program is part of it once it is saved inside. A conflict runs it
+ * again. Inside another unit of work it joins that one. Afterwards clean instances of the program are up to date; those with unsaved
+ * changes stay as they are, and conflict when they are saved.
  */
 export async function transact<T>(fn: () => T | PromiseLike<T>, options: TransactOptions = {}): Promise<T> {
   const unit = await currentUnit()
-  if (unit.isTransaction) return fn()
+  if (unit instanceof Transaction) {
+    unit.assertGoesOn('transact()')
+    return fn()
+  }
   const producer = newCommitId()
   for (let attempt = 0; ; attempt++) {
     const tx = new Transaction(unit.store)

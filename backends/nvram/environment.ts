@@ -1,7 +1,8 @@
-import { chmodSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { CorruptError, UnavailableError } from '../../src/errors.js'
+import { makeFolders } from '../../src/make-folders.js'
 import { unstopped } from '../../src/thread-gate.js'
 import { DATABASES, type DatabaseName } from './databases.js'
 import { requireRoomForNew } from './disk-room.js'
@@ -74,18 +75,6 @@ function makeFolder(folder: string): void {
     }
   } catch (cause) {
     throw new UnavailableError(`The folder ${folder} cannot be used: ${messageOf(cause)}.`, { folder, cause })
-  }
-}
-
-/** Not mkdir's own `recursive`: where a file system knows no new folders (/proc, say), Node would try for ever. */
-function makeFolders(folder: string): void {
-  if (existsSync(folder)) return
-  const parent = dirname(folder)
-  if (parent !== folder) makeFolders(parent)
-  try {
-    mkdirSync(folder, { mode: 0o700 })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 

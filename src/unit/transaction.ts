@@ -64,7 +64,7 @@ export class Transaction extends UnitOfWork {
   }
 
   /** What comes later would neither be stored nor noticed: code that nobody waited for, mostly. */
-  #assertGoesOn(what: string): void {
+  assertGoesOn(what: string): void {
     if (this.#phase.hasEnded) throw afterTheEnd(what)
   }
 
@@ -115,7 +115,7 @@ export class Transaction extends UnitOfWork {
   makePersistent(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
     if (alias !== undefined) return this.#makePersistentAs(state, alias, ifExists)
     try {
-      this.#assertGoesOn('makePersistent()')
+      this.assertGoesOn('makePersistent()')
       if (!state.ref) this.#create(planOf([state], this.store))
       return Promise.resolve(state.instance)
     } catch (error) {
@@ -125,7 +125,7 @@ export class Transaction extends UnitOfWork {
 
   async #makePersistentAs(state: ObjectState, alias: string, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
     checkAlias(alias)
-    this.#assertGoesOn('makePersistent()')
+    this.assertGoesOn('makePersistent()')
     const held = await this.resolveAlias(alias)
     if (held && held.id !== state.ref?.id) {
       const [stored] = ifExists === 'open' && !state.ref && !this.instances.get(held.id) ? await this.store.read([held]) : []
@@ -158,7 +158,7 @@ export class Transaction extends UnitOfWork {
 
   /** Checks at once what a save checks; commits with the rest. */
   async save(state: ObjectState): Promise<void> {
-    this.#assertGoesOn('save()')
+    this.assertGoesOn('save()')
     const ref = this.persistentRef(state, 'save')
     if (state.unit !== this) this.#enlisted.add(state)
     planOf([state], this.store)
@@ -174,7 +174,7 @@ export class Transaction extends UnitOfWork {
   }
 
   async deletePersistent(state: ObjectState, deep: boolean): Promise<void> {
-    this.#assertGoesOn('deletePersistent()')
+    this.assertGoesOn('deletePersistent()')
     const ref = this.persistentRef(state, 'deletePersistent')
     if (deep) {
       throw new UnsupportedError('deletePersistent({ deep }) is not possible inside a task or transaction: call it in the main program')
@@ -206,7 +206,7 @@ export class Transaction extends UnitOfWork {
 
   async removeAlias(state: ObjectState, alias: string): Promise<void> {
     checkAlias(alias)
-    this.#assertGoesOn('removeAlias()')
+    this.assertGoesOn('removeAlias()')
     const ref = this.persistentRef(state, 'removeAlias')
     const held = await this.resolveAlias(alias)
     if (held?.id !== ref.id) throw new NotFoundError(`${nameOf(state)} has no alias ${alias}`, { alias, id: ref.id })
@@ -214,7 +214,7 @@ export class Transaction extends UnitOfWork {
   }
 
   rowsChanged(_rows: TableRows): void {
-    this.#assertGoesOn('a row')
+    this.assertGoesOn('a row')
   }
 
   /** Rows go with the commit at the end. */

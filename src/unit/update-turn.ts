@@ -17,6 +17,7 @@ const holders = new WeakMap<ObjectState, Turn>()
 export class Turn {
   readonly #outermost: Turn
   #givesWay = false
+  #isOver = false
 
   constructor(
     readonly state: ObjectState,
@@ -28,6 +29,10 @@ export class Turn {
   /** Whether the body runs again only after it has let go of all that it holds. */
   get givesWay(): boolean {
     return this.#outermost.#givesWay
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
   }
 
   get isOutermost(): boolean {
@@ -54,6 +59,7 @@ export class Turn {
         return await work()
       } finally {
         holders.delete(state)
+        this.#isOver = true
       }
     })
     state.turn = turn.catch(() => {})
@@ -90,5 +96,9 @@ export class Turn {
   }
 }
 
-/** The innermost `update` whose body calls. */
-export const currentTurn = (): Turn | undefined => belonging()?.turn as Turn | undefined
+/** The innermost `update` that the caller is part of. One that is over is not: a body may have begun what goes on after it. */
+export function currentTurn(): Turn | undefined {
+  let turn = belonging()?.turn as Turn | undefined
+  while (turn?.isOver) turn = turn.within
+  return turn
+}

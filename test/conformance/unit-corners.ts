@@ -4,7 +4,7 @@ import { getLocations, transact, update } from '../../runtime/index.js'
 import { ConflictError, NotFoundError, UnsavedChangesError, UnsupportedError, ValidationError, WrongClassError } from '../../src/errors.js'
 import { type Case, type CaseContext, law } from './case.js'
 import { refused, thrown } from './expect.js'
-import { Anything, Counter, Item, Profile, SealedProfile, Totals } from './model.js'
+import { Anything, Counter, Family, Item, Profile, SealedProfile, Totals } from './model.js'
 
 const numberOf = (ctx: CaseContext, o: Counter): Promise<number> => ctx.other(async () => (await Counter.getByID(o.getID()!)).n)
 const storedProfile = (ctx: CaseContext, o: Profile): Promise<Profile> => ctx.other(() => Profile.getByID(o.getID()!))
@@ -46,6 +46,12 @@ export const unitCorners: readonly Case[] = [
       await Promise.all([1, 2, 3].map(() => update(b, (other) => delay(1).then(() => void other.n++))))
     })
     assert.deepEqual([await numberOf(ctx, a), await numberOf(ctx, b)], [2, 3])
+    let later: Promise<unknown> = Promise.resolve()
+    await update(a, () => {
+      later = delay(30).then(() => update(a, (one) => void one.n++)) // in its body, and not part of it
+    })
+    await later
+    assert.equal(await numberOf(ctx, a), 3)
     const failure = new Error('of the body')
     const failed = update(a, async (one) => {
       one.n = 100
@@ -55,7 +61,7 @@ export const unitCorners: readonly Case[] = [
       })
     })
     assert.equal(await thrown(() => failed), failure)
-    assert.deepEqual([await numberOf(ctx, a), await numberOf(ctx, b)], [2, 3])
+    assert.deepEqual([await numberOf(ctx, a), await numberOf(ctx, b)], [3, 3])
   }),
 
   law('I182', 'updates that each want inside what the other holds all end, and each counts once', async (ctx) => {
@@ -102,6 +108,7 @@ export const unitCorners: readonly Case[] = [
         after.then(() => refused(UnsupportedError, () => new Item().makePersistent(ctx.alias('late')))),
         after.then(() => refused(UnsupportedError, () => inside.deletePersistent())),
         after.then(() => refused(UnsupportedError, () => rows.set({ name: 'late' }, {}))),
+        after.then(() => refused(UnsupportedError, () => transact(() => void inside.n++))),
       ]
     })
     await Promise.all(late)
@@ -210,6 +217,20 @@ export const unitCorners: readonly Case[] = [
       await refused(ValidationError, () => Object.assign(new Anything(), { value: view.buffer }).makePersistent())
     }
   }),
+
+  law(
+    'I190',
+    'what cannot be stored in an object that is stored along is told with its class, and nothing of either is stored',
+    async (ctx) => {
+      const inner = Object.assign(new Anything(), { value: { deep: [Symbol('s')] } })
+      const outer = Object.assign(new Family(), { members: [inner] as unknown[] })
+      const error = await refused(ValidationError, () => outer.makePersistent(ctx.alias('outer')))
+      assert.deepEqual([error.path, error.className], ['value.deep[0]', 'Anything'])
+      assert.match(error.message, /Anything/)
+      assert.deepEqual([outer.getID(), inner.getID()], [null, null])
+      await refused(NotFoundError, () => Family.getByAlias(ctx.alias('outer')))
+    },
+  ),
 
   law('I189', 'locations of an object that somebody deleted are a typed error, and what is no pair is no row', async (ctx) => {
     const totals = await new Totals().makePersistent()

@@ -20,7 +20,9 @@ function printed(folder: string, body: string): string {
   }).trim()
 }
 
-describe('a store that was closed', () => {
+describe('a store that was closed', function () {
+  this.timeout(20_000)
+
   let folder: string
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'insitu-closed-'))
