@@ -2,6 +2,7 @@ import { lilconfig } from 'lilconfig'
 import type { Backend } from '../src/backend.js'
 import type { Constructor } from '../src/classes/class-locator.js'
 import { registerClass } from '../src/classes/class-registry.js'
+import { UnavailableError } from '../src/errors.js'
 import { Store, type StoreOptions } from '../src/store.js'
 import { programUnit, setDefaultOpener, setProgramUnit } from '../src/unit/context.js'
 import type { UnitOfWork } from '../src/unit/unit-of-work.js'
@@ -28,7 +29,9 @@ export async function connect(where?: string | Backend, options: ConnectOptions 
   if (typeof where === 'object') await backend.open()
   const isOnHosts = backend.places && backend.capabilities.reach !== 'network'
   const store = new ConnectedStore(backend, isOnHosts ? { leaseMs: HOSTS_LEASE_MS, ...options } : options)
+  store.isChosen = where !== undefined
   if (!programUnit()) setProgramUnit(store.program)
+  closed = undefined
   return store
 }
 
@@ -43,9 +46,17 @@ async function openAt(url: string): Promise<Backend> {
   return runtimeIsOff() ? openBackend(url) : openOnHosts(folder)
 }
 
+/** The default store that the program had chosen by its url, and closed. */
+let closed: string | undefined
+
 class ConnectedStore extends Store {
+  isChosen = false
+
   override async close(): Promise<void> {
-    if (programUnit() === this.program) setProgramUnit(undefined)
+    if (programUnit() === this.program) {
+      setProgramUnit(undefined)
+      if (this.isChosen) closed = this.url
+    }
     await super.close()
   }
 }
@@ -65,6 +76,9 @@ let opening: Promise<UnitOfWork> | undefined
 export function openDefault(): Promise<UnitOfWork> {
   const open = programUnit()
   if (open) return Promise.resolve(open)
+  // What was meant for the one that was chosen must not silently go to another.
+  if (closed !== undefined)
+    return Promise.reject(new UnavailableError(`${closed} was closed: \`await connect(url)\` again`, { code: 'ERR_CLOSED', url: closed }))
   opening ??= connect()
     .then((store) => store.program)
     .finally(() => {

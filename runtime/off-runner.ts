@@ -171,7 +171,7 @@ export class OffRunner implements TaskRunner {
   async #refresh(): Promise<void> {
     for (const [program, ids] of [...this.#changed]) {
       this.#changed.delete(program)
-      if (!program.store.closed) await program.refresh(ids)
+      if (!program.store.closed) await program.refreshClean(ids)
     }
   }
 
@@ -190,7 +190,7 @@ export class OffRunner implements TaskRunner {
     const version = this.#versions.get(value)
     if (version !== undefined) return unpack(await version, (await currentUnit()) as Program)
     if (Array.isArray(value)) return Promise.all(value.map((v) => this.waitOn(v)))
-    if (isStorageObject(value) && stateOf(value).ref) await (stateOf(value).unit as Program).refresh(new Set([stateOf(value).ref!.id]))
+    if (isStorageObject(value) && stateOf(value).ref) await (stateOf(value).unit as Program).refreshClean(new Set([stateOf(value).ref!.id]))
     return value
   }
 

@@ -1,12 +1,15 @@
 /** Functions on objects: the part of the storage interface that needs no runtime. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Location } from './backend.js'
+import { inspect } from 'node:util'
+import type { Location, Receipt } from './backend.js'
 import { ConflictError, NotFoundError, UnsavedChangesError } from './errors.js'
 import { type Id, newCommitId } from './ids.js'
-import { type StorageObject, stateOf } from './objects/storage-object.js'
+import { isStorageObject, type StorageObject, stateOf } from './objects/storage-object.js'
 import { currentUnit, runIn } from './unit/context.js'
 import { Program } from './unit/program.js'
-import { Transaction } from './unit/transaction.js'
+import { type Collected, Transaction } from './unit/transaction.js'
+import type { UnitOfWork } from './unit/unit-of-work.js'
+import { currentTurn, Turn } from './unit/update-turn.js'
 
 /** One object, or several in the order asked, of whatever class was stored. @throws NotFoundError, UnknownClassError */
 export function getByID(id: Id): Promise<StorageObject>
@@ -18,7 +21,7 @@ export async function getByID(...ids: Id[]): Promise<StorageObject | StorageObje
 
 /** Loads handles in one round trip; those loaded already stay as they are. */
 export async function loadAll<T extends StorageObject>(handles: Iterable<T>): Promise<T[]> {
-  const list = [...handles]
+  const list = Array.from(handles, (handle) => required(handle, 'loadAll'))
   const unit = await currentUnit()
   await unit.loadAll(list.map(stateOf))
   return list
@@ -27,7 +30,7 @@ export async function loadAll<T extends StorageObject>(handles: Iterable<T>): Pr
 /** Hosts that hold an object, largest share first. @throws NotFoundError unknown id */
 export async function getLocations(what: StorageObject | Id): Promise<readonly Location[]> {
   const unit = await currentUnit()
-  if (typeof what !== 'string') return unit.locationsOf(stateOf(what))
+  if (typeof what !== 'string') return unit.locationsOf(stateOf(required(what, 'getLocations')))
   const [ref] = await unit.store.find([what])
   if (!ref) throw new NotFoundError(`no object has the id ${what} in ${unit.store.url}`, { id: what })
   return (await unit.store.backend.locate([ref]))[0] ?? []
@@ -45,38 +48,70 @@ export interface TransactOptions {
 
 /**
  * Runs `fn` as one unit of work: what it changes in persistent objects and collections commits as one group, or not at all.
- * Objects fetched inside are its own until then. A conflict runs it again. Inside another unit of work it joins that one.
+ * Objects fetched inside are its own until then; an instance of the program is part of it once it is saved inside. A conflict runs it
+ * again. Inside another unit of work it joins that one. Afterwards clean instances of the program are up to date; those with unsaved
+ * changes stay as they are, and conflict when they are saved.
  */
 export async function transact<T>(fn: () => T | PromiseLike<T>, options: TransactOptions = {}): Promise<T> {
   const unit = await currentUnit()
-  if (unit.isTransaction) return fn()
+  if (unit instanceof Transaction) {
+    unit.assertGoesOn('transact()')
+    return fn()
+  }
   const producer = newCommitId()
-  const check = options.check ?? false
   for (let attempt = 0; ; attempt++) {
     const tx = new Transaction(unit.store)
     tx.producer = producer
     try {
-      const result = await runBody(tx, fn, check)
-      const collected = tx.collect({ check })
-      if (check && collected.parts.length === 0 && !(await tx.isCurrent())) throw changedMeanwhile()
-      const receipt = await tx.commit({ check, collected })
-      tx.handOver()
-      if (receipt) {
-        const changed = new Set(receipt.stamps.keys())
-        const known = tx.committed(collected, receipt)
-        for (const store of tx.stores) {
-          await store.reached()
-          if (store !== unit.store) await store.program.refresh(changed, receipt, known)
-        }
-        if (unit instanceof Program) await unit.refresh(changed, receipt, known)
-      }
-      return result
+      const done = await commitBody(tx, fn, options.check ?? false)
+      // Nothing behind the commit may lead to another attempt: what was committed would be done twice.
+      await takeOver(tx, unit, done)
+      return done.result
     } catch (error) {
+      if (tx.isCommitted) throw error
       tx.rollback()
+      tx.handOver()
       if (!(error instanceof ConflictError) || attempt >= (options.retries ?? 100)) throw error
       await backOff(attempt)
     }
   }
+}
+
+interface Done<T> {
+  readonly result: T
+  readonly collected: Collected
+  readonly receipt: Receipt | undefined
+}
+
+async function commitBody<T>(tx: Transaction, fn: () => T | PromiseLike<T>, check: boolean): Promise<Done<T>> {
+  const result = await runBody(tx, fn, check)
+  const collected = tx.collect({ check })
+  refuseInsideUpdate(collected)
+  if (check && collected.parts.length === 0 && !(await tx.isCurrent())) throw changedMeanwhile()
+  return { result, collected, receipt: await tx.commit({ check, collected }) }
+}
+
+/** The update around would meet a conflict with it whenever it runs, and do the transaction once more each time. */
+function refuseInsideUpdate({ parts }: Collected): void {
+  const turn = currentTurn()
+  const both = turn && parts.flatMap(({ plan }) => plan.changed).find(({ ref }) => turn.holdsId(ref.id))
+  if (both)
+    throw new UnsavedChangesError(`transact() inside update() of the same object, ${both.ref.id}: change it in one of the two`, {
+      id: both.ref.id,
+    })
+}
+
+/** The program goes on with what a transaction has loaded and changed. An instance with unsaved changes stays as it is: its save will conflict. */
+async function takeOver(tx: Transaction, unit: UnitOfWork, { collected, receipt }: Done<unknown>): Promise<void> {
+  tx.handOver()
+  if (!receipt) return
+  const changed = new Set(receipt.stamps.keys())
+  const known = tx.committed(collected, receipt)
+  for (const store of tx.stores) {
+    await store.reached()
+    if (store !== unit.store) await store.program.refresh(changed, receipt, known)
+  }
+  if (unit instanceof Program) await unit.refresh(changed, receipt, known)
 }
 
 /** With `check` an error counts only if what the body has read was there together: else it may be about what never was. */
@@ -93,11 +128,12 @@ const changedMeanwhile = (cause?: unknown): Error =>
   new ConflictError('objects that this transaction has read were changed by somebody else meanwhile', cause === undefined ? {} : { cause })
 
 /**
- * Reloads `o`, lets `fn` change it, and saves it; again while somebody else is faster. Calls on one instance take turns.
+ * Reloads `o`, lets `fn` change it, and saves it; again while somebody else is faster. Calls on one instance take turns; one inside the body
+ * of another on the same instance is part of that.
  * @throws UnsavedChangesError if `o` has unsaved changes: they would be lost or saved by the way.
  */
 export async function update<T extends StorageObject>(o: T, fn: (o: T) => void | PromiseLike<void>): Promise<T> {
-  const state = stateOf(o)
+  const state = stateOf(required(o, 'update'))
   const unit = (await currentUnit()).unitFor(state)
   if (unit.isTransaction) {
     await o.load()
@@ -105,12 +141,23 @@ export async function update<T extends StorageObject>(o: T, fn: (o: T) => void |
     await unit.save(state)
     return o
   }
-  const turn = (state.turn ?? Promise.resolve()).then(() => updateNow(o, fn))
-  state.turn = turn.catch(() => {})
-  return turn
+  const within = currentTurn()
+  if (within?.holds(state)) {
+    await fn(o)
+    return o
+  }
+  for (let attempt = 0; ; attempt++) {
+    const turn = new Turn(state, within)
+    try {
+      return await turn.take(() => updateNow(o, fn, unit, turn))
+    } catch (error) {
+      if (!turn.givesWay || !turn.isOutermost || attempt >= UPDATE_RETRIES_MAX) throw error
+      await backOff(attempt)
+    }
+  }
 }
 
-async function updateNow<T extends StorageObject>(o: T, fn: (o: T) => void | PromiseLike<void>): Promise<T> {
+async function updateNow<T extends StorageObject>(o: T, fn: (o: T) => void | PromiseLike<void>, unit: UnitOfWork, turn: Turn): Promise<T> {
   const state = stateOf(o)
   if (state.unit?.isDirty(state))
     throw new UnsavedChangesError('update() of an object with unsaved changes: save() or reload({ discard: true }) first', {
@@ -119,11 +166,11 @@ async function updateNow<T extends StorageObject>(o: T, fn: (o: T) => void | Pro
   for (let attempt = 0; ; attempt++) {
     await o.reload({ discard: true })
     try {
-      await fn(o)
+      await turn.run(unit, () => fn(o))
       await o.save()
       return o
     } catch (error) {
-      if (error instanceof ConflictError && attempt < UPDATE_RETRIES_MAX) {
+      if (error instanceof ConflictError && !turn.givesWay && attempt < UPDATE_RETRIES_MAX) {
         await backOff(attempt)
         continue
       }
@@ -132,6 +179,12 @@ async function updateNow<T extends StorageObject>(o: T, fn: (o: T) => void | Pro
       throw error
     }
   }
+}
+
+/** Without types a wrong argument would be told by an error about private members. */
+function required<T extends StorageObject>(o: T, what: string): T {
+  if (typeof o === 'object' && o !== null && isStorageObject(o)) return o
+  throw new TypeError(`${what}() wants a StorageObject, got ${inspect(o, { depth: 0 })}`)
 }
 
 /** Ten programs that hammer one object need many turns each; the pause grows to 30 ms, so this bounds a wait at about half a minute. */

@@ -1,6 +1,7 @@
-import { chmodSync, closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs'
+import { chmodSync, closeSync, fdatasyncSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { UnavailableError, ValidationError } from '../../src/errors.js'
+import { makeFolders } from '../../src/make-folders.js'
 import { storeFull } from './disk-room.js'
 import { type Environment, openEnvironment } from './environment.js'
 import type { NvramConfig } from './nvram-config.js'
@@ -21,7 +22,7 @@ export async function backUp({ file }: Environment, config: NvramConfig, to: str
   const half = `${folder}.half`
   try {
     rmSync(half, { recursive: true, force: true })
-    mkdirSync(half, { recursive: true, mode: 0o700 })
+    makeFolders(half)
     requireRoom(file.bytes(), half)
     await file.backup(half)
     await finish(half, config)

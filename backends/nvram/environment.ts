@@ -1,7 +1,8 @@
-import { chmodSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { CorruptError, UnavailableError } from '../../src/errors.js'
+import { makeFolders } from '../../src/make-folders.js'
 import { unstopped } from '../../src/thread-gate.js'
 import { DATABASES, type DatabaseName } from './databases.js'
 import { requireRoomForNew } from './disk-room.js'
@@ -66,7 +67,7 @@ async function openFile(folder: string): Promise<RecordFile> {
  */
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolders(folder)
     for (const name of ['data.mdb', 'lock.mdb']) {
       const path = join(folder, name)
       if (existsSync(path)) continue

@@ -13,7 +13,13 @@ export class UsageError extends Error {
 const UNREACHABLE = [UnavailableError, NotOwnerError, CorruptError, UnknownOutcomeError, UnsupportedError]
 
 /** What the caller wrote is to blame, whatever kind of error it is. */
-const USAGE_CODES: ReadonlySet<string> = new Set(['ERR_STORE_URL', 'ERR_ALIAS_INVALID', 'ERR_NO_TYPESCRIPT', 'ERR_BACKUP_FOLDER'])
+const USAGE_CODES: ReadonlySet<string> = new Set([
+  'ERR_STORE_URL',
+  'ERR_ALIAS_INVALID',
+  'ERR_NO_TYPESCRIPT',
+  'ERR_BACKUP_FOLDER',
+  'ERR_RUN_ID',
+])
 
 export function exitCodeOf(error: unknown): number {
   // commander throws for --help and --version as well, with exit code 0

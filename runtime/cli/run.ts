@@ -1,10 +1,10 @@
-import { existsSync, realpathSync, writeSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, realpathSync, statSync, writeSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Command, Option } from 'commander'
 import { stats } from '../runtime-api.js'
 import { type CommonOptions, commonOptions, type RunSettings, useRunSettings, useStorage } from './cli-config.js'
-import { EXIT, UsageError } from './exit-codes.js'
+import { EXIT, exitCodeOf, UsageError } from './exit-codes.js'
 import { complain } from './output.js'
 
 const EXAMPLES = `
@@ -36,6 +36,7 @@ interface RunOptions extends CommonOptions, RunSettings {}
 async function run(app: string, args: readonly string[], { storage, json, ...settings }: RunOptions): Promise<void> {
   const path = resolve(app)
   if (!existsSync(path)) throw new UsageError(`there is no file ${app}`)
+  if (statSync(path).isDirectory()) throw new UsageError(`${app} is a folder: name the program in it`)
   useStorage(storage)
   useRunSettings(settings)
   // `main(import.meta, …)` runs its body only in the program that was started: now that is the app, by its real path.
@@ -47,8 +48,27 @@ async function run(app: string, args: readonly string[], { storage, json, ...set
   process.once('beforeExit', hide)
   process.once('exit', hide)
   if (json) tellAtTheEnd()
-  await importModule(pathToFileURL(entry).href)
+  process.once('exit', sayIfStuck)
+  try {
+    await importModule(pathToFileURL(entry).href)
+  } catch (error) {
+    if (!isOf(entry, error)) throw error
+    console.error(error)
+    process.exitCode = exitCodeOf(error)
+  }
 }
+
+/** Node's code for a program that ends while it awaits. */
+const STUCK = 13
+
+function sayIfStuck(code: number): void {
+  if (code === STUCK) complain('the program ended while it awaited something that nothing is left to settle')
+}
+
+/** Whether an error was thrown by code of the program, whose author wants to know where. */
+const isOf = (entry: string, error: unknown): boolean =>
+  error instanceof Error &&
+  (error.stack ?? '').split('\n').some((line) => line.trimStart().startsWith('at ') && line.includes(dirname(entry)))
 
 /** At the very end, after whatever the program prints. */
 function tellAtTheEnd(): void {

@@ -4,11 +4,12 @@
  * What a task changed in a store is in the store, with its mark, so that a task whose line is missing here runs again and changes nothing twice.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
 import { UnavailableError } from '../../src/errors.js'
+import { makeFolders } from '../../src/make-folders.js'
 import type { Carried, HomeParts } from '../engines/messages.js'
 import type { TaskRecord } from './task-record.js'
 
@@ -44,7 +45,7 @@ export class Checkpoint {
     readonly runId: string,
     folder: string,
   ) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolders(folder)
     this.#path = join(folder, `${runId}.log`)
     this.#lock = join(folder, `${runId}.lock`)
     claim(this.#lock, runId)

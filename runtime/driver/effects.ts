@@ -43,7 +43,7 @@ export class Effects {
   async refresh(): Promise<void> {
     for (const [program, ids] of [...this.#changed]) {
       this.#changed.delete(program)
-      if (!program.store.closed) await program.refresh(ids)
+      if (!program.store.closed) await program.refreshClean(ids)
     }
   }
 

@@ -67,7 +67,7 @@ export class Waiting {
     if (failed) await failed.promise()
     const program = state.unit as Program
     await program.store.reached()
-    await program.refresh(new Set([id]))
+    await program.refreshClean(new Set([id]))
     return object
   }
 

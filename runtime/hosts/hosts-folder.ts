@@ -1,7 +1,8 @@
 /** The folder of a store over several hosts: how many they are, and where their files lie. */
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { CorruptError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import { makeFolders } from '../../src/make-folders.js'
 import { checkHosts, hostNames } from './host-ids.js'
 
 const HOSTS_FILE = 'hosts.json'
@@ -40,7 +41,7 @@ export function hostsIn(folder: string): number | undefined {
  */
 export function claimHosts(folder: string, count: number): void {
   checkHosts(count)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolders(folder)
   if (hostsIn(folder) === undefined) makeHosts(folder, count)
   const found = hostsIn(folder)
   if (found !== count)

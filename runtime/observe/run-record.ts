@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CorruptError, NotFoundError, ValidationError } from '../../src/errors.js'
 import { isIdText } from '../../src/ids.js'
+import { makeFolders } from '../../src/make-folders.js'
 import { stateDir } from './observe-config.js'
 
 /** A task of a run, as drawn. */
@@ -58,7 +59,7 @@ export const RECORDS_KEPT = 50
 /** Writes a run's record, whole or not at all, and removes the oldest ones. Gives the file's path. */
 export async function writeRunRecord(record: RunRecord, folder = stateDir()): Promise<string> {
   const path = pathOf(record.run, folder)
-  await mkdir(runsIn(folder), { recursive: true, mode: 0o700 })
+  makeFolders(runsIn(folder))
   await writeFile(`${path}.${process.pid}.tmp`, JSON.stringify(bounded(record)), { mode: 0o600 })
   await rename(`${path}.${process.pid}.tmp`, path)
   for (const old of (await runIds(folder)).slice(0, -RECORDS_KEPT)) await rm(pathOf(old, folder), { force: true })
@@ -130,7 +131,8 @@ const runsIn = (folder: string): string => join(folder, 'runs')
 
 function pathOf(run: string, folder: string): string {
   // The id becomes part of a path and may come from a command line.
-  if (!isIdText(run)) throw new ValidationError(`${run} is no run id: ids look like 01995f0e-7c1b-7d3a-9a54-0f2f6d1f4b11`, { run })
+  if (!isIdText(run))
+    throw new ValidationError(`${run} is no run id: ids look like 01995f0e-7c1b-7d3a-9a54-0f2f6d1f4b11`, { code: 'ERR_RUN_ID', run })
   return join(runsIn(folder), `${run}.json`)
 }
 

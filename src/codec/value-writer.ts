@@ -219,6 +219,7 @@ export class ValueWriter {
   }
 
   private bytesOf(value: ArrayBufferView | ArrayBuffer): Uint8Array {
+    if (isDetached(value)) refuseValue(this.trail, 'memory that was transferred to somebody else', 'store it, or a copy, before')
     if (!ArrayBuffer.isView(value)) {
       // It would come back with a fixed size.
       if ((value as { resizable?: boolean }).resizable || (value as { growable?: boolean }).growable)
@@ -358,10 +359,22 @@ function isIrregular(array: readonly unknown[]): boolean {
 const isShared = (value: ArrayBufferView | ArrayBuffer | SharedArrayBuffer): boolean =>
   (ArrayBuffer.isView(value) ? value.buffer : value) instanceof SharedArrayBuffer
 
+/** Whether somebody else has the memory now. Node 20 has no other way to ask. */
+export function isDetached(value: ArrayBufferView | ArrayBuffer): boolean {
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value
+  if (buffer.byteLength > 0) return false
+  try {
+    return new Uint8Array(buffer).length > 0
+  } catch {
+    return true
+  }
+}
+
 /** The whole value when it is nothing but memory: then its bytes are stored raw. */
 export function memoryOf(value: object): { kind: number; bytes: Uint8Array } | undefined {
   const kind = memoryKindOf.get(Object.getPrototypeOf(value) as object)
-  if (kind === undefined || kind === SHARED_ARRAY_BUFFER || isShared(value as ArrayBufferView)) return undefined
+  if (kind === undefined || kind === SHARED_ARRAY_BUFFER || isShared(value as ArrayBufferView) || isDetached(value as ArrayBufferView))
+    return undefined
   if (kind === ARRAY_BUFFER)
     return (value as { resizable?: boolean }).resizable ? undefined : { kind, bytes: new Uint8Array(value as ArrayBuffer) }
   const view = value as ArrayBufferView

@@ -14,7 +14,7 @@ import { isAsKept, type KeptCell } from './kept-cells.js'
 import { Trail } from './trail.js'
 import { Format, MEMORY_HEADER_BYTES } from './value-format.js'
 import { corruptValue, readMemory, ValueReader } from './value-reader.js'
-import { Met, memoryOf, ValueWriter } from './value-writer.js'
+import { isDetached, Met, memoryOf, ValueWriter } from './value-writer.js'
 import { decodeWire, encodeWireAs } from './wire.js'
 
 export { collectionsIn, type Fingerprint, fingerprint, refsIn, sameCell } from './cells.js'
@@ -96,7 +96,10 @@ function nativeCell(value: unknown): Cell | undefined {
 /** Copies, since the cell is kept while the program may go on changing the value. */
 function plainMutable(value: object): Cell | undefined {
   const proto: unknown = Object.getPrototypeOf(value)
-  if (proto === Uint8Array.prototype) return (value as Uint8Array).buffer instanceof ArrayBuffer ? (value as Uint8Array).slice() : undefined
+  if (proto === Uint8Array.prototype) {
+    const { buffer, length } = value as Uint8Array
+    return buffer instanceof ArrayBuffer && (length > 0 || !isDetached(buffer)) ? (value as Uint8Array).slice() : undefined
+  }
   if (proto !== Date.prototype || Number.isNaN((value as Date).getTime()) || Object.keys(value).length > 0) return undefined
   return new Date((value as Date).getTime())
 }
@@ -180,6 +183,13 @@ function decodeGroup(name: string, bytes: Uint8Array, fields: Map<string, unknow
   const reader = new ValueReader(heads, tokens, context, new Trail(name))
   for (const each of names as string[]) setOnce(fields, each, reader.read(new Trail(each)))
   reader.end()
+}
+
+/** The fields that a cell holds: one, unless it is of several that share a value. */
+export function namesIn(name: string, cell: Cell): readonly string[] {
+  if (!(cell instanceof Packed) || cell.bytes[0] !== Format.group) return [name]
+  const [names] = wireList(cell.bytes)
+  return Array.isArray(names) ? (names as readonly string[]) : corruptValue('names of fields are missing')
 }
 
 function unpack(bytes: Uint8Array, context: DecodeContext, trail: Trail): unknown {

@@ -7,7 +7,7 @@ import { UnsupportedError, ValidationError } from '../errors.js'
 import type { Domain } from '../ids.js'
 import type { DictStore } from './dict-binding.js'
 import type { DictState } from './dict-state.js'
-import type { References } from './kind.js'
+import { type References, shown } from './kind.js'
 import { Overlay } from './overlay.js'
 import { encodeKeyText } from './row-key.js'
 
@@ -28,7 +28,8 @@ const GROUPS_UNDER_WAY_MAX = 2
 export async function bulkLoad(state: DictState, rows: Rows, { signal }: BulkOptions): Promise<number> {
   const load = new BulkLoad(state, ...storeOf(state))
   try {
-    for await (const [key, value] of rows) {
+    for await (const row of rows) {
+      const [key, value] = pairOf(row)
       signal?.throwIfAborted()
       if (load.put(key, value)) await load.send()
     }
@@ -37,6 +38,12 @@ export async function bulkLoad(state: DictState, rows: Rows, { signal }: BulkOpt
     await load.abandon()
     throw error
   }
+}
+
+/** Rows often come from files and other programs. */
+export function pairOf<K, V>(row: readonly [K, V]): readonly [K, V] {
+  if (Array.isArray(row) && row.length === 2) return row
+  throw new ValidationError(`a row is a pair [key, value], got ${shown(row)}`, { path: 'rows' })
 }
 
 export function storeOf({ binding }: DictState): [DictStore, Table] {

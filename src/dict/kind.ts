@@ -41,7 +41,7 @@ export function refusal(path: string, wants: string, value: unknown): Error {
 const SHOWN_MAX = 80
 
 /** Short, and without running code of the value: getters and custom inspection stay untouched, objects are only named. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)) return nameOf(value)
   const part = typeof value === 'string' ? value.slice(0, SHOWN_MAX) : value

@@ -20,7 +20,8 @@ const plain = (type: Kind['type'], wants: string, check: (value: unknown) => Cel
 
 /** As keys, -0 and 0 are one, as they are in a Map. */
 const withoutMinusZero = (cell: Cell): Cell => (cell === 0 ? 0 : cell)
-const copyBytes = (bytes: Uint8Array): Uint8Array => Uint8Array.prototype.slice.call(bytes)
+// not slice: of a Buffer it gives a Buffer
+const copyBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
 
 const text = plain('text', 'text (whole Unicode characters)', (v) => (typeof v === 'string' && v.isWellFormed() ? v : undefined))
 

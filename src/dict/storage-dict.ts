@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import type { Location, Op, Piece, Range, Table } from '../backend.js'
 import { ValidationError } from '../errors.js'
 import { type AggregateOps, planAggregate } from './aggregate.js'
-import { type BulkOptions, bulkLoad, type Rows, storeOf } from './bulk-load.js'
+import { type BulkOptions, bulkLoad, pairOf, type Rows, storeOf } from './bulk-load.js'
 import type { Columns, CounterNames, NewRow, Row } from './column.js'
 import { columnOf } from './columns.js'
 import { aggregated, askStore, grouped } from './dict-aggregate.js'
@@ -120,11 +120,11 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
   setMany(rows: AsyncIterable<readonly [NewRow<K>, NewRow<V>]>): Promise<void>
   setMany(rows: Iterable<readonly [NewRow<K>, NewRow<V>]> | AsyncIterable<readonly [NewRow<K>, NewRow<V>]>): void | Promise<void> {
     if (Symbol.asyncIterator in rows) return this.#setAll(rows)
-    for (const [key, value] of rows) this.set(key, value)
+    for (const row of rows) this.set(...pairOf(row))
   }
 
   async #setAll(rows: AsyncIterable<readonly [NewRow<K>, NewRow<V>]>): Promise<void> {
-    for await (const [key, value] of rows) this.set(key, value)
+    for await (const row of rows) this.set(...pairOf(row))
   }
 
   /** Adds to a counter; a missing row starts at 0. Concurrent adds of any number of writers all count. */

@@ -9,6 +9,7 @@ import {
   isAsStored,
   noteDrift,
   noteNone,
+  presentName,
   requireDeclaredTypes,
   type StoredFields,
   underPresentNames,
@@ -160,6 +161,31 @@ function wrongRestore(ctor: Constructor, restored: unknown): Error {
     code: 'ERR_CLASS_CANNOT_BE_REBUILT',
     classId: classOf(ctor).id,
   })
+}
+
+/** Changes some fields of a loaded instance, by their stored names: to a value, or to none. */
+export function changeFields(instance: StorageObject, changes: ReadonlyMap<string, { readonly value: unknown } | undefined>): void {
+  const ctor = constructorOfInstance(instance)
+  if (hasRestore(ctor)) return changeRestored(instance, ctor, changes)
+  for (const [stored, change] of changes) {
+    const name = presentName(instance, stored)
+    if (change) assignField(instance, ctor, name, change.value)
+    else Reflect.deleteProperty(instance, name)
+  }
+}
+
+function changeRestored(
+  instance: StorageObject,
+  ctor: Constructor,
+  changes: ReadonlyMap<string, { readonly value: unknown } | undefined>,
+): void {
+  const fields = ownFields(instance)
+  for (const [stored, change] of changes) {
+    const name = presentName(instance, stored)
+    if (change) fields.set(name, change.value)
+    else fields.delete(name)
+  }
+  restoreInto(instance, ctor, Object.fromEntries(fields))
 }
 
 /** A stored field that the class no longer makes comes back too; a new field of the class keeps its default. */

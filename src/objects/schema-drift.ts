@@ -101,13 +101,19 @@ function namesKept(instance: StorageObject, ctor: Constructor, { values, deleted
   return kept
 }
 
-/** The core moves changed fields onto a newer state by their stored names (`static merge`), so both names lead to the value. */
+/** Code that still says the old name reads and writes the same value. */
 function showUnderOldName(instance: StorageObject, now: string, old: string): void {
   const fields = recordOf(instance)
   if (old in instance) return
   const get = (): unknown => fields[now]
   const set = (value: unknown): void => void (fields[now] = value)
   Reflect.defineProperty(instance, old, { get, set, enumerable: false, configurable: true })
+}
+
+/** The name that a stored field has in an instance. */
+export function presentName(instance: StorageObject, stored: string): string {
+  for (const [now, old] of drifts.get(instance)?.renamed ?? []) if (old === stored) return now
+  return stored
 }
 
 /** The fields of an instance as its stored object has them. */

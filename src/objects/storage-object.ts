@@ -1,6 +1,7 @@
 import type { Location } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { setRootClass } from '../classes/class-registry.js'
+import { ValidationError } from '../errors.js'
 import type { Host, Id } from '../ids.js'
 import { currentUnit, unitIfOpen } from '../unit/context.js'
 import type { UnitOfWork } from '../unit/unit-of-work.js'
@@ -22,6 +23,8 @@ export interface PersistOptions {
    */
   readonly host?: string
 }
+
+const WAYS: readonly PersistOptions['ifExists'][] = ['error', 'open', 'replace']
 
 export interface GetOptions {
   /** How many steps of references to load along with the object (default 0: references are handles). */
@@ -91,8 +94,11 @@ export abstract class StorageObject {
   }
 
   #persistIn(unit: UnitOfWork, alias: string | undefined, options: PersistOptions): Promise<this> {
-    if (options.host !== undefined && !this.#state.ref) this.#state.host = options.host as Host
-    return unit.makePersistent(this.#state, alias, options.ifExists ?? 'error') as Promise<this>
+    const { host, ifExists = 'error' } = options
+    if (!WAYS.includes(ifExists))
+      return Promise.reject(new ValidationError(`ifExists is 'error', 'open' or 'replace', not ${String(ifExists)}`, { path: 'ifExists' }))
+    if (host !== undefined && !this.#state.ref) this.#state.host = host as Host
+    return unit.makePersistent(this.#state, alias, ifExists) as Promise<this>
   }
 
   /** Removes the stored copy, its aliases and the collections it owns. This instance stays and is volatile again. Volatile: does nothing. */

@@ -9,13 +9,20 @@ export interface Belonging {
   readonly unit: UnitOfWork
   /** The attempt of a task, for the runtime. */
   readonly attempt?: object | undefined
+  /** The innermost `update` whose body this is. */
+  readonly turn?: object | undefined
 }
 
 const running = new AsyncLocalStorage<Belonging>()
 let opener: (() => Promise<UnitOfWork>) | undefined
 let program: UnitOfWork | undefined
 
-export const runIn = <T>(unit: UnitOfWork, body: () => T): T => running.run({ unit, attempt: running.getStore()?.attempt }, body)
+export const runIn = <T>(unit: UnitOfWork, body: () => T): T => {
+  const { attempt, turn } = running.getStore() ?? NOTHING
+  return running.run({ unit, attempt, turn }, body)
+}
+
+const NOTHING: Partial<Belonging> = {}
 
 export const runBelonging = <T, A>(to: Belonging, body: (args: A) => T, args: A): T => running.run(to, body, args)
 

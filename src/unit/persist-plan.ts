@@ -14,6 +14,7 @@ import {
   type NestedClass,
 } from '../codec/values.js'
 import { dictSchemaOf, isDict, type StorageDict, volatileRowOps } from '../dict/storage-dict.js'
+import { ValidationError } from '../errors.js'
 import { newId, newTableId, type TableId } from '../ids.js'
 import { assertRebuildable, constructorOfInstance, defaultFieldsOf, storedFields } from '../objects/fields.js'
 import type { ObjectState, Print } from '../objects/object-state.js'
@@ -57,9 +58,11 @@ export class Plan {
     roots: readonly ObjectState[],
   ) {
     this.#queue = roots.length < 2 ? [...roots] : [...new Set(roots)]
+    const asked = this.#queue.length
     // Most plans are of one object, whose list then takes a tenth of what a list takes that grows.
-    this.objects = this.#queue.length > 0 ? [planObject(this, this.#queue[0]!)] : []
-    for (let i = 1; i < this.#queue.length; i++) this.objects.push(planObject(this, this.#queue[i]!))
+    this.objects = asked > 0 ? [planObject(this, this.#queue[0]!)] : []
+    for (let i = 1; i < this.#queue.length; i++)
+      this.objects.push(i < asked ? planObject(this, this.#queue[i]!) : planReached(this, this.#queue[i]!))
   }
 
   /** Plans a volatile object that another reaches. */
@@ -90,6 +93,17 @@ const isChanged = ({ expect, set, unset }: ObjectPlan): boolean => expect === 'a
 
 /** Plans `roots` and every volatile object that they reach. */
 export const planOf = (roots: readonly ObjectState[], store: Store): Plan => new Plan(store, roots)
+
+/** What is wrong with an object that nobody asked to store is told together with its class: the path begins there. */
+function planReached(plan: Plan, state: ObjectState): ObjectPlan {
+  try {
+    return planObject(plan, state)
+  } catch (error) {
+    if (!(error instanceof ValidationError)) throw error
+    const className = constructorOfInstance(state.instance).name
+    throw new ValidationError(`in a ${className} that is stored along: ${error.message}`, { className, ...error, cause: error })
+  }
+}
 
 function planObject(plan: Plan, state: ObjectState): ObjectPlan {
   if (state.busy) plan.waits.push(state.busy)

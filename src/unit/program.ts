@@ -1,13 +1,12 @@
 import type { Op, Receipt, Ref, Stamp, Table } from '../backend.js'
-import { classOf, constructorOf } from '../classes/class-registry.js'
-import { fingerprint } from '../codec/values.js'
 import type { StorageDict } from '../dict/storage-dict.js'
-import { AliasTakenError, ConflictError, NotFoundError, WrongClassError } from '../errors.js'
-import { constructorOfInstance, mergesFields } from '../objects/fields.js'
+import { AliasTakenError, ConflictError, NotFoundError } from '../errors.js'
+import { changeFields, constructorOfInstance, mergesFields, storedFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type StorageObject, stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
 import { dropBelongings, removeWithNames } from './belongings.js'
+import { changedFields, fieldsIn } from './changed-fields.js'
 import { deleteReached, edgesFrom } from './delete-reached.js'
 import { Departures } from './departures.js'
 import { Orphans } from './orphans.js'
@@ -84,30 +83,15 @@ export class Program extends UnitOfWork {
   }
 
   async #become(state: ObjectState, alias: string, ref: Ref): Promise<StorageObject> {
-    const ctor = constructorOfInstance(state.instance)
-    if (classOf(ctor).id !== ref.classId && constructorOf(ref.classId) !== ctor)
-      throw new WrongClassError(`alias ${alias} is a ${ref.classId}, not a ${ctor.name}`, {
-        alias,
-        expected: classOf(ctor).id,
-        found: ref.classId,
-      })
     const inMemory = this.instances.get(ref.id)
     if (inMemory) {
+      this.asItsClass(state, alias, inMemory)
       await this.fetch([ref], {})
       return inMemory
     }
     const [stored] = await this.store.read([ref])
     if (!stored) throw notFound(ref.id, this.store.url)
-    this.adopt(state, ref)
-    try {
-      this.take(state, stored)
-      await this.gainedColumns.tell()
-    } catch (error) {
-      this.instances.delete(ref.id)
-      state.becomeVolatile()
-      throw error
-    }
-    return state.instance
+    return this.become(state, alias, stored)
   }
 
   async #persistAgain(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
@@ -143,14 +127,13 @@ export class Program extends UnitOfWork {
   async #rebase(state: ObjectState): Promise<boolean> {
     const [stored] = await this.store.read([state.ref!])
     if (!stored) return false
-    const mine = planOf([state], this.store).objects[0]!
-    const theirs = [...stored.cells].filter(([name, cell]) => {
-      return !state.base.has(name) || state.base.get(name) !== fingerprint(cell)
-    })
-    if (theirs.some(([name]) => mine.set.has(name) || mine.unset.includes(name))) return false
-    const keep = new Map([...mine.set.keys()].map((name) => [name, (state.instance as unknown as Record<string, unknown>)[name]]))
+    const { set, unset } = planOf([state], this.store).objects[0]!
+    const mine = fieldsIn(set, unset)
+    const theirs = changedFields(stored.cells, state.base)
+    for (const name of mine) if (theirs.has(name)) return false
+    const fields = storedFields(state.instance)
     this.take(state, stored)
-    Object.assign(state.instance, Object.fromEntries(keep))
+    changeFields(state.instance, new Map(Array.from(mine, (name) => [name, fields.has(name) ? { value: fields.get(name) } : undefined])))
     return true
   }
 
@@ -381,8 +364,14 @@ export class Program extends UnitOfWork {
     take: (state, stored) => this.take(state, stored),
   }
 
-  /** Brings clean loaded instances up to date with what tasks or transactions committed. */
-  refresh(ids: ReadonlySet<string>, receipt?: Receipt, known?: Committed): Promise<void> {
-    return refresh(this.#held, ids, receipt, known)
+  /** Brings clean loaded instances up to date with what a transaction committed. The others stay as they are. */
+  async refresh(ids: ReadonlySet<string>, receipt: Receipt, known: Committed): Promise<void> {
+    await refresh(this.#held, ids, receipt, known)
+  }
+
+  /** The same with what tasks committed. Errors: ConflictError for an instance with unsaved changes, once all others are up to date. */
+  async refreshClean(ids: ReadonlySet<string>): Promise<void> {
+    const [conflict] = await refresh(this.#held, ids)
+    if (conflict) throw conflict
   }
 }

@@ -4,8 +4,9 @@ import type { DictBinding } from '../dict/dict-binding.js'
 import type { Overlay } from '../dict/overlay.js'
 import type { StorageDict } from '../dict/storage-dict.js'
 import { bindDict, boundTable, isDict, unbindDict } from '../dict/storage-dict.js'
-import { UnavailableError } from '../errors.js'
+import { ValidationError } from '../errors.js'
 import type { Id } from '../ids.js'
+import type { ObjectState } from '../objects/object-state.js'
 import { isStorageObject, type StorageObject, stateOf } from '../objects/storage-object.js'
 import { unitIfOpen } from './context.js'
 import { refFrom } from './persist-plan.js'
@@ -50,6 +51,13 @@ export function dictsIn(instance: object): readonly StorageDict<any, any>[] {
 }
 
 const NO_DICTS: readonly StorageDict<any, any>[] = []
+const NO_TABLES: readonly Table[] = []
+
+/** The tables of the collections that a stored object owns. */
+export function ownedTables({ instance, ref }: ObjectState): readonly Table[] {
+  const dicts = dictsIn(instance)
+  return dicts.length === 0 ? NO_TABLES : dicts.flatMap((dict) => tableOf(dict) ?? []).filter(({ owner }) => owner.id === ref?.id)
+}
 
 /** Makes a dict volatile again, with the rows that are buffered. */
 export function unbindTable(dict: StorageDict<any, any>): void {
@@ -97,7 +105,7 @@ class TableBinding implements DictBinding {
   }
 
   refOf(value: object): Ref {
-    if (!isStorageObject(value)) throw new UnavailableError('a reference column holds StorageObjects')
+    if (!isStorageObject(value)) throw new ValidationError('a reference column holds StorageObjects')
     const state = stateOf(value)
     const ref = refFrom(this.unit.store, state)
     if (!state.ref) this.#writer().foresee(state, this.stored)

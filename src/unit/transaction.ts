@@ -1,7 +1,7 @@
 import { type Cells, type Op, type Receipt, Ref, type Stamp, type Stored, type Table } from '../backend.js'
 import { isWorthKeeping } from '../codec/values.js'
 import type { Unit } from '../commit/index.js'
-import { AliasTakenError, ConflictError, NotFoundError, UnsupportedError, WrongDirectionError } from '../errors.js'
+import { AliasTakenError, ConflictError, NotFoundError, UnsupportedError } from '../errors.js'
 import type { Id } from '../ids.js'
 import { cellsBytes } from '../large-cells.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
@@ -13,9 +13,9 @@ import { aliasOf } from './named-tables.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { type Plan, type Prints, planOf, printsOf } from './persist-plan.js'
 import type { Committed } from './refresh.js'
-import { bindComingTable, dictsIn, tableMade, tableOf, unbindOwned } from './table-binding.js'
+import { bindComingTable, dictsIn, ownedTables, tableMade, unbindOwned } from './table-binding.js'
 import type { TableRows } from './table-rows.js'
-import { nameOf, notFound } from './unit-errors.js'
+import { afterTheEnd, nameOf, notFound, wrongDirection } from './unit-errors.js'
 import { UnitOfWork } from './unit-of-work.js'
 
 export interface CommitOptions extends UnitOptions {
@@ -50,10 +50,23 @@ export class Transaction extends UnitOfWork {
   /** Instances of the main program that were saved inside. */
   readonly #enlisted = new Set<ObjectState>()
 
-  constructor(store: Store, family = new Map<Store, Transaction>()) {
+  /** How far the whole family is. */
+  readonly #phase: { hasEnded: boolean; isCommitted: boolean }
+
+  constructor(store: Store, begun?: Transaction) {
     super(store)
-    this.#family = family
-    family.set(store, this)
+    this.#family = begun ? begun.#family : new Map()
+    this.#phase = begun ? begun.#phase : { hasEnded: false, isCommitted: false }
+    this.#family.set(store, this)
+  }
+
+  get isCommitted(): boolean {
+    return this.#phase.isCommitted
+  }
+
+  /** What comes later would neither be stored nor noticed: code that nobody waited for, mostly. */
+  assertGoesOn(what: string): void {
+    if (this.#phase.hasEnded) throw afterTheEnd(what)
   }
 
   override isNew(object: StorageObject): boolean {
@@ -64,7 +77,7 @@ export class Transaction extends UnitOfWork {
     if (store.url === this.store.url) return this
     for (const [known, part] of this.#family) if (known.url === store.url) return part
     this.store.meet(store)
-    return new Transaction(store, this.#family)
+    return new Transaction(store, this)
   }
 
   /** Large ones as they are: a transaction ends soon. */
@@ -108,6 +121,7 @@ export class Transaction extends UnitOfWork {
   makePersistent(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
     if (alias !== undefined) return this.#makePersistentAs(state, alias, ifExists)
     try {
+      this.assertGoesOn('makePersistent()')
       if (!state.ref) this.#create(planOf([state], this.store))
       return Promise.resolve(state.instance)
     } catch (error) {
@@ -117,10 +131,13 @@ export class Transaction extends UnitOfWork {
 
   async #makePersistentAs(state: ObjectState, alias: string, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
     checkAlias(alias)
+    this.assertGoesOn('makePersistent()')
     const held = await this.resolveAlias(alias)
     if (held && held.id !== state.ref?.id) {
+      const [stored] = ifExists === 'open' && !state.ref && !this.instances.get(held.id) ? await this.store.read([held]) : []
+      if (stored) return this.become(state, alias, stored)
       const [stands] = await this.fetch([held], {})
-      if (stands && ifExists === 'open' && !state.ref) return stands
+      if (stands && ifExists === 'open' && !state.ref) return this.asItsClass(state, alias, stands)
       if (stands && ifExists !== 'replace')
         throw new AliasTakenError(`alias ${alias} belongs to object ${held.id}: choose another, or { ifExists: 'open' | 'replace' }`, {
           alias,
@@ -147,6 +164,7 @@ export class Transaction extends UnitOfWork {
 
   /** Checks at once what a save checks; commits with the rest. */
   async save(state: ObjectState): Promise<void> {
+    this.assertGoesOn('save()')
     const ref = this.persistentRef(state, 'save')
     if (state.unit !== this) this.#enlisted.add(state)
     planOf([state], this.store)
@@ -162,6 +180,7 @@ export class Transaction extends UnitOfWork {
   }
 
   async deletePersistent(state: ObjectState, deep: boolean): Promise<void> {
+    this.assertGoesOn('deletePersistent()')
     const ref = this.persistentRef(state, 'deletePersistent')
     if (deep) {
       throw new UnsupportedError('deletePersistent({ deep }) is not possible inside a task or transaction: call it in the main program')
@@ -177,6 +196,15 @@ export class Transaction extends UnitOfWork {
     this.#loaded.delete(state)
   }
 
+  override async aliasesOf(state: ObjectState): Promise<string[]> {
+    const names = new Set(await super.aliasesOf(state))
+    for (const [alias, { to }] of this.#names) {
+      if (to?.id === state.ref?.id) names.add(alias)
+      else names.delete(alias)
+    }
+    return [...names].sort()
+  }
+
   async addAlias(state: ObjectState, alias: string): Promise<void> {
     this.persistentRef(state, 'addAlias')
     await this.makePersistent(state, alias, 'error')
@@ -184,13 +212,16 @@ export class Transaction extends UnitOfWork {
 
   async removeAlias(state: ObjectState, alias: string): Promise<void> {
     checkAlias(alias)
+    this.assertGoesOn('removeAlias()')
     const ref = this.persistentRef(state, 'removeAlias')
     const held = await this.resolveAlias(alias)
     if (held?.id !== ref.id) throw new NotFoundError(`${nameOf(state)} has no alias ${alias}`, { alias, id: ref.id })
     this.#rename(alias, ref, null)
   }
 
-  rowsChanged(_rows: TableRows): void {}
+  rowsChanged(_rows: TableRows): void {
+    this.assertGoesOn('a row')
+  }
 
   /** Rows go with the commit at the end. */
   async saveRows(): Promise<void> {}
@@ -227,6 +258,7 @@ export class Transaction extends UnitOfWork {
 
   /** Everything that changed in all stores, as ops; empty when nothing did. */
   collect(options: CommitOptions = {}): Collected {
+    this.#phase.hasEnded = true
     const parts: { readonly part: Transaction; readonly plan: Plan; readonly ops: Op[] }[] = []
     for (const part of this.#family.values()) {
       if (part.#isUntouched) continue
@@ -287,6 +319,7 @@ export class Transaction extends UnitOfWork {
     const far = home && { ...options, home: new Ref(home.id, home.classId, home.store ?? this.store.url) }
     for (const { part, plan, ops } of parts) units.push(await part.#unitOf(plan, ops, part === this || !far ? options : far))
     const receipt = await this.store.send(this.store.joined(units))
+    this.#phase.isCommitted = true
     if (!receipt.applied) return receipt
     for (const { part, plan } of parts) part.#committed(plan, receipt)
     for (const { part } of parts) for (const gone of part.#dropped) await dropBelongings(part.store.backend, gone)
@@ -311,7 +344,7 @@ export class Transaction extends UnitOfWork {
 
   /** Tables of collections that this unit made: defined before the group that refers to them. */
   #newTables(plan: Plan): Table[] {
-    const owned = [...this.#created].flatMap(tablesOfInstance)
+    const owned = [...this.#created].flatMap(ownedTables)
     return [...new Map([...plan.tables.map((t) => t.table), ...owned].map((table) => [table.id, table])).values()]
   }
 
@@ -333,6 +366,7 @@ export class Transaction extends UnitOfWork {
 
   /** Makes what was made persistent inside volatile again, after a failure. */
   rollback(): void {
+    this.#phase.hasEnded = true
     for (const part of this.#family.values())
       for (const state of part.#created) {
         if (state.ref) unbindOwned(state.instance, state.ref.id)
@@ -364,15 +398,4 @@ function checksOf(plan: Plan): Op[] {
   return plan.objects.flatMap(({ state, ref }): Op[] =>
     state.stamp && !written.has(state) ? [{ do: 'check', ref, expect: state.stamp }] : [],
   )
-}
-
-const NO_TABLES: readonly Table[] = []
-
-function tablesOfInstance(state: ObjectState): readonly Table[] {
-  const dicts = dictsIn(state.instance)
-  return dicts.length === 0 ? NO_TABLES : dicts.flatMap((dict) => tableOf(dict) ?? []).filter(({ owner }) => owner.id === state.ref?.id)
-}
-
-function wrongDirection(what: string, id: string): Error {
-  return new WrongDirectionError(`the task changed ${what}, which it declares IN: declare the parameter INOUT, or do not change it`, { id })
 }

@@ -1,5 +1,5 @@
 import { columnsText, compareColumns, type TableColumns } from '../dict/table-columns.js'
-import { NotFoundError, SchemaMismatchError, UnsupportedError } from '../errors.js'
+import { NotFoundError, SchemaMismatchError, UnsupportedError, ValidationError, WrongDirectionError } from '../errors.js'
 import { isIdText } from '../ids.js'
 import { constructorOfInstance } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
@@ -23,6 +23,11 @@ export function assertId(id: unknown): void {
     throw new NotFoundError(`${String(id).slice(0, 60)} is not an id (a uuid in lower case); look names up with getByAlias`, { id })
 }
 
+export function assertDepth(depth: unknown): void {
+  if (depth !== undefined && !(typeof depth === 'number' && depth >= 0))
+    throw new ValidationError(`depth is a number of steps from 0, not ${String(depth)}`, { path: 'depth' })
+}
+
 /** Whether the class has further columns than are stored. Errors: SchemaMismatchError when its columns do not go on from those. */
 export function gainsColumns(code: TableColumns, stored: TableColumns, field: string): boolean {
   const how = compareColumns(code, stored)
@@ -32,3 +37,11 @@ export function gainsColumns(code: TableColumns, stored: TableColumns, field: st
   const fix = 'a class can gain columns that are optional or counters, behind the stored ones; else use another field, or migrate the rows'
   throw new SchemaMismatchError(`the stored columns of ${field} differ from the class's: ${both}; ${fix}`, { field, stored, class: code })
 }
+
+export const wrongDirection = (what: string, id: string): Error =>
+  new WrongDirectionError(`the task changed ${what}, which it declares IN: declare the parameter INOUT, or do not change it`, { id })
+
+export const afterTheEnd = (what: string): Error =>
+  new UnsupportedError(`${what} came after the end of its task or transaction, and would be lost: await everything inside the body`, {
+    code: 'ERR_UNIT_ENDED',
+  })

@@ -17,7 +17,7 @@ import { type GetOptions, newHandle, type PersistOptions, StorageObject, stateOf
 import { storeNotOpen } from '../open-stores.js'
 import { checkAlias, type Store } from '../store.js'
 import { Appends } from './appends.js'
-import { assertClass } from './assert-class.js'
+import { assertClass, assertSameClass } from './assert-class.js'
 import { copyTo } from './copy-to.js'
 import { decodeStored, plainStored } from './decode-stored.js'
 import { GainedColumns } from './gained-columns.js'
@@ -25,7 +25,7 @@ import { IdentityMap } from './identity-map.js'
 import { type DictCell, type Prints, planOf, printsAsTaken, printsOf } from './persist-plan.js'
 import { bindTable, madeDict, tableOf } from './table-binding.js'
 import { discardRows, noRowsYet, type TableRows } from './table-rows.js'
-import { assertId, gainsColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
+import { assertDepth, assertId, gainsColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
 
 /** A copy of a stored object, and the tables that its collections are copies of. */
 export interface Detached {
@@ -93,6 +93,7 @@ export abstract class UnitOfWork {
 
   async getByAlias(ctor: Constructor, alias: string, options: GetOptions = {}): Promise<StorageObject> {
     checkAlias(alias)
+    assertDepth(options.depth)
     const ref = await this.resolveAlias(alias)
     if (!ref) throw new NotFoundError(`no object has the alias ${alias} in ${this.store.url}`, { alias })
     assertClass(ctor, ref, `alias ${alias}`)
@@ -103,6 +104,7 @@ export abstract class UnitOfWork {
 
   async getById(ctor: Constructor, id: Id, options: GetOptions = {}): Promise<StorageObject> {
     assertId(id)
+    assertDepth(options.depth)
     const [ref] = await this.#refsToRead([id])
     if (!ref) throw notFound(id, this.store.url)
     if (ref.classId !== CLASS_UNKNOWN) assertClass(ctor, ref, `id ${id}`)
@@ -192,8 +194,10 @@ export abstract class UnitOfWork {
 
   async locationsOf(state: ObjectState): Promise<readonly Location[]> {
     this.looksBeyond = true
-    const [locations] = await this.store.backend.locate([this.persistentRef(state, 'getLocations')])
-    return locations ?? []
+    const ref = this.persistentRef(state, 'getLocations')
+    const [locations = []] = await this.store.backend.locate([ref])
+    if (locations.length === 0 && !(await this.findRefs([ref.id]))[0]) throw notFound(ref.id, this.store.url)
+    return locations
   }
 
   newVersion(_state: ObjectState): Promise<StorageObject> {
@@ -439,6 +443,27 @@ export abstract class UnitOfWork {
   protected persistentRef(state: ObjectState, verb: string): Ref {
     if (state.ref) return state.ref
     throw new ValidationError(`${nameOf(state)} is volatile: call makePersistent() before ${verb}()`, { code: 'ERR_NOT_PERSISTENT' })
+  }
+
+  /** A volatile instance takes over the state and the identity of the object that stands under an alias. */
+  protected async become(state: ObjectState, alias: string, stored: Stored): Promise<StorageObject> {
+    assertSameClass(state, alias, stored.ref)
+    this.adopt(state, stored.ref)
+    try {
+      this.take(state, stored)
+      await this.gainedColumns.tell()
+    } catch (error) {
+      this.instances.delete(stored.ref.id)
+      state.becomeVolatile()
+      throw error
+    }
+    return state.instance
+  }
+
+  /** What is in memory of the object under an alias, in place of a volatile instance of the same class. */
+  protected asItsClass(state: ObjectState, alias: string, inMemory: StorageObject): StorageObject {
+    assertSameClass(state, alias, stateOf(inMemory).ref!)
+    return inMemory
   }
 
   /** Takes over a stored object under its reference. */

@@ -12,6 +12,7 @@ import { reach } from './reach.js'
 import { storageInterface } from './storage-interface.js'
 import { streamCases } from './streams.js'
 import { taskCases } from './tasks.js'
+import { unitCorners } from './unit-corners.js'
 import { units } from './units.js'
 import { values } from './values.js'
 import { versions } from './versions.js'
@@ -28,6 +29,7 @@ export const conformanceCases: readonly Case[] = [
   ...units,
   ...aliases,
   ...concurrency,
+  ...unitCorners,
   ...dict,
   ...gainedColumns,
   ...taskCases,

@@ -53,6 +53,43 @@ export class Counter extends StorageObject {
   }
 }
 
+/** Stale saves go through while they touch other fields. */
+export class Profile extends StorageObject {
+  static merge = 'fields'
+  name?: string = ''
+  nick: unknown = null
+  mail: unknown = null
+  seen = 0
+}
+
+/** The same with state that only `store` and `restore` know. */
+export class SealedProfile extends StorageObject {
+  static merge = 'fields'
+  static restore({ name, seen }: { name: string; seen: number }): SealedProfile {
+    return new SealedProfile(name, seen)
+  }
+  #name: string
+  #seen: number
+  constructor(name = '', seen = 0) {
+    super()
+    this.#name = name
+    this.#seen = seen
+  }
+  store(): { name: string; seen: number } {
+    return { name: this.#name, seen: this.#seen }
+  }
+  restore({ name, seen }: { name: string; seen: number }): void {
+    this.#name = name
+    this.#seen = seen
+  }
+  become(name: string): void {
+    this.#name = name
+  }
+  see(): void {
+    this.#seen++
+  }
+}
+
 /** Plain values: no StorageObjects. */
 export class Point {
   x: number

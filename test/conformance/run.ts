@@ -1,12 +1,13 @@
 /** `npm run conformance -- URL [--json] [--only TEXT]`: the suite on any url. */
 import { parseArgs } from 'node:util'
+import { InsituError } from '../../src/errors.js'
 import { runConformance } from './conformance.js'
 import type { Outcome } from './session.js'
 import { subjectAt } from './subjects.js'
 
 const USAGE = `usage: npm run conformance -- URL [--json] [--only TEXT]
 
-Runs the conformance suite on data of its own below URL (memory:, nvram:DIR) and removes it.
+Runs the conformance suite on data of its own below URL (memory:, nvram:DIR, redis://…, cassandra://…) and removes it.
   --json        one line of JSON per case on stdout
   --only TEXT   only the cases whose title contains TEXT
 The last line on stdout is {"backend","passed","failed","skipped":[{"case","why"}]}.`
@@ -27,6 +28,10 @@ async function main(): Promise<number> {
     ...(only !== undefined && { filter: (one) => one.title.includes(only) }),
   })
   const { backend, passed, failed, skipped } = report
+  if (only !== undefined && passed + failed + skipped.length === 0) {
+    process.stderr.write(`no case has ${JSON.stringify(only)} in its title\n`)
+    return 2
+  }
   process.stdout.write(`${JSON.stringify({ backend, passed, failed, skipped })}\n`)
   return failed > 0 ? 1 : 0
 }
@@ -49,6 +54,9 @@ const stackOf = (error: unknown): string => (error instanceof Error ? (error.sta
 try {
   process.exitCode = await main()
 } catch (error) {
-  process.stderr.write(`${stackOf(error)}\n`)
-  process.exitCode = 3
+  const { code } = error as { code?: unknown }
+  const isUsage = String(code).startsWith('ERR_PARSE_ARGS') || code === 'ERR_STORE_URL'
+  const what = isUsage || error instanceof InsituError ? (error as Error).message : stackOf(error)
+  process.stderr.write(`${what}\n${isUsage ? `${USAGE}\n` : ''}`)
+  process.exitCode = isUsage ? 2 : 3
 }

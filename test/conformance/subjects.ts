@@ -1,12 +1,14 @@
 /** Subjects for the backends that come with the package, made from a url. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { dropKeyspace, makeKeyspace } from '../../backends/cassandra/index.js'
 import { dropNamespace } from '../../backends/redis/index.js'
 import { connect } from '../../runtime/index.js'
 import { withoutSecrets } from '../../runtime/open-backend.js'
 import type { Backend } from '../../src/backend.js'
+import { ValidationError } from '../../src/errors.js'
+import { makeFolders } from '../../src/make-folders.js'
 import type { ConformanceFactory, Subject } from './session.js'
 
 /** Fresh data at a url: for a folder a subfolder of its own, which goes at the end. */
@@ -16,7 +18,9 @@ export function subjectAt(url: string): ConformanceFactory {
     if (url.startsWith('nvram:')) return folderSubject(url)
     if (/^rediss?(?:\+cluster)?:/.test(url)) return namespaceSubject(url)
     if (url.startsWith('cassandra:')) return keyspaceSubject(url)
-    throw new TypeError(`no conformance run for ${url} yet: give memory:, nvram:DIR, redis://HOST:PORT or cassandra://HOST/KEYSPACE`)
+    throw new ValidationError(`no conformance run for ${url}: give memory:, nvram:DIR, redis://HOST:PORT or cassandra://HOST/KEYSPACE`, {
+      code: 'ERR_STORE_URL',
+    })
   }
 }
 
@@ -32,20 +36,23 @@ export async function instanceSubject(url: string, wrap: (backend: Backend) => B
 
 /** A folder of its own below the one named by the url. */
 async function folderSubject(url: string): Promise<Subject> {
-  const parent = resolve(url.slice('nvram:'.length) || '.')
-  const made = await mkdir(parent, { recursive: true })
+  const [, path, options] = /^nvram:([^?]*)(.*)$/s.exec(url)!
+  const parent = resolve(path || '.')
+  const made = makeFolders(parent)
   const folder = await mkdtemp(join(parent, 'conformance-'))
   return {
     name: url,
-    open: () => `nvram:${folder}`,
+    open: () => `nvram:${folder}${options}`,
     drop: () => rm(made ?? folder, { recursive: true, force: true }),
   }
 }
 
 /** A namespace of its own on the server named by the url. */
-function namespaceSubject(url: string): Subject {
+async function namespaceSubject(url: string): Promise<Subject> {
   const name = `conformance-${randomBytes(6).toString('hex')}`
   const own = `${url}${url.includes('?') ? '&' : '?'}namespace=${name}`
+  // A server that is not there is one error, not one for each case.
+  await (await connect(own)).close()
   return { name: withoutSecrets(url), open: () => own, drop: () => dropNamespace(own) }
 }
 

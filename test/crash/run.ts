@@ -104,6 +104,7 @@ function requireRedis(): void {
 try {
   process.exitCode = await main()
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
-  process.exitCode = 3
+  const isUsage = String((error as { code?: unknown }).code).startsWith('ERR_PARSE_ARGS')
+  process.stderr.write(isUsage ? `${(error as Error).message}\n${USAGE}\n` : `${error instanceof Error ? error.stack : String(error)}\n`)
+  process.exitCode = isUsage ? 2 : 3
 }

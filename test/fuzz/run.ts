@@ -42,6 +42,7 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main()
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
-  process.exitCode = 3
+  const isUsage = String((error as { code?: unknown }).code).startsWith('ERR_PARSE_ARGS')
+  process.stderr.write(isUsage ? `${(error as Error).message}\n${USAGE}\n` : `${error instanceof Error ? error.stack : String(error)}\n`)
+  process.exitCode = isUsage ? 2 : 3
 }

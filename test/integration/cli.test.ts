@@ -47,7 +47,9 @@ describe('command line', function () {
       ['show'],
       ['get', 'data', '--rows', 'x'],
       ['run', 'no-such-file.ts'],
+      ['run', '.'],
       ['graph', '--format', 'png'],
+      ['graph', '--run', 'no-id'],
     ])
       expect([args, (await insitu(args, on)).code]).to.deep.equal([args, 2])
   })
@@ -130,6 +132,18 @@ describe('command line', function () {
     const { code, stderr } = await insitu(['run', program], on)
     expect(code).to.equal(1)
     expect(stderr).to.include('from the program')
+  })
+
+  it('run shows where a program threw outside of main, and says why one ended that still waits', async () => {
+    const [throws, waits] = [join(folder, 'throws.mjs'), join(folder, 'waits.mjs')]
+    await writeFile(throws, "\n\nthrow new Error('at the top')\n")
+    await writeFile(waits, 'await new Promise(() => {})\n')
+    const thrown = await insitu(['run', throws], on)
+    expect([thrown.code, thrown.stdout]).to.deep.equal([1, ''])
+    expect(thrown.stderr).to.contain('at the top').and.contain('throws.mjs:3')
+    const stuck = await insitu(['run', waits], on)
+    expect(stuck.code).to.equal(13)
+    expect(stuck.stderr).to.contain('awaited')
   })
 
   it('graph draws the last run, as SVG, as DOT, or gives the record', async () => {

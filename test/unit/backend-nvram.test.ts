@@ -75,6 +75,15 @@ describe('nvram: the file', () => {
     for (const name of ['data.mdb', 'lock.mdb', 'store.json']) expect(statSync(join(folder, name)).mode & 0o777, name).to.equal(0o600)
   })
 
+  it('is refused where no folder can be, instead of trying for ever', async () => {
+    const taken = join(newFolder(), 'file')
+    writeFileSync(taken, '')
+    for (const folder of [taken, join(taken, 'below'), '/proc/insitu/none']) {
+      const error = await failure(UnavailableError, () => opened(folder))
+      expect(error.message).to.contain(folder)
+    }
+  })
+
   it('keeps everything over close and open', async () => {
     const [folder, ref, home, commit] = [newFolder(), newThing(), newThing(), newCommitId()]
     const mark = { key: 'task', attempt: commit, state: 'committed', outcome: Uint8Array.of(1) } as const

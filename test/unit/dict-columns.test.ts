@@ -121,6 +121,12 @@ describe('columns', () => {
       for (const value of values) if (value !== undefined || name === 'text') refuses(column, value)
     })
 
+  it('a Buffer reads as the plain bytes that it will be once stored', async () => {
+    const read = await through(t.blob, Buffer.from('hi'))
+    expect(Object.getPrototypeOf(read)).to.equal(Uint8Array.prototype)
+    expect(read).to.deep.equal(new Uint8Array([104, 105]))
+  })
+
   it('names the place inside a collection', () => {
     const dict = new StorageDict({ k: t.i32 }, { v: t.list(t.list(t.i32)) })
     expect(() => dict.set({ k: 1 }, { v: [[1], [2, 2.5]] })).to.throw(ValidationError, /'v\[1\]\[1\]' wants i32.*got 2\.5/)

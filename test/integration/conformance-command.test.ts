@@ -1,0 +1,53 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+
+const COMMAND = fileURLToPath(new URL('../conformance/run.js', import.meta.url))
+
+function run(...args: string[]): { code: number | null; lines: string[]; said: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8', timeout: 30_000 })
+  return { code: status, lines: stdout.split('\n').filter((line) => line !== ''), said: stderr }
+}
+
+describe('npm run conformance', function () {
+  this.timeout(60_000)
+
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'insitu-conformance-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('takes a url with options, prints lines of JSON alone, and leaves nothing', () => {
+    const url = `nvram:${join(folder, 'new', 'deep')}?host=here`
+    const { code, lines, said } = run(url, '--json', '--only', 'B17 ')
+    expect([code, said]).to.deep.equal([0, ''])
+    expect(lines.map((line) => JSON.parse(line) as object)).to.have.length(2)
+    expect(JSON.parse(lines[1]!)).to.deep.equal({ backend: url, passed: 1, failed: 0, skipped: [] })
+    expect(existsSync(join(folder, 'new'))).to.equal(false)
+  })
+
+  it('says what is wrong with its arguments, in a sentence', () => {
+    for (const args of [[], ['bogus:x'], ['memory:', '--frob']]) {
+      const { code, lines, said } = run(...args)
+      expect([code, lines]).to.deep.equal([2, []])
+      expect(said)
+        .to.contain('usage: ')
+        .and.not.match(/^\s+at /m)
+    }
+    const none = run('memory:', '--only', 'no such case')
+    expect(none.code).to.equal(2)
+    expect(none.said).to.contain('no such case')
+  })
+
+  it('ends at once where no store can be', () => {
+    for (const url of ['redis://127.0.0.1:1', 'nvram:/proc/insitu', 'memory:?domains=0']) {
+      const { code, lines, said } = run(url)
+      expect([url, code, lines]).to.deep.equal([url, 3, []])
+      expect(said).to.not.match(/^\s+at /m)
+    }
+  })
+})
