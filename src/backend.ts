@@ -265,6 +265,12 @@ export interface Backend {
    * cut; re-send the same group). Any error but the last says that no copy sent by this call is still under way.
    */
   commit(group: Group): Promise<Receipt>
+  /**
+   * Ends a group of unknown outcome: gives its receipt if it was applied. Otherwise it never will be, neither by a copy that still
+   * travels nor sent again, which is then a ConflictError (`barred`), as long as receipts are kept. Not for groups of rows. Errors:
+   * UnavailableError, UnknownOutcomeError (ask again). Absent: what a copy might yet do is told as UnknownOutcomeError.
+   */
+  bar?(group: Group): Promise<Receipt | undefined>
   /** Resolves when all that this instance has committed so far has reached `ack`. Errors: UnsupportedError for a level not in `acks`. */
   flush(ack: Ack): Promise<void>
   /** Each object whole, as of one moment (not all of them of the same moment), in the order asked; linearizable. The cells are the caller's. */

@@ -1,7 +1,7 @@
 /** Calls of statements: repeated while that is harmless and there is patience, never more at once than the driver takes. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client, Host, QueryOptions, types } from 'cassandra-driver'
-import { UnavailableError, UnknownOutcomeError, UnsupportedError } from '../../src/errors.js'
+import { InsituError, UnavailableError, UnknownOutcomeError, UnsupportedError } from '../../src/errors.js'
 import type { CassandraConfig } from './cassandra-config.js'
 import { type DriverModule, loadDriver, makeClient } from './cassandra-driver-loader.js'
 import { bare, failureOf, isReadFailure, namedError, tooManyTombstones } from './cassandra-errors.js'
@@ -298,7 +298,8 @@ export class CassandraLink {
     const why = cause === undefined ? '' : ` (${namedError(url, cause).message})`
     return new UnknownOutcomeError(`${url} did not answer within ${patienceMs} ms; it is not known whether the group was committed${why}`, {
       retryable: true,
-      ...(cause !== undefined && { cause: bare(cause) }),
+      // What stood in the way of the last copy is looked at by whoever sends the next.
+      ...(cause !== undefined && { cause: cause instanceof InsituError ? cause : bare(cause) }),
     })
   }
 }

@@ -107,8 +107,6 @@ describe('cassandra: a ring of three nodes', function () {
     this.timeout(300_000)
     this.retries(1) // three nodes and three tellers share a machine: now and then a whole patience goes by
     const stores = [three.url, (await Keyspace.on(ring!, 3)).url]
-    // Opened first: three programs that make one name at once may be told that nobody knows whose it is, while the ring is slow.
-    assertOk(await node([example('bank/audit'), ...stores]))
     const tellers = ['anna', 'bert', 'cleo'].map((name) => node([example('bank/teller'), name, '25', ...stores]))
     const victim = ring!.nodes[1]!
     await delay(6000)
