@@ -185,7 +185,11 @@ export interface Table {
   /** How many leading keys form the partition (at least 1). */
   readonly partition: number
   readonly values: readonly ColumnSpec[]
-  readonly writes: 'lww' | 'cas'
+  /**
+   * `'counters'`: all values are counters, which are added to by one op at a time, outside of units of work, and of which no row is written
+   * or removed. A store may take its own counters for them: an add of unknown outcome is then not to be sent again.
+   */
+  readonly writes: 'lww' | 'cas' | 'counters'
 }
 
 export interface StoredRow {
@@ -234,6 +238,8 @@ export interface Capabilities {
   readonly groupBytesMax: number
   /** How many ops a group has best: what need not commit together is sent in groups of no more. Without it, as large as they come. */
   readonly groupOpsBest?: number
+  /** Rows of tables with `writes: 'lww'` may lie in one group whatever their domains; each domain's are then whole. For loading in bulk. */
+  readonly loadsAcross?: boolean
   /** Largest single cell in bytes. */
   readonly cellBytesMax: number
   /** Whether a scan over a whole table comes in key order (always true inside a partition). */

@@ -95,6 +95,7 @@ export class CassandraBackend implements Backend {
     return {
       acks: this.#facts.acks,
       groupBytesMax: 64 * MIB,
+      loadsAcross: true,
       cellBytesMax: 64 * MIB,
       orderedScan: false,
       readsByIdAlone: true,

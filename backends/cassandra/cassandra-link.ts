@@ -187,7 +187,20 @@ export class CassandraLink {
     await this.#patiently(() => this.#execute(query, params, { prepare: true, isIdempotent: true }), { isWrite: true })
   }
 
-  /** The same, of one partition, all or nothing. */
+  /** A write that must not be done twice: sent again only where no server took it. */
+  async writeOnce({ query, params }: Statement): Promise<void> {
+    const once = async (): Promise<void> => {
+      try {
+        await this.#execute(query, params, { prepare: true, isIdempotent: false })
+      } catch (error) {
+        if (failureOf(error) === 'unknown') throw this.unknownOutcome(error)
+        throw error
+      }
+    }
+    await this.#patiently(once, { isWrite: true })
+  }
+
+  /** Writes of one partition that may be done any number of times, all or nothing. */
   async writeAll(statements: readonly Statement[], fields: { readonly logged?: boolean } = {}): Promise<void> {
     if (statements.length === 1) return this.write(statements[0]!.query, statements[0]!.params)
     const queries = statements.map(({ query, params }) => ({ query, params: [...params] }))

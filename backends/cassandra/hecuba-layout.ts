@@ -164,7 +164,7 @@ function nameOf(id: TableId, alias: string | undefined, keyspace: string): strin
 
 function requireHolds({ keys, values, partition, writes }: Table): void {
   if (partition !== 1) throw cannot('a partition of several columns: Hecuba has the first key alone')
-  if (writes !== 'lww') throw cannot("writes 'cas': Hecuba's programs would not know")
+  if (writes !== 'lww') throw cannot(`writes '${writes}': Hecuba's programs would not know`)
   if (values.length === 0) requireSets(keys)
   for (const { name, type } of [...keys, ...values]) {
     if (!NAME.test(name) || RESERVED.has(name))

@@ -1,10 +1,11 @@
-/** A node as seen through a line that keeps a compare-and-set, says that it timed out, and lets it through much later. */
+/** A node as seen through a line that keeps a write, says that it timed out, and lets it through much later. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
 const HEADER_BYTES = 9
 const OPCODE_AT = 4
 const ERROR = 0x00
+const EXECUTE = 0x0a
 const BATCH = 0x0d
 /** Batches with conditions are logged ones; the backend writes others without a log. */
 const LOGGED = 0
@@ -21,6 +22,7 @@ export class HoldingProxy {
   readonly #sockets = new Set<Socket>()
   readonly #held: Held[] = []
   #meanwhile: (() => Promise<unknown>) | undefined
+  #isWanted: (frame: Buffer) => boolean = () => false
   #onLate: () => void = () => {}
 
   private constructor(
@@ -41,9 +43,16 @@ export class HoldingProxy {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** Keeps the next compare-and-set; its sender is told of a time-out once `meanwhile` is done. */
+  /** Keeps the next batch with conditions; its sender is told of a time-out once `meanwhile` is done. */
   holdNext(meanwhile: () => Promise<unknown> = async () => {}): void {
+    this.#isWanted = (frame) => frame[OPCODE_AT] === BATCH && frame[HEADER_BYTES] === LOGGED
     this.#meanwhile = meanwhile
+  }
+
+  /** The same of the next statement, reads included. */
+  holdNextStatement(): void {
+    this.#isWanted = (frame) => frame[OPCODE_AT] === EXECUTE
+    this.#meanwhile = async () => {}
   }
 
   /** Lets what was held through; resolves with how many when the node has answered. */
@@ -89,7 +98,7 @@ export class HoldingProxy {
 
   #hold(client: Socket, server: Socket, frame: Buffer): boolean {
     const meanwhile = this.#meanwhile
-    if (!meanwhile || frame[OPCODE_AT] !== BATCH || frame[HEADER_BYTES] !== LOGGED) return false
+    if (!meanwhile || !this.#isWanted(frame)) return false
     this.#meanwhile = undefined
     this.#held.push({ server, frame: Buffer.from(frame) })
     const tell = (): void => void client.write(timedOut(frame))
