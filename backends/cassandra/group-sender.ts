@@ -14,11 +14,13 @@ import { columnsOf, manifestsIn, type ObjectColumns } from './object-columns.js'
 import { sizeOf } from './partition-writer.js'
 import { keyOf, markForm, type PlaceReader, type PlaceState, partsOf } from './place-state.js'
 import { ALIASES, keyColumn, nameOfPlace, PART, type Place } from './places.js'
+import { Turnstile } from './turnstile.js'
 
 /** An object is written first with a time this long ago, and what is left of a removed one is kept for twice as long: see `#make`. */
 const HEAD_START_MS = 86_400_000
 const GRAVE_S = (2 * HEAD_START_MS) / 1000
 const AGAIN_MS_MAX = 40
+const GROUPS_AT_ONCE = 512
 /** A server refuses statements of several partitions in one request when they are larger than 50 KiB. */
 const TOGETHER_BYTES_MAX = 16 * 1024
 
@@ -27,6 +29,8 @@ type Put = Extract<Op, { do: 'put' }>
 export class GroupSender {
   readonly #under = new Set<Promise<unknown>>()
   readonly #lines = new Lines()
+  /** Those that wait have nothing made ready: what is, and waits for the servers, is what costs. */
+  readonly #gate = new Turnstile(GROUPS_AT_ONCE)
   /** By table, the last one. */
   readonly #insertTexts = new Map<string, { readonly names: readonly string[]; readonly text: string }>()
   /** Classes of which some object has chunks that a change must not leave behind. */
@@ -58,7 +62,7 @@ export class GroupSender {
 
   /** In the order of the calls: compare-and-sets of one partition that meet there keep each other from getting anywhere. */
   send(group: Group, place: Place): Promise<Receipt> {
-    return this.#lines.stand(nameOfPlace(place), () => this.#send(group, place))
+    return this.#lines.stand(nameOfPlace(place), () => this.#gate.pass(() => this.#send(group, place)))
   }
 
   async #send(group: Group, place: Place): Promise<Receipt> {

@@ -1,5 +1,5 @@
-import { expect } from 'chai'
 import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'chai'
 import { fewAtOnce } from '../../backends/cassandra/few-at-once.js'
 
 describe('a few at once', () => {
