@@ -185,7 +185,11 @@ export interface Table {
   /** How many leading keys form the partition (at least 1). */
   readonly partition: number
   readonly values: readonly ColumnSpec[]
-  readonly writes: 'lww' | 'cas'
+  /**
+   * `'counters'`: all values are counters, which are added to by one op at a time, outside of units of work, and of which no row is written
+   * or removed. A store may take its own counters for them: an add of unknown outcome is then not to be sent again.
+   */
+  readonly writes: 'lww' | 'cas' | 'counters'
 }
 
 export interface StoredRow {
@@ -234,6 +238,8 @@ export interface Capabilities {
   readonly groupBytesMax: number
   /** How many ops a group has best: what need not commit together is sent in groups of no more. Without it, as large as they come. */
   readonly groupOpsBest?: number
+  /** Rows of tables with `writes: 'lww'` may lie in one group whatever their domains; each domain's are then whole. For loading in bulk. */
+  readonly loadsAcross?: boolean
   /** Largest single cell in bytes. */
   readonly cellBytesMax: number
   /** Whether a scan over a whole table comes in key order (always true inside a partition). */
@@ -265,6 +271,12 @@ export interface Backend {
    * cut; re-send the same group). Any error but the last says that no copy sent by this call is still under way.
    */
   commit(group: Group): Promise<Receipt>
+  /**
+   * Ends a group of unknown outcome: gives its receipt if it was applied. Otherwise it never will be, neither by a copy that still
+   * travels nor sent again, which is then a ConflictError (`barred`), as long as receipts are kept. Not for groups of rows. Errors:
+   * UnavailableError, UnknownOutcomeError (ask again). Absent: what a copy might yet do is told as UnknownOutcomeError.
+   */
+  bar?(group: Group): Promise<Receipt | undefined>
   /** Resolves when all that this instance has committed so far has reached `ack`. Errors: UnsupportedError for a level not in `acks`. */
   flush(ack: Ack): Promise<void>
   /** Each object whole, as of one moment (not all of them of the same moment), in the order asked; linearizable. The cells are the caller's. */

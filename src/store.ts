@@ -5,6 +5,7 @@ import {
   findResolved,
   giveUp,
   type Home,
+  loadRows,
   markOf,
   readResolved,
   type Unit,
@@ -127,6 +128,11 @@ export class Store {
   /** Commits ops as one unit of work. */
   async commit(ops: readonly Op[], options?: UnitOptions): Promise<Receipt> {
     return this.send(await this.unitOf(ops, options))
+  }
+
+  /** Rows that need not commit together, as one call; to a store that says that it takes them so. */
+  load(ops: readonly Op[]): Promise<Receipt> {
+    return loadRows(this.backend, { commit: newCommitId(), atMicros: nowMicros(), ops }, this.#protocol)
   }
 
   /** The mark of a task, if it has one. */

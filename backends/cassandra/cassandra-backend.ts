@@ -35,7 +35,7 @@ import { Listing } from './listing.js'
 import { NAMES, NAMES_COLUMNS, NameIndex, OBJECTS, OBJECTS_COLUMNS } from './name-index.js'
 import { ObjectReader } from './object-reader.js'
 import { markOf, PlaceReader } from './place-state.js'
-import { ALIASES, ALIASES_COLUMNS, nameOfPlace, PART, placeOf } from './places.js'
+import { ALIASES, ALIASES_COLUMNS, nameOfPlace, PART, type Place, placeOf } from './places.js'
 import { RingPlaces } from './ring-places.js'
 import { RowForms } from './row-forms.js'
 import { RowReader } from './row-reader.js'
@@ -95,6 +95,7 @@ export class CassandraBackend implements Backend {
     return {
       acks: this.#facts.acks,
       groupBytesMax: 64 * MIB,
+      loadsAcross: true,
       cellBytesMax: 64 * MIB,
       orderedScan: false,
       readsByIdAlone: true,
@@ -176,13 +177,12 @@ export class CassandraBackend implements Backend {
     const [first] = group.ops
     if (!first) return { applied: true, stamps: new Map() }
     if (isRowOp(first)) return this.#commitRows(group)
-    const place = placeOf(first)
-    for (const op of group.ops)
-      if (isRowOp(op) || nameOfPlace(placeOf(op)) !== nameOfPlace(place))
-        throw new InsituError(`A group lies in domains ${domainOf(first)} and ${domainOf(op)}: it must lie in one.`, {
-          code: 'ERR_INTERNAL',
-        })
-    return this.#sender.send(group, place)
+    return this.#sender.send(group, placeOfAll(group))
+  }
+
+  async bar(group: Group): Promise<Receipt | undefined> {
+    this.#requireOpen()
+    return this.#sender.track(this.#sender.bar(group, placeOfAll(group)))
   }
 
   async #commitRows(group: Group): Promise<Receipt> {
@@ -298,6 +298,15 @@ export class CassandraBackend implements Backend {
   #requireOpen(): void {
     if (!this.#opening) throw new UnavailableError(`${this.url} is closed.`, { code: 'ERR_CLOSED' })
   }
+}
+
+/** @throws InsituError when a group lies in several places, or in rows. */
+function placeOfAll({ ops }: Group): Place {
+  const [first] = ops as readonly [Op, ...Op[]]
+  for (const op of ops)
+    if (isRowOp(first) || isRowOp(op) || nameOfPlace(placeOf(op)) !== nameOfPlace(placeOf(first)))
+      throw new InsituError(`A group lies in domains ${domainOf(first)} and ${domainOf(op)}: it must lie in one.`, { code: 'ERR_INTERNAL' })
+  return placeOf(first as Exclude<Op, RowOp>)
 }
 
 type RowOp = Extract<Op, { do: 'row' | 'add' }>

@@ -45,7 +45,7 @@ export function failureOf(thrown: unknown): Failure {
     case 'BusyConnectionError':
       return 'again'
     default:
-      return error.code === 'ECONNREFUSED' ? 'again' : 'unknown'
+      return error.code === 'ECONNREFUSED' || error.message === 'No connection available' ? 'again' : 'unknown'
   }
 }
 

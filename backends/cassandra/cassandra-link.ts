@@ -1,7 +1,7 @@
 /** Calls of statements: repeated while that is harmless and there is patience, never more at once than the driver takes. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client, Host, QueryOptions, types } from 'cassandra-driver'
-import { UnavailableError, UnknownOutcomeError, UnsupportedError } from '../../src/errors.js'
+import { InsituError, UnavailableError, UnknownOutcomeError, UnsupportedError } from '../../src/errors.js'
 import type { CassandraConfig } from './cassandra-config.js'
 import { type DriverModule, loadDriver, makeClient } from './cassandra-driver-loader.js'
 import { bare, failureOf, isReadFailure, namedError, tooManyTombstones } from './cassandra-errors.js'
@@ -187,7 +187,20 @@ export class CassandraLink {
     await this.#patiently(() => this.#execute(query, params, { prepare: true, isIdempotent: true }), { isWrite: true })
   }
 
-  /** The same, of one partition, all or nothing. */
+  /** A write that must not be done twice: sent again only where no server took it. */
+  async writeOnce({ query, params }: Statement): Promise<void> {
+    const once = async (): Promise<void> => {
+      try {
+        await this.#execute(query, params, { prepare: true, isIdempotent: false })
+      } catch (error) {
+        if (failureOf(error) === 'unknown') throw this.unknownOutcome(error)
+        throw error
+      }
+    }
+    await this.#patiently(once, { isWrite: true })
+  }
+
+  /** Writes of one partition that may be done any number of times, all or nothing. */
   async writeAll(statements: readonly Statement[], fields: { readonly logged?: boolean } = {}): Promise<void> {
     if (statements.length === 1) return this.write(statements[0]!.query, statements[0]!.params)
     const queries = statements.map(({ query, params }) => ({ query, params: [...params] }))
@@ -298,7 +311,8 @@ export class CassandraLink {
     const why = cause === undefined ? '' : ` (${namedError(url, cause).message})`
     return new UnknownOutcomeError(`${url} did not answer within ${patienceMs} ms; it is not known whether the group was committed${why}`, {
       retryable: true,
-      ...(cause !== undefined && { cause: bare(cause) }),
+      // What stood in the way of the last copy is looked at by whoever sends the next.
+      ...(cause !== undefined && { cause: cause instanceof InsituError ? cause : bare(cause) }),
     })
   }
 }

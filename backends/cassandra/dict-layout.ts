@@ -34,6 +34,8 @@ export interface DictLayout {
   /** Without counters. */
   readonly plain: readonly number[]
   readonly isCas: boolean
+  /** Rows are counters of Cassandra's own. */
+  readonly isNative: boolean
   /** How many columns of values it was made with: those behind them came later. */
   readonly base: number
   /** Whether rows may be from before there were counters: of those that are removed a mark stays that there is a row. */
@@ -58,11 +60,13 @@ export function layoutOf(
   // Dicts that share a table may gain columns of one name and several types.
   const later = ({ name: column, type }: ColumnSpec): string => `~${hash([column, type])}`
   const values = table.values.map((spec, i) => ({ cql: isShared && i >= base ? later(spec) : cql(spec.name, i, 'v'), type: spec.type }))
-  const counters = table.values.flatMap(({ type }, i) => (type === 'counter' ? [i] : []))
+  const isNative = table.writes === 'counters'
+  const counters = table.values.flatMap(({ type }, i) => (type === 'counter' && !isNative ? [i] : []))
   const plain = table.values.flatMap(({ type }, i) => (type === 'counter' ? [] : [i]))
   const leavesMarks = counters.length > 0 && counters[0]! >= base
   const hasForms = table.keys.some(({ type }) => typeof type !== 'string' || ['f32', 'f64', 'decimal'].includes(type))
-  return { table, name, place, keys, values, counters, plain, isCas: table.writes === 'cas', base, leavesMarks, hasForms, isHecuba }
+  const isCas = table.writes === 'cas'
+  return { table, name, place, keys, values, counters, plain, isCas, isNative, base, leavesMarks, hasForms, isHecuba }
 }
 
 /** Partition columns of the table in Cassandra, with their types. */
@@ -74,14 +78,14 @@ export const clusteringOf = ({ table, place, keys }: DictLayout): readonly KeyCo
   place === undefined ? keys.slice(table.partition) : keys
 
 export function createOf(layout: DictLayout): string {
-  const { keys, values, place, isCas, isHecuba } = layout
+  const { keys, values, place, isCas, isNative, isHecuba } = layout
   const clustering = clusteringOf(layout).map(({ cql }) => quoted(cql))
   const isStatic = clustering.length > 0 ? ' static' : ''
   const columns = [
     ...(place === undefined ? [] : [`"${DICT}" uuid`]),
     ...keys.map(({ cql, type, position }) => `${quoted(cql)} ${cqlType(type, position)}`),
-    ...values.map(({ cql, type }) => `${quoted(cql)} ${cqlType(type, 'value')}`),
-    ...(isHecuba ? [] : ['"~at" bigint', '"~notes" text']),
+    ...values.map((column) => valueColumn(layout, column)),
+    ...(isHecuba || isNative ? [] : ['"~at" bigint', '"~notes" text']),
     ...(isCas ? ['"~gone" bigint', `"~receipts" set<uuid>${isStatic}`] : []),
   ]
   const partition = partitionColumns(layout).map(quoted).join(', ')
@@ -89,8 +93,11 @@ export function createOf(layout: DictLayout): string {
 }
 
 /** Columns that came later, as a table is told of them. */
-export const laterColumns = ({ values, base }: DictLayout): ReadonlyMap<string, string> =>
-  new Map(values.slice(base).map(({ cql, type }) => [cql, `${quoted(cql)} ${cqlType(type, 'value')}`]))
+export const laterColumns = (layout: DictLayout): ReadonlyMap<string, string> =>
+  new Map(layout.values.slice(layout.base).map((column) => [column.cql, valueColumn(layout, column)]))
+
+const valueColumn = ({ isNative }: DictLayout, { cql, type }: ValueColumn): string =>
+  `${quoted(cql)} ${isNative ? 'counter' : cqlType(type, 'value')}`
 
 /** Dicts that are made with one shape can share a table. */
 export const shapeOf = ({ keys, partition, values, writes }: Table, base: number = values.length): string =>

@@ -3,6 +3,7 @@
  * are collected; writing them is a matter of one compare-and-set (group-sender.ts).
  */
 import type { Cell, Group, Intent, Mark, Op, Receipt, Ref, Stamp } from '../../src/backend.js'
+import { ConflictError } from '../../src/errors.js'
 import type { CommitId, Id } from '../../src/ids.js'
 import { requireAlias, requireObject } from '../memory/expectations.js'
 import { markForm, markOf, type PlaceState } from './place-state.js'
@@ -28,7 +29,9 @@ export type Verdict = { readonly receipt: Receipt } | { readonly draft: Draft }
 
 /** Errors: ConflictError, AliasTakenError. */
 export function draftOf(group: Group, state: PlaceState, parts: ReadonlyMap<string, Buffer | null>): Verdict {
-  if (parts.has(PART.receipt(group.commit)) || state.made === group.commit) return { receipt: receiptAgain(group, state) }
+  const standing = receiptOf(group, state, parts)
+  if (standing === 'barred') throw new ConflictError(`Commit ${group.commit} was given up.`, { barred: group.commit })
+  if (standing) return { receipt: standing }
   for (const op of group.ops) {
     const standing = op.do === 'mark' ? markAt(parts, op.mark.key) : undefined
     if (standing && op.do === 'mark' && standing.attempt !== op.mark.attempt)
@@ -36,6 +39,16 @@ export function draftOf(group: Group, state: PlaceState, parts: ReadonlyMap<stri
   }
   for (const op of group.ops) check(op, state, group.commit)
   return { draft: new Drafting(group, state, parts).draft }
+}
+
+/** In place of the nothing that a receipt holds: the group was given up, and never applies. */
+export const BARRED = Buffer.from('barred')
+
+/** What stands of a group that was sent before. */
+export function receiptOf(group: Group, state: PlaceState, parts: ReadonlyMap<string, Buffer | null>): Receipt | 'barred' | undefined {
+  const part = parts.get(PART.receipt(group.commit))
+  if (part) return 'barred'
+  return part === null || state.made === group.commit ? receiptAgain(group, state) : undefined
 }
 
 /** One commit id has one content, so that the group sent again says what its receipt was. */

@@ -2,11 +2,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cell, Group, Op, Receipt, Stamp } from '../../src/backend.js'
 import { ConflictError, UnavailableError } from '../../src/errors.js'
-import { madeAtMs } from '../../src/ids.js'
+import { madeAtMs, newCommitId } from '../../src/ids.js'
 import type { CassandraLink, Param, Statement } from './cassandra-link.js'
 import type { ChunkStore } from './chunk-store.js'
 import { type ClassTable, type ClassTables, ID, mayBeColumn } from './class-tables.js'
-import { type Draft, draftOf, withMark } from './group-draft.js'
+import { BARRED, type Draft, draftOf, receiptOf, withMark } from './group-draft.js'
 import { quoted } from './identifiers.js'
 import { Lines } from './lines.js'
 import type { NameIndex } from './name-index.js'
@@ -14,11 +14,13 @@ import { columnsOf, manifestsIn, type ObjectColumns } from './object-columns.js'
 import { sizeOf } from './partition-writer.js'
 import { keyOf, markForm, type PlaceReader, type PlaceState, partsOf } from './place-state.js'
 import { ALIASES, keyColumn, nameOfPlace, PART, type Place } from './places.js'
+import { Turnstile } from './turnstile.js'
 
 /** An object is written first with a time this long ago, and what is left of a removed one is kept for twice as long: see `#make`. */
 const HEAD_START_MS = 86_400_000
 const GRAVE_S = (2 * HEAD_START_MS) / 1000
 const AGAIN_MS_MAX = 40
+const GROUPS_AT_ONCE = 512
 /** A server refuses statements of several partitions in one request when they are larger than 50 KiB. */
 const TOGETHER_BYTES_MAX = 16 * 1024
 
@@ -27,6 +29,8 @@ type Put = Extract<Op, { do: 'put' }>
 export class GroupSender {
   readonly #under = new Set<Promise<unknown>>()
   readonly #lines = new Lines()
+  /** Those that wait have nothing made ready: what is, and waits for the servers, is what costs. */
+  readonly #gate = new Turnstile(GROUPS_AT_ONCE)
   /** By table, the last one. */
   readonly #insertTexts = new Map<string, { readonly names: readonly string[]; readonly text: string }>()
   /** Classes of which some object has chunks that a change must not leave behind. */
@@ -58,7 +62,7 @@ export class GroupSender {
 
   /** In the order of the calls: compare-and-sets of one partition that meet there keep each other from getting anywhere. */
   send(group: Group, place: Place): Promise<Receipt> {
-    return this.#lines.stand(nameOfPlace(place), () => this.#send(group, place))
+    return this.#lines.stand(nameOfPlace(place), () => this.#gate.pass(() => this.#send(group, place)))
   }
 
   async #send(group: Group, place: Place): Promise<Receipt> {
@@ -148,16 +152,18 @@ export class GroupSender {
   }
 
   /**
-   * Reads what stands, makes the changes, and writes them if nothing has changed meanwhile; else from the beginning. `isUnknown`: a copy
-   * was sent of which nobody knows what became.
+   * Reads what stands, makes the changes, and writes them if nothing has changed meanwhile; else from the beginning. A copy of which nobody
+   * knows what became is none to fear once the version that it compares is gone, since no version comes back. `isLoose`: such a copy
+   * was sent that compares no version.
    */
-  async #slowly(group: Group, place: Place, known: ClassTable | undefined, isUnknown = false): Promise<Receipt> {
+  async #slowly(group: Group, place: Place, known: ClassTable | undefined, isLoose = false): Promise<Receipt> {
     const table = known?.table ?? ALIASES
     const endMs = Date.now() + this.link.config.patienceMs
+    let isUnknown = isLoose
     for (let nth = 0; ; nth++) {
       const state = await this.reader.state(table, place, true)
       const parts = await this.reader.parts(table, place, partsOf(group.commit, group.ops), true)
-      const verdict = isUnknown ? this.#unlessUnknown(() => draftOf(group, state, parts)) : draftOf(group, state, parts)
+      const verdict = isLoose ? this.#unlessLoose(() => draftOf(group, state, parts)) : draftOf(group, state, parts)
       if ('receipt' in verdict) return verdict.receipt
       const { draft } = verdict
       const { statements, dropped } = await this.#statements(group, place, known, state, draft)
@@ -172,14 +178,45 @@ export class GroupSender {
     }
   }
 
-  /** A copy may be under way, and get through when what stands in its way is gone. */
-  #unlessUnknown<T>(work: () => T): T {
+  /** A copy may be under way, and get through when an intent in its way is gone; a stamp that is gone does not come back. */
+  #unlessLoose<T>(work: () => T): T {
     try {
       return work()
     } catch (error) {
       if (error instanceof ConflictError && !('intent' in error)) throw error
       throw this.link.unknownOutcome(error)
     }
+  }
+
+  /** See `Backend.bar`. */
+  bar(group: Group, place: Place): Promise<Receipt | undefined> {
+    return this.#lines.stand(nameOfPlace(place), () => this.#bar(group, place))
+  }
+
+  /** Copies compare the version, which is another then, or ask that there be no receipt: so one that says "barred" stands in their way. */
+  async #bar(group: Group, place: Place): Promise<Receipt | undefined> {
+    const table = place.kind === 'object' ? (await this.classes.require(place.ref.classId)).table : ALIASES
+    const endMs = Date.now() + this.link.config.patienceMs
+    for (let nth = 0; ; nth++) {
+      const state = await this.reader.state(table, place, true)
+      const parts = await this.reader.parts(table, place, [PART.receipt(group.commit)], true)
+      const standing = receiptOf(group, state, parts)
+      if (standing) return standing === 'barred' ? undefined : standing
+      if (await this.link.cas(this.#barring(group, place, table, state))) return undefined
+      if (Date.now() > endMs) throw this.link.unknownOutcome()
+      await delay(Math.random() * Math.min(AGAIN_MS_MAX, 2 ** nth))
+    }
+  }
+
+  #barring(group: Group, place: Place, table: string, state: PlaceState): Statement[] {
+    const ttl = state.stamp || state.to || state.intent ? 0 : GRAVE_S
+    const fresh: [string, Param][] = [['~version', newCommitId()]]
+    const update = updateOf(this.link.table(table), place, NO_COLUMNS, fresh, ttl)
+    return [
+      { query: `${update.query} IF "~version" = ?`, params: [...update.params, state.version] },
+      this.#part(table, place, PART.anchor, undefined, ttl),
+      this.#part(table, place, PART.receipt(group.commit), BARRED, this.receiptsKeptS),
+    ]
   }
 
   async #statements(
@@ -255,6 +292,8 @@ export class GroupSender {
   }
 }
 
+const NO_COLUMNS: ObjectColumns = { columns: [], rest: [], hasLarge: false }
+
 const isEmpty = ({ stamp, isRemoved, to, intent, cells }: Draft): boolean =>
   stamp === undefined && !isRemoved && to === undefined && intent === undefined && cells.size === 0
 
@@ -266,7 +305,7 @@ function aliasChanges({ to }: Draft): { columns: ObjectColumns; set: [string, Pa
           ['to_id', to?.id ?? null],
           ['to_class', to?.classId ?? null],
         ]
-  return { columns: { columns: [], rest: [], hasLarge: false }, set, dropped: [] }
+  return { columns: NO_COLUMNS, set, dropped: [] }
 }
 
 function updateOf(

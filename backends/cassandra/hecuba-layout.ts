@@ -69,7 +69,8 @@ export async function claimHecuba(link: CassandraLink, table: Table, alias: stri
   const full = `${link.config.keyspace}.${name}`
   const id = v5(full, v5.DNS)
   const { Tuple } = link.driver.types
-  const pairs = (columns: readonly ColumnSpec[]): unknown[] => columns.map((column) => new Tuple(column.name, typeOf(column.type)))
+  const pairs = (some: readonly ColumnSpec[]): unknown[] => some.map((column) => new Tuple(column.name, typeOf(column.type)))
+  const { keys, columns } = notedColumns(table)
   const query = `INSERT INTO ${ISTORAGE} (storage_id, class_name, name, istorage_props, tokens, primary_keys, columns) VALUES (?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS`
   const params = [
     id,
@@ -77,8 +78,8 @@ export async function claimHecuba(link: CassandraLink, table: Table, alias: stri
     full,
     new Map([['insitu', table.id]]),
     ringOf(link).map(([from, to]) => new Tuple(from, to)),
-    pairs(table.keys),
-    pairs(table.values),
+    pairs(keys),
+    pairs(columns),
   ]
   await link.cas([{ query, params }]) // whether it was ours or not, what stands is what counts
   const [row] = await link.all(`SELECT istorage_props, primary_keys, columns FROM ${ISTORAGE} WHERE storage_id = ?`, [id], {
@@ -110,14 +111,34 @@ export async function forgetHecuba(link: CassandraLink, name: string): Promise<v
 const ownerOf = ({ istorage_props: props }: Row): string | undefined =>
   (props as ReadonlyMap<string, string> | null | undefined)?.get('insitu')
 
-function requireSame(full: string, row: Row, { keys, values, id }: Table): void {
+/**
+ * What Hecuba notes of a table. A dict without values is one of embedded sets, which have a row for each element: the last key column is
+ * theirs, or the last ones where they are numbered (`tag_0`, `tag_1`: a set of tuples).
+ */
+function notedColumns({ keys, values }: Table): { readonly keys: readonly ColumnSpec[]; readonly columns: readonly ColumnSpec[] } {
+  if (values.length > 0) return { keys, columns: values }
+  const ofSet = elementColumns(keys)
+  const columns = keys.slice(-ofSet).map((column) => ({ ...column, name: `_set_${column.name}` }))
+  return { keys: keys.slice(0, -ofSet), columns }
+}
+
+/** How many of the last columns are one element. */
+function elementColumns(keys: readonly ColumnSpec[]): number {
+  const [, name, last] = /^(.+)_(\d)$/.exec(keys.at(-1)!.name) ?? []
+  const count = Number(last) + 1
+  const isTuple = count > 1 && count < keys.length && keys.slice(-count).every((column, i) => column.name === `${name}_${i}`)
+  return isTuple ? count : 1
+}
+
+function requireSame(full: string, row: Row, table: Table): void {
+  const { keys, columns } = notedColumns(table)
   const stored = [row.primary_keys, row.columns].map((list) =>
     ((list ?? []) as readonly { readonly elements: readonly string[] }[]).map(({ elements }) => elements.join(': ')).join(', '),
   )
-  const wanted = [keys, values].map((columns) => columns.map(({ name, type }) => `${name}: ${typeOf(type)}`).join(', '))
+  const wanted = [keys, columns].map((some) => some.map(({ name, type }) => `${name}: ${typeOf(type)}`).join(', '))
   if (String(stored) === String(wanted)) return
   throw new SchemaMismatchError(`Hecuba's ${full} stands with other columns: stored ${stored.join(' → ')}; wanted ${wanted.join(' → ')}.`, {
-    table: id,
+    table: table.id,
     stored,
     wanted,
   })
@@ -143,13 +164,20 @@ function nameOf(id: TableId, alias: string | undefined, keyspace: string): strin
 
 function requireHolds({ keys, values, partition, writes }: Table): void {
   if (partition !== 1) throw cannot('a partition of several columns: Hecuba has the first key alone')
-  if (writes !== 'lww') throw cannot("writes 'cas': Hecuba's programs would not know")
-  if (values.length === 0) throw cannot('a dict without values')
+  if (writes !== 'lww') throw cannot(`writes '${writes}': Hecuba's programs would not know`)
+  if (values.length === 0) requireSets(keys)
   for (const { name, type } of [...keys, ...values]) {
     if (!NAME.test(name) || RESERVED.has(name))
       throw cannot(`a column named ${name}: lower case letters, digits and underscores, no word of CQL`)
     typeOf(type)
   }
+}
+
+function requireSets(keys: readonly ColumnSpec[]): void {
+  if (keys.length < 2) throw cannot('a dict of one key and no values: a set in it has a key, and elements')
+  const { name, type } = keys.at(-1)!
+  if (typeof type !== 'string')
+    throw cannot(`sets of tuples in one column: declare a key column for each part, ${name}_0, ${name}_1, … in a dict without values`)
 }
 
 function typeOf(type: ColumnType): string {

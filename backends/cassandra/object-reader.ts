@@ -4,12 +4,14 @@ import { Ref } from '../../src/backend.js'
 import { CorruptError, UnavailableError } from '../../src/errors.js'
 import type { Id } from '../../src/ids.js'
 import type { ClassTable, ClassTables } from './class-tables.js'
+import { fewAtOnce } from './few-at-once.js'
 import type { NameIndex } from './name-index.js'
 import { cellsOf } from './object-columns.js'
 import type { PlaceReader } from './place-state.js'
 import { ALIASES } from './places.js'
 
 const AGAIN_MAX = 20
+const READS_AT_ONCE = 256
 /** Fewer are read at once. */
 const LEARNT_FROM = 4
 
@@ -27,7 +29,7 @@ export class ObjectReader {
     const isLearnt = refs.length < LEARNT_FROM || this.#likely !== undefined || refs.every(({ classId }) => this.classes.known(classId))
     // The first says what the others are likely to be.
     const first = isLearnt ? [] : [await this.#read(refs[0]!)]
-    return [...first, ...(await Promise.all(refs.slice(first.length).map((ref) => this.#read(ref))))]
+    return [...first, ...(await fewAtOnce(refs.slice(first.length), READS_AT_ONCE, (ref) => this.#read(ref)))]
   }
 
   /**

@@ -28,6 +28,11 @@ export class PartitionWriter {
     })
   }
 
+  async writeNow(statements: readonly Statement[]): Promise<void> {
+    if (statements.length === 1) return this.link.writeAll(statements)
+    for (const batch of partsOf(statements)) await this.link.writeAll(batch)
+  }
+
   #send(): void {
     const all = this.#waiting
     this.#waiting = new Map()

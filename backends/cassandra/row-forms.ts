@@ -128,8 +128,17 @@ export class RowForms {
     return { query, params: [atMicros, commit, by, ...this.keyParams(layout, key)] }
   }
 
-  requireCounter({ table, counters }: DictLayout, column: number): void {
-    if (counters.includes(column)) return
+  /** To a counter of Cassandra's own. */
+  count(layout: DictLayout, key: Key, column: number, by: bigint): Statement {
+    const query = this.#text(layout, `count ${column}`, () => {
+      const name = quoted(layout.values[column]!.cql)
+      return `UPDATE ${this.link.table(layout.name)} SET ${name} = ${name} + ? WHERE ${this.whereKey(layout)}`
+    })
+    return { query, params: [by, ...this.keyParams(layout, key)] }
+  }
+
+  requireCounter({ table, counters, isNative }: DictLayout, column: number): void {
+    if (counters.includes(column) || (isNative && table.values[column])) return
     throw new ValidationError(`Column ${column} of table ${table.id} is no counter.`, { table: table.id, column })
   }
 
@@ -160,6 +169,7 @@ export class RowForms {
     const notes = notesFrom(row['~notes'] as string | null | undefined)
     const forms = this.values
     const values = layout.values.map(({ cql, type }, i): Cell | undefined => {
+      if (layout.isNative) return (row[cql] as bigint | null | undefined) ?? undefined
       if (type === 'counter') return sums[layout.counters.indexOf(i)]
       const value: unknown = row[cql]
       if (value !== null && value !== undefined) return forms.fromCql(type, value, 'value')

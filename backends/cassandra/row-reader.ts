@@ -6,11 +6,12 @@ import { NotFoundError } from '../../src/errors.js'
 import type { TableId } from '../../src/ids.js'
 import { cutPositions, piecesAt } from '../memory/split.js'
 import { planAggregates } from './aggregation.js'
-import { type FilterSlice, planFilters } from './column-filters.js'
 import type { CassandraLink, Page, Param, Row } from './cassandra-link.js'
-import type { DictCatalogue } from './dict-catalogue.js'
+import { type FilterSlice, planFilters } from './column-filters.js'
 import type { CounterFolder } from './counter-folder.js'
+import type { DictCatalogue } from './dict-catalogue.js'
 import { clusteringOf, DICT, type DictLayout, partitionColumns } from './dict-layout.js'
+import { fewAtOnce } from './few-at-once.js'
 import { quoted } from './identifiers.js'
 import { Ring } from './ring.js'
 import { cutsByTokens, cutsByWidth, type RingRange, rangeOfPiece, ringPieces, WHOLE_RING } from './ring-range.js'
@@ -18,6 +19,7 @@ import type { RowForms } from './row-forms.js'
 import { tokenBytes } from './token.js'
 
 const PAGE_ROWS = 1000
+const READS_AT_ONCE = 256
 /** A server reads so many at once for an aggregate, which it alone sees. */
 const AGGREGATE_ROWS = 5000
 /** Fewer where rows have many columns that may be unset: a server counts those that were, and gives up at 100,000. */
@@ -46,13 +48,11 @@ export class RowReader {
   async rows(id: TableId, keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
     const layout = await this.catalogue.require(id)
     const query = this.forms.selectOf(layout)
-    return Promise.all(
-      keys.map(async (key) => {
-        const params = this.forms.keyParams(layout, this.forms.keyOf(layout, key))
-        const { rows } = await this.link.read(query, params)
-        return rows[0] && this.#rowFrom(layout, rows[0])
-      }),
-    )
+    return fewAtOnce(keys, READS_AT_ONCE, async (key) => {
+      const params = this.forms.keyParams(layout, this.forms.keyOf(layout, key))
+      const { rows } = await this.link.read(query, params)
+      return rows[0] && this.#rowFrom(layout, rows[0])
+    })
   }
 
   async *scan(range: Range, signal?: AbortSignal): AsyncGenerator<readonly StoredRow[], void, void> {

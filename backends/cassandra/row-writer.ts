@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Group, Key, Op, Receipt, StoredRow } from '../../src/backend.js'
 import { encodeKeyText } from '../../src/dict/row-key.js'
-import { ConflictError, UnavailableError } from '../../src/errors.js'
+import { ConflictError, UnavailableError, UnsupportedError } from '../../src/errors.js'
 import type { CassandraLink, Row, Statement } from './cassandra-link.js'
 import { clusteringOf, type DictLayout, partitionColumns } from './dict-layout.js'
+import { fewAtOnce } from './few-at-once.js'
 import { quoted } from './identifiers.js'
 import { Lines } from './lines.js'
 import { PartitionWriter } from './partition-writer.js'
@@ -14,6 +15,8 @@ import { notes, type RowForms, type Slot, slot } from './row-forms.js'
 type RowOp = Extract<Op, { do: 'row' | 'add' }>
 
 const AGAIN_MS_MAX = 40
+/** Of one group; another is made ready meanwhile. */
+const WRITES_AT_ONCE = 256
 
 const APPLIED: Receipt = { applied: true, stamps: new Map() }
 
@@ -42,14 +45,30 @@ export class RowWriter {
       else partitions.set(name, { layout, ops: [checked] })
     }
     const all = [...partitions.values()]
-    await Promise.all(all.filter(({ layout }) => !layout.isCas).map(({ layout, ops: some }) => this.#plainly(group, layout, some)))
+    if (all.some(({ layout }) => layout.isNative)) return this.#count(all)
+    const plain = all.filter(({ layout }) => !layout.isCas)
+    const isAlone = plain.length === 1
+    await fewAtOnce(plain, WRITES_AT_ONCE, ({ layout, ops: some }) => this.#plainly(group, layout, some, isAlone))
     for (const { layout, ops: some } of all.filter((one) => one.layout.isCas))
       await this.#lines.stand(partitionName(layout, some[0]!.key), () => this.#checked(group, layout, some))
     return APPLIED
   }
 
+  /** One add, sent once: of several some might count and others not. */
+  async #count(partitions: readonly { readonly layout: DictLayout; readonly ops: readonly RowOp[] }[]): Promise<Receipt> {
+    const [{ layout, ops }, ...more] = partitions as readonly [(typeof partitions)[0], ...typeof partitions]
+    const [op] = ops as readonly [RowOp, ...RowOp[]]
+    if (more.length > 0 || ops.length > 1 || op.do !== 'add')
+      throw new UnsupportedError(
+        `Rows of table ${op.table} are counters of Cassandra's own: each is added to by itself, and never written, removed, or sent again.`,
+        { code: 'ERR_COUNTERS_ONLY', table: op.table },
+      )
+    await this.link.writeOnce(this.forms.count(layout, op.key, op.column, op.by))
+    return APPLIED
+  }
+
   /** The writer's time decides between rows, and a counter's share is known by its commit: so no compare-and-set is needed. */
-  async #plainly(group: Group, layout: DictLayout, ops: readonly RowOp[]): Promise<void> {
+  async #plainly(group: Group, layout: DictLayout, ops: readonly RowOp[], mayWait: boolean): Promise<void> {
     const { commit, atMicros } = group
     const statements: Statement[] = []
     for (const op of ops) {
@@ -58,7 +77,9 @@ export class RowWriter {
       if (!op.set && layout.counters.length > 0) statements.push(...(await this.#endings(group, layout, op.key)))
     }
     for (const { key, column, by } of summed(layout, ops)) statements.push(this.forms.add(layout, key, column, commit, by, atMicros))
-    await this.#together.write(partitionName(layout, ops[0]!.key), statements)
+    // Of a group that has many partitions nothing more of one is likely to come.
+    if (mayWait) await this.#together.write(partitionName(layout, ops[0]!.key), statements)
+    else await this.#together.writeNow(statements)
   }
 
   /**

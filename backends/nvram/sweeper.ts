@@ -1,8 +1,8 @@
 import type { Environment } from './environment.js'
-import type { Records } from './records.js'
 import { gravesUntil, receiptsUntil, rowInGrave, tableIn } from './keys.js'
 import type { NvramSpace } from './nvram-space.js'
 import { openRow } from './record.js'
+import type { Records } from './records.js'
 
 /** How long the receipt of a commit and the trace of a removed row are kept, so that sending an old group again changes nothing. */
 export const RECEIPTS_KEPT_MS = 3_600_000

@@ -3,10 +3,10 @@ import { type Intent, type Mark, Ref, type Table, type Target } from '../../src/
 import { type ClassId, type Id, madeAtMs, readUuid } from '../../src/ids.js'
 import type { AliasRecord } from '../memory/space.js'
 import type { Environment } from './environment.js'
-import type { Records } from './records.js'
 import { aliasOf } from './keys.js'
 import type { NvramSpace } from './nvram-space.js'
 import { mayHaveIntent, openValue } from './record.js'
+import type { Records } from './records.js'
 
 /** Records looked at in one turn of the event loop. */
 const PAGE_RECORDS = 512

@@ -7,8 +7,8 @@ import { type Argument, type Client, type Driver, makeDriver } from './redis-cli
 import type { RedisConfig } from './redis-config.js'
 import { bare, type Failure, failureOf, isKilled, namedError } from './redis-errors.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
-import { slotOf } from './slot.js'
 import { loadScripts, type Script, type ScriptName } from './scripts.js'
+import { slotOf } from './slot.js'
 
 export type Reply = Buffer | number | null | readonly Reply[]
 export type { Argument }

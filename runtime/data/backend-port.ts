@@ -2,7 +2,7 @@
  * A Backend used from another thread or process: reads of a store with wider reach happen where they are asked; everything that changes the
  * store goes to the one committer of the process, which batches the groups of all workers.
  */
-import { type Backend, type Group, Packed, Ref, type StreamItem, type Streams } from '../../src/backend.js'
+import { type Backend, type Group, Packed, type Receipt, Ref, type StreamItem, type Streams } from '../../src/backend.js'
 import { type DecodeContext, decodeValue, type EncodeContext, type NestedClass } from '../../src/codec/values.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
 import { UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
@@ -17,6 +17,7 @@ type StreamMethod = 'append' | 'read' | 'ack' | 'release' | 'end' | 'drop'
 type Method =
   | `streams.${StreamMethod}`
   | 'commit'
+  | 'bar'
   | 'flush'
   | 'read'
   | 'marks'
@@ -313,6 +314,7 @@ export const copyCalls = ({ replicas }: Backend): FurtherCalls =>
 const nearReads = (local: Backend, far: RemoteBackend): RemoteBackend => ({
   ...(far.places && { places: far.places }),
   ...((far.replicas ?? local.replicas) && { replicas: (far.replicas ?? local.replicas)! }),
+  ...(local.bar && { bar: (group) => far.call('bar', group) as Promise<Receipt | undefined> }),
   ...(local.placing && { placing: (table) => local.placing!(table) }),
   call: far.call,
   url: local.url,

@@ -61,6 +61,21 @@ async function mayRetry(plan: Plan, error: unknown, patience: Patience, tools: T
   return true
 }
 
+/**
+ * What has become of a group that failed while a copy of it may yet get past what it failed by: its receipt, `'barred'` where the store
+ * has seen to it that no copy applies, else `'unknown'`.
+ */
+export async function barAlone(plan: Plan): Promise<Receipt | 'barred' | 'unknown'> {
+  const { place } = plan
+  if (!place?.backend.bar) return 'unknown'
+  try {
+    const receipt = await place.backend.bar(aloneGroup(plan))
+    return receipt ? withStamps(plan, receipt) : 'barred'
+  } catch {
+    return 'unknown' // it may be asked again: by who sends the unit again
+  }
+}
+
 async function giveUp(plan: Plan, error: unknown): Promise<Receipt> {
   const receipt = await committedBefore(plan, error)
   if (receipt) return receipt

@@ -2,7 +2,7 @@ import type { Receipt } from '../backend.js'
 import { UnknownOutcomeError } from '../errors.js'
 import { failPoint } from '../fail-point.js'
 import { commitAcross } from './commit-across.js'
-import { commitAgain, commitAlone, withMark } from './commit-alone.js'
+import { barAlone, commitAgain, commitAlone, withMark } from './commit-alone.js'
 import { type CommitOptions, type Tools, toolsOf } from './commit-options.js'
 import { soleDomain } from './plan-groups.js'
 import { type Plan, planUnit, timeOf } from './plan-unit.js'
@@ -34,15 +34,19 @@ export async function commitUnit(unit: Unit, options: CommitOptions): Promise<Re
   } catch (error) {
     const plan = planUnit(unit)
     const tools = toolsOf(options)
-    return told(plan, tools, commitAgain(plan, error, tools))
+    // New objects alone have no place where anything is decided: they are stored, or not.
+    const again = plan.place || !(error instanceof UnknownOutcomeError) ? commitAgain(plan, error, tools) : commitAlone(plan, tools)
+    return told(plan, tools, again)
   }
 }
 
 function commitPlanned(unit: Unit, options: CommitOptions): Promise<Receipt> {
   const plan = planUnit(unit)
   const tools = toolsOf(options)
-  return told(plan, tools, plan.held.length === 0 && plan.later.length === 0 ? commitAlone(plan, tools) : commitAcross(plan, tools))
+  return told(plan, tools, isAlone(plan) ? commitAlone(plan, tools) : commitAcross(plan, tools))
 }
+
+const isAlone = ({ held, later }: Plan): boolean => held.length === 0 && later.length === 0
 
 async function told(plan: Plan, tools: Tools, committing: Promise<Receipt>): Promise<Receipt> {
   try {
@@ -51,9 +55,17 @@ async function told(plan: Plan, tools: Tools, committing: Promise<Receipt>): Pro
     return receipt
   } catch (error) {
     const failure = failureOf(plan.unit, error)
-    if (!(failure instanceof UnknownOutcomeError)) await dropFresh(plan, tools)
-    throw failure
+    if (!(failure instanceof UnknownOutcomeError)) return failed(plan, tools, failure)
+    // It has failed; only copies that still travel make it unknown.
+    const ending = failure === error || !isAlone(plan) ? 'unknown' : await barAlone(plan)
+    if (ending === 'unknown') throw failure
+    return ending === 'barred' ? failed(plan, tools, error) : ending
   }
+}
+
+async function failed(plan: Plan, tools: Tools, error: unknown): Promise<never> {
+  await dropFresh(plan, tools)
+  throw error
 }
 
 /** The part of a unit that lies in one domain, mark and all. */

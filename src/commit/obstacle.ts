@@ -1,5 +1,6 @@
 import type { Backend, Intent, Ref, Stamp, Target } from '../backend.js'
 import { ConflictError, NotFoundError, UnknownOutcomeError } from '../errors.js'
+import type { CommitId } from '../ids.js'
 
 /** What kept a round from going on, and in which store. */
 export interface Obstacle {
@@ -13,6 +14,7 @@ interface ConflictData {
   readonly intent?: Intent
   readonly expected?: Stamp | Ref | string | null
   readonly found?: Stamp | null
+  readonly barred?: CommitId
 }
 
 const dataOf = (error: unknown): ConflictData | undefined => (error instanceof ConflictError ? (error as ConflictData) : undefined)
@@ -31,10 +33,10 @@ const rootOf = (error: unknown): unknown => (error instanceof UnknownOutcomeErro
 /** The stamp that stood instead of the expected one. */
 export const foundStamp = (error: unknown): Stamp | undefined => dataOf(error)?.found ?? undefined
 
-/** True when no copy of the group that still travels can apply either: a stamp that is gone never comes back. */
+/** True when no copy of the group that still travels can apply either: a stamp that is gone never comes back, nor what was barred. */
 export function isFinal(error: unknown): boolean {
   const data = dataOf(error)
-  return data !== undefined && data.intent === undefined && isStamp(data.expected)
+  return data !== undefined && (data.barred !== undefined || (data.intent === undefined && isStamp(data.expected)))
 }
 
 const isStamp = (value: ConflictData['expected']): value is Stamp => typeof value === 'object' && value !== null && 'revision' in value

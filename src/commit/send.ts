@@ -1,7 +1,7 @@
 import type { Backend, Group, Op, Receipt } from '../backend.js'
 import { UnknownOutcomeError } from '../errors.js'
 import { pause } from './back-off.js'
-import type { Tools } from './commit-options.js'
+import { type CommitOptions, type Tools, toolsOf } from './commit-options.js'
 import { isFinal } from './obstacle.js'
 
 /**
@@ -35,6 +35,9 @@ export async function sendAgain(backend: Backend, group: Group, tools: Tools, fi
     cause,
   })
 }
+
+/** Rows of any domains, for stores that take them so; none of them expects anything, so that sending them again is harmless. */
+export const loadRows = (backend: Backend, group: Group, options: CommitOptions): Promise<Receipt> => send(backend, group, toolsOf(options))
 
 /** For ops that may be applied any number of times: under a new id, so that no two contents share one in a domain. */
 export const sendIdempotent = (backend: Backend, ops: readonly Op[], tools: Tools): Promise<Receipt> =>

@@ -26,6 +26,7 @@ const GROUPS_UNDER_WAY_MAX = 2
 
 /** Gives how many rows were written. */
 export async function bulkLoad(state: DictState, rows: Rows, { signal }: BulkOptions): Promise<number> {
+  state.schema.requireBuffered('bulk()')
   const load = new BulkLoad(state, ...storeOf(state))
   try {
     for await (const row of rows) {
@@ -102,6 +103,7 @@ class BulkLoad {
   /** Rows of one domain go together, as many as the store likes; of several they need not, which spares the price of a decision over all. */
   async #commit(ops: readonly Op[]): Promise<void> {
     const { backend } = this.store
+    if (backend.capabilities.loadsAcross && this.table.writes === 'lww') return void (await this.store.load(ops))
     const opsMax = backend.capabilities.groupOpsBest ?? GROUP_ROWS_MAX
     const domains = new Map<Domain, Op[]>()
     for (const op of ops) {

@@ -6,6 +6,8 @@ import type { Overlay } from './overlay.js'
 export interface DictStore {
   readonly backend: Backend
   commit(ops: readonly Op[]): Promise<Receipt>
+  /** Rows that need not commit together, to a store that takes them so. */
+  load(ops: readonly Op[]): Promise<Receipt>
   /** Waits for the acknowledgement level that the store promises. */
   reached(): Promise<void> | undefined
 }
@@ -24,6 +26,8 @@ export interface DictBinding extends References {
   changed(): void
   /** Sends the buffered writes; in a task or transaction they go with its commit. */
   save(): Promise<void>
+  /** Whether what is written now belongs to a task or transaction. */
+  isInTransaction?(): boolean
   /** Throws when the dict cannot be used now (closed store, deleted owner). */
   assertUsable(): void
   /** The part of the table that scans of this dict cover; all of it when left out. */
@@ -66,6 +70,10 @@ export class PieceBinding implements DictBinding {
     return this.whole.save()
   }
 
+  isInTransaction(): boolean {
+    return this.whole.isInTransaction?.() ?? false
+  }
+
   assertUsable(): void {
     this.whole.assertUsable()
   }
@@ -78,3 +86,6 @@ export class PieceBinding implements DictBinding {
     return this.whole.resolve(ref)
   }
 }
+
+export const idOfPiece = ({ table, epoch, from, to }: Piece): string =>
+  [table, epoch, ...[from, to].map((key) => Buffer.from(key).toString('base64url'))].join('/')

@@ -1,5 +1,5 @@
 import type { Cell, ColumnSpec, Key, Values } from '../backend.js'
-import { ValidationError } from '../errors.js'
+import { UnsupportedError, ValidationError } from '../errors.js'
 import { type AnyColumn, type Columns, specOf } from './column.js'
 import { ColumnCheck } from './column-check.js'
 import { INDEXED_TYPES, indexOf } from './column-index.js'
@@ -7,13 +7,15 @@ import { hasOrder, keyCell, type References, refusal } from './kind.js'
 import type { KeyColumns } from './row-key.js'
 import { wholeNumber } from './scalar-kinds.js'
 
-export type Writes = 'lww' | 'cas'
+export type Writes = 'lww' | 'cas' | 'counters'
 
 export interface SchemaOptions {
   readonly partition?: readonly string[]
   readonly order?: readonly string[]
   readonly writes?: Writes
 }
+
+const WRITES: readonly Writes[] = ['lww', 'cas', 'counters']
 
 /** A dict's columns as a Table has them. */
 export interface DictSpec {
@@ -53,7 +55,8 @@ export class DictSchema implements KeyColumns {
     this.#values = Object.keys(values).map((name) => ({ name, column: valueColumn(name, values[name]!, keys) }))
     this.keys = this.#keys.map(({ name, column }) => specOf(name, column))
     const writes = options.writes ?? 'lww'
-    if (writes !== 'lww' && writes !== 'cas') throw new ValidationError(`writes is 'lww' or 'cas', got ${String(writes)}`)
+    if (!WRITES.includes(writes)) throw new ValidationError(`writes is one of ${WRITES.join(', ')}, got ${String(writes)}`)
+    if (writes === 'counters') requireCounters(this.#values)
     this.spec = { keys: this.keys, partition, values: this.#values.map(({ name, column }) => specOf(name, column)), writes }
     this.#keyNames = new Set(names)
     this.#valueNames = new Set(Object.keys(values))
@@ -74,6 +77,15 @@ export class DictSchema implements KeyColumns {
     if (value >= 0) return new ColumnCheck(String(name), this.#values[value]!.column, 'values', value)
     const names = [...this.#keyNames, ...this.#valueNames].join(', ')
     throw new ValidationError(`there is no column '${String(name)}'; there are: ${names}`, { path: name })
+  }
+
+  /** Errors: UnsupportedError for a write that a unit of work holds, where rows are the store's own counters. */
+  requireBuffered(what: string): void {
+    if (this.spec.writes !== 'counters') return
+    throw new UnsupportedError(
+      `${what} is held by a unit of work until it commits, and a dict with writes: 'counters' has none: use increment()`,
+      { code: 'ERR_COUNTERS_ONLY' },
+    )
   }
 
   // ---- to cells
@@ -211,4 +223,12 @@ function keyOrder(names: readonly string[], { partition, order }: SchemaOptions)
       `partition and order must name each key column once, and partition at least one: the columns are ${names.join(', ')}`,
     )
   return { names: all, partition: leading.length }
+}
+
+function requireCounters(values: readonly Named[]): void {
+  const other = values.find(({ column }) => column.kind.type !== 'counter')
+  if (values.length > 0 && !other) return
+  throw new ValidationError(`a dict with writes: 'counters' has counters alone${other ? `, not '${other.name}'` : ', and at least one'}`, {
+    path: other?.name ?? 'writes',
+  })
 }

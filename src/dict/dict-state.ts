@@ -37,16 +37,19 @@ export class DictState {
   // ---- writing
 
   set(key: Key, values: Values): void {
+    this.schema.requireBuffered('set()')
     this.overlay.set(encodeKeyText(this.schema, key), key, values)
     this.binding?.changed()
   }
 
   add(key: Key, column: number, by: bigint): void {
+    this.schema.requireBuffered('add()')
     this.overlay.add(encodeKeyText(this.schema, key), key, column, by)
     this.binding?.changed()
   }
 
   remove(key: Key): void {
+    this.schema.requireBuffered('a removal')
     const text = encodeKeyText(this.schema, key)
     // nothing stands below a volatile dict, so there is nothing to remember a removal for
     if (!this.binding) this.own.forget(text)

@@ -6,6 +6,7 @@
  * since pages read before may lack them.
  */
 import type { Key, Range, StoredRow, Values } from '../backend.js'
+import { ValidationError } from '../errors.js'
 import type { TableId } from '../ids.js'
 import type { DictState } from './dict-state.js'
 import type { Entry, KeyText, Overlay } from './overlay.js'
@@ -183,4 +184,9 @@ async function* prefetched<T>(pages: AsyncIterable<T>): AsyncGenerator<T, void> 
   } finally {
     await source.return?.()
   }
+}
+
+export function checkedLimit(limit: number): number {
+  if (Number.isSafeInteger(limit) && limit >= 0) return limit
+  throw new ValidationError(`limit is a whole number from 0, got ${limit}`, { path: 'limit' })
 }

@@ -6,12 +6,13 @@ import { type BulkOptions, bulkLoad, pairOf, type Rows, storeOf } from './bulk-l
 import type { Columns, CounterNames, NewRow, Row } from './column.js'
 import { columnOf } from './columns.js'
 import { aggregated, askStore, grouped } from './dict-aggregate.js'
-import { type DictBinding, PieceBinding } from './dict-binding.js'
+import { type DictBinding, idOfPiece, PieceBinding } from './dict-binding.js'
 import { DictSchema, type DictSpec, type Writes } from './dict-schema.js'
 import { DictState, moved, UNKNOWN } from './dict-state.js'
+import { increment } from './increment.js'
 import type { References } from './kind.js'
 import { liveReferences } from './live-refs.js'
-import { type DictRow, mergedPages, type ScanRange } from './merged-scan.js'
+import { checkedLimit, type DictRow, mergedPages, type ScanRange } from './merged-scan.js'
 import { ABOVE_ALL, type Overlay } from './overlay.js'
 import type { Aggregated, AggregateRange, ColumnName, GroupOf, RangeOptions, WhereOptions } from './query-types.js'
 import { itemsOf } from './row-iterable.js'
@@ -24,7 +25,10 @@ export interface DictOptions<K extends Columns> {
   readonly partition?: readonly (keyof K & string)[]
   /** Key columns that order the rows inside a partition; the rest, as written, unless said otherwise. */
   readonly order?: readonly (keyof K & string)[]
-  /** `'lww'` (default): the last writer of a row wins. `'cas'`: a row that changed since it was read is a ConflictError. */
+  /**
+   * `'lww'` (default): the last writer of a row wins. `'cas'`: a row that changed since it was read is a ConflictError. `'counters'`: all
+   * values are counters, in Cassandra its own ones, which only `increment` changes.
+   */
   readonly writes?: Writes
 }
 
@@ -133,6 +137,15 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
     const { schema } = state
     const column = schema.counterIndex(counter)
     state.add(schema.keyCells(key, state.refs), column, schema.counterChange(column, by))
+  }
+
+  /**
+   * Adds to a counter of a dict with `writes: 'counters'`, at once: no `save` is needed, and none takes it back. It is sent once: after
+   * an UnknownOutcomeError nobody can tell whether it counted, and to send it again may count it twice. Errors: UnsupportedError for other dicts, and inside tasks and transactions, whose attempts that fail or run
+   * again would have counted (`ERR_COUNTERS_ONLY`); ValidationError while the dict is volatile; UnavailableError (it has not counted).
+   */
+  increment(key: NewRow<K>, counter: CounterNames<V> & string, by: number | bigint = 1): Promise<void> {
+    return increment(this.#usable(), key, counter, by)
   }
 
   /** Removes a row, its counters included; a missing one is no error. */
@@ -319,14 +332,6 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
     if (reverse) range.reverse = true
     return range
   }
-}
-
-const idOfPiece = ({ table, epoch, from, to }: Piece): string =>
-  [table, epoch, ...[from, to].map((key) => Buffer.from(key).toString('base64url'))].join('/')
-
-function checkedLimit(limit: number): number {
-  if (Number.isSafeInteger(limit) && limit >= 0) return limit
-  throw new ValidationError(`limit is a whole number from 0, got ${limit}`, { path: 'limit' })
 }
 
 // ---- for the session

@@ -42,7 +42,7 @@ export function joinColumns(standing: Table, wanted: Table): Table {
 /** For people: `word: text → n: i64, note: text?`. */
 export function columnsText({ keys, partition, values, writes }: TableColumns): string {
   const parts = keys.length > 1 ? ` (partition: ${partition} of ${keys.length})` : ''
-  return `${listText(keys)}${parts} → ${listText(values)}${writes === 'cas' ? ", writes 'cas'" : ''}`
+  return `${listText(keys)}${parts} → ${listText(values)}${writes === 'lww' ? '' : `, writes '${writes}'`}`
 }
 
 const listText = (columns: readonly ColumnSpec[]): string =>

@@ -3,8 +3,8 @@ import { timeOf, type Unit } from '../commit/index.js'
 import { UnknownOutcomeError } from '../errors.js'
 import type { CommitId, Domain } from '../ids.js'
 import type { Store } from '../store.js'
-import { aliasOf } from './named-tables.js'
 import { Joint, type JointRoute, jointDomain } from './joint.js'
+import { aliasOf } from './named-tables.js'
 
 /** A unit on its way, and what follows from its end. */
 export interface Departure {
@@ -31,7 +31,7 @@ export class Departures {
     this.#route = {
       store,
       left: (joint) => {
-        for (const [domain, open] of this.#joints) if (open === joint) this.#joints.delete(domain)
+        if (this.#joints.get(joint.domain) === joint) this.#joints.delete(joint.domain)
       },
       depart: (departure) => this.depart(departure),
       unsure: (departure, unit) => this.#units.set(departure, unit),
@@ -48,7 +48,7 @@ export class Departures {
     const domain = jointDomain(departure, this.#store)
     if (domain === undefined) return undefined
     let joint = this.#joints.get(domain)
-    if (!joint || joint.isFull) this.#joints.set(domain, (joint = new Joint(this.#route)))
+    if (!joint || joint.isFull) this.#joints.set(domain, (joint = new Joint(this.#route, domain)))
     joint.add(departure)
     return joint
   }

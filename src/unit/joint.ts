@@ -26,7 +26,10 @@ export class Joint {
   /** As `sent`, with the level that the store waits for. */
   readonly reached: Promise<boolean>
 
-  constructor(route: JointRoute) {
+  constructor(
+    route: JointRoute,
+    readonly domain: Domain,
+  ) {
     this.#route = route
     this.#opsMax = route.store.backend.capabilities.groupOpsBest ?? OPS_MAX
     this.sent = Promise.resolve().then(() => this.#leave())

@@ -247,7 +247,7 @@ export interface DictCell {
   readonly keys: readonly ColumnSpec[]
   readonly partition: number
   readonly values: readonly ColumnSpec[]
-  readonly writes: 'lww' | 'cas'
+  readonly writes: Table['writes']
 }
 
 /** The tables of the collections that a stored object owns. */

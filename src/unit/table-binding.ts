@@ -104,6 +104,10 @@ class TableBinding implements DictBinding {
     return this.#writer().saveRows(this.stored)
   }
 
+  isInTransaction(): boolean {
+    return this.#writer().isTransaction
+  }
+
   refOf(value: object): Ref {
     if (!isStorageObject(value)) throw new ValidationError('a reference column holds StorageObjects')
     const state = stateOf(value)

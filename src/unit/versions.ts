@@ -6,7 +6,7 @@ import { type Cell, type Op, Ref, type Stamp, type Stored, type StoredRow, type 
 import { fingerprint } from '../codec/values.js'
 import { planGroups } from '../commit/index.js'
 import { compareColumns } from '../dict/table-columns.js'
-import { ConflictError, UnsavedChangesError, ValidationError } from '../errors.js'
+import { ConflictError, UnsavedChangesError, UnsupportedError, ValidationError } from '../errors.js'
 import type { ClassId, Id, TableId } from '../ids.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type StorageObject, stateOf } from '../objects/storage-object.js'
@@ -86,6 +86,10 @@ export async function copyRows(from: Table, copy: Table, store: RowStore): Promi
 
 /** Sums of counters are added, since a row's values leave them alone. */
 function rowOps({ id: table, values: columns, writes }: Table, { key, values }: StoredRow): Op[] {
+  if (writes === 'counters')
+    throw new UnsupportedError("an object with a dict of writes: 'counters' has no versions: their rows cannot be copied as they are", {
+      code: 'ERR_COUNTERS_ONLY',
+    })
   const isCounter = (i: number): boolean => columns[i]!.type === 'counter'
   const sums = values.flatMap((cell, column) =>
     isCounter(column) && typeof cell === 'bigint' && cell !== 0n ? [{ do: 'add', table, key, column, by: cell } as const] : [],

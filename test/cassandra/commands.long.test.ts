@@ -20,7 +20,7 @@ const jsonLines = ({ stdout }: Ended): Record<string, unknown>[] =>
     .map((line) => JSON.parse(line) as Record<string, unknown>)
 
 describe('cassandra: commands and examples', function () {
-  this.timeout(240_000)
+  this.timeout(600_000)
   let site: CassandraSite
   let folder: string
   const made: Keyspace[] = []

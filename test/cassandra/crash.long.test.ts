@@ -13,7 +13,7 @@ const ACKNOWLEDGED_MIN = KILLS / 2
 const PARTS = ['bank-a', 'bank-b']
 
 describe('cassandra: crash', function () {
-  this.timeout(300_000)
+  this.timeout(900_000)
   let keyspace: Keyspace | undefined
   before(async function () {
     keyspace = await Keyspace.on(await siteFor(this))

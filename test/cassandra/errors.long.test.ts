@@ -14,7 +14,7 @@ import { failureOf, Keyspace, siteFor } from './kit.js'
 const REMOVED = 100_500
 
 describe('cassandra: what goes wrong', function () {
-  this.timeout(120_000)
+  this.timeout(600_000)
   let site: CassandraSite
   before(async function () {
     site = await siteFor(this)

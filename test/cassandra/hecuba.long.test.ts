@@ -10,7 +10,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { Client } from 'cassandra-driver'
-import { connect, type Store, StorageDict, StorageObject, t } from '../../runtime/index.js'
+import { v5 } from 'uuid'
+import { connect, StorageDict, StorageObject, StorageSets, type Store, t } from '../../runtime/index.js'
 import { AliasTakenError, SchemaMismatchError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import { all } from '../conformance/expect.js'
 import { CassandraRing, whyNoOwnCassandra } from '../servers/cassandra.js'
@@ -24,6 +25,18 @@ class Log extends StorageDict.of({ day: t.text, at: t.i64 }, { mood: t.text.opti
   static readonly typeName = 'shop/log#Log'
 }
 
+/** Embedded sets: of the last key column, and of tuples. */
+class Tags extends StorageDict.of({ doc: t.text, at: t.i64, tag: t.text }, {}) {
+  static readonly typeName = 'shop/tags#Tags'
+}
+class Pairs extends StorageDict.of({ doc: t.text, tag_0: t.text, tag_1: t.i32 }, {}) {
+  static readonly typeName = 'shop/tags#Pairs'
+}
+class Indexed extends StorageObject {
+  static readonly typeName = 'shop/tags#Indexed'
+  files = new StorageSets({ word: t.text }, t.text)
+}
+
 class Holder extends StorageObject {
   static readonly typeName = 'shop/holder#Holder'
   rows: unknown = null
@@ -32,7 +45,7 @@ class Holder extends StorageObject {
 const KEYSPACE = 'my_app'
 
 describe('cassandra: layout=hecuba', function () {
-  this.timeout(120_000)
+  this.timeout(600_000)
   let ring: CassandraRing | undefined
   let raw: Client
   let store: Store
@@ -116,6 +129,22 @@ describe('cassandra: layout=hecuba', function () {
     assert.deepEqual(await shapeOf('log'), [])
   })
 
+  it('embedded sets are a row for each element, and noted as Hecuba notes them', async () => {
+    const indexed = await store.run(() => new Indexed().makePersistent('indexed'))
+    indexed.files.addTo({ word: 'in' }, 'a.txt', 'b.txt')
+    await indexed.save()
+    assert.deepEqual(await shapeOf('indexed'), ['element clustering 0 text', 'word partition_key 0 text'])
+    const row = await istorage(v5('my_app.indexed', v5.DNS))
+    assert.deepEqual([String(row.primary_keys), String(row.columns)], ['(word,text)', '(_set_element,text)'])
+    await store.run(() => new Pairs().makePersistent('pairs'))
+    const pairs = await istorage(v5('my_app.pairs', v5.DNS))
+    assert.deepEqual([String(pairs.primary_keys), String(pairs.columns)], ['(doc,text)', '(_set_tag_0,text),(_set_tag_1,int)'])
+    indexed.files.removeFrom({ word: 'in' }, 'a.txt')
+    await indexed.save()
+    assert.deepEqual(await all(indexed.files.elements({ word: 'in' })), ['b.txt'])
+    assert.equal(await indexed.files.sizeOf({ word: 'in' }), 1)
+  })
+
   it('what Hecuba has no place for is refused with what it has, and leaves nothing', async () => {
     const refusals: readonly unknown[] = [
       new StorageDict({ k: t.text }, { v: t.decimal }),
@@ -127,6 +156,8 @@ describe('cassandra: layout=hecuba', function () {
       new StorageDict({ a: t.text, b: t.text }, { v: t.text }, { partition: ['a', 'b'] }),
       new StorageDict({ k: t.text }, { v: t.text }, { writes: 'cas' }),
       new StorageDict({ k: t.text }, {}),
+      new StorageSets({ k: t.text }, t.tuple(t.text, t.i32)),
+      new StorageSets({ k: t.text }, t.uuid),
     ]
     for (const [i, rows] of refusals.entries()) {
       const error = await failureOf(() => store.run(() => Object.assign(new Holder(), { rows }).makePersistent(`refused_${i}`)))
@@ -166,10 +197,9 @@ describe('cassandra: layout=hecuba', function () {
 
     async function hecuba(program: string): Promise<readonly string[]> {
       const file = join(folder, 'program.py')
-      // Its C++ driver's threads outlive what they use when Python ends by itself, and now and then kill it ("pure virtual method called").
-      await writeFile(file, `${PREAMBLE}${program}\nsys.stdout.flush()\nos._exit(0)\n`)
+      await writeFile(file, `${PREAMBLE}${program}${ENDING}`)
       const env = { CONTACT_NAMES: '127.0.0.1', NODE_PORT: String(ring!.port), EXECUTION_NAME: KEYSPACE }
-      const ended = spawnSync(python, [file], { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 90_000 })
+      const ended = spawnSync(python, [file], { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 240_000 })
       assert.equal(ended.status, 0, ended.stderr)
       return ended.stdout.trimEnd().split('\n')
     }
@@ -190,6 +220,30 @@ w.sync()
           ['tree', 3],
         ],
       )
+    })
+
+    it('embedded sets go to and fro, also those of tuples', async () => {
+      const pairs = await store.run(() => Pairs.getByAlias('pairs'))
+      pairs.set({ doc: 'a', tag_0: 'x', tag_1: 1 }, {})
+      await pairs.save()
+      const lines = await hecuba(`
+t = Tags("tags")
+t["a", 1] = {"x", "y"}
+t["b", 2].add("z")
+t["a", 1].remove("y")
+t.sync()
+p = Pairs("pairs")
+p["a"].add(("w", 2))
+p.sync()
+print(sorted(p["a"]), sorted(x for x in Indexed("indexed")["in"]))
+`)
+      assert.equal(lines.at(-1), "[('w', 2), ('x', 1)] ['b.txt']")
+      assert.equal(await pairs.count(), 2)
+      const tags = await store.run(() => new Tags().makePersistent('tags'))
+      assert.deepEqual((await all(tags)).map(([{ doc, at, tag }]) => `${doc} ${at} ${tag}`).sort(), ['a 1 x', 'b 2 z'])
+      tags.set({ doc: 'a', at: 1, tag: 'more' }, {})
+      await tags.save()
+      assert.equal((await hecuba('print(sorted(Tags("tags")["a", 1]))')).at(-1), "['more', 'x']")
     })
 
     it('a dict that it made is opened under its name, or refused where the columns differ, and stays when insitu lets it go', async () => {
@@ -215,7 +269,7 @@ l.sync()
 })
 
 /** Modules that this Python has under other names than when the wheel was made, then the classes. */
-const PREAMBLE = `import collections, collections.abc, os, sys
+const PREAMBLE = `import collections, collections.abc
 for name in ("Iterable", "Mapping", "MutableMapping", "Sequence", "Callable"):
     setattr(collections, name, getattr(collections.abc, name))
 from hecuba import StorageDict
@@ -223,10 +277,30 @@ class Words(StorageDict):
     '''
     @TypeSpec dict<<word:str>, n:int>
     '''
+class Tags(StorageDict):
+    '''
+    @TypeSpec dict<<doc:str, at:long>, tag:set<str>>
+    '''
+class Pairs(StorageDict):
+    '''
+    @TypeSpec dict<<doc:str>, tag:set<str,int>>
+    '''
+class Indexed(StorageDict):
+    '''
+    @TypeSpec dict<<word:str>, element:set<str>>
+    '''
 class Log(StorageDict):
     '''
     @TypeSpec dict<<day:str, at:long>, mood:str, level:double>
     '''
+`
+
+/** Its driver's threads outlive what they use, and now and then bring an orderly end down ("pure virtual method called"). */
+const ENDING = `
+import os, sys
+sys.stdout.flush()
+sys.stderr.flush()
+os._exit(0)
 `
 
 /** Why Hecuba cannot be had; its parts of others are as old as it is. */

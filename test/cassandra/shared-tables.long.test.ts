@@ -8,13 +8,13 @@ import { siteFor, urlOf } from './kit.js'
 const ABOUT_ROWS = /^(?:B(?:4|5|6|7[0-24-9])|H18|H26|I6|I13|I14)/
 
 describe('conformance: cassandra, dicts of one shape in one table', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
   let session: ConformanceSession | undefined
   before(async function () {
     session = await ConformanceSession.start(subjectAt(`${urlOf(await siteFor(this), 'any')}&ownTables=0`))
   })
   after(async function () {
-    this.timeout(120_000)
+    this.timeout(300_000)
     await session?.close()
   })
   for (const one of conformanceCases.filter(({ title }) => ABOUT_ROWS.test(title))) {

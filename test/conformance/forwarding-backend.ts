@@ -33,6 +33,7 @@ export class ForwardingBackend implements Backend {
   declare readonly aggregates?: Aggregates
   declare readonly upkeep?: Upkeep
   declare readonly placing?: NonNullable<Backend['placing']>
+  declare readonly bar?: NonNullable<Backend['bar']>
 
   constructor(protected readonly inner: Backend) {
     this.url = inner.url
@@ -47,6 +48,7 @@ export class ForwardingBackend implements Backend {
       views && { views },
       aggregates && { aggregates },
       upkeep && { upkeep },
+      inner.bar && { bar: (group: Group) => inner.bar!(group) },
       inner.placing && { placing: (table: TableId) => inner.placing!(table) },
     )
   }

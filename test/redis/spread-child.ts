@@ -1,7 +1,7 @@
 /** A program that works with a dict over several slots, and dies where INSITU_FAILPOINT says: `node spread-child.js ORDER`. */
 import { createBackend } from '../../backends/redis/index.js'
-import type { Table } from '../../src/backend.js'
 import { knownTable } from '../../backends/redis/redis-rows.js'
+import type { Table } from '../../src/backend.js'
 import { row, send } from '../conformance/contract-kit.js'
 
 export interface SpreadOrder {

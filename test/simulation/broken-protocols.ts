@@ -28,6 +28,11 @@ export const brokenProtocols: Readonly<Record<string, Protocol>> = {
   'missing mark is trusted': { ...realProtocol, readResolved: trustingRead },
   /** Settles under the round's id, as if all who settle sent the same group. */
   'one id for all settles': { ...realProtocol, connection: (backend) => withCommit(backend, settleAsRound) },
+  /** Says that a group of unknown outcome is barred, while copies of it still travel. */
+  'a bar that bars nothing': {
+    ...realProtocol,
+    connection: (backend) => new Proxy(backend, { get: (of, name) => (name === 'bar' ? async () => undefined : bound(of, name)) }),
+  },
   /** A store that does not know a commit that it has seen. */
   'no receipts': { ...realProtocol, receipts: false },
 }

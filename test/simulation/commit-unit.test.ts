@@ -1,7 +1,7 @@
 import { assert } from 'chai'
 import { type Group, type Op, type Receipt, Ref } from '../../src/backend.js'
 import { commitUnit, findResolved, planGroups, readResolved, resolveIntent, type Unit } from '../../src/commit/index.js'
-import { ConflictError, UnknownOutcomeError } from '../../src/errors.js'
+import { AliasTakenError, ConflictError, UnknownOutcomeError } from '../../src/errors.js'
 import { FAIL_POINTS, parse } from '../../src/fail-point.js'
 import { type ClassId, type Domain, type Id, newCommitId, newId, newTableId } from '../../src/ids.js'
 import { ModelBackend } from './model-backend.js'
@@ -229,6 +229,42 @@ describe('commitUnit', () => {
     }
     const error = await commitUnit(unit, optionsFor(backend).options).catch((e: unknown) => e)
     assert.instanceOf(error, UnknownOutcomeError)
+  })
+
+  for (const [way, wasExecuted] of [
+    ['failed where the store has seen to it that no copy comes', false],
+    ['done where the store knows that a copy was', true],
+  ] as const)
+    it(`calls a unit ${way}`, async () => {
+      const backend = oneDomain()
+      Object.assign(backend, { bar: async (group: Group) => backend.store.bar(group) })
+      const [holder, ref] = [thing(), thing()]
+      const claim = (to: Ref): Op => ({ do: 'name', alias: 'a', expect: null, to })
+      const unit = backend.unit([put(ref, 1), claim(ref)])
+      const take = (): Receipt => backend.store.apply({ commit: newCommitId(), atMicros: 0n, ops: [put(holder, 1), claim(holder)] })
+      backend.instead = (group) => {
+        if (!wasExecuted) take()
+        else backend.store.apply(group)
+        backend.instead = () => {
+          throw new AliasTakenError('taken', { alias: 'a' })
+        }
+        throw new UnknownOutcomeError('cut')
+      }
+      const ending = await commitUnit(unit, optionsFor(backend).options).catch((e: unknown) => e)
+      if (wasExecuted) return assert.isTrue((ending as Receipt).applied)
+      assert.instanceOf(ending, AliasTakenError)
+      assert.throws(() => backend.store.apply({ ...unit, ops: unit.parts[0]!.ops }), ConflictError, 'barred')
+    })
+
+  it('stores a new object, also when the first answer was lost', async () => {
+    const backend = new Direct()
+    const ref = thing()
+    backend.instead = () => {
+      throw new UnknownOutcomeError('cut')
+    }
+    const { applied } = await commitUnit(backend.unit([put(ref, 1)]), optionsFor(backend).options)
+    assert.isTrue(applied)
+    assert.deepEqual(numbers(backend, [ref]), [1])
   })
 
   it('lets a row that expects a state win over it, also with a clock behind', async () => {

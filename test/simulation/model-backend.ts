@@ -16,12 +16,16 @@ const CAPABILITIES: Capabilities = {
 export class ModelBackend implements Backend {
   readonly capabilities = CAPABILITIES
 
+  readonly bar?: NonNullable<Backend['bar']>
+
   constructor(
     readonly url: string,
     readonly store: ModelStore,
     readonly network: Network,
     readonly caller: Caller,
-  ) {}
+  ) {
+    if (store.bars) this.bar = (group) => this.network.send(this.caller, () => this.store.bar(group))
+  }
 
   domain(op: Op): Domain {
     return this.store.domain(op)

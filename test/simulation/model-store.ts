@@ -26,6 +26,7 @@ export class ModelStore {
   readonly rows = new Map<string, ModelRow>()
   readonly counters = new Map<string, bigint>()
   readonly receipts = new Map<string, Receipt>()
+  readonly barred = new Set<string>()
   /** Told each group at the moment it takes effect. */
   onApplied: (group: Group) => void = () => {}
 
@@ -33,6 +34,8 @@ export class ModelStore {
   constructor(
     readonly domainOf: (place: string) => Domain,
     readonly keepsReceipts = true,
+    /** Whether it can end groups of unknown outcome. */
+    readonly bars = false,
   ) {}
 
   domain(op: Op): Domain {
@@ -45,6 +48,7 @@ export class ModelStore {
     const known = `${domain} ${group.commit}`
     const earlier = this.receipts.get(known)
     if (earlier) return earlier
+    if (this.barred.has(known)) throw new ConflictError('barred', { barred: group.commit })
     const inTheWay = this.#markInTheWay(group)
     if (inTheWay) return { applied: false, stamps: new Map(), mark: inTheWay }
     for (const op of group.ops) this.#check(op, group)
@@ -54,6 +58,14 @@ export class ModelStore {
     const receipt: Receipt = { applied: true, stamps, ...(mark && { mark: this.marks.get(markKey(mark.home, mark.mark.key))! }) }
     if (this.keepsReceipts) this.receipts.set(known, receipt)
     this.onApplied(group)
+    return receipt
+  }
+
+  /** Ends a group of unknown outcome, where the store can. */
+  bar(group: Group): Receipt | undefined {
+    const known = `${this.domain(group.ops[0]!)} ${group.commit}`
+    const receipt = this.receipts.get(known)
+    if (!receipt) this.barred.add(known)
     return receipt
   }
 

@@ -24,6 +24,7 @@ export class World {
   readonly table: TableId
   readonly owner: Ref
   readonly callers: Caller[] = []
+  readonly bars: boolean
   readonly #places = new Map<string, string>()
   readonly #storeOf = new Map<string, number>()
   #ids = 0
@@ -33,6 +34,7 @@ export class World {
     readonly protocol: Protocol,
     accounts?: number,
   ) {
+    this.bars = seed % 2 === 0
     this.random = new Random(seed)
     this.network = new Network(this.random, 2 * LEASE_MS)
     this.truth = new Truth(() => this.network.step)
@@ -78,7 +80,7 @@ export class World {
   }
 
   #newStore(domains: number, receipts: boolean): ModelStore {
-    const store = new ModelStore((place) => this.#domainOf(place, domains), receipts)
+    const store = new ModelStore((place) => this.#domainOf(place, domains), receipts, this.bars)
     store.onApplied = (group) => this.truth.onApplied(group)
     return store
   }

@@ -1,6 +1,7 @@
 /** What a ring and its driver say, as errors of insitu; those that a real server can be brought to are in test/cassandra too. */
-import { assert } from 'chai'
+
 import driver from 'cassandra-driver'
+import { assert } from 'chai'
 import { failureOf, namedError } from '../../backends/cassandra/cassandra-errors.js'
 import { InsituError, UnavailableError } from '../../src/errors.js'
 

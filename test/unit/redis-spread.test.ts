@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { partitionOfId } from '../../backends/redis/redis-keys.js'
-import { partitionOfRow, partitionsOf, partsFor, partOfKey, spreadId, spreadOf } from '../../backends/redis/spread.js'
+import { partitionOfRow, partitionsOf, partOfKey, partsFor, spreadId, spreadOf } from '../../backends/redis/spread.js'
 import { isIdText, madeAtMs, newId, newTableId } from '../../src/ids.js'
 
 const masters = { count: 3, of: (partition: number): string => `master ${partition % 3}` }
