@@ -1,6 +1,6 @@
 /** Tasks that each change one of a thousand objects, with their marks. */
 import { barrier, connect, finish } from 'insitu'
-import { addOne, RedisCount } from '../bodies/add-task.js'
+import { addOne, Count } from '../bodies/add-task.js'
 import { type Bench, mustEqual, perSecond, type Sample } from '../harness.js'
 import { BATCH, type Field, upTo } from './field.js'
 
@@ -11,7 +11,7 @@ const sample =
   async () => {
     process.env['INSITU_WORKERS'] = '2'
     await connect(field.url)
-    const counts = upTo(BATCH).map(() => new RedisCount())
+    const counts = upTo(BATCH).map(() => new Count())
     await Promise.all(counts.map((count) => count.makePersistent()))
     await Promise.all(counts.map((count) => addOne(count))) // workers are up, and have the code
     const figure = await perSecond(TASKS, async () => {

@@ -224,11 +224,13 @@ export class Transaction extends UnitOfWork {
     const parts: { readonly part: Transaction; readonly plan: Plan; readonly ops: Op[] }[] = []
     for (const part of this.#family.values()) {
       if (part.#isUntouched) continue
-      parts.push({ part, ...part.#collect(options) })
+      const { plan, ops } = part.#collect(options)
+      parts.push({ part, plan, ops })
     }
     // What was only read is checked in all stores, as soon as anything is written to one of them.
     const isChange = parts.some(({ ops }) => ops.length > 0)
     if (options.check && isChange) for (const { plan, ops } of parts) ops.push(...checksOf(plan))
+    if (parts.length === 1) return isChange ? { parts, ops: parts[0]!.ops } : UNCHANGED
     const changed = parts.filter(({ ops }) => ops.length > 0)
     return { parts: changed, ops: changed.flatMap(({ ops }) => ops) }
   }
@@ -254,10 +256,12 @@ export class Transaction extends UnitOfWork {
   }
 
   #collect({ readOnly }: CommitOptions = {}): { plan: Plan; ops: Op[] } {
-    const roots = [...this.#created, ...this.#loaded, ...this.#enlisted]
-    const reached = [...this.buffered.values()].flatMap((r) => [...r.reached].filter((s) => !s.ref))
-    const plan = planOf([...roots, ...reached], this.store)
-    const changed = plan.changed
+    const plan = planOf(this.#roots, this.store)
+    const { changed } = plan
+    if (this.#hasOnlyLoaded) {
+      for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
+      return { plan, ops: plan.ops() }
+    }
     const rows = [...this.buffered.values()].filter((r) => r.overlay.count > 0)
     for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
     for (const { table } of rows)
@@ -271,6 +275,17 @@ export class Transaction extends UnitOfWork {
     return { plan, ops }
   }
 
+  /** Most tasks change nothing but their arguments. */
+  get #hasOnlyLoaded(): boolean {
+    return this.#created.size + this.#removed.size + this.#names.size + this.#enlisted.size + this.buffered.size === 0
+  }
+
+  get #roots(): readonly ObjectState[] {
+    if (this.#hasOnlyLoaded) return [...this.#loaded]
+    const reached = [...this.buffered.values()].flatMap((r) => [...r.reached].filter((s) => !s.ref))
+    return [...this.#created, ...this.#loaded, ...this.#enlisted, ...reached]
+  }
+
   /** Commits as one unit of work. `undefined` when there was nothing to commit. */
   async commit(options: CommitOptions = {}): Promise<Receipt | undefined> {
     const { parts } = options.collected ?? this.collect(options)
@@ -282,9 +297,26 @@ export class Transaction extends UnitOfWork {
     for (const { part, plan, ops } of parts) units.push(await part.#unitOf(plan, ops, part === this || !far ? options : far))
     const receipt = await this.store.send(this.store.joined(units))
     if (!receipt.applied) return receipt
-    for (const { part, plan } of parts) part.#committed(plan, receipt)
+    this.landed({ parts }, receipt)
     for (const { part } of parts) for (const gone of part.#dropped) await dropBelongings(part.store.backend, gone)
     return receipt
+  }
+
+  /** What it has changed, if that may stand in one group beside what others have: objects of its own store, and nothing that is stored before them. */
+  jointOps({ parts }: Collected): readonly Op[] | undefined {
+    const [only] = parts
+    if (parts.length !== 1 || only!.part !== this || this.buffered.size > 0 || this.#dropped.length > 0) return undefined
+    const { plan, ops } = only!
+    for (const op of ops) if (op.do !== 'put') return undefined
+    if (plan.tables.length > 0 || !this.store.isReady(ops)) return undefined
+    this.#create(plan)
+    for (const state of this.#created) if (tablesOfInstance(state).length > 0) return undefined
+    return ops
+  }
+
+  /** Its group has committed. */
+  landed({ parts }: Pick<Collected, 'parts'>, receipt: Receipt): void {
+    for (const { part, plan } of parts) part.#committed(plan, receipt)
   }
 
   async #unitOf(plan: Plan, ops: readonly Op[], { commit, home, mark }: CommitOptions): Promise<Unit> {
@@ -351,6 +383,8 @@ export class Transaction extends UnitOfWork {
     return known
   }
 }
+
+const UNCHANGED: Collected = { parts: [], ops: [] }
 
 /** That what was only read has not changed. */
 function checksOf(plan: Plan): Op[] {

@@ -229,11 +229,9 @@ export abstract class UnitOfWork {
     met: Set<Id> = new Set(),
   ): Promise<(StorageObject | undefined)[]> {
     const stored = await this.store.read(refs)
-    for (const found of stored) if (found) this.#fetchedBytes += found.bytes
     if (assertClass) for (const found of stored) if (found) assertClass(found.ref)
-    const instances = stored.map((found) => found && this.arrive(found))
+    const instances = this.takeIn(stored)
     if (this.gainedColumns.areUntold) await this.gainedColumns.tell()
-    if (instances.includes(undefined)) this.looksBeyond = true
     if (depth > 0) {
       for (const { id } of refs) met.add(id)
       await this.#fetchDeeper(
@@ -243,6 +241,22 @@ export abstract class UnitOfWork {
       )
     }
     return instances
+  }
+
+  /** Objects as they were read; the store may still have to be told of columns that their collections have gained. */
+  takeIn(stored: readonly (Stored | undefined)[]): (StorageObject | undefined)[] {
+    const instances: (StorageObject | undefined)[] = []
+    for (const found of stored) {
+      if (found) this.#fetchedBytes += found.bytes
+      else this.looksBeyond = true
+      instances.push(found && this.arrive(found))
+    }
+    return instances
+  }
+
+  /** Tells the store of columns that what was taken in has gained; `undefined` when there are none. */
+  toldOfColumns(): Promise<void> | undefined {
+    return this.gainedColumns.areUntold ? this.gainedColumns.tell() : undefined
   }
 
   /** As `fetch`, of objects in several stores. */
