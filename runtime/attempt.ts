@@ -238,7 +238,8 @@ export class Changes {
     readonly collected: Collected,
   ) {
     this.home = homeOf(call)
-    this.#made = { ...made, changed: changedBy(collected.ops), home: partsOf(this.home, unit.store, collected) }
+    const [changed, home] = [changedBy(collected.ops), partsOf(this.home, unit.store, collected)]
+    this.#made = made.written ? { result: made.result, written: made.written, changed, home } : { result: made.result, changed, home }
   }
 
   /** By itself. Errors: as `commitUnit`. */
@@ -292,9 +293,12 @@ const givenUp = ({ name }: Call): Error =>
   })
 
 function partsOf({ id, classId, store }: Ref, own: Store, { parts }: Collected): HomeParts {
-  const wrote = parts.map(({ part }) => part.store.url).filter((url) => url !== own.url)
+  const isHere = parts.length === 1 && parts[0]!.part.store === own
+  const wrote = isHere ? NO_STORES : parts.map(({ part }) => part.store.url).filter((url) => url !== own.url)
   return wrote.length > 0 ? [id, classId, store ?? null, wrote] : store === undefined ? [id, classId] : [id, classId, store]
 }
+
+const NO_STORES: readonly string[] = []
 
 function changedBy(ops: readonly Op[]): string[] {
   const ids: string[] = []

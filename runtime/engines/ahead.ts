@@ -22,11 +22,11 @@ export class Ahead {
 
   /** Begins to load for the tasks from a place of the queue on: for many at once, seldom. */
   look(queue: readonly Queued[], next: number): void {
+    const wanted = Math.min(TASKS_MAX, Math.floor(BYTES_MAX / this.#bytes))
+    if (this.#prepared.size > wanted / 2) return
     // A program's tasks are of few kinds: where the next has nothing to load, those behind it are not worth a look.
     const soon = queue[next]
     if (!soon || !takesObjects(soon)) return
-    const wanted = Math.min(TASKS_MAX, Math.floor(BYTES_MAX / this.#bytes))
-    if (this.#prepared.size > wanted / 2) return
     const begun: Queued[] = []
     for (let at = next; at < queue.length && this.#prepared.size + begun.length < wanted; at++) {
       if (!this.#prepared.has(queue[at]!) && mayLoad(queue[at]!)) begun.push(queue[at]!)

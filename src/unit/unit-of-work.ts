@@ -35,14 +35,23 @@ export interface Detached {
 
 export abstract class UnitOfWork {
   abstract readonly isTransaction: boolean
-  protected readonly gainedColumns: GainedColumns
+  #gainedColumns: GainedColumns | undefined
   /** Whether the object being filled has a collection with other columns than its field says: as it is, it counts as unchanged. */
   #hasOtherColumns = false
   protected readonly instances = new IdentityMap()
-  protected readonly buffered = new Map<TableId, TableRows>()
+  protected get buffered(): Map<TableId, TableRows> {
+    return this.#buffered ?? NO_ROWS
+  }
+  #buffered: Map<TableId, TableRows> | undefined
 
-  constructor(readonly store: Store) {
-    this.gainedColumns = new GainedColumns(store)
+  constructor(readonly store: Store) {}
+
+  protected get gainedColumns(): GainedColumns {
+    return (this.#gainedColumns ??= new GainedColumns(this.store))
+  }
+
+  get #areColumnsUntold(): boolean {
+    return this.#gainedColumns?.areUntold ?? false
   }
 
   /** Whether it has looked at what no stamp of an object tells: rows, names, streams, or that something is missing. */
@@ -144,7 +153,7 @@ export abstract class UnitOfWork {
       if (!found) throw notFound(wanted[i]!.ref!.id, this.store.url)
       this.take(wanted[i]!, found)
     })
-    if (this.gainedColumns.areUntold) await this.gainedColumns.tell()
+    if (this.#areColumnsUntold) await this.gainedColumns.tell()
   }
 
   #isHere({ ref, unit }: ObjectState): boolean {
@@ -181,7 +190,7 @@ export abstract class UnitOfWork {
     if (!stored) throw notFound(ref.id, this.store.url)
     if (discard) for (const rows of this.bufferedOf(state)) discardRows(rows)
     this.take(state, stored)
-    if (this.gainedColumns.areUntold) await this.gainedColumns.tell()
+    if (this.#areColumnsUntold) await this.gainedColumns.tell()
   }
 
   async aliasesOf(state: ObjectState): Promise<string[]> {
@@ -231,7 +240,7 @@ export abstract class UnitOfWork {
     const stored = await this.store.read(refs)
     if (assertClass) for (const found of stored) if (found) assertClass(found.ref)
     const instances = this.takeIn(stored)
-    if (this.gainedColumns.areUntold) await this.gainedColumns.tell()
+    if (this.#areColumnsUntold) await this.gainedColumns.tell()
     if (depth > 0) {
       for (const { id } of refs) met.add(id)
       await this.#fetchDeeper(
@@ -256,7 +265,7 @@ export abstract class UnitOfWork {
 
   /** Tells the store of columns that what was taken in has gained; `undefined` when there are none. */
   toldOfColumns(): Promise<void> | undefined {
-    return this.gainedColumns.areUntold ? this.gainedColumns.tell() : undefined
+    return this.#areColumnsUntold ? this.gainedColumns.tell() : undefined
   }
 
   /** As `fetch`, of objects in several stores. */
@@ -423,7 +432,8 @@ export abstract class UnitOfWork {
     let rows = this.buffered.get(table.id)
     if (!rows) {
       rows = noRowsYet(table, this.isTransaction)
-      this.buffered.set(table.id, rows)
+      this.#buffered ??= new Map()
+      this.#buffered.set(table.id, rows)
     }
     return rows
   }
@@ -457,5 +467,8 @@ export abstract class UnitOfWork {
     this.instances.set(ref.id, state.instance)
   }
 }
+
+/** Of all that have none: nobody adds to it. */
+const NO_ROWS = new Map<TableId, TableRows>()
 
 const CLASS_UNKNOWN = '' as ClassId
