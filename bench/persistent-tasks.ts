@@ -9,7 +9,9 @@ import type { Change, Kept } from './bodies/count-worker.js'
 import { type Bench, mustEqual, perSecond, type Sample, withFolder } from './harness.js'
 
 const OBJECTS = 1_000
-const TASKS = 20_000
+const TASKS = 30_000
+/** Before the clock runs, as in the other cases of tasks: the engine has compiled by then what it is going to compile. */
+const WARM_UP = 10_000
 const WORKERS = 2
 /** Changes that a worker of the rival hands over at once. */
 const BATCHES = [64, 256]
@@ -29,7 +31,7 @@ const ours =
       await connect(url)
       const counts = upTo(OBJECTS).map(() => new Count())
       await Promise.all(counts.map((count) => count.makePersistent()))
-      await Promise.all(counts.map((count) => addOne(count))) // workers are up, and have the code
+      await Promise.all(upTo(WARM_UP).map((n) => addOne(counts[n % OBJECTS]!)))
       const figure = await perSecond(tasks, async () => {
         await wait(upTo(tasks).map((n) => addOne(counts[n % OBJECTS]!)))
       })
@@ -44,7 +46,7 @@ async function checkCounts(url: string, ids: readonly Id[], tasks: number): Prom
   try {
     const found = await getByID(...ids)
     const sum = found.reduce((all, one) => all + (one instanceof Count ? one.n : Number.NaN), 0)
-    mustEqual(sum, OBJECTS + tasks, 'the sum of all objects, one for each task')
+    mustEqual(sum, WARM_UP + tasks, 'the sum of all objects, one for each task')
   } finally {
     await finish()
   }
@@ -79,10 +81,10 @@ const byHand =
             ),
           )
         }
-        await run(OBJECTS) // they are up
+        await run(WARM_UP)
         const figure = await perSecond(tasks, () => run(tasks))
         const sum = upTo(OBJECTS).reduce((all, n) => all + counts.get(keyOf(n))!.n, 0)
-        mustEqual(sum, OBJECTS + tasks, 'the sum of all objects, one for each task')
+        mustEqual(sum, WARM_UP + tasks, 'the sum of all objects, one for each task')
         return figure
       } finally {
         await Promise.all(workers.map((worker) => worker.terminate()))

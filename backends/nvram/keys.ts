@@ -44,13 +44,29 @@ export const classByName = (name: string): Uint8Array => Buffer.concat([ONE, sho
  * each would lie on a page of its own, which doubles what a group of small tasks costs.
  */
 export function markKey(home: Id, key: string): Uint8Array {
-  const bytes = Buffer.byteLength(key)
+  const bytes = textBytes(key)
   if (bytes > KEY_TEXT_BYTES_MAX) return Buffer.concat([short(key), uuidBytes(home)])
   const whole = Buffer.allocUnsafe(bytes + UUID_BYTES)
-  whole.write(key)
+  writeText(whole, 0, key, bytes)
   writeUuid(whole, bytes, home)
   return whole
 }
+
+/** As UTF-8. Keys of tasks are short and ASCII, for which two calls into the engine cost more than the loop. */
+export function textBytes(text: string): number {
+  if (text.length > LOOPED_MAX) return Buffer.byteLength(text)
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > ASCII_MAX) return Buffer.byteLength(text)
+  return text.length
+}
+
+/** Of a text that takes so many bytes. */
+export function writeText(into: Buffer, at: number, text: string, bytes: number): void {
+  if (bytes !== text.length || bytes > LOOPED_MAX) into.write(text, at)
+  else for (let i = 0; i < bytes; i++) into[at + i] = text.charCodeAt(i)
+}
+
+const LOOPED_MAX = 100
+const ASCII_MAX = 0x7f
 export const homeOfMark = (key: Uint8Array): Id => readUuid(key, key.length - UUID_BYTES) as Id
 
 /** As in files of formats before 3. */

@@ -50,6 +50,7 @@ import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
 import { CorruptError, UnsupportedError } from '../../src/errors.js'
 import { type CommitId, type Id, readUuid, writeUuid } from '../../src/ids.js'
 import type { ObjectRecord, RowRecord } from '../memory/space.js'
+import { textBytes, writeText } from './keys.js'
 
 export const FORMAT = 1
 /** Of the file as a whole: 2 since an entry of the index by class may list several objects, 3 since marks lie by their tasks. */
@@ -175,14 +176,14 @@ const ABORTED_FLAG = 2
 const OUTCOME_FLAG = 4
 
 export function sealMark(key: Uint8Array, { key: task, attempt, state, outcome }: Mark): Uint8Array {
-  const taskBytes = Buffer.byteLength(task)
+  const taskBytes = textBytes(task)
   const end = MARK_HEAD_BYTES + taskBytes + (outcome?.length ?? 0)
   const into = room(end)
   const flags = MARK_FLAG | (state === 'aborted' ? ABORTED_FLAG : 0) | (outcome ? OUTCOME_FLAG : 0)
   into.writeUInt32LE(FORMAT | (flags << 8), 0)
   writeUuid(into, 8, attempt)
   into.writeUInt32LE(taskBytes, 24)
-  into.write(task, MARK_HEAD_BYTES)
+  writeText(into, MARK_HEAD_BYTES, task, taskBytes)
   if (outcome) into.set(outcome, MARK_HEAD_BYTES + taskBytes)
   return seal(key, into, end)
 }

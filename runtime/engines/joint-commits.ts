@@ -6,7 +6,7 @@ import type { Store } from '../../src/store.js'
 import type { Changes, Outcome } from '../attempt.js'
 
 /** Tasks whose changes leave as one group at most: what a group costs by itself is a hundredth of it by then. */
-const MEMBERS_MAX = 256
+const MEMBERS_MAX = 512
 const BYTES_MAX = 1024 * 1024
 
 /** A task that has ended, and who wants to know what became of its changes. */

@@ -24,7 +24,7 @@ const CANCELLED_GRACE_MS = CANCEL_GRACE_MS / 2
 const COMMITTING_MAX = 512
 
 /** How long changes of a task wait for those of others, while tasks end: some times what a group costs by itself. */
-const JOINED_MS_MAX = 5
+const JOINED_MS_MAX = 8
 
 /** Tasks that are looked at for one that may begin before those in front of it. */
 const LOOKS_MAX = 16
