@@ -3,8 +3,8 @@ import { timeOf, type Unit } from '../commit/index.js'
 import { UnknownOutcomeError } from '../errors.js'
 import type { CommitId, Domain } from '../ids.js'
 import type { Store } from '../store.js'
-import { aliasOf } from './named-tables.js'
 import { Joint, type JointRoute, jointDomain } from './joint.js'
+import { aliasOf } from './named-tables.js'
 
 /** A unit on its way, and what follows from its end. */
 export interface Departure {

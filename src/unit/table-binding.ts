@@ -1,4 +1,5 @@
 /** Ties a StorageDict to its stored table and to the unit of work that buffers its rows. */
+
 import type { Key, Range, Ref, StoredRow, Table } from '../backend.js'
 import type { DictBinding } from '../dict/dict-binding.js'
 import type { Overlay } from '../dict/overlay.js'
@@ -6,6 +7,7 @@ import type { StorageDict } from '../dict/storage-dict.js'
 import { bindDict, boundTable, isDict, unbindDict } from '../dict/storage-dict.js'
 import { UnavailableError } from '../errors.js'
 import type { Id } from '../ids.js'
+import type { ObjectState } from '../objects/object-state.js'
 import { isStorageObject, type StorageObject, stateOf } from '../objects/storage-object.js'
 import { unitIfOpen } from './context.js'
 import { refFrom } from './persist-plan.js'
@@ -121,4 +123,12 @@ class TableBinding implements DictBinding {
 export function madeDict(instance: StorageObject, path: string): StorageDict<any, any> | undefined {
   const made = Object.hasOwn(instance, path) ? (instance as unknown as Record<string, unknown>)[path] : undefined
   return isDict(made) ? made : undefined
+}
+
+const NO_TABLES: readonly Table[] = []
+
+/** The tables of the collections that an instance owns. */
+export function tablesOfInstance(state: ObjectState): readonly Table[] {
+  const dicts = dictsIn(state.instance)
+  return dicts.length === 0 ? NO_TABLES : dicts.flatMap((dict) => tableOf(dict) ?? []).filter(({ owner }) => owner.id === state.ref?.id)
 }

@@ -9,10 +9,11 @@ import { type GetOptions, type StorageObject, stateOf } from '../objects/storage
 import { checkAlias, type Store, type UnitOptions } from '../store.js'
 import { dropBelongings } from './belongings.js'
 import { aliasOf } from './named-tables.js'
+import { NOTHING_OWN, newOwn, type Own } from './own-changes.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { type Plan, planOf } from './persist-plan.js'
+import { checksOf, type Plan, planOf } from './persist-plan.js'
 import type { Committed } from './refresh.js'
-import { bindComingTable, dictsIn, tableMade, tableOf, unbindOwned } from './table-binding.js'
+import { bindComingTable, dictsIn, tableMade, tablesOfInstance, unbindOwned } from './table-binding.js'
 import type { TableRows } from './table-rows.js'
 import { nameOf, notFound } from './unit-errors.js'
 import { UnitOfWork } from './unit-of-work.js'
@@ -35,29 +36,13 @@ export interface Collected {
 /** An object that a unit of work has read, and the stamp that it had. */
 export type Seen = readonly [id: string, revision: number, commit: string]
 
-/** What a transaction does beside changing fields. */
-interface Own {
-  readonly created: Set<ObjectState>
-  readonly removed: Map<Id, ObjectState>
-  /** What was removed: what belongs to it goes after the commit. */
-  readonly dropped: Stored[]
-  readonly names: Map<string, { readonly expect: Ref | null; readonly to: Ref | null }>
-  /** Instances of the main program that were saved inside. */
-  readonly enlisted: Set<ObjectState>
-}
-
-const newOwn = (): Own => ({ created: new Set(), removed: new Map(), dropped: [], names: new Map(), enlisted: new Set() })
-
-/** Of all that have done nothing: nobody adds to it. */
-const NOTHING_OWN: Own = newOwn()
-
 /** A unit of work that commits as one group at its end, or leaves no trace: a task, or the body of `transact`. */
 export class Transaction extends UnitOfWork {
   readonly isTransaction = true
   /** Its parts by store: they commit together, sent by the one that began. Absent while it is the only one. */
   #family: Map<Store, Transaction> | undefined
   readonly #loaded = new Set<ObjectState>()
-  #own = NOTHING_OWN
+  #own: Own = NOTHING_OWN
 
   constructor(store: Store, family?: Map<Store, Transaction>) {
     super(store)
@@ -404,21 +389,6 @@ export class Transaction extends UnitOfWork {
 }
 
 const UNCHANGED: Collected = { parts: [], ops: [] }
-
-/** That what was only read has not changed. */
-function checksOf(plan: Plan): Op[] {
-  const written = new Set(plan.changed.map(({ state }) => state))
-  return plan.objects.flatMap(({ state, ref }): Op[] =>
-    state.stamp && !written.has(state) ? [{ do: 'check', ref, expect: state.stamp }] : [],
-  )
-}
-
-const NO_TABLES: readonly Table[] = []
-
-function tablesOfInstance(state: ObjectState): readonly Table[] {
-  const dicts = dictsIn(state.instance)
-  return dicts.length === 0 ? NO_TABLES : dicts.flatMap((dict) => tableOf(dict) ?? []).filter(({ owner }) => owner.id === state.ref?.id)
-}
 
 function wrongDirection(what: string, id: string): Error {
   return new WrongDirectionError(`the task changed ${what}, which it declares IN: declare the parameter INOUT, or do not change it`, { id })
