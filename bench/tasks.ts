@@ -5,6 +5,7 @@ import { Piscina } from 'piscina'
 import { Tinypool } from 'tinypool'
 import { echoTask } from './bodies/echo-task.js'
 import { type Bench, type Benchmark, median, mustEqual, perSecond, type Sample } from './harness.js'
+import { persistentCases } from './persistent-tasks.js'
 import { metgCases, scaleCases, shapeCases } from './task-graphs.js'
 
 const WORKERS = 2
@@ -147,11 +148,13 @@ const GROUPS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   metg: metgCases,
   shapes: shapeCases,
   scale: scaleCases,
+  persistent: persistentCases,
 }
 
 export const tasks: Benchmark = {
   name: 'tasks',
-  about: 'tasks on two workers, beside piscina, tinypool and raw messages: noop, rtt, metg, shapes, scale; all, or those named behind it',
+  about:
+    'tasks on two workers, beside piscina, tinypool and raw messages: noop, rtt, metg, shapes, scale, persistent (in a file); all, or those named behind it',
   cases: Object.keys(GROUPS),
   async run(bench: Bench) {
     for (const [name, group] of Object.entries(GROUPS)) if (bench.wants(name)) await group(bench)

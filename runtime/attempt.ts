@@ -1,18 +1,20 @@
 /** One execution of a task: load, run, commit, as one unit of work. The same code runs in workers and, with the runtime off, in the program. */
 import { v5 } from 'uuid'
-import { type Mark, type Op, Ref } from '../src/backend.js'
+import { type Mark, type Op, type Receipt, Ref } from '../src/backend.js'
 import { decodeWire, encodeWire } from '../src/codec/wire.js'
+import type { Member } from '../src/commit/index.js'
 import { ConflictError, LostValueError, NotFoundError, TaskFailedError, WrongDirectionError } from '../src/errors.js'
 import { type ClassId, type Id, newCommitId } from '../src/ids.js'
 import { OUTCOME_BYTES_MAX } from '../src/limits.js'
 import type { StorageObject } from '../src/objects/storage-object.js'
 import type { Store } from '../src/store.js'
-import { type Belonging, runBelonging } from '../src/unit/context.js'
-import { type Collected, type Seen, Transaction } from '../src/unit/transaction.js'
+import { runBelonging } from '../src/unit/context.js'
+import type { Collected, Seen, Transaction } from '../src/unit/transaction.js'
 import { isPromiseLike, settled } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
 import { staysAtHost } from './data/rides.js'
 import type { Carried, ChildEffects, HomeParts } from './engines/messages.js'
+import { type AttemptUnit, type Prepared, prepare } from './prepared.js'
 import { type Direction, isWriting } from './tasks/directions.js'
 import type { Attempt } from './tasks/running.js'
 
@@ -44,75 +46,39 @@ export interface Outcome {
   readonly children?: readonly ChildEffects[]
 }
 
-/** What a body left behind: its outcome, or the promise of it while its changes are on their way into the store. */
+/** What a body left behind: its outcome, or changes that have to be committed before it has one. */
 export interface Ended {
   readonly outcome?: Outcome
-  readonly committing?: Promise<Outcome>
+  readonly changes?: Changes
   /** How long its arguments were waited for. */
   readonly waitedMs?: number
 }
 
 /** Runs `body` with its arguments and commits what it changed together with its mark. @throws what the body throws; ConflictError */
 export async function runAttempt(store: Store, call: Call, body: (args: unknown[]) => unknown): Promise<Outcome> {
-  const { outcome, committing } = await beginAttempt(store, call, body)
-  return outcome ?? committing!
+  return committed(await beginAttempt(store, call, body))
 }
 
-/** What the body of a call belongs to. Most bodies change nothing: their unit of work is made when something asks for it. */
-class AttemptUnit implements Belonging {
-  #unit: Transaction | undefined
+/** The outcome, once all changes are in the store. */
+export const committed = async ({ outcome, changes }: Ended): Promise<Outcome> => outcome ?? changes!.commit()
 
-  constructor(
-    readonly store: Store,
-    readonly call: Pick<Call, 'key' | 'attempt'>,
-  ) {}
-
-  get unit(): Transaction {
-    if (!this.#unit) {
-      this.#unit = new Transaction(this.store)
-      this.#unit.producer = this.call.key
-    }
-    return this.#unit
-  }
-
-  get attempt(): Attempt | undefined {
-    return this.call.attempt
-  }
-
-  /** If anything asked for it. */
-  get used(): Transaction | undefined {
-    return this.#unit
-  }
-}
-
-/** A call whose arguments are on their way. */
-export interface Prepared {
-  readonly at: AttemptUnit
-  readonly refs: readonly Ref[]
-  readonly found: Promise<readonly (StorageObject | undefined)[]> | undefined
-}
-
-/** Begins to load the arguments of a call; what fails is thrown by `beginAttempt`. */
-export function prepare(store: Store, call: Pick<Call, 'key' | 'args' | 'attempt'>): Prepared {
-  const at = new AttemptUnit(store, call)
-  let refs = NO_REFS
-  for (const arg of call.args) if (typeof arg === 'object' && arg !== null) refs = objectsIn(arg, refs === NO_REFS ? [] : refs)
-  const found = refs.length > 0 ? at.unit.fetchAnywhere(refs) : undefined
-  found?.catch(() => {})
-  return { at, refs, found }
-}
-
-const NO_REFS: Ref[] = []
-
-/** As above, but over when the body is; without a promise where nothing was waited for. */
+/** As `runAttempt`, but over when the body is; without a promise where nothing was waited for. */
 export function beginAttempt(
   store: Store,
   call: Call,
   body: (args: unknown[]) => unknown,
   prepared: Prepared = prepare(store, call),
 ): Ended | Promise<Ended> {
-  const { at, found } = prepared
-  if (found) return loadedFirst(prepared, call, body)
+  const { found, objects, failure } = prepared
+  if (failure) throw failure.error
+  if (found && !objects) return loadedFirst(prepared, call, body)
+  return begun(prepared, call, body)
+}
+
+function begun(prepared: Prepared, call: Call, body: (args: unknown[]) => unknown): Ended | Promise<Ended> {
+  const { at, refs, objects = NO_OBJECTS } = prepared
+  const missing = objects.indexOf(undefined)
+  if (missing >= 0) return outcomeWithout(at.store, call, refs[missing]!)
   try {
     const args = unpacked(call, at)
     const result = runBelonging(at, body, args)
@@ -123,6 +89,8 @@ export function beginAttempt(
     throw error
   }
 }
+
+const NO_OBJECTS: readonly (StorageObject | undefined)[] = []
 
 function unpacked({ args }: Call, at: AttemptUnit): unknown[] {
   const all: unknown[] = []
@@ -142,41 +110,54 @@ async function awaited(prepared: Prepared, call: Call, args: readonly unknown[],
 }
 
 async function loadedFirst(prepared: Prepared, call: Call, body: (args: unknown[]) => unknown): Promise<Ended> {
-  const { at, refs } = prepared
-  const { unit } = at
-  try {
-    const asked = performance.now()
-    const found = await prepared.found!
-    const waitedMs = performance.now() - asked
-    const missing = found.findIndex((o) => !o)
-    if (missing >= 0) return { outcome: await outcomeWithout(unit.store, call, refs[missing]!) }
-    const args = unpacked(call, at)
-    const result = await runBelonging(at, body, args)
-    return { ...finish(prepared, call, args, await settled(result)), waitedMs }
-  } catch (error) {
-    unit.rollback()
-    throw error
-  }
+  const asked = performance.now()
+  await prepared.found
+  const waitedMs = performance.now() - asked
+  if (prepared.failure) throw prepared.failure.error
+  return { ...(await begun(prepared, call, body)), waitedMs }
 }
 
 /** An object that it takes is gone. An earlier attempt may have removed it: then that attempt's outcome stands. */
-async function outcomeWithout(store: Store, call: Call, { id }: Ref): Promise<Outcome> {
+async function outcomeWithout(store: Store, call: Call, { id }: Ref): Promise<Ended> {
   const outcome = await committedBefore(store, call)
-  if (outcome) return outcome
+  if (outcome) return { outcome }
   throw new NotFoundError(`the argument ${id} of ${call.name} was deleted before the task ran`, { id })
 }
 
 /** What an earlier attempt of the task has committed, if one has. @throws ConflictError when its outcome was not kept */
 export async function committedBefore(store: Store, call: Call): Promise<Outcome | undefined> {
-  const mark = await store.markOf(homeOf(call), call.key)
-  return mark?.state === 'committed' ? outcomeIn(mark, call.name) : undefined
+  const home = homeOf(call)
+  const mark = await store.markOf(home, call.key)
+  return mark?.state === 'committed' ? outcomeIn(mark, home, call.name) : undefined
 }
 
 /** The outcome that a mark keeps. @throws ConflictError when it was too large */
-export function outcomeIn({ outcome }: Mark, name: string): Outcome {
-  if (outcome) return decodeWire(outcome) as Outcome
+export function outcomeIn({ outcome }: Mark, home: Ref, name: string): Outcome {
+  if (outcome) {
+    const kept = decodeWire(outcome) as Outcome | KeptShort
+    return 'only' in kept ? { result: kept.only, ...changedHome(home) } : kept
+  }
   throw new ConflictError(`an earlier attempt of ${name} has committed, but its outcome was too large to keep`, { retryable: false })
 }
+
+/** Of most tasks: they change the object where their mark stands, and nothing else. */
+interface KeptShort {
+  readonly only: Carried
+}
+
+export const changedHome = ({ id, classId }: Ref): Pick<Outcome, 'changed' | 'home'> => ({ changed: [id], home: [id, classId] })
+
+/** What a mark keeps of an outcome. */
+function kept(made: Outcome): Uint8Array {
+  if (made.written || made.children || !changedOnlyHome(made)) return encodeWire(made)
+  return made.result === undefined ? NO_RESULT : encodeWire({ only: made.result } satisfies KeptShort)
+}
+
+/** Whether it has changed the object where its mark stands, and nothing else. */
+export const changedOnlyHome = ({ changed, home }: Pick<Outcome, 'changed' | 'home'>): boolean =>
+  home?.length === 2 && changed?.length === 1 && changed[0] === home[0]
+
+const NO_RESULT = encodeWire({ only: undefined } satisfies KeptShort)
 
 /** The direction of an argument by position, the method's object included. */
 export function directionAt(call: Pick<Call, 'isMethod' | 'target' | 'directions'>, position: number): Direction {
@@ -193,20 +174,21 @@ function finish({ at, refs }: Prepared, call: Call, args: readonly unknown[], re
   const isEmpty = !collected || collected.ops.length === 0
   if (call.again) assertSame(call, call.again, isEmpty ? at.unit.seen() : undefined)
   if (isEmpty) return { outcome: isLarge(outcome) ? { ...outcome, seen: at.unit.seen() } : outcome }
-  const committing = commitWithMark(unit!, call, outcome, collected)
-  committing.catch(() => unit!.rollback())
-  return { committing }
+  return { changes: new Changes(unit!, call, outcome, collected) }
 }
 
 function readOnlyOf(call: Call): ReadonlySet<Id> {
-  const readOnly = new Set<Id>()
-  const writable = new Set<Id>()
-  call.args.forEach((arg, i) => {
-    for (const ref of objectsIn(arg)) (isWriting(directionAt(call, i)) ? writable : readOnly).add(ref.id)
-  })
-  for (const id of writable) readOnly.delete(id)
+  let readOnly: Set<Id> | undefined
+  for (const [i, arg] of call.args.entries()) {
+    if (typeof arg !== 'object' || arg === null || isWriting(directionAt(call, i))) continue
+    for (const { id } of objectsIn(arg)) (readOnly ??= new Set()).add(id)
+  }
+  if (!readOnly) return NONE
+  for (const [i, arg] of call.args.entries()) if (isWriting(directionAt(call, i))) for (const { id } of objectsIn(arg)) readOnly.delete(id)
   return readOnly
 }
+
+const NONE: ReadonlySet<Id> = new Set()
 
 const isLarge = ({ result, written }: Outcome): boolean =>
   staysAtHost(result) || (written?.some(([, value]) => staysAtHost(value)) ?? false)
@@ -222,10 +204,10 @@ function assertSame({ name }: Call, before: readonly Seen[], now: readonly Seen[
 
 function withWritten(call: Call, store: Store, args: readonly unknown[], result: Carried): Outcome {
   let written: (readonly [number, Carried])[] | undefined
-  call.args.forEach((arg, i) => {
-    if (typeof arg !== 'object' || arg === null || arg.k !== 'v') return
+  for (const [i, arg] of call.args.entries()) {
+    if (typeof arg !== 'object' || arg === null || arg.k !== 'v') continue
     const isWritten = isWriting(directionAt(call, i))
-    if (!isWritten && (arg.f || arg.b.length > COMPARED_BYTES_MAX)) return
+    if (!isWritten && (arg.f || arg.b.length > COMPARED_BYTES_MAX)) continue
     const after = carry(args[i], `argument ${i + 1} of ${call.name}`, store)
     if (isWritten) (written ??= []).push([i, after])
     else if (!sameValue(arg, after))
@@ -233,7 +215,7 @@ function withWritten(call: Call, store: Store, args: readonly unknown[], result:
         `${call.name} changed its argument ${i + 1}, which is declared IN: declare it INOUT, or change a copy`,
         { argument: i + 1 },
       )
-  })
+  }
   return written ? { result, written } : { result }
 }
 
@@ -243,19 +225,64 @@ const COMPARED_BYTES_MAX = 1 << 18
 const sameValue = (before: { readonly b: Uint8Array }, after: Carried): boolean =>
   typeof after === 'object' && after !== null && (after.k !== 'v' || Buffer.compare(before.b, after.b) === 0)
 
-async function commitWithMark(unit: Transaction, call: Call, made: Outcome, collected: Collected): Promise<Outcome> {
-  const commit = newCommitId()
-  const home = homeOf(call)
-  const outcome: Outcome = { ...made, changed: changedBy(collected.ops), home: partsOf(home, unit.store, collected) }
-  const encoded = encodeWire(outcome)
-  const mark: Mark = { key: call.key, attempt: commit, state: 'committed', outcome: encoded.length <= OUTCOME_BYTES_MAX ? encoded : null }
-  const receipt = await unit.commit({ collected, mark, home, commit })
-  if (receipt && !receipt.applied) {
-    // An earlier attempt committed and died before it could report: its outcome stands. Or the task was given up meanwhile.
-    if (receipt.mark?.state === 'committed') return outcomeIn(receipt.mark, call.name)
-    throw givenUp(call)
+/** What a body has changed, before it is committed: by itself, or in one group with what others have. */
+export class Changes {
+  readonly home: Ref
+  readonly #made: Outcome
+  #encoded: Uint8Array | undefined
+
+  constructor(
+    readonly unit: Transaction,
+    readonly call: Call,
+    made: Outcome,
+    readonly collected: Collected,
+  ) {
+    this.home = homeOf(call)
+    const [changed, home] = [changedBy(collected.ops), partsOf(this.home, unit.store, collected)]
+    this.#made = made.written ? { result: made.result, written: made.written, changed, home } : { result: made.result, changed, home }
   }
-  return outcome
+
+  /** By itself. Errors: as `commitUnit`. */
+  async commit(): Promise<Outcome> {
+    try {
+      return await this.#commit()
+    } catch (error) {
+      this.unit.rollback()
+      throw error
+    }
+  }
+
+  async #commit(): Promise<Outcome> {
+    const { call, collected, home } = this
+    const commit = newCommitId()
+    const mark: Mark = { key: call.key, attempt: commit, state: 'committed', outcome: this.#outcome }
+    const receipt = await this.unit.commit({ collected, mark, home, commit })
+    if (receipt && !receipt.applied) {
+      // An earlier attempt committed and died before it could report: its outcome stands. Or the task was given up meanwhile.
+      if (receipt.mark?.state === 'committed') return outcomeIn(receipt.mark, home, call.name)
+      throw givenUp(call)
+    }
+    return this.#made
+  }
+
+  /** What a mark keeps of it. */
+  get #outcome(): Uint8Array | null {
+    this.#encoded ??= kept(this.#made)
+    return this.#encoded.length <= OUTCOME_BYTES_MAX ? this.#encoded : null
+  }
+
+  /** As part of a group that others are in as well, if that can be. */
+  asMember(): Member | undefined {
+    if (this.home.store !== undefined) return undefined
+    const ops = this.unit.jointOps(this.collected)
+    return ops && { ops, home: this.home, key: this.call.key, outcome: this.#outcome }
+  }
+
+  /** That group has committed. */
+  landed(receipt: Receipt): Outcome {
+    this.unit.landed(this.collected, receipt)
+    return this.#made
+  }
 }
 
 /** Only an attempt that nobody waits for any more meets this; or one of a run that goes on, whose former life had given the task up. */
@@ -266,19 +293,31 @@ const givenUp = ({ name }: Call): Error =>
   })
 
 function partsOf({ id, classId, store }: Ref, own: Store, { parts }: Collected): HomeParts {
-  const wrote = parts.map(({ part }) => part.store.url).filter((url) => url !== own.url)
+  const isHere = parts.length === 1 && parts[0]!.part.store === own
+  const wrote = isHere ? NO_STORES : parts.map(({ part }) => part.store.url).filter((url) => url !== own.url)
   return wrote.length > 0 ? [id, classId, store ?? null, wrote] : store === undefined ? [id, classId] : [id, classId, store]
 }
 
-const changedBy = (ops: readonly Op[]): string[] => ops.flatMap((op) => (op.do === 'put' || op.do === 'remove' ? [op.ref.id] : []))
+const NO_STORES: readonly string[] = []
+
+function changedBy(ops: readonly Op[]): string[] {
+  const ids: string[] = []
+  for (const op of ops) if (op.do === 'put' || op.do === 'remove') ids.push(op.ref.id)
+  return ids
+}
 
 /**
  * Where the mark of a call stands: the same for all its attempts. With an object that it may write, so that the mark commits in the
  * same domain as most of what it changes.
  */
 export function homeOf(call: Pick<Call, 'isMethod' | 'target' | 'directions' | 'args' | 'key'>): Ref {
-  const written = call.args.flatMap((arg, i) => (isWriting(directionAt(call, i)) ? objectsIn(arg) : []))
-  return written[0] ?? call.args.flatMap((arg) => objectsIn(arg))[0] ?? new Ref(v5(call.key, HOMES) as Id, TASK_CLASS)
+  let first: Ref | undefined
+  for (const [i, arg] of call.args.entries()) {
+    const [object] = objectsIn(arg)
+    if (object && isWriting(directionAt(call, i))) return object
+    first ??= object
+  }
+  return first ?? new Ref(v5(call.key, HOMES) as Id, TASK_CLASS)
 }
 
 const TASK_CLASS = 'insitu#task' as ClassId

@@ -250,6 +250,11 @@ export interface Capabilities {
   readonly receiptsKeptMs: number
   /** Who else may open the same url and see the same data: this instance only, other processes of this machine, other machines. */
   readonly reach: 'instance' | 'machine' | 'network'
+  /**
+   * Whether `flush` covers what other instances of this machine have committed before it was called. Then workers commit small tasks by
+   * themselves, and only the program waits for the level that it asks for.
+   */
+  readonly flushesOthers?: boolean
 }
 
 export interface Backend {

@@ -21,6 +21,8 @@ export const FAIL_POINTS = [
   'resolve-settled',
   'alone-sent',
   'alone-done',
+  'together-sent',
+  'together-done',
   'group-staged',
   'group-stepped',
   'part-made',

@@ -1,11 +1,13 @@
 import { type Ack, type Backend, type Mark, type Op, type Receipt, Ref, type Stored, type Table } from './backend.js'
 import {
   type CommitOptions,
+  commitTogether,
   commitUnit,
   findResolved,
   giveUp,
   type Home,
   loadRows,
+  type Member,
   markOf,
   readResolved,
   type Unit,
@@ -26,6 +28,8 @@ export interface StoreOptions {
   readonly patienceMs?: number
   /** How long others wait for a unit of ours over several domains before they may end it, should we have died. Default: 5 s. */
   readonly leaseMs?: number
+  /** What commits groups of several tasks, where that need not be the backend. */
+  readonly direct?: Pick<Backend, 'commit'>
 }
 
 export interface UnitOptions {
@@ -40,6 +44,7 @@ export class Store {
   /** What the main program reads and changes through this store. */
   readonly program: Program = new Program(this)
   readonly #ack: Ack
+  readonly #direct: Pick<Backend, 'commit'>
   /** What goes on after the commits that began it. */
   readonly #settling = new Set<Promise<unknown>>()
   readonly #protocol: CommitOptions
@@ -55,6 +60,7 @@ export class Store {
     options: StoreOptions = {},
   ) {
     const { acks } = backend.capabilities
+    this.#direct = options.direct ?? backend
     this.#ack = options.ack ?? (acks.includes('durable') ? 'durable' : 'committed')
     if (!acks.includes(this.#ack))
       throw new UnsupportedError(`${backend.url} cannot give acknowledgement level ${this.#ack}; it gives ${acks.join(', ')}`, {
@@ -85,9 +91,14 @@ export class Store {
     return runIn(joins ? unit.unitOn(this) : this.program, body)
   }
 
+  /** Whether nothing must be stored before these ops. */
+  isReady(ops: readonly Op[]): boolean {
+    return !this.#large.isConcerned(ops)
+  }
+
   /** Ops as one unit of work, ready to be sent, if nothing must be stored before. @throws GroupTooLargeError */
   unitNow(ops: readonly Op[], options?: UnitOptions): Unit | undefined {
-    return this.#large.isConcerned(ops) ? undefined : this.#unit(ops, options)
+    return this.isReady(ops) ? this.#unit(ops, options) : undefined
   }
 
   /** Ops as one unit of work, ready to be sent. @throws GroupTooLargeError */
@@ -117,6 +128,14 @@ export class Store {
   send(unit: Unit): Promise<Receipt> {
     const done = this.#whenSent.get(unit)
     return done ? this.#sendThen(unit, done) : commitUnit(unit, this.#protocol)
+  }
+
+  /**
+   * Commits what several tasks have changed in one domain, each with its mark, as one group: all of them or none. `undefined` when that is
+   * refused: then nothing of it is stored, and each has to go by itself. Errors: UnknownOutcomeError.
+   */
+  sendTogether(members: readonly Member[]): Promise<Receipt | undefined> {
+    return commitTogether(this.#direct, members, nowMicros(), this.#protocol)
   }
 
   async #sendThen(unit: Unit, done: () => void): Promise<Receipt> {

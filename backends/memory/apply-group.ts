@@ -24,9 +24,10 @@ type Do<Kind extends Op['do']> = Extract<Op, { do: Kind }>
 export function applyGroup(space: Space, group: Group): Receipt {
   const before = space.receipt(group.commit)
   if (before) return receiptOf(group, before)
-  const inTheWay = standingMark(space, group)
+  const standing = new Set<Op>()
+  const inTheWay = standingMark(space, group, standing)
   if (inTheWay) return { applied: false, stamps: new Map(), mark: inTheWay }
-  const plan = new Plan(space, group)
+  const plan = new Plan(space, group, standing)
   for (const op of group.ops) plan.add(op)
   for (const write of plan.writes)
     if (typeof write === 'function') write()
@@ -47,12 +48,17 @@ function receiptOf(group: Group, revisions: readonly number[]): Receipt {
   return mark ? { applied: true, stamps, mark } : { applied: true, stamps }
 }
 
-/** Before anything else, since a later attempt of a task that has committed finds stale stamps as well. */
-function standingMark(space: Space, group: Group): Mark | undefined {
+/**
+ * The first mark of another attempt. Before anything else, since a later attempt of a task that has committed finds stale stamps as well.
+ * Those of the same attempt go to `own`.
+ */
+function standingMark(space: Space, group: Group, own: Set<Op>): Mark | undefined {
   for (const op of group.ops) {
     if (op.do !== 'mark') continue
     const standing = space.mark(op.home.id, op.mark.key)
-    if (standing && standing.attempt !== op.mark.attempt) return standing
+    if (!standing) continue
+    if (standing.attempt !== op.mark.attempt) return standing
+    own.add(op)
   }
   return undefined
 }
@@ -74,7 +80,12 @@ class Plan {
   readonly #tables = new Map<TableId, Table>()
   #stamp: Stamp | undefined
 
-  constructor(space: Space, group: Group) {
+  constructor(
+    space: Space,
+    group: Group,
+    /** Marks that stand already. */
+    readonly standing: ReadonlySet<Op>,
+  ) {
     this.#space = space
     this.#commit = group.commit
     this.#atMicros = group.atMicros
@@ -183,9 +194,10 @@ class Plan {
     return this.#marked ? { applied: true, stamps: this.#stamps, mark: this.#marked } : { applied: true, stamps: this.#stamps }
   }
 
-  #mark({ home, mark }: Do<'mark'>): void {
+  #mark(op: Do<'mark'>): void {
+    const { home, mark } = op
     this.#marked ??= mark
-    if (this.#space.mark(home.id, mark.key)) return
+    if (this.standing.has(op)) return
     const { key, attempt, state, outcome } = mark
     const kept: Mark = { key, attempt, state, outcome: outcome && Uint8Array.from(outcome) }
     this.writes.push(() => this.#space.setMark(home.id, key, kept))

@@ -34,9 +34,8 @@ export class Committer {
   #queue: Waiting[] = []
   #isScheduled = false
   #idle: (() => void)[] = []
-  /** Transactions written, and how many of them are known to be on the disk. The first stands for those of a process that was killed. */
-  #written = 1
-  #flushed = 0
+  /** The number of the last transaction that is known to be on the disk. At first none is: the last may be of a process that was killed. */
+  #flushed = -1
   #flushing: Promise<void> | undefined
   #broken: UnavailableError | undefined
 
@@ -60,9 +59,9 @@ export class Committer {
     }
   }
 
-  /** Waits for a flush that began after everything committed so far. All who wait meanwhile share one. */
+  /** Waits for a flush that began after everything committed so far, whoever did: workers write by themselves. All who wait meanwhile share one. */
   async flush(): Promise<void> {
-    const target = this.#written
+    const target = this.#store.env.file.newest()
     while (this.#flushed < target) {
       if (this.#broken) throw this.#broken
       await (this.#flushing ??= this.#flush())
@@ -141,14 +140,13 @@ export class Committer {
         if (space.writes !== writes) room.require(space.writes - writes, space.bytes - bytes)
       })
       committed = true
-      if (space.writes !== writes) this.#written++
     } finally {
       space.ended(committed)
     }
   }
 
   async #flush(): Promise<void> {
-    const target = this.#written
+    const target = this.#store.env.file.newest()
     try {
       await this.#store.env.file.sync()
       this.#flushed = target

@@ -39,7 +39,39 @@ export function classByNumber(classNumber: number): Uint8Array {
 }
 export const classByName = (name: string): Uint8Array => Buffer.concat([ONE, short(name)])
 
-export const markKey = (home: Id, key: string): Uint8Array => Buffer.concat([uuidBytes(home), ONE, short(key)])
+/**
+ * The task first, its home behind it: what ends together was called together, so that the marks of a group lie on few pages. By their homes
+ * each would lie on a page of its own, which doubles what a group of small tasks costs.
+ */
+export function markKey(home: Id, key: string): Uint8Array {
+  const bytes = textBytes(key)
+  if (bytes > KEY_TEXT_BYTES_MAX) return Buffer.concat([short(key), uuidBytes(home)])
+  const whole = Buffer.allocUnsafe(bytes + UUID_BYTES)
+  writeText(whole, 0, key, bytes)
+  writeUuid(whole, bytes, home)
+  return whole
+}
+
+/** As UTF-8. Keys of tasks are short and ASCII, for which two calls into the engine cost more than the loop. */
+export function textBytes(text: string): number {
+  if (text.length > LOOPED_MAX) return Buffer.byteLength(text)
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > ASCII_MAX) return Buffer.byteLength(text)
+  return text.length
+}
+
+/** Of a text that takes so many bytes. */
+export function writeText(into: Buffer, at: number, text: string, bytes: number): void {
+  if (bytes !== text.length || bytes > LOOPED_MAX) into.write(text, at)
+  else for (let i = 0; i < bytes; i++) into[at + i] = text.charCodeAt(i)
+}
+
+const LOOPED_MAX = 100
+const ASCII_MAX = 0x7f
+export const homeOfMark = (key: Uint8Array): Id => readUuid(key, key.length - UUID_BYTES) as Id
+
+/** As in files of formats before 3. */
+export const formerMarkKey = (home: Id, key: string): Uint8Array => Buffer.concat([uuidBytes(home), ONE, short(key)])
+export const homeOfFormerMark = (key: Uint8Array): Id => readUuid(key, 0) as Id
 export const stagedKey = (home: Id, commit: CommitId): Uint8Array => Buffer.concat([uuidBytes(home), uuidBytes(commit)])
 
 export function rowKey(table: TableId, key: Uint8Array): Uint8Array {

@@ -71,6 +71,7 @@ export class NvramBackend implements Backend {
     readsByIdAlone: true,
     receiptsKeptMs: RECEIPTS_KEPT_MS,
     reach: 'machine',
+    flushesOthers: true,
   }
   readonly upkeep: Upkeep = {
     tables: () => tablesOf(() => this.#fresh()),

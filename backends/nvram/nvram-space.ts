@@ -10,11 +10,13 @@ import { aliasKey, classByName, classByNumber, graveKey, idKey, markKey, objectA
 import {
   damaged,
   type OpenObject,
+  openMark,
   openObject,
   openReceipt,
   openRow,
   openValue,
   recordOf,
+  sealMark,
   sealObject,
   sealReceipt,
   sealRow,
@@ -213,11 +215,15 @@ export class NvramSpace implements Space {
   }
 
   mark(home: Id, key: string): Mark | undefined {
-    return this.#value(this.#env.marks, markKey(home, key), () => `Mark ${JSON.stringify(key)} at ${home}`) as Mark | undefined
+    const at = markKey(home, key)
+    const bytes = this.#env.marks.look(at)
+    return bytes && openMark(at, bytes, () => `Mark ${JSON.stringify(key)} at ${home}`)
   }
 
   setMark(home: Id, key: string, mark: Mark | undefined): void {
-    this.#setValue(this.#env.marks, markKey(home, key), mark)
+    const at = markKey(home, key)
+    if (mark) this.put(this.#env.marks, at, sealMark(at, mark))
+    else this.remove(this.#env.marks, at)
   }
 
   staged(home: Id, commit: CommitId): readonly Op[] | undefined {

@@ -9,7 +9,8 @@ import { NotOwnerError, UnsupportedError } from '../../src/errors.js'
 import type { DiskRoom } from './disk-room.js'
 import type { Environment } from './environment.js'
 import type { NvramConfig } from './nvram-config.js'
-import { FILE_FORMAT, openValue, sealValue } from './record.js'
+import { homeOfFormerMark, markKey } from './keys.js'
+import { FILE_FORMAT, isFormerMark, openMark, openValue, sealMark, sealValue } from './record.js'
 
 interface Owner {
   readonly store: string
@@ -22,8 +23,11 @@ interface Owner {
 
 export const FORMAT_KEY = Buffer.from('format')
 export const OWNER_KEY = Buffer.from('owner')
-/** All that the file may be in. Format 1 lists each object under its class by itself, which is one of the ways of format 2. */
-export const READABLE_FORMATS: readonly string[] = ['1', String(FILE_FORMAT)]
+/**
+ * All that the file may be in. Format 1 lists each object under its class by itself, which is one of the ways of format 2; marks of both are
+ * moved when the file is opened.
+ */
+export const READABLE_FORMATS: readonly string[] = ['1', '2', String(FILE_FORMAT)]
 /** Beside the data, so that one can tell a copy without opening it. */
 const STORE_FILE = 'store.json'
 
@@ -53,7 +57,7 @@ export function disown(environment: Environment, config: NvramConfig): void {
 }
 
 /** Text, not a record: what a later format's records look like is not ours to know. */
-function requireFormat({ meta }: Environment, path: string): void {
+function requireFormat({ meta, marks }: Environment, path: string): void {
   const found = meta.get(FORMAT_KEY)?.toString()
   if (found === String(FILE_FORMAT)) return
   if (found !== undefined && !READABLE_FORMATS.includes(found))
@@ -64,8 +68,30 @@ function requireFormat({ meta }: Environment, path: string): void {
         format: found,
       },
     )
+  if (found !== undefined) moveMarks(marks)
   // An older one becomes this one as it is written; from now on a program of the older version could not read all of it.
   meta.put(FORMAT_KEY, Buffer.from(String(FILE_FORMAT)))
+}
+
+/** To where marks lie since format 3. There are few: those of runs that were killed. */
+function moveMarks(marks: Environment['marks']): void {
+  for (const key of marks.keys({ start: FIRST })) {
+    const [at, sealed] = markNow(key, marks.get(key)!)
+    if (at === key) continue
+    marks.remove(key)
+    marks.put(at, sealed)
+  }
+}
+
+const FIRST = Uint8Array.of(0)
+
+/** A mark as it lies in a file of this format. */
+export function markNow(key: Uint8Array, bytes: Buffer): readonly [key: Uint8Array, sealed: Uint8Array] {
+  if (!isFormerMark(bytes)) return [key, bytes]
+  const home = homeOfFormerMark(key)
+  const mark = openMark(key, bytes, () => `A mark at ${home}`)
+  const at = markKey(home, mark.key)
+  return [at, Uint8Array.from(sealMark(at, mark))]
 }
 
 function ownerOf({ meta }: Environment, path: string): Owner | undefined {

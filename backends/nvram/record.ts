@@ -31,21 +31,34 @@
  * | 20 | n | sums of the counter columns, wire: a Map by column |
  * | 20+n | | values, wire: a list by column |
  *
- * Receipt: f64 revisions from 8 on. Several objects of a class (class-index.ts): 16 bytes of id each from 8 on. Everything else (marks, aliases, tables, classes, staged redo, the owner): wire from 8 on.
+ * Mark:
+ *
+ * | at | bytes | |
+ * | --- | --- | --- |
+ * | 1 | flags | 1: always, 2: aborted, 4: has an outcome; without the first, as in files of formats before 3, it is wire from 8 on |
+ * | 8 | 16 | attempt |
+ * | 24 | u32 | length n of the task's key |
+ * | 28 | n | that key, UTF-8 |
+ * | 28+n | | outcome |
+ *
+ * Receipt: f64 revisions from 8 on. Several objects of a class (class-index.ts): 16 bytes of id each from 8 on. Everything else (aliases, tables, classes, staged redo, the owner): wire from 8 on.
  */
 import { crc32 } from 'node:zlib'
-import { type Intent, Ref } from '../../src/backend.js'
+import { type Intent, type Mark, Ref } from '../../src/backend.js'
+import { copyOut } from '../../src/codec/slab.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
 import { CorruptError, UnsupportedError } from '../../src/errors.js'
 import { type CommitId, type Id, readUuid, writeUuid } from '../../src/ids.js'
 import type { ObjectRecord, RowRecord } from '../memory/space.js'
+import { textBytes, writeText } from './keys.js'
 
 export const FORMAT = 1
-/** Of the file as a whole: 2 since an entry of the index by class may list several objects. */
-export const FILE_FORMAT = 2
+/** Of the file as a whole: 2 since an entry of the index by class may list several objects, 3 since marks lie by their tasks. */
+export const FILE_FORMAT = 3
 const HEAD_BYTES = 8
 const OBJECT_HEAD_BYTES = 40
 const ROW_HEAD_BYTES = 20
+const MARK_HEAD_BYTES = 28
 const ID_BYTES = 16
 
 /** Built here over and over: lmdb looks up the address of a buffer once, and copies before `put` returns. */
@@ -166,6 +179,38 @@ export function openValue(key: Uint8Array, bytes: Buffer, what: () => string): W
   check(key, bytes, HEAD_BYTES, what)
   return decode(bytes.subarray(HEAD_BYTES, bytes.length), what)
 }
+
+const MARK_FLAG = 1
+const ABORTED_FLAG = 2
+const OUTCOME_FLAG = 4
+
+export function sealMark(key: Uint8Array, { key: task, attempt, state, outcome }: Mark): Uint8Array {
+  const taskBytes = textBytes(task)
+  const end = MARK_HEAD_BYTES + taskBytes + (outcome?.length ?? 0)
+  const into = room(end)
+  const flags = MARK_FLAG | (state === 'aborted' ? ABORTED_FLAG : 0) | (outcome ? OUTCOME_FLAG : 0)
+  into.writeUInt32LE(FORMAT | (flags << 8), 0)
+  writeUuid(into, 8, attempt)
+  into.writeUInt32LE(taskBytes, 24)
+  writeText(into, MARK_HEAD_BYTES, task, taskBytes)
+  if (outcome) into.set(outcome, MARK_HEAD_BYTES + taskBytes)
+  return seal(key, into, end)
+}
+
+export function openMark(key: Uint8Array, bytes: Buffer, what: () => string): Mark {
+  if (isFormerMark(bytes)) return openValue(key, bytes, what) as Mark
+  check(key, bytes, MARK_HEAD_BYTES, what)
+  const outcomeAt = within(bytes, MARK_HEAD_BYTES + bytes.readUInt32LE(24), what)
+  return {
+    key: bytes.toString('utf8', MARK_HEAD_BYTES, outcomeAt),
+    attempt: readUuid(bytes, 8) as CommitId,
+    state: bytes[1]! & ABORTED_FLAG ? 'aborted' : 'committed',
+    outcome: bytes[1]! & OUTCOME_FLAG ? copyOut(bytes, outcomeAt, bytes.length) : null,
+  }
+}
+
+/** Of a file of a format before 3: it has another form, and another key. */
+export const isFormerMark = (bytes: Buffer): boolean => bytes.length > 1 && (bytes[1]! & MARK_FLAG) === 0
 
 export function sealReceipt(key: Uint8Array, revisions: readonly number[]): Uint8Array {
   const end = HEAD_BYTES + revisions.length * 8

@@ -3,9 +3,9 @@ import { type Intent, type Mark, Ref, type Table, type Target } from '../../src/
 import { type ClassId, type Id, madeAtMs, readUuid } from '../../src/ids.js'
 import type { AliasRecord } from '../memory/space.js'
 import type { Environment } from './environment.js'
-import { aliasOf } from './keys.js'
+import { aliasOf, homeOfMark } from './keys.js'
 import type { NvramSpace } from './nvram-space.js'
-import { mayHaveIntent, openValue } from './record.js'
+import { mayHaveIntent, openMark, openValue } from './record.js'
 import type { Records } from './records.js'
 
 /** Records looked at in one turn of the event loop. */
@@ -58,8 +58,9 @@ export const marksBefore = (
     fresh,
     (env) => env.marks,
     (key, value) => {
-      const mark = openValue(key, value, () => `A mark at ${uuidOf(key)}`) as Mark
-      return madeAtMs(mark.attempt) < beforeMs ? { home: new Ref(uuidOf(key) as Id, HOME_CLASS), mark } : undefined
+      const home = homeOfMark(key)
+      const mark = openMark(key, value, () => `A mark at ${home}`)
+      return madeAtMs(mark.attempt) < beforeMs ? { home: new Ref(home, HOME_CLASS), mark } : undefined
     },
   )
 

@@ -3,7 +3,7 @@
  * the same of an attempt: its record, its slot, its time.
  */
 import type { Seen } from '../../src/unit/transaction.js'
-import type { Outcome } from '../attempt.js'
+import { changedHome, type Outcome } from '../attempt.js'
 import type { Crew } from '../crew.js'
 import { classesIn, type EngineEvents, LocalEngine } from '../engines/local-engine.js'
 import type { Carried, DoneMore, HomeParts, InputLost, Report, TaskConflicted } from '../engines/messages.js'
@@ -28,7 +28,7 @@ import type { NestedCalls } from './nested-calls.js'
 import { offersOf } from './offers.js'
 import type { RecordTable } from './record-table.js'
 import type { Remaking } from './remaking.js'
-import { Seals } from './seals.js'
+import { homeOfRecord, Seals } from './seals.js'
 import type { TaskLog } from './task-log.js'
 import { type Arg, filled, type TaskRecord } from './task-record.js'
 
@@ -343,8 +343,9 @@ export class Dispatch implements Stopper {
     this.seals.lift(this.run.records.get(task)!).then(again, again)
   }
 
-  #takeResults({ tasks, results, more }: Report): void {
+  #takeResults({ tasks, results, changedHome: own, more: further }: Report): void {
     const { records } = this.run
+    const more = own.length === 0 ? further : [...own.flatMap((at) => this.#changedHome(tasks[at]!, at)), ...further]
     for (let i = 0; i < tasks.length; i++) {
       const record = records.get(tasks[i]!)
       if (record?.state !== 'pending') continue
@@ -360,6 +361,11 @@ export class Dispatch implements Stopper {
       if (did.seen && this.run.values && record.state === 'pending') record.lineage = record.remakes ?? lineageOf(record, did.seen)
     }
     if (this.run.remaking) for (const task of tasks) this.#takeRemade(this.run.remaking, records.get(task))
+  }
+
+  #changedHome(task: number, at: number): DoneMore[] {
+    const record = this.run.records.get(task)
+    return record ? [{ at, ...changedHome(homeOfRecord(record.kind, record.args, this.#keyOf(task))) }] : []
   }
 
   #takeRemade(remaking: Remaking, record: TaskRecord | undefined): void {

@@ -56,9 +56,10 @@ export class Seals {
     const { task, kind, args } = record
     const key = this.run.keyOf(task)
     try {
-      const mark = await kind.program.store.giveUp(homeOfRecord(kind, args, key), key)
+      const home = homeOfRecord(kind, args, key)
+      const mark = await kind.program.store.giveUp(home, key)
       if (mark.state !== 'committed') return false
-      this.run.take(record, outcomeIn(mark, record.name))
+      this.run.take(record, outcomeIn(mark, home, record.name))
       return true
     } catch (cause) {
       // Its store cannot be reached, or has not kept the outcome: whoever awaits the task must know that it may have happened.
@@ -69,7 +70,8 @@ export class Seals {
   }
 }
 
-const homeOfRecord = ({ definition }: CallKind, args: TaskRecord['args'], key: string): Ref =>
+/** Where the mark of a task stands. */
+export const homeOfRecord = ({ definition }: CallKind, args: TaskRecord['args'], key: string): Ref =>
   homeOf({
     isMethod: definition.method !== undefined,
     target: definition.target,

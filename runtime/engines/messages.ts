@@ -175,6 +175,8 @@ export interface Report {
   readonly results: readonly Carried[]
   /** Tasks whose bodies have ended and whose changes are on their way: three integers each, as in the columns. */
   readonly ran: readonly number[]
+  /** Places of tasks that have changed the object where their mark stands, and nothing else. */
+  readonly changedHome: readonly number[]
   readonly more: readonly DoneMore[]
   readonly failed: readonly TaskBad[]
   readonly conflicted: readonly TaskConflicted[]

@@ -1,4 +1,4 @@
-import type { Outcome } from '../attempt.js'
+import { changedOnlyHome, type Outcome } from '../attempt.js'
 import type { Ints } from '../scheduler/events.js'
 import type { Carried, DoneMore, Report, TaskBad, TaskConflicted } from './messages.js'
 
@@ -7,6 +7,7 @@ interface OpenReport extends Omit<Report, 'tasks' | 'attempts' | 'microseconds'>
   readonly finished: number[]
   readonly results: Carried[]
   readonly ran: number[]
+  readonly changedHome: number[]
   readonly more: DoneMore[]
   readonly failed: TaskBad[]
   readonly conflicted: TaskConflicted[]
@@ -28,11 +29,14 @@ export class ReportBox {
 
   constructor(readonly post: (report: Report, moved: ArrayBuffer[]) => void) {}
 
-  done(task: number, attempt: number, microseconds: number, { result, written, changed, home, children, seen }: Outcome): void {
+  done(task: number, attempt: number, microseconds: number, outcome: Outcome): void {
+    const { result, written, changed, home, children, seen } = outcome
     const report = this.#report
     report.finished.push(task, attempt, Math.min(microseconds, MICROSECONDS_MAX) | 0)
     report.results.push(result)
-    if (written || changed || children || seen) report.more.push({ at: report.results.length - 1, written, changed, home, children, seen })
+    if (changed && !written && !children && changedOnlyHome(outcome)) report.changedHome.push(report.results.length - 1)
+    else if (written || changed || children || seen)
+      report.more.push({ at: report.results.length - 1, written, changed, home, children, seen })
     this.#unsent++
   }
 
@@ -97,6 +101,7 @@ const empty = (): OpenReport => ({
   finished: [],
   results: [],
   ran: [],
+  changedHome: [],
   more: [],
   failed: [],
   conflicted: [],

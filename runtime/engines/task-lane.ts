@@ -1,7 +1,7 @@
 import { backOff } from '../../src/api.js'
 import { ConflictError, InsituError, isInsituError, LostValueError, UnknownOutcomeError } from '../../src/errors.js'
 import type { Store } from '../../src/store.js'
-import { beginAttempt, type Ended, type Outcome } from '../attempt.js'
+import { beginAttempt, type Changes, type Ended, type Outcome } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
 import { encodeError } from '../data/carry.js'
 import { CANCEL_GRACE_MS, TIMEOUT_GRACE_MS } from '../tasks/in-time.js'
@@ -9,6 +9,7 @@ import { NestedScope } from '../tasks/nested-scope.js'
 import { Attempt } from '../tasks/running.js'
 import { Ahead } from './ahead.js'
 import type { Others } from './elsewhere.js'
+import { alone, JointCommits, type Leaving } from './joint-commits.js'
 import { At, type LaneSlots } from './lane-slots.js'
 import type { ChildEffects, FromWorker } from './messages.js'
 import { NO_SLOT, type Queued } from './queued.js'
@@ -21,6 +22,9 @@ const CANCELLED_GRACE_MS = CANCEL_GRACE_MS / 2
 
 /** Groups on their way into the store while further tasks run. */
 const COMMITTING_MAX = 512
+
+/** How long changes of a task wait for those of others, while tasks end: some times what a group costs by itself. */
+const JOINED_MS_MAX = 8
 
 /** Tasks that are looked at for one that may begin before those in front of it. */
 const LOOKS_MAX = 16
@@ -47,6 +51,9 @@ export class TaskLane {
   /** Attempts that do nothing but wait for children elsewhere. */
   readonly #suspended = new Set<Attempt>()
   #onSuspended: (() => void) | undefined
+  readonly #joints = new JointCommits((way) => this.#underWay(way))
+  /** When the first of those that have not left ended. */
+  #joinedAt = 0
   #slots: LaneSlots | undefined
   #spins = SPINS_MAX
   #pumping = false
@@ -109,6 +116,7 @@ export class TaskLane {
   }
 
   async #runAll(): Promise<void> {
+    this.#ahead.look(this.#queue, this.#next)
     for (;;) {
       const queued = this.#shift()
       if (!queued) {
@@ -119,12 +127,19 @@ export class TaskLane {
       const over = this.#run(queued)
       this.#ahead.look(this.#queue, this.#next)
       if (over) await this.#waited(Promise.race([over, this.#suspension()]))
+      if (this.#isLeaveDue) await this.#depart()
       if (this.#committing.size >= COMMITTING_MAX) await this.#waited(Promise.race(this.#committing))
       this.box.sendIfDue((this.#now ??= performance.now()))
     }
     this.#now = undefined
     this.#pumping = false
     this.box.send()
+  }
+
+  /** The store gets a turn of the event loop for what has left. */
+  async #depart(): Promise<void> {
+    this.#joints.leave()
+    await this.#waited(new Promise(setImmediate))
   }
 
   async #waited(promise: Promise<void>): Promise<void> {
@@ -288,7 +303,7 @@ export class TaskLane {
     this.#setSuspended(attempt, false)
   }
 
-  #ended(queued: Queued, attempt: Attempt, began: number, { outcome, committing, waitedMs = 0 }: Ended): undefined {
+  #ended(queued: Queued, attempt: Attempt, began: number, { outcome, changes, waitedMs = 0 }: Ended): undefined {
     // A wait for arguments is not the task's: the more tasks are at hand, the less there is to wait.
     this.#now = performance.now()
     const microseconds = (this.#now - began - waitedMs) * 1000
@@ -298,11 +313,7 @@ export class TaskLane {
     if (own) this.#done(queued, microseconds, withChildren(own, children))
     else {
       this.box.ran(queued.task, queued.number, microseconds)
-      this.#whenCommitted(
-        queued,
-        microseconds,
-        committing!.then((made) => withChildren(made, children)),
-      )
+      this.#commit(queued, microseconds, changes!, children)
     }
   }
 
@@ -311,17 +322,34 @@ export class TaskLane {
     this.box.done(queued.task, queued.number, microseconds, outcome)
   }
 
-  #whenCommitted(queued: Queued, microseconds: number, committing: Promise<Outcome>): void {
-    const told = committing
-      .then(
-        (outcome) => this.#done(queued, microseconds, outcome),
-        (error: unknown) => this.#failedLater(queued, error),
-      )
-      .then(() => {
-        this.#committing.delete(told)
-        if (!this.#pumping) this.#tellSoon()
-      })
+  // ---- committing
+
+  #commit(queued: Queued, microseconds: number, changes: Changes, children: readonly ChildEffects[] | undefined): void {
+    const leaving: Leaving = {
+      changes,
+      committed: (outcome) => this.#done(queued, microseconds, withChildren(outcome, children)),
+      failed: (error) => this.#failedLater(queued, error),
+    }
+    // A task of limited time is let be once it commits, which the driver sees only of what goes by itself.
+    if (queued.isTimed) return this.#underWay(alone(leaving))
+    if (this.#joints.size === 0) {
+      this.#joinedAt = this.#now!
+      setImmediate(() => this.#joints.leave())
+    }
+    this.#joints.add(leaving)
+  }
+
+  #underWay(way: Promise<void>): void {
+    const told = way.then(() => {
+      this.#committing.delete(told)
+      if (!this.#pumping) this.#tellSoon()
+    })
     this.#committing.add(told)
+  }
+
+  /** Together while tasks end one after the other, but none waits long for others to end. */
+  get #isLeaveDue(): boolean {
+    return this.#joints.isFull || (this.#joints.size > 0 && this.#now! - this.#joinedAt > JOINED_MS_MAX)
   }
 
   /** Receipts of one batch of the store come as messages in a row: one report for them. */

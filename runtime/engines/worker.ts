@@ -108,7 +108,8 @@ async function openStore({ url, module, ack, capabilities, port, hosts, nearTo =
   made.replicas?.near?.(nearTo)
   // Which domain an op lies in is the same everywhere, also where the data are not.
   const about = { url, capabilities, domain: (op: Op) => made.domain(op), ...(made.places && { places: made.places }) }
-  return new Store(remoteBackend(portOf(port), about, isHere ? made : undefined), { ack: ack as 'committed' })
+  const far = remoteBackend(portOf(port), about, isHere ? made : undefined)
+  return new Store(far, { ack: ack as 'committed', ...(isHere && made.capabilities.flushesOthers && { direct: made }) })
 }
 
 /** The file of this worker's own host is read here; the agent does the rest. */

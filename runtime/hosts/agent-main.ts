@@ -257,6 +257,7 @@ const NOTHING_TO_REPORT: Report = {
   microseconds: [],
   results: [],
   ran: [],
+  changedHome: [],
   more: [],
   failed: [],
   conflicted: [],

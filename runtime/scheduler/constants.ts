@@ -91,6 +91,8 @@ export const CONFLICTS_MAX = 100
 export const LOSSES_MAX = 3
 /** How far ahead a slot is fed, in microseconds: some twenty times a message's round trip, and short enough that queues stay even. */
 export const FEED_AHEAD_US = 2000
+/** The same for tasks of functions that are known to change stored objects: the store takes some milliseconds for a group, however small it is. */
+export const FEED_COMMITS_US = 10_000
 /** Most tasks that a worker holds, so that a batch of empty tasks stays a small message. */
 export const FEED_TASKS_MAX = 512
 /** A worker that reported nothing for this long gives its queue back if another has nothing to do. */

@@ -3,6 +3,8 @@ import { FEED_AHEAD_US, NONE } from './constants.js'
 
 /** Weight of the newest sample: a first run, slowed by the compiler, is forgotten within some ten tasks. */
 const NEWEST = 0.25
+/** A sample counts for no more than so many times what was expected: a thread that lost its core, or collected garbage, says little of the function. */
+const GROWTH_MAX = 4
 
 /** Exponential moving average of microseconds per function. */
 export class Durations {
@@ -14,8 +16,8 @@ export class Durations {
   learn(fn: number, microseconds: number): void {
     if (fn >= this.us.length) this.us = grownFloat64(this.us, nextCapacity(this.us.length, fn + 1), NONE)
     const old = this.us[fn]!
-    this.us[fn] = old < 0 ? microseconds : old + (microseconds - old) * NEWEST
-    this.meanUs = this.samples++ === 0 ? microseconds : this.meanUs + (microseconds - this.meanUs) * NEWEST
+    this.us[fn] = old < 0 ? microseconds : averaged(old, microseconds)
+    this.meanUs = this.samples++ === 0 ? microseconds : averaged(this.meanUs, microseconds)
   }
 
   /** NONE if never learned. */
@@ -23,3 +25,5 @@ export class Durations {
     return fn < this.us.length ? this.us[fn]! : NONE
   }
 }
+
+const averaged = (old: number, sample: number): number => old + (Math.min(sample, Math.max(1, old) * GROWTH_MAX) - old) * NEWEST

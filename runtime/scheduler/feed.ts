@@ -2,7 +2,7 @@
  * Ready tasks → workers. First every free slot gets one task, in turns, so that few tasks spread over many workers. Then what is left
  * and known to be short is dealt out ahead of need, so that a worker never waits for a message between two short tasks.
  */
-import { FEED_AHEAD_US, NONE, Status, Why } from './constants.js'
+import { FEED_AHEAD_US, FEED_COMMITS_US, NONE, Status, Why } from './constants.js'
 import { expectedUs } from './expected.js'
 import { feedFollowers, Lane, leads } from './lanes.js'
 import { hasPlacedData, missingAt, taskToHelpWith } from './placement.js'
@@ -60,14 +60,19 @@ function feedAhead(state: RuntimeState, host: Host): void {
     if (queued === 0) return
     let share = Math.ceil(queued / workersLeft--)
     if (isOverdue(state, worker)) continue
-    while (share-- > 0 && worker.wantsMore) {
+    while (share-- > 0) {
       const task = nextFor(state, host)
+      if (task === NONE || !worker.hasRoom(aheadOf(state, task))) break
       // One that fills a slot waits for a free one: behind others it would start late, and others behind it later still.
-      if (task === NONE || expectedUs(state, task, host) >= FEED_AHEAD_US) break
+      if (expectedUs(state, task, host) >= FEED_AHEAD_US) break
       assign(state, task, worker, host)
     }
   }
 }
+
+/** Tasks that change stored objects commit together: the more are at hand, the less each waits for the store. */
+const aheadOf = (state: RuntimeState, task: number): number =>
+  state.committing.has(state.tasks.fn[task]!) ? FEED_COMMITS_US : FEED_AHEAD_US
 
 const queuedFor = (state: RuntimeState, host: Host): number =>
   state.queues.length[QUEUE_ANYWHERE]! + state.queues.length[queueOf(host.index)]! + state.queues.length[pinnedQueueOf(host.index)]!

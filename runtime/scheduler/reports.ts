@@ -48,6 +48,7 @@ export function onTasksRan(state: RuntimeState, event: TasksRan): void {
     const task = tasks[i]!
     if (!isCurrent(state, index, task, attempts[i]!)) continue
     learn(state, index, task, microseconds[i]!)
+    state.committing.add(state.tasks.fn[task]!)
     const worker = state.workers[index]!
     const host = state.hosts[worker.host]!
     host.assignedUs -= state.tasks.charge[task]!

@@ -38,6 +38,8 @@ export class RuntimeState {
   readonly needs: Need[] = [ANY_HOST]
   /** Of all hosts together. */
   readonly learned = new Durations()
+  /** Functions whose tasks have been seen to change stored objects. */
+  readonly committing = new Set<number>()
   /** Tasks submitted since ranks were worked out; or durations were learned since that change them. */
   readonly ranks = { unranked: 0, isStale: false }
   /** Something changed that planning stands on. */

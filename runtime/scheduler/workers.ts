@@ -34,7 +34,12 @@ export class Worker {
 
   /** Whether a further short task would still start within FEED_AHEAD_US. */
   get wantsMore(): boolean {
-    return this.assigned < FEED_TASKS_MAX && this.queuedUs < FEED_AHEAD_US * this.slots
+    return this.hasRoom(FEED_AHEAD_US)
+  }
+
+  /** The same within so many microseconds. */
+  hasRoom(aheadUs: number): boolean {
+    return this.assigned < FEED_TASKS_MAX && this.queuedUs < aheadUs * this.slots
   }
 
   append(tasks: TaskTable, task: number): void {

@@ -9,7 +9,7 @@ import type { Id } from '../../src/ids.js'
 import { type StorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Store } from '../../src/store.js'
 import type { Transaction } from '../../src/unit/transaction.js'
-import { beginAttempt, type Call, committedBefore, directionAt, type Outcome } from '../attempt.js'
+import { beginAttempt, type Call, committed, committedBefore, directionAt, type Outcome } from '../attempt.js'
 import { settled } from '../current-runtime.js'
 import { carry, objectsIn, unpack } from '../data/carry.js'
 import type { ChildEffects } from '../engines/messages.js'
@@ -242,10 +242,8 @@ export async function runInTime(
   attempt: Attempt,
   body: (args: unknown[]) => unknown,
 ): Promise<Outcome> {
-  const { outcome, committing } = await inTime(definition, attempt, async (isOver) =>
-    beginAttempt(store, { ...call, isOver, attempt }, body),
-  )
-  return outcome ?? committing!
+  const ended = await inTime(definition, attempt, async (isOver) => beginAttempt(store, { ...call, isOver, attempt }, body))
+  return committed(ended)
 }
 
 const about = (definition: TaskDefinition): Pick<Call, 'isMethod' | 'target' | 'directions'> => ({

@@ -1,5 +1,6 @@
 export { type CommitClock, systemClock } from './commit-clock.js'
 export type { CommitOptions } from './commit-options.js'
+export { commitTogether, type Member } from './commit-together.js'
 export { commitUnit } from './commit-unit.js'
 export { type DomainOps, planGroups, soleDomain } from './plan-groups.js'
 export { timeOf } from './plan-unit.js'

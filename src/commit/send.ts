@@ -9,7 +9,7 @@ import { isFinal } from './obstacle.js'
  * Errors as `Backend.commit`. After an unknown outcome an earlier copy may still be under way, and would apply once what
  * stood in its way is gone: then only a failure that no later copy can escape is reported as one, any other as UnknownOutcomeError.
  */
-export async function send(backend: Backend, group: Group, tools: Tools): Promise<Receipt> {
+export async function send(backend: Pick<Backend, 'commit'>, group: Group, tools: Tools): Promise<Receipt> {
   try {
     return await backend.commit(group)
   } catch (error) {
@@ -18,7 +18,7 @@ export async function send(backend: Backend, group: Group, tools: Tools): Promis
   }
 }
 
-export async function sendAgain(backend: Backend, group: Group, tools: Tools, first: unknown): Promise<Receipt> {
+export async function sendAgain(backend: Pick<Backend, 'commit'>, group: Group, tools: Tools, first: unknown): Promise<Receipt> {
   let cause = first
   for (let nth = 0; nth < tools.resends; nth++) {
     await pause(tools.clock, nth + 2)

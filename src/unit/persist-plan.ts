@@ -281,3 +281,11 @@ function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref): Tabl
   })
   return table
 }
+
+/** That what was only read has not changed. */
+export function checksOf(plan: Plan): Op[] {
+  const written = new Set(plan.changed.map(({ state }) => state))
+  return plan.objects.flatMap(({ state, ref }): Op[] =>
+    state.stamp && !written.has(state) ? [{ do: 'check', ref, expect: state.stamp }] : [],
+  )
+}

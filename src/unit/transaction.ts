@@ -1,3 +1,4 @@
+/** Long because what a unit of work has made and changed, what it reads of that, and how it is committed are one state with one owner. */
 import { type Cells, type Op, type Receipt, Ref, type Stamp, type Stored, type Table } from '../backend.js'
 import { isWorthKeeping } from '../codec/values.js'
 import type { Unit } from '../commit/index.js'
@@ -10,8 +11,9 @@ import { type GetOptions, type StorageObject, stateOf } from '../objects/storage
 import { checkAlias, type Store, type UnitOptions } from '../store.js'
 import { dropBelongings } from './belongings.js'
 import { aliasOf } from './named-tables.js'
+import { NOTHING_OWN, newOwn, type Own } from './own-changes.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { type Plan, type Prints, planOf, printsOf } from './persist-plan.js'
+import { checksOf, type Plan, type Prints, planOf, printsOf } from './persist-plan.js'
 import type { Committed } from './refresh.js'
 import { bindComingTable, dictsIn, ownedTables, tableMade, unbindOwned } from './table-binding.js'
 import type { TableRows } from './table-rows.js'
@@ -36,28 +38,29 @@ export interface Collected {
 /** An object that a unit of work has read, and the stamp that it had. */
 export type Seen = readonly [id: string, revision: number, commit: string]
 
+/** How far a unit of work is. */
+interface Phase {
+  hasEnded: boolean
+  isCommitted: boolean
+}
+
 /** A unit of work that commits as one group at its end, or leaves no trace: a task, or the body of `transact`. */
 export class Transaction extends UnitOfWork {
   readonly isTransaction = true
-  /** Its parts by store: they commit together, sent by the one that began. */
-  readonly #family: Map<Store, Transaction>
+  /** Its parts by store: they commit together, sent by the one that began. Absent while it is the only one. */
+  #family: Map<Store, Transaction> | undefined
   readonly #loaded = new Set<ObjectState>()
-  readonly #created = new Set<ObjectState>()
-  readonly #removed = new Map<Id, ObjectState>()
-  /** What was removed: what belongs to it goes after the commit. */
-  readonly #dropped: Stored[] = []
-  readonly #names = new Map<string, { readonly expect: Ref | null; readonly to: Ref | null }>()
-  /** Instances of the main program that were saved inside. */
-  readonly #enlisted = new Set<ObjectState>()
+  #own: Own = NOTHING_OWN
 
   /** How far the whole family is. */
-  readonly #phase: { hasEnded: boolean; isCommitted: boolean }
+  readonly #phase: Phase
 
   constructor(store: Store, begun?: Transaction) {
     super(store)
-    this.#family = begun ? begun.#family : new Map()
     this.#phase = begun ? begun.#phase : { hasEnded: false, isCommitted: false }
-    this.#family.set(store, this)
+    if (!begun) return
+    begun.#family ??= new Map([[begun.store, begun]])
+    this.#family = begun.#family.set(store, this)
   }
 
   get isCommitted(): boolean {
@@ -69,13 +72,23 @@ export class Transaction extends UnitOfWork {
     if (this.#phase.hasEnded) throw afterTheEnd(what)
   }
 
+  get #parts(): Iterable<Transaction> {
+    return this.#family?.values() ?? [this]
+  }
+
+  /** To be changed. Most tasks do nothing but change the fields of what they were given: what they do not need is not made. */
+  get #making(): Own {
+    if (this.#own === NOTHING_OWN) this.#own = newOwn()
+    return this.#own
+  }
+
   override isNew(object: StorageObject): boolean {
-    return this.#created.has(stateOf(object))
+    return this.#own.created.has(stateOf(object))
   }
 
   override unitOn(store: Store): Transaction {
     if (store.url === this.store.url) return this
-    for (const [known, part] of this.#family) if (known.url === store.url) return part
+    for (const part of this.#parts) if (part.store.url === store.url) return part
     this.store.meet(store)
     return new Transaction(store, this)
   }
@@ -90,7 +103,7 @@ export class Transaction extends UnitOfWork {
   }
 
   override async resolveAlias(alias: string): Promise<Ref | undefined> {
-    const own = this.#names.get(alias)
+    const own = this.#own.names.get(alias)
     return own ? (own.to ?? undefined) : super.resolveAlias(alias)
   }
 
@@ -98,7 +111,7 @@ export class Transaction extends UnitOfWork {
     const own = ids.map((id) => this.#createdRef(id))
     const missing = ids.filter((_, i) => !own[i])
     const found = missing.length > 0 ? await super.findRefs(missing) : []
-    return own.map((ref) => ref ?? found.shift()).map((ref) => (ref && this.#removed.has(ref.id) ? undefined : ref))
+    return own.map((ref) => ref ?? found.shift()).map((ref) => (ref && this.#own.removed.has(ref.id) ? undefined : ref))
   }
 
   override async fetch(
@@ -108,14 +121,14 @@ export class Transaction extends UnitOfWork {
     met?: Set<Id>,
   ): Promise<(StorageObject | undefined)[]> {
     const own = refs.map((ref) => (this.#createdRef(ref.id) ? this.instances.get(ref.id) : undefined))
-    const stored = refs.filter((ref, i) => !own[i] && !this.#removed.has(ref.id))
+    const stored = refs.filter((ref, i) => !own[i] && !this.#own.removed.has(ref.id))
     const fetched = stored.length > 0 ? await super.fetch(stored, options, assertClass, met) : []
-    return refs.map((ref, i) => own[i] ?? (this.#removed.has(ref.id) ? undefined : fetched.shift()))
+    return refs.map((ref, i) => own[i] ?? (this.#own.removed.has(ref.id) ? undefined : fetched.shift()))
   }
 
   #createdRef(id: Id): Ref | undefined {
     const instance = this.instances.get(id)
-    return instance && this.#created.has(stateOf(instance)) ? stateOf(instance).ref : undefined
+    return instance && this.#own.created.has(stateOf(instance)) ? stateOf(instance).ref : undefined
   }
 
   makePersistent(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
@@ -153,20 +166,20 @@ export class Transaction extends UnitOfWork {
     for (const { state, ref } of plan.objects) {
       if (state.ref) continue
       this.adopt(state, ref)
-      this.#created.add(state)
+      this.#making.created.add(state)
     }
     for (const { dict, table } of plan.tables) bindComingTable(dict, table, this)
   }
 
   #rename(alias: string, held: Ref | null, to: Ref | null): void {
-    this.#names.set(alias, { expect: this.#names.has(alias) ? this.#names.get(alias)!.expect : held, to })
+    this.#making.names.set(alias, { expect: this.#own.names.has(alias) ? this.#own.names.get(alias)!.expect : held, to })
   }
 
   /** Checks at once what a save checks; commits with the rest. */
   async save(state: ObjectState): Promise<void> {
     this.assertGoesOn('save()')
     const ref = this.persistentRef(state, 'save')
-    if (state.unit !== this) this.#enlisted.add(state)
+    if (state.unit !== this) this.#making.enlisted.add(state)
     planOf([state], this.store)
     if (!state.stamp) return
     const [stored] = await this.store.read([ref])
@@ -185,20 +198,20 @@ export class Transaction extends UnitOfWork {
     if (deep) {
       throw new UnsupportedError('deletePersistent({ deep }) is not possible inside a task or transaction: call it in the main program')
     }
-    for (const alias of this.#created.has(state) ? [] : await this.aliasesOf(state)) this.#rename(alias, ref, null)
-    for (const [alias, { to }] of this.#names) if (to?.id === ref.id) this.#rename(alias, null, null)
+    for (const alias of this.#own.created.has(state) ? [] : await this.aliasesOf(state)) this.#rename(alias, ref, null)
+    for (const [alias, { to }] of this.#own.names) if (to?.id === ref.id) this.#rename(alias, null, null)
     for (const rows of this.bufferedOf(state)) this.buffered.delete(rows.table.id)
-    if (!this.#created.delete(state)) {
+    if (!this.#own.created.delete(state)) {
       const [stored] = await this.store.read([ref])
-      if (stored) this.#dropped.push(stored)
-      this.#removed.set(ref.id, state)
+      if (stored) this.#making.dropped.push(stored)
+      this.#making.removed.set(ref.id, state)
     }
     this.#loaded.delete(state)
   }
 
   override async aliasesOf(state: ObjectState): Promise<string[]> {
     const names = new Set(await super.aliasesOf(state))
-    for (const [alias, { to }] of this.#names) {
+    for (const [alias, { to }] of this.#own.names) {
       if (to?.id === state.ref?.id) names.add(alias)
       else names.delete(alias)
     }
@@ -228,18 +241,18 @@ export class Transaction extends UnitOfWork {
 
   /** Whether an object is not as the store has it: made or changed in this unit of work. */
   hasChanged(state: ObjectState): boolean {
-    for (const part of this.#family.values())
-      if (part.#created.has(state) || part.#removed.get(state.ref!.id) === state || (state.unit === part && part.isDirty(state)))
+    for (const part of this.#parts)
+      if (part.#own.created.has(state) || part.#own.removed.get(state.ref!.id) === state || (state.unit === part && part.isDirty(state)))
         return true
     return false
   }
 
   /** Loads again what was loaded here and has been changed by somebody else whom this unit waited for. What it changed itself stays. */
   async bringUpToDate(ids: readonly string[]): Promise<void> {
-    for (const part of this.#family.values()) {
+    for (const part of this.#parts) {
       const refs = ids.flatMap((id) => {
         const instance = part.instances.get(id as Id)
-        return instance && stateOf(instance).loaded && !part.#created.has(stateOf(instance)) ? [stateOf(instance).ref!] : []
+        return instance && stateOf(instance).loaded && !part.#own.created.has(stateOf(instance)) ? [stateOf(instance).ref!] : []
       })
       if (refs.length > 0) await part.fetch(refs, {})
     }
@@ -250,8 +263,8 @@ export class Transaction extends UnitOfWork {
    * has made or changed something.
    */
   seen(): readonly Seen[] | undefined {
-    const changed = this.#created.size + this.#removed.size + this.#names.size + this.#enlisted.size + this.buffered.size
-    if (this.#family.size > 1 || this.looksBeyond || changed > 0) return undefined
+    const changed = this.#own.created.size + this.#own.removed.size + this.#own.names.size + this.#own.enlisted.size + this.buffered.size
+    if ((this.#family?.size ?? 1) > 1 || this.looksBeyond || changed > 0) return undefined
     const seen = Array.from(this.#loaded, ({ ref, stamp }): Seen => [ref!.id, stamp!.revision, stamp!.commit])
     return seen.sort(([a], [b]) => (a < b ? -1 : 1))
   }
@@ -260,13 +273,15 @@ export class Transaction extends UnitOfWork {
   collect(options: CommitOptions = {}): Collected {
     this.#phase.hasEnded = true
     const parts: { readonly part: Transaction; readonly plan: Plan; readonly ops: Op[] }[] = []
-    for (const part of this.#family.values()) {
+    for (const part of this.#parts) {
       if (part.#isUntouched) continue
-      parts.push({ part, ...part.#collect(options) })
+      const { plan, ops } = part.#collect(options)
+      parts.push({ part, plan, ops })
     }
     // What was only read is checked in all stores, as soon as anything is written to one of them.
     const isChange = parts.some(({ ops }) => ops.length > 0)
     if (options.check && isChange) for (const { plan, ops } of parts) ops.push(...checksOf(plan))
+    if (parts.length === 1) return isChange ? { parts, ops: parts[0]!.ops } : UNCHANGED
     const changed = parts.filter(({ ops }) => ops.length > 0)
     return { parts: changed, ops: changed.flatMap(({ ops }) => ops) }
   }
@@ -276,7 +291,7 @@ export class Transaction extends UnitOfWork {
    * committed is checked by the commit; this is for what is not.
    */
   async isCurrent(): Promise<boolean> {
-    for (const part of this.#family.values()) {
+    for (const part of this.#parts) {
       const read = [...part.#loaded].filter(({ ref, stamp }) => ref && stamp)
       if (read.length === 0) continue
       const stored = await part.store.read(read.map(({ ref }) => ref!))
@@ -287,26 +302,39 @@ export class Transaction extends UnitOfWork {
   }
 
   get #isUntouched(): boolean {
-    const touched = this.#loaded.size + this.#created.size + this.#removed.size + this.#names.size + this.#enlisted.size
+    const touched = this.#loaded.size + this.#own.created.size + this.#own.removed.size + this.#own.names.size + this.#own.enlisted.size
     return touched + this.buffered.size === 0
   }
 
   #collect({ readOnly }: CommitOptions = {}): { plan: Plan; ops: Op[] } {
-    const roots = [...this.#created, ...this.#loaded, ...this.#enlisted]
-    const reached = [...this.buffered.values()].flatMap((r) => [...r.reached].filter((s) => !s.ref))
-    const plan = planOf([...roots, ...reached], this.store)
-    const changed = plan.changed
+    const plan = planOf(this.#roots, this.store)
+    const { changed } = plan
+    if (this.#hasOnlyLoaded) {
+      for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
+      return { plan, ops: plan.ops() }
+    }
     const rows = [...this.buffered.values()].filter((r) => r.overlay.count > 0)
     for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
     for (const { table } of rows)
       if (readOnly?.has(table.owner.id)) throw wrongDirection(`the collection of ${table.owner.id}`, table.owner.id)
     const ops: Op[] = [
       ...plan.ops(),
-      ...[...this.#removed.values()].map((s): Op => ({ do: 'remove', ref: s.ref!, expect: s.stamp ?? 'present' })),
-      ...[...this.#names].filter(([, n]) => n.expect !== null || n.to !== null).map(([alias, n]): Op => ({ do: 'name', alias, ...n })),
+      ...[...this.#own.removed.values()].map((s): Op => ({ do: 'remove', ref: s.ref!, expect: s.stamp ?? 'present' })),
+      ...[...this.#own.names].filter(([, n]) => n.expect !== null || n.to !== null).map(([alias, n]): Op => ({ do: 'name', alias, ...n })),
       ...rows.flatMap((r) => r.overlay.toOps(r.table)),
     ]
     return { plan, ops }
+  }
+
+  /** Most tasks change nothing but their arguments. */
+  get #hasOnlyLoaded(): boolean {
+    return this.#own.created.size + this.#own.removed.size + this.#own.names.size + this.#own.enlisted.size + this.buffered.size === 0
+  }
+
+  get #roots(): readonly ObjectState[] {
+    if (this.#hasOnlyLoaded) return [...this.#loaded]
+    const reached = [...this.buffered.values()].flatMap((r) => [...r.reached].filter((s) => !s.ref))
+    return [...this.#own.created, ...this.#loaded, ...this.#own.enlisted, ...reached]
   }
 
   /** Commits as one unit of work. `undefined` when there was nothing to commit. */
@@ -321,9 +349,27 @@ export class Transaction extends UnitOfWork {
     const receipt = await this.store.send(this.store.joined(units))
     this.#phase.isCommitted = true
     if (!receipt.applied) return receipt
-    for (const { part, plan } of parts) part.#committed(plan, receipt)
-    for (const { part } of parts) for (const gone of part.#dropped) await dropBelongings(part.store.backend, gone)
+    this.landed({ parts }, receipt)
+    for (const { part } of parts) for (const gone of part.#own.dropped) await dropBelongings(part.store.backend, gone)
     return receipt
+  }
+
+  /** What it has changed, if that may stand in one group beside what others have: objects of its own store, and nothing that is stored before them. */
+  jointOps({ parts }: Collected): readonly Op[] | undefined {
+    const [only] = parts
+    if (parts.length !== 1 || only!.part !== this || this.buffered.size > 0 || this.#own.dropped.length > 0) return undefined
+    const { plan, ops } = only!
+    for (const op of ops) if (op.do !== 'put') return undefined
+    if (plan.tables.length > 0 || !this.store.isReady(ops)) return undefined
+    this.#create(plan)
+    for (const state of this.#own.created) if (ownedTables(state).length > 0) return undefined
+    return ops
+  }
+
+  /** Its group has committed. */
+  landed({ parts }: Pick<Collected, 'parts'>, receipt: Receipt): void {
+    this.#phase.isCommitted = true
+    for (const { part, plan } of parts) part.#committed(plan, receipt)
   }
 
   async #unitOf(plan: Plan, ops: readonly Op[], { commit, home, mark }: CommitOptions): Promise<Unit> {
@@ -339,17 +385,17 @@ export class Transaction extends UnitOfWork {
 
   /** The stores that it wrote to, or read from. */
   get stores(): Iterable<Store> {
-    return this.#family.keys()
+    return this.#family?.keys() ?? [this.store]
   }
 
   /** Tables of collections that this unit made: defined before the group that refers to them. */
   #newTables(plan: Plan): Table[] {
-    const owned = [...this.#created].flatMap(ownedTables)
+    const owned = [...this.#own.created].flatMap(ownedTables)
     return [...new Map([...plan.tables.map((t) => t.table), ...owned].map((table) => [table.id, table])).values()]
   }
 
   #committed(plan: Plan, receipt: Receipt): void {
-    for (const { instance } of this.#created) for (const dict of dictsIn(instance)) tableMade(dict)
+    for (const { instance } of this.#own.created) for (const dict of dictsIn(instance)) tableMade(dict)
     for (const { dict } of plan.tables) tableMade(dict)
     for (const { state, ref, prints } of plan.objects) {
       const stamp = receipt.stamps.get(ref.id)
@@ -357,7 +403,7 @@ export class Transaction extends UnitOfWork {
       state.stamp = stamp
       state.base = prints
     }
-    for (const [id, state] of this.#removed) {
+    for (const [id, state] of this.#own.removed) {
       unbindOwned(state.instance, id)
       state.becomeVolatile()
     }
@@ -367,8 +413,8 @@ export class Transaction extends UnitOfWork {
   /** Makes what was made persistent inside volatile again, after a failure. */
   rollback(): void {
     this.#phase.hasEnded = true
-    for (const part of this.#family.values())
-      for (const state of part.#created) {
+    for (const part of this.#parts)
+      for (const state of part.#own.created) {
         if (state.ref) unbindOwned(state.instance, state.ref.id)
         state.becomeVolatile()
       }
@@ -376,8 +422,8 @@ export class Transaction extends UnitOfWork {
 
   /** Instances that go on living in the main program after the transaction. */
   handOver(): void {
-    for (const part of this.#family.values())
-      for (const state of [...part.#created, ...part.#loaded]) if (state.ref && state.unit === part) part.store.program.inherit(state)
+    for (const part of this.#parts)
+      for (const state of [...part.#own.created, ...part.#loaded]) if (state.ref && state.unit === part) part.store.program.inherit(state)
   }
 
   /** What it has changed of objects that stood, once it is committed: for the instances of the main program. */
@@ -392,10 +438,4 @@ export class Transaction extends UnitOfWork {
   }
 }
 
-/** That what was only read has not changed. */
-function checksOf(plan: Plan): Op[] {
-  const written = new Set(plan.changed.map(({ state }) => state))
-  return plan.objects.flatMap(({ state, ref }): Op[] =>
-    state.stamp && !written.has(state) ? [{ do: 'check', ref, expect: state.stamp }] : [],
-  )
-}
+const UNCHANGED: Collected = { parts: [], ops: [] }

@@ -35,14 +35,23 @@ export interface Detached {
 
 export abstract class UnitOfWork {
   abstract readonly isTransaction: boolean
-  protected readonly gainedColumns: GainedColumns
+  #gainedColumns: GainedColumns | undefined
   /** Whether the object being filled has a collection with other columns than its field says: as it is, it counts as unchanged. */
   #hasOtherColumns = false
   protected readonly instances = new IdentityMap()
-  protected readonly buffered = new Map<TableId, TableRows>()
+  protected get buffered(): Map<TableId, TableRows> {
+    return this.#buffered ?? NO_ROWS
+  }
+  #buffered: Map<TableId, TableRows> | undefined
 
-  constructor(readonly store: Store) {
-    this.gainedColumns = new GainedColumns(store)
+  constructor(readonly store: Store) {}
+
+  protected get gainedColumns(): GainedColumns {
+    return (this.#gainedColumns ??= new GainedColumns(this.store))
+  }
+
+  get #areColumnsUntold(): boolean {
+    return this.#gainedColumns?.areUntold ?? false
   }
 
   /** Whether it has looked at what no stamp of an object tells: rows, names, streams, or that something is missing. */
@@ -146,7 +155,7 @@ export abstract class UnitOfWork {
       if (!found) throw notFound(wanted[i]!.ref!.id, this.store.url)
       this.take(wanted[i]!, found)
     })
-    if (this.gainedColumns.areUntold) await this.gainedColumns.tell()
+    if (this.#areColumnsUntold) await this.gainedColumns.tell()
   }
 
   #isHere({ ref, unit }: ObjectState): boolean {
@@ -183,7 +192,7 @@ export abstract class UnitOfWork {
     if (!stored) throw notFound(ref.id, this.store.url)
     if (discard) for (const rows of this.bufferedOf(state)) discardRows(rows)
     this.take(state, stored)
-    if (this.gainedColumns.areUntold) await this.gainedColumns.tell()
+    if (this.#areColumnsUntold) await this.gainedColumns.tell()
   }
 
   async aliasesOf(state: ObjectState): Promise<string[]> {
@@ -233,11 +242,9 @@ export abstract class UnitOfWork {
     met: Set<Id> = new Set(),
   ): Promise<(StorageObject | undefined)[]> {
     const stored = await this.store.read(refs)
-    for (const found of stored) if (found) this.#fetchedBytes += found.bytes
     if (assertClass) for (const found of stored) if (found) assertClass(found.ref)
-    const instances = stored.map((found) => found && this.arrive(found))
-    if (this.gainedColumns.areUntold) await this.gainedColumns.tell()
-    if (instances.includes(undefined)) this.looksBeyond = true
+    const instances = this.takeIn(stored)
+    if (this.#areColumnsUntold) await this.gainedColumns.tell()
     if (depth > 0) {
       for (const { id } of refs) met.add(id)
       await this.#fetchDeeper(
@@ -247,6 +254,22 @@ export abstract class UnitOfWork {
       )
     }
     return instances
+  }
+
+  /** Objects as they were read; the store may still have to be told of columns that their collections have gained. */
+  takeIn(stored: readonly (Stored | undefined)[]): (StorageObject | undefined)[] {
+    const instances: (StorageObject | undefined)[] = []
+    for (const found of stored) {
+      if (found) this.#fetchedBytes += found.bytes
+      else this.looksBeyond = true
+      instances.push(found && this.arrive(found))
+    }
+    return instances
+  }
+
+  /** Tells the store of columns that what was taken in has gained; `undefined` when there are none. */
+  toldOfColumns(): Promise<void> | undefined {
+    return this.#areColumnsUntold ? this.gainedColumns.tell() : undefined
   }
 
   /** As `fetch`, of objects in several stores. */
@@ -418,7 +441,8 @@ export abstract class UnitOfWork {
     let rows = this.buffered.get(table.id)
     if (!rows) {
       rows = noRowsYet(table, this.isTransaction)
-      this.buffered.set(table.id, rows)
+      this.#buffered ??= new Map()
+      this.#buffered.set(table.id, rows)
     }
     return rows
   }
@@ -473,5 +497,8 @@ export abstract class UnitOfWork {
     this.instances.set(ref.id, state.instance)
   }
 }
+
+/** Of all that have none: nobody adds to it. */
+const NO_ROWS = new Map<TableId, TableRows>()
 
 const CLASS_UNKNOWN = '' as ClassId

@@ -1,5 +1,5 @@
 /** Kills programs and reads what they left. */
-import { FAIL_POINTS } from '../../src/fail-point.js'
+import { FAIL_POINTS, type FailPoint } from '../../src/fail-point.js'
 import { type Kill, type Life, live } from './life.js'
 import { type Damage, type Flaw, KINDS, type Kind, type Lane, NO_DAMAGE, type Order, type Step, sumOf } from './protocol.js'
 import { randomOf } from './random.js'
@@ -10,6 +10,8 @@ export interface CrashPlan {
   readonly seed: number
   /** Which programs; all when left out. */
   readonly kinds?: readonly Kind[]
+  /** Programs are killed at these fail points only, each time. */
+  readonly points?: readonly FailPoint[]
   /** What they do wrong on purpose. */
   readonly flaw?: Flaw
   /** Runs programs on so many logical hosts, and kills their agents too. */
@@ -32,6 +34,8 @@ const EARLY_SHARE = 0.15
 /** A life lasts at most so long after it was heard of. */
 const LIFE_MS = 250
 const FAIL_POINT_LIFE_MS = 600
+/** Where a program is to die at one fail point and nowhere else, on a machine that is busy. */
+const ONLY_POINT_LIFE_MS = 4000
 /** Programs of one kind have data of their own; those of the bank share its accounts. */
 const LANES: Readonly<Record<Kind, readonly string[]>> = {
   groups: ['crash-groups'],
@@ -114,7 +118,13 @@ class CrashRun {
   }
 
   #chooseKill(kind: Kind): Kill {
-    const { pace = 1 } = this.plan
+    const { pace = 1, points: only } = this.plan
+    if (only)
+      return {
+        from: 'done',
+        afterMs: ONLY_POINT_LIFE_MS * pace,
+        failPoint: `${only[this.#kills % only.length]!}:${1 + Math.floor(this.#random() * 3)}`,
+      }
     const points = FAIL_POINTS.filter((point) => !this.#never.has(`${kind} ${point}`))
     const roll = this.#random()
     if (points.length > 0 && roll < FAIL_POINT_SHARE) {

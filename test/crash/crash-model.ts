@@ -18,6 +18,21 @@ export class Tally extends StorageObject {
   rows = new StorageDict({ name: t.text }, { count: t.counter })
 }
 
+/** As a tally, without rows: steps of several commit together. */
+export class Score extends StorageObject {
+  n = 0
+  seen: number[] = []
+}
+
+export const score = task(
+  (one: Score, step: number) => {
+    one.n += 1
+    one.seen.push(step)
+    return step
+  },
+  { args: [INOUT] },
+)
+
 /** A step in three ways that must agree. */
 function add(tally: Tally, step: number): number {
   tally.n += 1

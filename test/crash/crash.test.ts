@@ -33,6 +33,18 @@ describe('crash', () => {
     })
   })
 
+  it('kills before and after tasks commit together lose, tear and double nothing', async function () {
+    this.timeout(200_000)
+    const lines: string[] = []
+    await inTemporaryFolder(async (folder) => {
+      const plan = { url: `nvram:${folder}`, kinds: ['tasks'], points: ['together-sent', 'together-done'] } as const
+      const { lost, torn, doubled } = await crash({ ...plan, kills: 16, seed: 16, onLife: (line) => lines.push(line) })
+      assert.deepEqual({ lost, torn, doubled }, { lost: 0, torn: 0, doubled: 0 }, lines.join('\n'))
+      for (const point of plan.points)
+        assert.ok(lines.filter((line) => line.includes(`killed at ${point}`)).length > 2, `${point} was seldom hit:\n${lines.join('\n')}`)
+    })
+  })
+
   it('kills of tellers that move money between two stores make and lose none', async function () {
     this.timeout(400_000)
     const lines: string[] = []

@@ -21,14 +21,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
+import { Committer } from '../../backends/nvram/committer.js'
 import { type Environment, openEnvironment } from '../../backends/nvram/environment.js'
 import { createBackend } from '../../backends/nvram/index.js'
-import { gravesUntil, idKey, receiptsUntil } from '../../backends/nvram/keys.js'
+import { formerMarkKey, gravesUntil, idKey, receiptsUntil } from '../../backends/nvram/keys.js'
 import { NvramSpace } from '../../backends/nvram/nvram-space.js'
-import { checksum } from '../../backends/nvram/record.js'
+import { checksum, sealValue } from '../../backends/nvram/record.js'
 import type { Records } from '../../backends/nvram/records.js'
 import { RECEIPTS_KEPT_MS, Sweeper } from '../../backends/nvram/sweeper.js'
-import type { Backend, Table } from '../../src/backend.js'
+import type { Backend, Mark, Op, Table } from '../../src/backend.js'
 import { CorruptError, NotOwnerError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import { type CommitId, newCommitId } from '../../src/ids.js'
 import { notRun } from '../tools/not-run.js'
@@ -274,9 +275,67 @@ describe('nvram: whose file it is', () => {
       const error = await failure(UnsupportedError, () => backend.read([ref]))
       expect(error).to.include({ code: 'ERR_FORMAT_VERSION', format: 9 })
     })
-    await environment(({ meta }) => meta.put(Buffer.from('format'), Buffer.from('3')))
+    await environment(({ meta }) => meta.put(Buffer.from('format'), Buffer.from('4')))
     const error = await failure(UnsupportedError, () => opened(folder))
     expect(error.code).to.equal('ERR_FORMAT_VERSION')
+  })
+})
+
+describe('nvram: marks', () => {
+  const mark = (key: string, outcome: Uint8Array | null, state: Mark['state']): Mark => ({ key, attempt: newCommitId(), state, outcome })
+
+  it('come back as they went in, whatever their keys', async () => {
+    const [folder, home] = [newFolder(), newThing()]
+    const marks = [
+      mark('run/1', Uint8Array.of(1, 2, 3), 'committed'),
+      mark('run/10', null, 'aborted'),
+      mark('Ω'.repeat(2000), new Uint8Array(0), 'committed'),
+    ]
+    await on(folder, (backend) => backend.commit(groupOf(marks.map((one): Op => ({ do: 'mark', home, mark: one })))))
+    const keys = [...marks.map(({ key }) => key), 'run/100']
+    await on(folder, async (backend) => expect(await backend.marks(home, keys)).to.deep.equal([...marks, undefined]))
+  })
+
+  it('of a file of the format before are found, and stand in the way', async () => {
+    const [folder, home] = [newFolder(), newThing()]
+    const [before, now] = [mark('run/7', Uint8Array.of(7), 'committed'), mark('run/8', null, 'aborted')]
+    await on(folder, (backend) => send(backend, { do: 'mark', home, mark: now }))
+    await changed(folder, ({ marks, meta, transactions }) =>
+      transactions.write(() => {
+        const key = formerMarkKey(home.id, before.key)
+        marks.put(key, sealValue(key, before))
+        meta.put(Buffer.from('format'), Buffer.from('2'))
+      }),
+    )
+    for (const _time of [1, 2])
+      await on(folder, async (backend) => {
+        expect(await backend.marks(home, ['run/7', 'run/8'])).to.deep.equal([before, now])
+        const refused = await send(backend, putOp(newThing(), { v: 1 }), { do: 'mark', home, mark: mark('run/7', null, 'committed') })
+        expect([refused.applied, refused.mark]).to.deep.equal([false, before])
+      })
+  })
+})
+
+describe('nvram: flush', () => {
+  it('covers what others have committed, and nothing twice', async () => {
+    const [folder, ref] = [newFolder(), newThing()]
+    await on(folder, async (backend) => {
+      await on(folder, async (other) => {
+        let syncs = 0
+        const env = await openEnvironment(folder)
+        const file = { newest: () => env.file.newest(), sync: async () => void syncs++ }
+        const committer = new Committer({ env: { file } } as ConstructorParameters<typeof Committer>[0])
+        await committer.flush()
+        expect(syncs, 'what a process that was killed may have left').to.equal(1)
+        await committer.flush()
+        expect(syncs).to.equal(1)
+        await send(other, putOp(ref, { v: 1 }))
+        await Promise.all([committer.flush(), committer.flush()])
+        expect(syncs).to.equal(2)
+        await env.file.close()
+      })
+      expect((await stored(backend, ref))!.cells.get('v')).to.equal(1)
+    })
   })
 })
 

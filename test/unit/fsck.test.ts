@@ -230,7 +230,7 @@ describe('nvram: fsck', function () {
   })
 
   it('judges no file of another format', async () => {
-    const folder = await changed(({ meta }) => meta.put(Buffer.from('format'), Buffer.from('3')))
+    const folder = await changed(({ meta }) => meta.put(Buffer.from('format'), Buffer.from('4')))
     expect((await failure(UnsupportedError, () => checked(folder))).code).to.equal('ERR_FORMAT_VERSION')
   })
 

@@ -9,10 +9,21 @@ import { type Id, readUuid, type TableId } from '../../../src/ids.js'
 import { type AliasRecord, decodeCells, type RowRecord } from '../../memory/space.js'
 import { idsOf } from '../class-index.js'
 import type { DatabaseName } from '../databases.js'
-import { aliasKey, aliasOf, CLASS_OBJECT_BYTES, keyInTable, markKey, rowInGrave, tableIn } from '../keys.js'
+import {
+  aliasKey,
+  aliasOf,
+  CLASS_OBJECT_BYTES,
+  formerMarkKey,
+  homeOfFormerMark,
+  homeOfMark,
+  keyInTable,
+  markKey,
+  rowInGrave,
+  tableIn,
+} from '../keys.js'
 import { rowName } from '../nvram-space.js'
 import { FORMAT_KEY, OWNER_KEY, READABLE_FORMATS } from '../owner.js'
-import { damaged, FILE_FORMAT, type OpenObject, openObject, openReceipt, openRow, openValue } from '../record.js'
+import { damaged, FILE_FORMAT, isFormerMark, type OpenObject, openMark, openObject, openReceipt, openRow, openValue } from '../record.js'
 import { DROP_PREFIX } from '../table-drop.js'
 
 const ID_BYTES = 16
@@ -31,7 +42,7 @@ export function nameOf(database: DatabaseName, key: Buffer): string {
     case 'rows':
       return key.length > ID_BYTES ? rowName(tableIn(key), keyInTable(key)) : `Row with key ${hex(key)}`
     case 'marks':
-      return `Mark ${hex(key.subarray(ID_BYTES))} at ${idAt(key)}`
+      return `Mark ${hex(key)}`
     case 'staged':
       return `What is staged at ${idAt(key)}`
     case 'receipts':
@@ -106,9 +117,9 @@ export function checkRecord(database: DatabaseName, key: Buffer, value: Buffer):
   const what = (): string => nameOf(database, key)
   switch (database) {
     case 'marks': {
-      const mark = openValue(key, value, what) as { readonly key?: unknown }
-      require(typeof mark?.key === 'string' && Buffer.compare(key, markKey(idAt(key) as Id, mark.key)) === 0, what)
-      return
+      const task = (openMark(key, value, what) as { readonly key?: unknown } | null)?.key
+      require(key.length > ID_BYTES && typeof task === 'string', what)
+      return require(Buffer.compare(key, keyOfMark(key, value, task as string)) === 0, what)
     }
     case 'staged':
       return require(key.length === 2 * ID_BYTES && Array.isArray(openValue(key, value, what)), what)
@@ -127,6 +138,9 @@ export function checkRecord(database: DatabaseName, key: Buffer, value: Buffer):
     default:
   }
 }
+
+const keyOfMark = (key: Buffer, value: Buffer, task: string): Uint8Array =>
+  isFormerMark(value) ? formerMarkKey(homeOfFormerMark(key), task) : markKey(homeOfMark(key), task)
 
 function checkEntryOfFile(key: Buffer, value: Buffer, what: () => string): void {
   if (key.equals(FORMAT_KEY)) return requireFormat(value.toString(), what)

@@ -11,7 +11,7 @@ import type { DatabaseName } from '../databases.js'
 import { type Environment, openEnvironment } from '../environment.js'
 import { aliasOf, classByName, classByNumber, classObjectKey, idKey, objectAliasKey, tableIn } from '../keys.js'
 import type { NvramConfig } from '../nvram-config.js'
-import { disown, FORMAT_KEY } from '../owner.js'
+import { disown, FORMAT_KEY, markNow } from '../owner.js'
 import { FILE_FORMAT, sealValue } from '../record.js'
 import type { Records } from '../records.js'
 import { checkRecord, soundAlias, soundObject, soundRow, soundTable } from './records.js'
@@ -91,7 +91,8 @@ class Salvage {
       reasonOf(error)
       return false
     }
-    this.#put(this.#env[database] as Records, key, value)
+    const [at, sealed] = database === 'marks' ? markNow(key, value) : [key, value]
+    this.#put(this.#env[database] as Records, at, sealed)
     this.#counted(database)
     return true
   }
