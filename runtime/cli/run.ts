@@ -61,8 +61,8 @@ async function run(app: string, args: readonly string[], { storage, json, ...set
 /** Node's code for a program that ends while it awaits. */
 const STUCK = 13
 
-function sayIfStuck(code: number): void {
-  if (code === STUCK) complain('the program ended while it awaited something that nothing is left to settle')
+function sayIfStuck(): void {
+  if (process.exitCode === STUCK) complain('the program ended while it awaited something that nothing is left to settle')
 }
 
 /** Whether an error was thrown by code of the program, whose author wants to know where. */

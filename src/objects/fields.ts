@@ -2,11 +2,13 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Constructor } from '../classes/class-locator.js'
 import { classOf } from '../classes/class-registry.js'
 import { type TransientFields, transientOf } from '../codec/class-statics.js'
+import { isDict } from '../dict/storage-dict.js'
 import { UnsupportedError, ValidationError } from '../errors.js'
 import { type ClassSettings, construct, recordOf, settingsOf } from './class-settings.js'
 import { guardOf } from './handle.js'
 import {
   isAsStored,
+  isStillGained,
   noteDrift,
   noteNone,
   presentName,
@@ -107,13 +109,30 @@ export function guardAgain(instance: StorageObject, ctor: Constructor): void {
   Object.setPrototypeOf(instance, guardOf(ctor).prototype as object)
 }
 
-/** Takes stored fields into an instance that has been constructed. */
-export function fill(instance: StorageObject, ctor: Constructor, stored: StoredFields): void {
+/** Takes stored fields into an instance that has been constructed; `isUsed` if the program may have changed it since. */
+export function fill(instance: StorageObject, ctor: Constructor, stored: StoredFields, isUsed = false): void {
   const fields = underPresentNames(ctor, stored)
   if (hasRestore(ctor)) restoreInto(instance, ctor, Object.fromEntries(fields.values))
-  else assignFields(instance, ctor, fields)
+  else {
+    if (isUsed) resetUnstored(instance, ctor, fields)
+    assignFields(instance, ctor, fields)
+  }
   if (hasRestore(ctor) || !isAsStored(ctor, stored, shownNames(instance, ctor))) noteDrift(instance, ctor, stored, ownFields(instance))
   else noteNone(instance)
+}
+
+/**
+ * What the program has put into fields that the store lacks goes: else it would pass for what the class has gained, and never be stored.
+ */
+function resetUnstored(instance: StorageObject, ctor: Constructor, { values, deleted }: StoredFields): void {
+  const fields = recordOf(instance)
+  let fresh: Record<string, unknown> | undefined
+  for (const name of shownNames(instance, ctor)) {
+    if (values.has(name) || deleted.includes(name) || isDict(fields[name]) || isStillGained(instance, ctor, name, fields[name])) continue
+    fresh ??= recordOf(construct(ctor) as StorageObject)
+    if (Object.hasOwn(fresh, name)) assignField(instance, ctor, name, fresh[name])
+    else Reflect.deleteProperty(instance, name)
+  }
 }
 
 function shownNames(instance: StorageObject, ctor: Constructor): readonly string[] {

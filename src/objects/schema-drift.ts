@@ -127,6 +127,12 @@ export function underStoredNames(instance: StorageObject, own: Map<string, unkno
   return fields
 }
 
+/** Whether a field that the store lacks is as the constructor made it. */
+export function isStillGained(instance: StorageObject, ctor: Constructor, name: string, value: unknown): boolean {
+  const drift = drifts.get(instance)
+  return drift !== undefined && isAsGained(drift, ctor, name, value)
+}
+
 function isAsGained({ gained }: Drift, ctor: Constructor, name: string, value: unknown): boolean {
   if (!gained.has(name)) return false
   const [now] = printed(ctor, name, value)

@@ -349,7 +349,7 @@ export abstract class UnitOfWork {
 
   /** Fills an instance with a stored state. */
   take(state: ObjectState, stored: Stored): void {
-    if (state.loaded) return this.#fill(state, constructorOfInstance(state.instance), stored)
+    if (state.loaded) return this.#fill(state, constructorOfInstance(state.instance), stored, true)
     const ctor = constructorOf(stored.ref.classId)
     constructHandle(state.instance, ctor)
     try {
@@ -360,7 +360,7 @@ export abstract class UnitOfWork {
     }
   }
 
-  #fill(state: ObjectState, ctor: Constructor, stored: Stored): void {
+  #fill(state: ObjectState, ctor: Constructor, stored: Stored, isUsed = false): void {
     const gains = gainsSoFar()
     this.#hasOtherColumns = false
     const fields =
@@ -371,7 +371,7 @@ export abstract class UnitOfWork {
         (ref) => this.instanceOf(ref),
         (cell, path) => this.#collection(state, cell, path),
       )
-    fill(state.instance, ctor, fields)
+    fill(state.instance, ctor, fields, isUsed)
     state.loaded = true
     state.stamp = stored.stamp
     state.base = this.printsTaken(stored.cells)

@@ -7,7 +7,7 @@ import { dropNamespace } from '../../backends/redis/index.js'
 import { connect } from '../../runtime/index.js'
 import { withoutSecrets } from '../../runtime/open-backend.js'
 import type { Backend } from '../../src/backend.js'
-import { ValidationError } from '../../src/errors.js'
+import { UnavailableError, ValidationError } from '../../src/errors.js'
 import { makeFolders } from '../../src/make-folders.js'
 import type { ConformanceFactory, Subject } from './session.js'
 
@@ -38,12 +38,20 @@ export async function instanceSubject(url: string, wrap: (backend: Backend) => B
 async function folderSubject(url: string): Promise<Subject> {
   const [, path, options] = /^nvram:([^?]*)(.*)$/s.exec(url)!
   const parent = resolve(path || '.')
-  const made = makeFolders(parent)
+  const made = folderAt(parent)
   const folder = await mkdtemp(join(parent, 'conformance-'))
   return {
     name: url,
     open: () => `nvram:${folder}${options}`,
     drop: () => rm(made ?? folder, { recursive: true, force: true }),
+  }
+}
+
+function folderAt(path: string): string | undefined {
+  try {
+    return makeFolders(path)
+  } catch (cause) {
+    throw new UnavailableError(`the folder ${path} cannot be made: ${(cause as Error).message}`, { cause })
   }
 }
 

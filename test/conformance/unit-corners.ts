@@ -204,6 +204,34 @@ export const unitCorners: readonly Case[] = [
     assert.deepEqual((await ctx.other(() => SealedProfile.getByID(sealed.getID()!))).store(), { name: 'b', seen: 1 })
   }),
 
+  law(
+    'I191',
+    'fields that programs add at once are all kept when they merge, and what was not stored is gone after a reload',
+    async (ctx) => {
+      const o = await new Profile().makePersistent(ctx.alias('o'))
+      const saves = Array.from({ length: 4 }, (_, i) =>
+        ctx.other(async () => {
+          const mine: Profile & Record<string, unknown> = Object.assign(await Profile.getByAlias(ctx.alias('o')))
+          for (let round = 0; round < 3; round++) {
+            mine[`field${i}`] = round
+            await mine.save()
+            assert.equal(((await ctx.other(() => storedProfile(ctx, o))) as typeof mine)[`field${i}`], round)
+          }
+        }),
+      )
+      await Promise.all(saves)
+      const found = Object.assign({}, await storedProfile(ctx, o))
+      assert.deepEqual(found, { ...new Profile(), field0: 2, field1: 2, field2: 2, field3: 2 })
+      const again: Item & { extra?: number } = await new Item().makePersistent()
+      again.extra = 1
+      await again.reload({ discard: true })
+      assert.equal(Object.hasOwn(again, 'extra'), false)
+      again.extra = 1
+      await again.save()
+      assert.equal(((await ctx.other(() => Item.getByID(again.getID()!))) as typeof again).extra, 1)
+    },
+  ),
+
   law('I188', 'options that say nothing, and memory that was transferred, are refused by a typed error', async (ctx) => {
     await refused(ValidationError, () => new Item().makePersistent(ctx.alias('x'), { ifExists: 'overwrite' as 'replace' }))
     await new Item().makePersistent(ctx.alias('x'))

@@ -49,7 +49,6 @@ describe('command line', function () {
       ['run', 'no-such-file.ts'],
       ['run', '.'],
       ['graph', '--format', 'png'],
-      ['graph', '--run', 'no-id'],
     ])
       expect([args, (await insitu(args, on)).code]).to.deep.equal([args, 2])
   })

@@ -216,6 +216,30 @@ describe('a class that changed since its objects were stored', () => {
     expect(Object.keys(a!)).to.deep.equal(['bytes', 'other'])
   })
 
+  it('a field that the class gained is not lost either, nor left over by a reload', async () => {
+    const { typeName } = versions('GainsAndMerges')
+    class Before extends StorageObject {
+      static typeName = typeName
+      other = 1
+    }
+    class After extends StorageObject {
+      static typeName = typeName
+      static merge = 'fields'
+      other = 0
+      gained: number[] = []
+    }
+    const o = await store.run(() => new Before().makePersistent())
+    const [a, b] = await Promise.all([1, 2].map(() => store.run(() => transact(() => After.getByID(o.getID()!)))))
+    a!.gained.push(7)
+    await a!.reload({ discard: true })
+    expect(a!.gained).to.deep.equal([])
+    await update(b!, (it) => void (it.other = 9))
+    a!.gained.push(5)
+    await a!.save()
+    const seen = await store.run(() => transact(() => After.getByID(o.getID()!)))
+    expect([seen.gained, seen.other, a!.gained]).to.deep.equal([[5], 9, [5]])
+  })
+
   it('a declared type that changed is a schema mismatch at load, and another value is refused at save', async () => {
     const { typeName } = versions('Retypes')
     class Before extends StorageObject {
