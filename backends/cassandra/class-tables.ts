@@ -105,8 +105,10 @@ export class ClassTables {
       const kinds = await this.#decided(classId)
       const open = undecided({ kinds }, cells)
       if (open.size === 0) return kinds
-      const statements = [...kindsFor(open, kinds.size)].map(([field, kind]) => ({ query: insert, params: [classId, field, kind] }))
-      if (!(await this.link.cas(statements))) await delay(Math.random() * DECIDE_AGAIN_MS) // somebody else decides as well
+      const decided = kindsFor(open, kinds.size)
+      const statements = [...decided].map(([field, kind]) => ({ query: insert, params: [classId, field, kind] }))
+      if (await this.link.cas(statements)) return new Map([...kinds, ...decided])
+      await delay(Math.random() * DECIDE_AGAIN_MS) // somebody else decides as well
     }
   }
 

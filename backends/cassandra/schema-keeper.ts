@@ -123,8 +123,11 @@ export class SchemaKeeper {
   async #make(wanted: Wanted): Promise<void> {
     const { table, create, columns, indexes = NONE } = wanted
     const name = this.link.table(table)
-    if ((await this.columns(table)).size === 0) await this.link.define(`CREATE TABLE IF NOT EXISTS ${name} (${create}`)
-    const found = await this.columns(table)
+    let found = await this.columns(table)
+    if (found.size === 0) {
+      await this.link.define(`CREATE TABLE IF NOT EXISTS ${name} (${create}`)
+      found = await this.columns(table)
+    }
     const added = [...(columns ?? [])].filter(([column]) => !found.has(column)).map(([, definition]) => definition)
     if (added.length > 0) await this.link.define(`ALTER TABLE ${name} ADD IF NOT EXISTS (${added.join(', ')})`)
     for (const [index, column] of indexes)
