@@ -13,6 +13,7 @@ export {
   Access,
   CONFLICTS_MAX,
   FEED_AHEAD_US,
+  FEED_COMMITS_US,
   FEED_TASKS_MAX,
   Flag,
   Kind,

@@ -1,5 +1,4 @@
 /** Ties a StorageDict to its stored table and to the unit of work that buffers its rows. */
-
 import type { Key, Range, Ref, StoredRow, Table } from '../backend.js'
 import type { DictBinding } from '../dict/dict-binding.js'
 import type { Overlay } from '../dict/overlay.js'

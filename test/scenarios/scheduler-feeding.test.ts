@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { FEED_AHEAD_US, FEED_TASKS_MAX } from '../../runtime/scheduler/index.js'
+import { FEED_AHEAD_US, FEED_COMMITS_US, FEED_TASKS_MAX } from '../../runtime/scheduler/index.js'
 import { Scenario, type TaskSpec } from './scenario.js'
 
 const many = (count: number, prefix: string, spec: TaskSpec = {}): Record<string, TaskSpec> =>
@@ -23,6 +23,19 @@ describe('scheduler: feeding workers', () => {
 
   it('a known short function is queued ahead for about two milliseconds', () => {
     expect(given(learned(100, 'w0 h0').submit(many(50, 't')))).to.deep.equal([FEED_AHEAD_US / 100])
+  })
+
+  it('what is known to change stored objects is queued ahead for longer, since it commits in groups', () => {
+    const s = new Scenario().join('w0 h0').submit({ first: {} }).ran('w0', 'first', 100).finish('w0', 'first', 100)
+    expect(given(s.submit(many(200, 't')))).to.deep.equal([FEED_COMMITS_US / 100])
+  })
+
+  it('one long duration says little: others of its kind are still queued ahead, and not once all are long', () => {
+    const once = learned(100, 'w0 h0').submit({ slow: {} }).finish('w0', 'slow', 1_000_000).submit(many(50, 't'))
+    expect(given(once)[0]).to.be.within(FEED_AHEAD_US / 200, FEED_AHEAD_US / 100)
+    const always = learned(100, 'w0 h0')
+    for (let n = 0; n < 10; n++) always.submit({ [`slow${n}`]: {} }).finish('w0', `slow${n}`, 1_000_000)
+    expect(given(always.submit(many(50, 't')))).to.deep.equal([1])
   })
 
   it('empty tasks flow in batches, and no batch is beyond the limit', () => {
