@@ -5,7 +5,7 @@ import type { Location, Receipt } from './backend.js'
 import { ConflictError, NotFoundError, UnsavedChangesError } from './errors.js'
 import { type Id, newCommitId } from './ids.js'
 import { isStorageObject, type StorageObject, stateOf } from './objects/storage-object.js'
-import { currentUnit, runIn } from './unit/context.js'
+import { currentUnit, runIn, unitOf } from './unit/context.js'
 import { Program } from './unit/program.js'
 import { type Collected, Transaction } from './unit/transaction.js'
 import type { UnitOfWork } from './unit/unit-of-work.js'
@@ -29,8 +29,8 @@ export async function loadAll<T extends StorageObject>(handles: Iterable<T>): Pr
 
 /** Hosts that hold an object, largest share first. @throws NotFoundError unknown id */
 export async function getLocations(what: StorageObject | Id): Promise<readonly Location[]> {
+  if (typeof what !== 'string') return required(what, 'getLocations').getLocations()
   const unit = await currentUnit()
-  if (typeof what !== 'string') return unit.locationsOf(stateOf(required(what, 'getLocations')))
   const [ref] = await unit.store.find([what])
   if (!ref) throw new NotFoundError(`no object has the id ${what} in ${unit.store.url}`, { id: what })
   return (await unit.store.backend.locate([ref]))[0] ?? []
@@ -134,7 +134,7 @@ const changedMeanwhile = (cause?: unknown): Error =>
  */
 export async function update<T extends StorageObject>(o: T, fn: (o: T) => void | PromiseLike<void>): Promise<T> {
   const state = stateOf(required(o, 'update'))
-  const unit = (await currentUnit()).unitFor(state)
+  const unit = await unitOf(state)
   if (unit.isTransaction) {
     await o.load()
     await fn(o)

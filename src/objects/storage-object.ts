@@ -3,7 +3,7 @@ import type { Constructor } from '../classes/class-locator.js'
 import { setRootClass } from '../classes/class-registry.js'
 import { ValidationError } from '../errors.js'
 import type { Host, Id } from '../ids.js'
-import { currentUnit, unitIfOpen } from '../unit/context.js'
+import { currentUnit, unitIfOpen, unitOf } from '../unit/context.js'
 import type { UnitOfWork } from '../unit/unit-of-work.js'
 import { guardOf } from './handle.js'
 import { ObjectState } from './object-state.js'
@@ -89,7 +89,7 @@ export abstract class StorageObject {
    * @throws AliasTakenError; ValidationError naming the path of a field that cannot be stored. Nothing is stored then.
    */
   makePersistent(alias?: string, options: PersistOptions = {}): Promise<this> {
-    const unit = unitIfOpen()
+    const unit = unitIfOpen() ?? this.#state.unit
     return unit ? this.#persistIn(unit, alias, options) : currentUnit().then((opened) => this.#persistIn(opened, alias, options))
   }
 
@@ -170,9 +170,8 @@ export abstract class StorageObject {
     return (await this.#unit()).newReplica(this.#state, host)
   }
 
-  async #unit(): Promise<UnitOfWork> {
-    const current = await currentUnit()
-    return current.unitFor(this.#state)
+  #unit(): Promise<UnitOfWork> {
+    return unitOf(this.#state)
   }
 }
 

@@ -1,6 +1,7 @@
 /** Which unit of work the running code belongs to: a task's, a transaction's, a `store.run`'s, or the program's. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { UnavailableError } from '../errors.js'
+import type { ObjectState } from '../objects/object-state.js'
 import type { UnitOfWork } from './unit-of-work.js'
 
 /** What code belongs to while it runs. One storage for both: each costs a task a tenth of a microsecond and more. */
@@ -38,6 +39,12 @@ export async function currentUnit(): Promise<UnitOfWork> {
   if (unit) return unit
   if (!opener) throw new UnavailableError('no store is open: call `await connect(url)` first')
   return opener()
+}
+
+/** The unit of work that acts on an object: one of the running code, else the one that holds it, which needs no default store. */
+export async function unitOf(state: ObjectState): Promise<UnitOfWork> {
+  const unit = unitIfOpen() ?? state.unit ?? (await currentUnit())
+  return unit.unitFor(state)
 }
 
 /** The first store that a program connects is its default. */

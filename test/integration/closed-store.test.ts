@@ -55,4 +55,27 @@ describe('a store that was closed', function () {
     )
     expect(out).to.equal('x')
   })
+
+  it('is not in the way of objects of another one, and none is opened for them', () => {
+    const out = printed(
+      folder,
+      `import { update, getLocations } from ${JSON.stringify(PACKAGE)}
+       const first = await connect('nvram:./first')
+       const second = await connect('nvram:./second')
+       const note = await second.run(() => new Note().makePersistent('a'))
+       await first.close()
+       note.text = 'y'
+       await note.save()
+       await update(note, (it) => { it.text += 'z' })
+       await note.makePersistent('b')
+       await note.addAlias('c')
+       await note.reload()
+       console.log(note.text, (await note.aliases()).join(), (await getLocations(note)).length)
+       await second.close()
+       note.text = 'x'
+       console.log((await note.save().catch((e) => e)).code)`,
+    )
+    expect(out.split('\n')).to.deep.equal(['yz a,b,c 1', 'ERR_CLOSED'])
+    expect(readdirSync(folder)).to.not.include('.insitu')
+  })
 })
