@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { type Ack, connect, getByID, type Id, StorageObject, transact } from 'insitu'
 import { open, type RootDatabase } from 'lmdb'
-import { type Bench, type Benchmark, type Contest, mustEqual, perSecond, type Sample, withFolder } from './harness.js'
+import { type Bench, type Benchmark, type Contest, collectGarbage, mustEqual, perSecond, type Sample, withFolder } from './harness.js'
 
 const COUNT = 20_000
 const BATCHES = [100, 1_000]
@@ -44,6 +44,11 @@ function idsOf(items: readonly Item[]): Id[] {
 let keys = 0
 /** As long as an id, and in the order of time as ids are. */
 const keysOf = (count: number): readonly string[] => upTo(count).map(() => String(keys++).padStart(36, '0'))
+
+const timed = (count: number, work: () => Promise<void>): Promise<number> => {
+  collectGarbage()
+  return perSecond(count, work)
+}
 
 // ---- ours
 
@@ -108,7 +113,7 @@ const put =
   (written: Written, count: number, size: number, how: Store): Sample =>
   async () => {
     const items = itemsOf(count)
-    const figure = await perSecond(count, () => inBatches(items, size, how))
+    const figure = await timed(count, () => inBatches(items, size, how))
     written.add(items)
     return figure
   }
@@ -121,7 +126,7 @@ const save =
     items.forEach((item, n) => {
       item.text = textOf(n, 1)
     })
-    const figure = await perSecond(count, () => inBatches(items, size, saveAtOnce))
+    const figure = await timed(count, () => inBatches(items, size, saveAtOnce))
     written.add(items)
     return figure
   }
@@ -146,7 +151,7 @@ const get =
     const ids = sets.pop()!
     const found: StorageObject[] = []
     const getBatch = async (batch: readonly Id[]): Promise<void> => void found.push(...[await getByID(...batch)].flat())
-    const figure = await perSecond(count, () => inBatches(ids, size, getBatch))
+    const figure = await timed(count, () => inBatches(ids, size, getBatch))
     assertTexts(found, 0)
     mustEqual(found.length, count, 'objects found')
     return figure
@@ -182,7 +187,7 @@ const write =
     firstOfSample = keys
     const names = keysOf(count)
     if (revision > 0) await putSync(files, names, 0)
-    const figure = await perSecond(count, () => inBatches(names, size, (batch) => how(files, batch, revision)))
+    const figure = await timed(count, () => inBatches(names, size, (batch) => how(files, batch, revision)))
     assertValues(files, names, revision)
     return figure
   }
@@ -197,7 +202,7 @@ const read =
     const getBatch = async (batch: readonly string[]): Promise<void> => {
       for (const name of batch) found.push(files.db.get(name))
     }
-    const figure = await perSecond(count, () => inBatches(names, size, getBatch))
+    const figure = await timed(count, () => inBatches(names, size, getBatch))
     assertTexts(found, 0)
     mustEqual(found.length, count, 'values found')
     return figure
