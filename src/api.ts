@@ -70,7 +70,7 @@ export async function transact<T>(fn: () => T | PromiseLike<T>, options: Transac
     } catch (error) {
       if (tx.isCommitted) throw error
       tx.rollback()
-      tx.handOver()
+      tx.release()
       if (!(error instanceof ConflictError) || attempt >= (options.retries ?? 100)) throw error
       await backOff(attempt)
     }

@@ -192,9 +192,14 @@ export class Program extends UnitOfWork {
   /** Takes over an instance that a transaction made or loaded. */
   inherit(state: ObjectState): void {
     const ref = state.ref!
+    if (!this.instances.get(ref.id)) this.adopt(state, ref)
+    this.serve(state)
+  }
+
+  /** Acts on an instance of a unit that is over, for who holds it. No one else meets it, nor what a unit that failed has left in it. */
+  serve(state: ObjectState): void {
     state.base = withoutKept(state.base)
-    if (this.instances.get(ref.id)) state.unit = this
-    else this.adopt(state, ref)
+    state.unit = this
     for (const dict of dictsIn(state.instance)) {
       const table = tableOf(dict)
       if (table) bindTable(dict, table, this)

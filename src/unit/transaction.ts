@@ -420,6 +420,11 @@ export class Transaction extends UnitOfWork {
       }
   }
 
+  /** After a failure: whoever still holds an instance that was loaded inside can save it. */
+  release(): void {
+    for (const part of this.#parts) for (const state of part.#loaded) if (state.ref && state.unit === part) part.store.program.serve(state)
+  }
+
   /** Instances that go on living in the main program after the transaction. */
   handOver(): void {
     for (const part of this.#parts)

@@ -78,11 +78,10 @@ describe('cassandra: copies that come late', function () {
     await send(sound, put(ref, { n: 1 }))
     const { stamp } = await standing(sound, ref)
     const save = group([put(ref, { n: 2 }, stamp)])
-    proxy.holdNext()
-    const lost = cut.commit(save)
     const intent = { commit: newCommitId(), home: thing(), redo: [], leaseUntilMs: Date.now() + 60_000 }
-    await send(sound, { do: 'reserve', target: { ref }, expect: stamp, intent })
-    assert.ok((await failureOf(() => lost)) instanceof UnknownOutcomeError)
+    // Before the sender is told: it reads then, and writes another copy unless it finds the intent.
+    proxy.holdNext(() => send(sound, { do: 'reserve', target: { ref }, expect: stamp, intent }))
+    assert.ok((await failureOf(() => cut.commit(save))) instanceof UnknownOutcomeError)
     assert.equal(await sound.bar!(save), undefined)
     assert.equal(await sound.bar!(save), undefined, 'once more is no other')
     await send(sound, { do: 'settle', target: { ref }, commit: intent.commit, take: false })

@@ -127,6 +127,39 @@ export const unitCorners: readonly Case[] = [
     assert.equal(await numberOf(ctx, o), 6)
   }),
 
+  law('I192', 'a transaction that failed, or ran again, leaves nothing in what the program then loads', async (ctx) => {
+    await ctx.other(() => new Counter().makePersistent(ctx.alias('o')))
+    const failure = new Error('of the body')
+    let held: Counter | undefined
+    const failed = transact(async () => {
+      held = await Counter.getByAlias(ctx.alias('o'))
+      held.n = 5
+      throw failure
+    })
+    assert.equal(await thrown(() => failed), failure)
+    const o = await Counter.getByAlias(ctx.alias('o'))
+    assert.deepEqual([o.n, o === held], [0, false])
+
+    await ctx.other(() => new Counter().makePersistent(ctx.alias('again')))
+    const tried: Counter[] = []
+    await transact(async () => {
+      const inside = await Counter.getByAlias(ctx.alias('again'))
+      inside.n += 10
+      tried.push(inside)
+      if (tried.length > 1) return
+      await ctx.other(async () => {
+        const there = await Counter.getByAlias(ctx.alias('again'))
+        there.n = 1
+        await there.save()
+      })
+    })
+    const again = await Counter.getByAlias(ctx.alias('again'))
+    assert.deepEqual([tried.length, again.n, again === tried[1]], [2, 11, true])
+    again.n++
+    await again.save()
+    assert.equal(await numberOf(ctx, again), 12)
+  }),
+
   law('I185', 'in a transaction names are as they will be, and opening one takes over what it leads to', async (ctx) => {
     const o = await Object.assign(new Counter(), { n: 3 }).makePersistent(ctx.alias('o'))
     await o.addAlias(ctx.alias('old'))
