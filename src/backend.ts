@@ -76,6 +76,10 @@ export type Key = readonly Cell[]
 export type Values = readonly (Cell | undefined)[]
 
 export type Target = { readonly ref: Ref } | { readonly alias: string }
+export interface RowTarget {
+  readonly table: TableId
+  readonly key: Key
+}
 
 export type Op =
   /**
@@ -100,9 +104,17 @@ export type Op =
    * Writes a row whole (`set: null` removes it); counter columns keep their sums. Among writers of one row the latest `atMicros` of
    * the group wins, ties by the larger encoded row, so that applying it again later changes nothing. `expect` (tables with
    * `writes: 'cas'`): the row's `atMicros` as read, `null` for no row. A `set` of fewer values than the table has columns is by a
-   * program that does not know the last ones: they stay as they are. One of more values is a ValidationError.
+   * program that does not know the last ones: they stay as they are. One of more values is a ValidationError. `ends`: written under
+   * the intent of this commit (`reserveRow`), whatever the clocks say, and ending it; where there is none, as any other.
    */
-  | { readonly do: 'row'; readonly table: TableId; readonly key: Key; readonly set: Values | null; readonly expect?: bigint | null }
+  | {
+      readonly do: 'row'
+      readonly table: TableId
+      readonly key: Key
+      readonly set: Values | null
+      readonly expect?: bigint | null
+      readonly ends?: CommitId
+    }
   /** Adds to a counter column (index into the table's values); a missing row starts at 0. Applied once per commit id. */
   | { readonly do: 'add'; readonly table: TableId; readonly key: Key; readonly column: number; readonly by: bigint }
   /**
@@ -122,6 +134,14 @@ export type Op =
    * is none: idempotent.
    */
   | { readonly do: 'settle'; readonly target: Target; readonly commit: CommitId; readonly take: boolean }
+  /**
+   * Leaves an intent on a row of a table with `writes: 'cas'`, there or not, if it is as expected and free; idempotent by commit id. It
+   * shows in no read. A `row` or `reserveRow` of others then fails (ConflictError: `table`, `key`, `intent`). Only for stores that have
+   * `reservesRows`.
+   */
+  | { readonly do: 'reserveRow'; readonly table: TableId; readonly key: Key; readonly expect: bigint | null; readonly intent: Intent }
+  /** Ends an intent of `commit` on a row, and leaves the row as it is. Does nothing when there is none: idempotent. */
+  | { readonly do: 'settleRow'; readonly table: TableId; readonly key: Key; readonly commit: CommitId }
   /** Keeps a group's row and counter changes at its home until they are applied; `null` drops them. */
   | { readonly do: 'stage'; readonly home: Ref; readonly commit: CommitId; readonly redo: readonly Op[] | null }
 
@@ -250,6 +270,11 @@ export interface Capabilities {
   readonly receiptsKeptMs: number
   /** Who else may open the same url and see the same data: this instance only, other processes of this machine, other machines. */
   readonly reach: 'instance' | 'machine' | 'network'
+  /**
+   * Rows may lie in other domains than the object that owns their table, and take intents there. Without it a table with `writes: 'cas'`
+   * lies in its owner's domain, whose intent then keeps other writers away.
+   */
+  readonly reservesRows?: boolean
   /**
    * Whether `flush` covers what other instances of this machine have committed before it was called. Then workers commit small tasks by
    * themselves, and only the program waits for the level that it asks for.
@@ -412,7 +437,7 @@ export interface Upkeep {
   tables(): AsyncIterable<readonly Table[]>
   /** Marks of attempts whose id was made before a time (milliseconds since the epoch), and where they stand. */
   marksBefore(beforeMs: number): AsyncIterable<readonly { readonly home: Ref; readonly mark: Mark }[]>
-  /** All intents, those on objects and aliases that do not exist yet among them. */
+  /** All intents on objects and aliases, those that do not exist yet among them. One on a row is ended by who writes the row next. */
   intents(): AsyncIterable<readonly { readonly target: Target; readonly intent: Intent }[]>
   /**
    * Copies the store, as of one moment, into a new folder while others go on writing. What is opened from there is a store of its own.

@@ -39,7 +39,7 @@ import { ALIASES, ALIASES_COLUMNS, nameOfPlace, PART, type Place, placeOf } from
 import { RingPlaces } from './ring-places.js'
 import { RowForms } from './row-forms.js'
 import { RowReader } from './row-reader.js'
-import { RowWriter } from './row-writer.js'
+import { type RowOp, RowWriter } from './row-writer.js'
 import { SchemaKeeper } from './schema-keeper.js'
 import { factsOf, refuseAck, type ServerFacts } from './server-facts.js'
 import { CassandraUpkeep } from './upkeep.js'
@@ -96,6 +96,7 @@ export class CassandraBackend implements Backend {
       acks: this.#facts.acks,
       groupBytesMax: 64 * MIB,
       loadsAcross: true,
+      reservesRows: true,
       cellBytesMax: 64 * MIB,
       orderedScan: false,
       readsByIdAlone: true,
@@ -309,8 +310,7 @@ function placeOfAll({ ops }: Group): Place {
   return placeOf(first as Exclude<Op, RowOp>)
 }
 
-type RowOp = Extract<Op, { do: 'row' | 'add' }>
-const isRowOp = (op: Op): op is RowOp => op.do === 'row' || op.do === 'add'
+const isRowOp = (op: Op): op is RowOp => op.do === 'row' || op.do === 'add' || op.do === 'reserveRow' || op.do === 'settleRow'
 
 /** Each object is one, and each alias; of a table what has the same first key, which is always in one partition, or in few. */
 function domainOf(op: Op): string {

@@ -115,7 +115,7 @@ export class DictCatalogue {
       return undefined
     }
     const layout = layoutFrom(row, this.#isHecuba)
-    await this.keeper.ensure({ table: layout.name, create: createOf(layout), indexes: indexesOf(layout) })
+    await this.keeper.ensure({ table: layout.name, create: createOf(layout), columns: laterColumns(layout), indexes: indexesOf(layout) })
     this.#known.set(id, layout)
     return layout
   }

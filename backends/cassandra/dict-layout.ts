@@ -86,15 +86,18 @@ export function createOf(layout: DictLayout): string {
     ...keys.map(({ cql, type, position }) => `${quoted(cql)} ${cqlType(type, position)}`),
     ...values.map((column) => valueColumn(layout, column)),
     ...(isHecuba || isNative ? [] : ['"~at" bigint', '"~notes" text']),
-    ...(isCas ? ['"~gone" bigint', `"~receipts" set<uuid>${isStatic}`] : []),
+    ...(isCas ? ['"~gone" bigint', `"~receipts" set<uuid>${isStatic}`, '"~intent" blob'] : []),
   ]
   const partition = partitionColumns(layout).map(quoted).join(', ')
   return `${columns.join(', ')}, PRIMARY KEY (${[`(${partition})`, ...clustering].join(', ')}))`
 }
 
-/** Columns that came later, as a table is told of them. */
+/** Columns that came later, as a table is told of them: those of its values, and those that the backend did not know before. */
 export const laterColumns = (layout: DictLayout): ReadonlyMap<string, string> =>
-  new Map(layout.values.slice(layout.base).map((column) => [column.cql, valueColumn(layout, column)]))
+  new Map([
+    ...layout.values.slice(layout.base).map((column): [string, string] => [column.cql, valueColumn(layout, column)]),
+    ...(layout.isCas ? [['~intent', '"~intent" blob'] as const] : []),
+  ])
 
 const valueColumn = ({ isNative }: DictLayout, { cql, type }: ValueColumn): string =>
   `${quoted(cql)} ${isNative ? 'counter' : cqlType(type, 'value')}`

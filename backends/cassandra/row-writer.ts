@@ -1,10 +1,12 @@
 /** Rows and counters of groups, partition by partition. */
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Group, Key, Op, Receipt, StoredRow } from '../../src/backend.js'
+import type { Group, Intent, Key, Op, Receipt, StoredRow } from '../../src/backend.js'
+import { decodeWire, encodeWire } from '../../src/codec/wire.js'
 import { encodeKeyText } from '../../src/dict/row-key.js'
 import { ConflictError, UnavailableError, UnsupportedError } from '../../src/errors.js'
-import type { CassandraLink, Row, Statement } from './cassandra-link.js'
+import type { CommitId } from '../../src/ids.js'
+import type { CassandraLink, Param, Row, Statement } from './cassandra-link.js'
 import { clusteringOf, type DictLayout, partitionColumns } from './dict-layout.js'
 import { fewAtOnce } from './few-at-once.js'
 import { quoted } from './identifiers.js'
@@ -12,7 +14,7 @@ import { Lines } from './lines.js'
 import { PartitionWriter } from './partition-writer.js'
 import { notes, type RowForms, type Slot, slot } from './row-forms.js'
 
-type RowOp = Extract<Op, { do: 'row' | 'add' }>
+export type RowOp = Extract<Op, { do: 'row' | 'add' | 'reserveRow' | 'settleRow' }>
 
 const AGAIN_MS_MAX = 40
 /** Of one group; another is made ready meanwhile. */
@@ -144,6 +146,8 @@ export class RowWriter {
       const change = after.get(text) ?? new Change(op.key, before.get(text))
       after.set(text, change)
       if (op.do === 'row') change.write(op, group.atMicros)
+      else if (op.do === 'reserveRow') change.reserve(op.intent)
+      else if (op.do === 'settleRow') change.settle(op.commit)
     }
     for (const { key, column, by } of summed(layout, ops)) after.get(encodeKeyText(layout.table, key))!.adds.push([column, by])
     return [...[...after.values()].flatMap((change) => this.#changed(group, layout, change)), this.#receipt(group, layout, ops[0]!.key)]
@@ -160,8 +164,9 @@ export class RowWriter {
       if (endsCounters) for (const i of counters) set.push(slot(values[i]!.cql, null))
       if (!row) ttl = ` USING TTL ${this.receiptsKeptS}`
     }
+    if (change.intentNow !== undefined) set.push(slot('~intent', change.intentNow))
     const where = `WHERE ${this.forms.whereKey(layout)}`
-    const condition = { query: 'IF "~at" = ? AND "~gone" = ?', params: [change.at, change.gone] }
+    const condition = { query: 'IF "~at" = ? AND "~gone" = ? AND "~intent" = ?', params: [change.at, change.gone, change.intentForm] }
     const key = this.forms.keyParams(layout, change.key)
     const table = this.link.table(layout.name)
     const adds = change.adds.map(([column, by]) => ({
@@ -193,10 +198,19 @@ function receiptOf({ commit }: Group, { place, table }: DictLayout, key: Key): s
   return hash.digest('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5')
 }
 
+function intentIn(row: Row | undefined): Intent | undefined {
+  const form = row?.['~intent'] as Buffer | null | undefined
+  return form ? (decodeWire(Uint8Array.from(form)) as Intent) : undefined
+}
+
 /** What becomes of one row. */
 class Change {
   readonly at: bigint | null
   readonly gone: bigint | null
+  readonly intent: Intent | undefined
+  readonly intentForm: Param
+  /** `null`: none any more; `undefined`: as before. */
+  intentNow: Buffer | null | undefined
   readonly adds: [number, bigint][] = []
   written: { readonly set: Extract<Op, { do: 'row' }>['set']; readonly atMicros: bigint; readonly endsCounters: boolean } | undefined
 
@@ -206,13 +220,25 @@ class Change {
   ) {
     this.at = (before?.['~at'] as bigint | null | undefined) ?? null
     this.gone = (before?.['~gone'] as bigint | null | undefined) ?? null
+    this.intent = intentIn(before)
+    this.intentForm = (before?.['~intent'] as Buffer | null | undefined) ?? null
   }
 
-  write({ set, expect }: Extract<Op, { do: 'row' }>, atMicros: bigint): void {
+  reserve(intent: Intent): void {
+    if (!this.intent) this.intentNow = Buffer.from(encodeWire(intent))
+  }
+
+  settle(commit: CommitId): void {
+    if (this.intent?.commit === commit) this.intentNow = null
+  }
+
+  write({ set, expect, ends }: Extract<Op, { do: 'row' }>, atMicros: bigint): void {
+    if (ends !== undefined) this.settle(ends)
     const last = this.at ?? this.gone ?? -1n
+    const isChecked = expect !== undefined || this.intentNow === null
     // A checked write happens whatever the clocks say, and must be told from the one it replaces.
-    const time = expect !== undefined && last >= atMicros ? last + 1n : atMicros
-    const isLate = expect === undefined && (last > time || (last === time && this.at !== null && set === null))
+    const time = isChecked && last >= atMicros ? last + 1n : atMicros
+    const isLate = !isChecked && (last > time || (last === time && this.at !== null && set === null))
     if (isLate) return
     this.written = { set, atMicros: time, endsCounters: set === null || (this.written?.endsCounters ?? false) }
   }
@@ -225,8 +251,17 @@ function conflictIn(
   forms: RowForms,
 ): Error | undefined {
   for (const op of ops) {
-    if (op.do !== 'row' || op.expect === undefined) continue
+    if (op.do !== 'row' && op.do !== 'reserveRow') continue
     const row = rows.get(encodeKeyText(layout.table, op.key))
+    const intent = intentIn(row)
+    const own = op.do === 'row' ? op.ends : op.intent.commit
+    if (intent && intent.commit !== own)
+      return new ConflictError(`Commit ${intent.commit} holds a row of table ${op.table} that this group needs.`, {
+        table: op.table,
+        key: op.key,
+        intent,
+      })
+    if (intent || op.expect === undefined) continue
     const stored: StoredRow | undefined = row && forms.rowFrom(layout, row)
     const found = stored?.atMicros ?? null
     if (found !== op.expect)

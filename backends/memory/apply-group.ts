@@ -2,7 +2,7 @@
  * What a group does inside one domain: the contract of `Backend.commit`, in code. First every op is looked at and turned into
  * writes, without changing anything; only when none of them fails are the writes done. So a group that is refused leaves nothing.
  */
-import type { Group, Mark, Op, Receipt, Ref, Stamp, Table, Values } from '../../src/backend.js'
+import type { Group, Intent, Mark, Op, Receipt, Ref, Stamp, Table, Values } from '../../src/backend.js'
 import { compareBytes, encodeKey } from '../../src/dict/row-key.js'
 import { ConflictError, InsituError, NotFoundError, ValidationError } from '../../src/errors.js'
 import type { CommitId, Id, TableId } from '../../src/ids.js'
@@ -114,6 +114,10 @@ class Plan {
         return 'ref' in op.target ? this.#reserveObject(op, op.target.ref) : this.#reserveAlias(op, op.target.alias)
       case 'settle':
         return 'ref' in op.target ? this.#settleObject(op, op.target.ref) : this.#settleAlias(op, op.target.alias)
+      case 'reserveRow':
+        return this.#reserveRow(op)
+      case 'settleRow':
+        return this.#settleRow(op)
       case 'stage':
         this.writes.push(() => this.#space.setStaged(op.home.id, op.commit, op.redo))
         return
@@ -160,12 +164,14 @@ class Plan {
     const table = this.#table(op.table)
     const key = encodeKey(table, op.key)
     const values = op.set && encodeValues(table, op.set)
-    if (op.expect === undefined) return void this.writes.push(() => this.#writeRow(table, key, this.#atMicros, op.set, values, false))
-    const found = this.#space.row(table, key)
-    requireRow(op, isVisible(found) ? found.atMicros : null)
+    // Only there may an intent be in the way.
+    const found = table.writes === 'cas' || op.expect !== undefined ? this.#space.row(table, key) : undefined
+    if (found?.intent && found.intent.commit !== op.ends) throw reservedRow(op, found.intent)
+    if (op.expect !== undefined) requireRow(op, found)
+    const isChecked = op.expect !== undefined || found?.intent !== undefined
     // A checked write happens whatever the clocks say, and must be told from the one it replaces.
-    const atMicros = found && found.atMicros >= this.#atMicros ? found.atMicros + 1n : this.#atMicros
-    this.writes.push(() => this.#writeRow(table, key, atMicros, op.set, values, true))
+    const atMicros = isChecked && found && found.atMicros >= this.#atMicros ? found.atMicros + 1n : this.#atMicros
+    this.writes.push(() => this.#writeRow(table, key, atMicros, op.set, values, isChecked))
   }
 
   /** Rows are read again here: earlier ops of the same group may have changed them. */
@@ -186,7 +192,7 @@ class Plan {
       const sums = new Map(found?.sums)
       // Wraps, as the 64-bit counters of other stores do.
       sums.set(op.column, BigInt.asIntN(64, (sums.get(op.column) ?? 0n) + op.by))
-      this.#space.setRow(table, key, { atMicros: found?.atMicros ?? 0n, values: found?.values ?? null, sums })
+      this.#space.setRow(table, key, { ...(found ?? NO_ROW), sums })
     })
   }
 
@@ -225,6 +231,25 @@ class Plan {
     this.writes.push(() => this.#space.setAlias(alias, { to: found?.to ?? null, intent }))
   }
 
+  #reserveRow(op: Do<'reserveRow'>): void {
+    const table = this.#table(op.table)
+    if (table.writes !== 'cas') throw new InsituError(`Table ${op.table} takes no intents.`, { code: 'ERR_INTERNAL' })
+    const key = encodeKey(table, op.key)
+    const found = this.#space.row(table, key)
+    if (found?.intent?.commit === op.intent.commit) return
+    if (found?.intent) throw reservedRow(op, found.intent)
+    requireRow(op, found)
+    this.writes.push(() => this.#space.setRow(table, key, { ...(found ?? NO_ROW), intent: op.intent }))
+  }
+
+  #settleRow(op: Do<'settleRow'>): void {
+    const table = this.#table(op.table)
+    const key = encodeKey(table, op.key)
+    const found = this.#space.row(table, key)
+    if (found?.intent?.commit !== op.commit) return
+    this.writes.push(() => this.#space.setRow(table, key, { ...found, intent: undefined }))
+  }
+
   #settleObject({ commit, take }: Do<'settle'>, ref: Ref): void {
     const found = this.#space.object(ref.id)
     if (found?.intent?.commit !== commit) return
@@ -246,6 +271,7 @@ const NO_OBJECT: ObjectStanding = { stamp: null }
 const NO_ALIAS: AliasStanding = { to: null }
 const NO_SUMS: ReadonlyMap<number, bigint> = new Map()
 const NO_BYTES = new Uint8Array(0)
+const NO_ROW: RowRecord = { atMicros: 0n, values: null, sums: NO_SUMS }
 
 /** The later clock; on a tie the larger bytes, a removal counting as none. So the order of arrival does not matter. */
 function wins(atMicros: bigint, values: Uint8Array | null, found: RowRecord): boolean {
@@ -274,7 +300,8 @@ function redone(record: ObjectRecord | undefined, op: Op, commit: CommitId): Obj
   return op.do === 'remove' ? undefined : record
 }
 
-function requireRow(op: Do<'row'>, found: bigint | null): void {
+function requireRow(op: Do<'row' | 'reserveRow'>, record: RowRecord | undefined): void {
+  const found = isVisible(record) ? record.atMicros : null
   if (found === op.expect) return
   throw new ConflictError(`A row of table ${op.table} changed since it was read.`, {
     table: op.table,
@@ -283,6 +310,10 @@ function requireRow(op: Do<'row'>, found: bigint | null): void {
     found,
   })
 }
+
+/** It may be decided already, so that nobody can tell what the row is under it: all others stand back. */
+const reservedRow = ({ table, key }: Do<'row' | 'reserveRow'>, intent: Intent): ConflictError =>
+  new ConflictError(`Commit ${intent.commit} holds a row of table ${table} that this group needs.`, { table, key, intent })
 
 export function requireTable(space: Pick<Space, 'table'>, id: TableId): Table {
   const table = space.table(id)

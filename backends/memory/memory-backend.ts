@@ -51,6 +51,7 @@ export class MemoryBackend implements Backend {
     readsByIdAlone: true,
     receiptsKeptMs: RECEIPTS_KEPT_MS,
     reach: 'instance',
+    reservesRows: true,
   }
   readonly upkeep: Upkeep = {
     tables: () => this.#tables(),
@@ -305,6 +306,8 @@ function anchorOf(op: Op): string {
       return op.alias
     case 'row':
     case 'add':
+    case 'reserveRow':
+    case 'settleRow':
       return op.table
     case 'mark':
     case 'forget':

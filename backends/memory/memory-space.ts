@@ -85,7 +85,7 @@ export class MemorySpace implements Space {
   }
 
   setRow(table: Table, key: Uint8Array, record: RowRecord): void {
-    this.tables.get(table.id)?.rows.set(textOfKey(key), record)
+    this.tables.get(table.id)?.rows.set(textOfKey(key), ownIntent(record))
   }
 
   mark(home: Id, key: string): Mark | undefined {
@@ -121,5 +121,5 @@ function set<K, V>(map: Map<K, V>, key: K, value: V | undefined): void {
 /** A copy of a value that shares no buffer with it. */
 export const copyOf = <T extends Wire>(value: T): T => decodeWire(encodeWire(value)) as T
 
-const ownIntent = <R extends ObjectRecord | AliasRecord>(record: R): R =>
+const ownIntent = <R extends ObjectRecord | AliasRecord | RowRecord>(record: R): R =>
   record.intent ? { ...record, intent: copyOf(record.intent) } : record

@@ -32,6 +32,7 @@ export interface RowRecord {
   readonly values: Uint8Array | null
   /** What `add` made of the counter columns, by column. */
   readonly sums: ReadonlyMap<number, bigint>
+  readonly intent?: Intent | undefined
 }
 
 /**

@@ -168,6 +168,9 @@ export class GroupWriter {
         return this.#settle(op)
       case 'stage':
         return this.#put('stage', this.#key(this.keys.staged(op.home.id)), op.commit, op.redo ? '1' : '0', op.redo ? wire(op.redo) : '')
+      case 'reserveRow':
+      case 'settleRow':
+        throw new InsituError('Rows take no intents here: those that exclude each other lie beside their owner.', { code: 'ERR_INTERNAL' })
       default:
         throw new InsituError(`A group holds an unknown op ${JSON.stringify(op satisfies never)}.`, { code: 'ERR_INTERNAL' })
     }

@@ -14,6 +14,8 @@ export function partitionOf(op: Op): Partition {
       return partitionOfAlias(op.alias)
     case 'row':
     case 'add':
+    case 'reserveRow':
+    case 'settleRow':
       return partitionOfRow(op.table, op.key)
     case 'mark':
     case 'forget':

@@ -1,6 +1,6 @@
-import type { Backend, Intent, Ref, Stamp, Target } from '../backend.js'
+import type { Backend, Intent, Key, Ref, RowTarget, Stamp, Target } from '../backend.js'
 import { ConflictError, NotFoundError, UnknownOutcomeError } from '../errors.js'
-import type { CommitId } from '../ids.js'
+import type { CommitId, TableId } from '../ids.js'
 
 /** What kept a round from going on, and in which store. */
 export interface Obstacle {
@@ -11,6 +11,8 @@ export interface Obstacle {
 interface ConflictData {
   readonly ref?: Ref
   readonly alias?: string
+  readonly table?: TableId
+  readonly key?: Key
   readonly intent?: Intent
   readonly expected?: Stamp | Ref | string | null
   readonly found?: Stamp | null
@@ -20,9 +22,10 @@ interface ConflictData {
 const dataOf = (error: unknown): ConflictData | undefined => (error instanceof ConflictError ? (error as ConflictData) : undefined)
 
 /** The intent that a commit ran into, and on what it stands. */
-export function metIntent(error: unknown): { readonly target: Target; readonly intent: Intent } | undefined {
+export function metIntent(error: unknown): { readonly target: Target | RowTarget; readonly intent: Intent } | undefined {
   const data = dataOf(rootOf(error))
   if (!data?.intent) return undefined
+  if (data.table && data.key) return { target: { table: data.table, key: data.key }, intent: data.intent }
   if (data.ref) return { target: { ref: data.ref }, intent: data.intent }
   return data.alias === undefined ? undefined : { target: { alias: data.alias }, intent: data.intent }
 }

@@ -1,4 +1,4 @@
-import { type Backend, type Op, Ref, type Stamp, type Target } from '../backend.js'
+import { type Backend, type Op, Ref, type RowTarget, type Stamp, type Target } from '../backend.js'
 import type { CommitId, Domain, Id } from '../ids.js'
 import { DomainGroups, type DomainOps } from './plan-groups.js'
 import type { Home, Unit } from './unit.js'
@@ -27,11 +27,23 @@ export interface Holding {
   readonly items: readonly Held[]
 }
 
-export interface Held {
+export type Held = HeldThing | HeldRow
+
+interface HeldThing {
   readonly target: Target
   readonly expect: Stamp | Ref | 'present' | 'absent' | null
   readonly redo: readonly Op[]
 }
+
+/** A row that is written only if it is as it was read. What it becomes is staged with the others. */
+interface HeldRow {
+  readonly row: RowTarget
+  readonly expect: bigint | null
+}
+
+/** Rows of other domains than their owner's need intents of their own: there the owner's would not stop who writes nothing but a row. */
+const heldRow = (op: Op): HeldRow | undefined =>
+  op.do === 'row' && op.expect !== undefined ? { row: { table: op.table, key: op.key }, expect: op.expect } : undefined
 
 type HeldOp = Extract<Op, { do: 'put' | 'remove' | 'check' | 'name' }>
 
@@ -49,7 +61,7 @@ export function planUnit(unit: Unit): Plan {
   const later = rest.list.map(withoutHeld).filter(({ ops }) => ops.length > 0)
   const held = rest.list.map(holding)
   // Rows elsewhere need intents that lead to them, on their owner wherever it lies, until they are applied.
-  if (place && later.length > 0) held.push(holding({ ...place, ops: near }))
+  if (place && later.length > 0) held.push(things({ ...place, ops: near }))
   const nearOps = later.length > 0 ? near.filter((op) => !isHeld(op)) : near
   const homeOps = place ? [...fresh.take(place.backend, place.domain), ...nearOps] : []
   return { unit, fresh: fresh.list, place, home, homeOps, held: held.filter(hasItems), later, atMicros: timeOf(unit) }
@@ -57,9 +69,10 @@ export function planUnit(unit: Unit): Plan {
 
 const hasItems = ({ items }: Holding): boolean => items.length > 0
 
+const PROTOCOLS_OWN: ReadonlySet<Op['do']> = new Set(['mark', 'reserve', 'settle', 'reserveRow', 'settleRow', 'stage'])
+
 function checked(op: Op): Op {
-  if (op.do === 'mark' || op.do === 'reserve' || op.do === 'settle' || op.do === 'stage')
-    throw new TypeError(`a unit of work has no op ${op.do}: the protocol adds it`)
+  if (PROTOCOLS_OWN.has(op.do)) throw new TypeError(`a unit of work has no op ${op.do}: the protocol adds it`)
   return op
 }
 
@@ -94,7 +107,12 @@ function firstWritten(unit: Unit): Home | undefined {
   return found
 }
 
-function holding({ backend, ops }: { readonly backend: Backend; readonly ops: readonly Op[] }): Holding {
+interface Part {
+  readonly backend: Backend
+  readonly ops: readonly Op[]
+}
+
+function things({ backend, ops }: Part): Holding {
   const items = ops.filter(isHeld).map(heldOf)
   const targets = new Set(items.map(({ target }) => ('alias' in target ? `alias ${target.alias}` : target.ref.id)))
   // The second intent would replace the first, and its redo.
@@ -102,9 +120,15 @@ function holding({ backend, ops }: { readonly backend: Backend; readonly ops: re
   return { backend, items }
 }
 
+function holding(part: Part): Holding {
+  const { backend, items } = things(part)
+  const rows = backend.capabilities.reservesRows ? part.ops.flatMap((op) => heldRow(op) ?? []) : []
+  return { backend, items: [...items, ...rows] }
+}
+
 const withoutHeld = ({ backend, domain, ops }: DomainOps): DomainOps => ({ backend, domain, ops: ops.filter((op) => !isHeld(op)) })
 
-const heldOf = (op: HeldOp): Held => ({
+const heldOf = (op: HeldOp): HeldThing => ({
   target: op.do === 'name' ? { alias: op.alias } : { ref: op.ref },
   expect: op.expect,
   redo: op.do === 'check' ? [] : [op],
@@ -126,7 +150,7 @@ export function stampsOf(plan: Plan, round: CommitId): Map<Id, Stamp> {
   const stamps = new Map<Id, Stamp>()
   for (const { ops } of plan.fresh) putStamps(ops, plan.unit.commit, stamps)
   putStamps(plan.homeOps, round, stamps)
-  for (const { items } of plan.held) for (const { redo } of items) putStamps(redo, round, stamps)
+  for (const { items } of plan.held) for (const item of items) if ('redo' in item) putStamps(item.redo, round, stamps)
   return stamps
 }
 

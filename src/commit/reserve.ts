@@ -22,12 +22,10 @@ export async function reserveAll(plan: Plan, home: Home, round: Round, tools: To
   return (await Promise.all(plan.held.map(reserve))).filter((obstacle) => obstacle !== undefined)
 }
 
-const reserveOp = ({ target, expect, redo }: Held, home: Home, round: Round): Op => ({
-  do: 'reserve',
-  target,
-  expect,
-  intent: intentOf(round, home, redo),
-})
+function reserveOp(held: Held, home: Home, round: Round): Op {
+  if ('row' in held) return { do: 'reserveRow', ...held.row, expect: held.expect, intent: intentOf(round, home, []) }
+  return { do: 'reserve', target: held.target, expect: held.expect, intent: intentOf(round, home, held.redo) }
+}
 
 /**
  * Gives a round's intents up. Only for a round that can no longer be decided. What cannot be released, or arrives only now, is
@@ -37,18 +35,22 @@ export async function releaseAll(plan: Plan, round: Round, tools: Tools): Promis
   await Promise.allSettled(plan.held.map((holding) => settle(holding, round, false, tools)))
 }
 
-/** Ends the intents of a round in one domain. */
+/** Ends the intents of a round in one domain. Those on rows that it takes have ended with the rows. */
 export async function settle({ backend, items }: Holding, round: Round, take: boolean, tools: Tools): Promise<void> {
-  const ops = items.map(({ target }): Op => ({ do: 'settle', target, commit: round.commit, take }))
-  await sendIdempotent(backend, ops, tools)
+  const ops = items.flatMap((held) => (take && 'row' in held ? [] : [settleOp(held, round, take)]))
+  if (ops.length > 0) await sendIdempotent(backend, ops, tools)
 }
 
+const settleOp = (held: Held, { commit }: Round, take: boolean): Op =>
+  'row' in held ? { do: 'settleRow', ...held.row, commit } : { do: 'settle', target: held.target, commit, take }
+
 /**
- * Rows that expect a state, in other domains than the home: the intent on their owner keeps other writers away (all writers of such
- * a table check its owner), so that reading them under it is as good as a compare-and-set.
+ * Rows that expect a state, in other domains than the home, of stores where they take no intents: the intent on their owner keeps other
+ * writers away (all writers of such a table check its owner), so that reading them under it is as good as a compare-and-set.
  */
 export async function checkRows(later: readonly DomainOps[]): Promise<void> {
-  await Promise.all(later.map(({ backend, ops }) => Promise.all(ops.map((op) => checkRow(backend, op)))))
+  const unreserved = later.filter(({ backend }) => !backend.capabilities.reservesRows)
+  await Promise.all(unreserved.map(({ backend, ops }) => Promise.all(ops.map((op) => checkRow(backend, op)))))
 }
 
 async function checkRow(backend: DomainOps['backend'], op: Op): Promise<void> {

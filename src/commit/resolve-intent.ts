@@ -1,4 +1,4 @@
-import type { Backend, Intent, Mark, Ref, Target } from '../backend.js'
+import type { Backend, Intent, Mark, Op, Ref, RowTarget, Target } from '../backend.js'
 import { failPoint } from '../fail-point.js'
 import type { CommitId } from '../ids.js'
 import { backendOfHome, type CommitOptions, type Tools, toolsOf } from './commit-options.js'
@@ -13,7 +13,7 @@ export type Verdict = 'committed' | 'aborted' | 'undecided'
 /** Where an intent was met. */
 export interface Met {
   readonly backend: Backend
-  readonly target: Target
+  readonly target: Target | RowTarget
   readonly intent: Intent
 }
 
@@ -62,6 +62,9 @@ export async function settleMet(met: Met, verdict: 'committed' | 'aborted', tool
   const { backend, target, intent } = met
   const take = verdict === 'committed'
   if (take) await finish({ backend: await backendOfHome(intent.home, backend, tools), ref: intent.home }, intent.commit, tools)
-  await sendIdempotent(backend, [{ do: 'settle', target, commit: intent.commit, take }], tools)
+  await sendIdempotent(backend, [settleOp(target, intent.commit, take)], tools)
   failPoint('resolve-settled')
 }
+
+const settleOp = (target: Target | RowTarget, commit: CommitId, take: boolean): Op =>
+  'key' in target ? { do: 'settleRow', ...target, commit } : { do: 'settle', target, commit, take }

@@ -11,14 +11,16 @@ import type { Home } from './unit.js'
 /** Applies the rows of a decided round, a group in each domain. Idempotent by the round. */
 export async function applyRows(later: readonly DomainOps[], round: CommitId, atMicros: bigint, tools: Tools): Promise<void> {
   const commit = rowsCommit(round)
-  await Promise.all(later.map(({ backend, ops }) => applyGroup(backend, { commit, atMicros, ops: ops.map(asDecided) }, tools)))
+  await Promise.all(
+    later.map(({ backend, ops }) => applyGroup(backend, { commit, atMicros, ops: ops.map((op) => asDecided(op, round)) }, tools)),
+  )
 }
 
-/** What a row expected was checked before the decision. */
-function asDecided(op: Op): Op {
+/** What a row expected was checked before the decision, and is so still. */
+function asDecided(op: Op, round: CommitId): Op {
   if (op.do !== 'row' || op.expect === undefined) return op
   const { expect: _, ...decided } = op
-  return decided
+  return { ...decided, ends: round }
 }
 
 /** A table that is gone took its rows with it: its owner was deleted after them. */

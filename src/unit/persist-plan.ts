@@ -267,7 +267,9 @@ function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref): Tabl
   if (planned) return planned.table
   const { places } = plan.store.backend
   const schema = dictSchemaOf(dict)
-  const beside = places?.tableBeside?.(owner.id, schema.partition) ?? places?.idBeside(owner.id)
+  // Rows that exclude each other stay where their owner keeps others away, unless they can do so by themselves.
+  const maySpread = schema.writes !== 'cas' || plan.store.backend.capabilities.reservesRows
+  const beside = (maySpread && places?.tableBeside?.(owner.id, schema.partition)) || places?.idBeside(owner.id)
   const table: Table = { id: (beside as TableId | undefined) ?? newTableId(), owner, ...schema }
   plan.tables.push({ dict, table })
   // Objects that its rows refer to are stored with it.

@@ -1,7 +1,7 @@
 /** Backends that break one law each. The suite must catch every one of them; conformance.test.ts says by which case. */
 import type { Backend, Found, Group, Key, Op, Piece, Range, Receipt, Ref, Stored, StoredRow, Streams, Table } from '../../src/backend.js'
 import { ConflictError } from '../../src/errors.js'
-import { type Id, newCommitId, type TableId } from '../../src/ids.js'
+import { type CommitId, type Id, newCommitId, type TableId } from '../../src/ids.js'
 import { ForwardingBackend } from './forwarding-backend.js'
 
 const without = (group: Group, ops: readonly Op[]): Group => ({ ...group, ops })
@@ -225,6 +225,16 @@ class DropsIntents extends ForwardingBackend {
   }
 }
 
+/** Ends an intent on a row, whoever left it. */
+class EndsRowIntents extends ForwardingBackend {
+  readonly #held = new Map<string, CommitId>()
+  override commit(group: Group): Promise<Receipt> {
+    for (const op of group.ops) if (op.do === 'reserveRow') this.#held.set(op.table, op.intent.commit)
+    const ops = group.ops.map((op) => (op.do === 'settleRow' ? { ...op, commit: this.#held.get(op.table) ?? op.commit } : op))
+    return this.inner.commit(without(group, ops))
+  }
+}
+
 class AnswersInStoreOrder extends ForwardingBackend {
   override async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
     return this.inner.read([...refs].sort((a, b) => (a.id < b.id ? -1 : 1)))
@@ -321,6 +331,7 @@ export const brokenBackends = {
   ComparesRevisionsOnly,
   DropsIntents,
   EmptiesFurtherColumns,
+  EndsRowIntents,
   EndsScansEarly,
   FlattensNumbers,
   ForgetsAliases,

@@ -9,6 +9,7 @@ import { dict } from './dict.js'
 import { gainedColumns } from './gained-columns.js'
 import { objects } from './objects.js'
 import { reach } from './reach.js'
+import { rowIntents } from './row-intents.js'
 import { storageInterface } from './storage-interface.js'
 import { streamCases } from './streams.js'
 import { taskCases } from './tasks.js'
@@ -22,6 +23,7 @@ export const conformanceCases: readonly Case[] = [
   ...contractObjects,
   ...contractRows,
   ...contractCorners,
+  ...rowIntents,
   ...objects,
   ...reach,
   ...values,

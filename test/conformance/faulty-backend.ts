@@ -11,6 +11,17 @@ export class RepeatingBackend extends ForwardingBackend {
   }
 }
 
+/** Lets another program in before one of the calls that commit. */
+export class InterruptedBackend extends ForwardingBackend {
+  before = Number.POSITIVE_INFINITY
+  interrupt: () => Promise<unknown> = async () => {}
+
+  override async commit(group: Group): Promise<Receipt> {
+    if (this.before-- === 0) await this.interrupt()
+    return super.commit(group)
+  }
+}
+
 interface CommitFault {
   /** Commits that go well before. */
   skip?: number

@@ -71,7 +71,10 @@ function scrambler(name: (text: string) => string, content: (text: string) => st
       case 'row':
         return { ...from, key: key(from.key), set: from.set && values(from.set) }
       case 'add':
+      case 'settleRow':
         return { ...from, key: key(from.key) }
+      case 'reserveRow':
+        return { ...from, key: key(from.key), intent: intent(from.intent) }
       case 'mark':
         return { ...from, mark: mark(from.mark) }
       case 'forget':

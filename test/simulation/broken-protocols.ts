@@ -33,6 +33,11 @@ export const brokenProtocols: Readonly<Record<string, Protocol>> = {
     ...realProtocol,
     connection: (backend) => new Proxy(backend, { get: (of, name) => (name === 'bar' ? async () => undefined : bound(of, name)) }),
   },
+  /** Relies on the intent of their owner for rows that others write without a look at it. */
+  'rows are not reserved': {
+    ...realProtocol,
+    connection: (backend) => withCommit(backend, withoutRowIntents),
+  },
   /** A store that does not know a commit that it has seen. */
   'no receipts': { ...realProtocol, receipts: false },
 }
@@ -87,6 +92,11 @@ function bound(of: Backend, name: string | symbol): unknown {
 }
 
 const abortIn = ({ ops }: Group) => ops.find((op) => op.do === 'mark' && op.mark.state === 'aborted')
+
+const withoutRowIntents: Commit = (group, send) => {
+  const ops = group.ops.filter((op) => op.do !== 'reserveRow' && op.do !== 'settleRow')
+  return ops.length > 0 ? send({ ...group, ops }) : Promise.resolve({ applied: true, stamps: new Map() })
+}
 
 const pretendAborts: Commit = (group, send) => (abortIn(group) ? Promise.resolve({ applied: true, stamps: new Map() }) : send(group))
 

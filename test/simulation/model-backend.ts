@@ -14,7 +14,7 @@ const CAPABILITIES: Capabilities = {
 
 /** One caller's connection to a store. What the protocol does not use is not there. */
 export class ModelBackend implements Backend {
-  readonly capabilities = CAPABILITIES
+  readonly capabilities: Capabilities
 
   readonly bar?: NonNullable<Backend['bar']>
 
@@ -24,6 +24,7 @@ export class ModelBackend implements Backend {
     readonly network: Network,
     readonly caller: Caller,
   ) {
+    this.capabilities = store.reservesRows ? { ...CAPABILITIES, reservesRows: true } : CAPABILITIES
     if (store.bars) this.bar = (group) => this.network.send(this.caller, () => this.store.bar(group))
   }
 

@@ -36,6 +36,8 @@ export class ModelStore {
     readonly keepsReceipts = true,
     /** Whether it can end groups of unknown outcome. */
     readonly bars = false,
+    /** Whether rows take intents. */
+    readonly reservesRows = false,
   ) {}
 
   domain(op: Op): Domain {
@@ -106,7 +108,15 @@ export class ModelStore {
   #check(op: Op, group: Group): void {
     const target = targetOf(op)
     if (target) this.#checkTarget(op, target, op.do === 'reserve' ? op.intent.commit : group.commit)
-    if (op.do === 'row' && op.expect !== undefined) {
+    if (op.do === 'row' || op.do === 'reserveRow') this.#checkRow(op)
+  }
+
+  #checkRow(op: Extract<Op, { do: 'row' | 'reserveRow' }>): void {
+    const { table, key } = op
+    const intent = this.intents.get(rowKey(table, key))
+    const own = op.do === 'row' ? op.ends : op.intent.commit
+    if (intent && intent.commit !== own) throw new ConflictError('reserved', { table, key, intent })
+    if (op.expect !== undefined && !intent) {
       const found = this.row(op.table, op.key)?.atMicros ?? null
       if (found !== op.expect) throw new ConflictError('row changed', { table: op.table, key: op.key, expected: op.expect, found })
     }
@@ -147,9 +157,20 @@ export class ModelStore {
         if (op.to) this.names.set(op.alias, op.to)
         else this.names.delete(op.alias)
         return
-      case 'row':
-        this.#row(rowKey(op.table, op.key), { set: op.set, atMicros })
+      case 'row': {
+        const key = rowKey(op.table, op.key)
+        if (op.ends && this.intents.get(key)?.commit === op.ends) this.intents.delete(key)
+        this.#row(key, { set: op.set, atMicros })
         return
+      }
+      case 'reserveRow':
+        this.intents.set(rowKey(op.table, op.key), op.intent)
+        return
+      case 'settleRow': {
+        const key = rowKey(op.table, op.key)
+        if (this.intents.get(key)?.commit === op.commit) this.intents.delete(key)
+        return
+      }
       case 'add': {
         const key = rowKey(op.table, op.key)
         this.counters.set(key, (this.counters.get(key) ?? 0n) + op.by)
@@ -217,7 +238,7 @@ function targetOf(op: Op): Target | undefined {
 
 /** The text that says where an op belongs; a row's partition is its first key column. */
 export function placeOf(op: Op): string {
-  if (op.do === 'row' || op.do === 'add') return rowKey(op.table, op.key.slice(0, 1))
+  if (op.do === 'row' || op.do === 'add' || op.do === 'reserveRow' || op.do === 'settleRow') return rowKey(op.table, op.key.slice(0, 1))
   if (op.do === 'mark' || op.do === 'forget' || op.do === 'stage') return op.home.id
   if (op.do === 'reserve' || op.do === 'settle') return targetKey(op.target)
   return op.do === 'name' ? aliasKey(op.alias) : op.ref.id

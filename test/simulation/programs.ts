@@ -212,17 +212,23 @@ function fillPartition({ world }: Client, draft: Draft, partition: string): void
   draft.op(table, { do: 'add', table, key: [partition, 'sum'], column: 0, by: BigInt(1 + world.random.below(5)) })
 }
 
-/** Reads one row and writes it, expecting it unchanged; the owner's check keeps other writers of the table away. */
-const tally = (client: Client): Promise<Outcome> =>
+/**
+ * Reads one row and writes it, expecting it unchanged. Alone, where rows take intents; else a check of the owner keeps other writers of the
+ * table away, which a unit over several domains has in any case.
+ */
+export const tally = (client: Client): Promise<Outcome> =>
   attempt(client, async (draft) => {
-    const { table, owner } = client.world
-    const [stored] = await readObjects(client, [owner])
-    if (!stored) return false
+    const { table, owner, reservesRows, random, accounts } = client.world
+    const isAlone = reservesRows && random.chance(0.5)
+    const beside = reservesRows ? [random.pick(accounts)] : []
+    const [stored, account] = isAlone ? [] : await readObjects(client, [owner, ...beside])
+    if (!isAlone && !stored) return false
     const key = ['t', 'tally']
     const [row] = await client.backendOf(table).rows(table, [key])
     const state = rowState(row?.values)
     draft.seen.set(client.world.rowKey('t', 'tally'), state)
-    draft.op(owner, { do: 'check', ref: owner, expect: 'present' })
+    if (!isAlone) draft.op(owner, { do: 'check', ref: owner, expect: 'present' })
+    if (account) draft.put(account)
     draft.op(table, { do: 'row', table, key, set: [draft.commit, BigInt(state.n + draft.delta)], expect: row?.atMicros ?? null })
     return true
   })

@@ -1,5 +1,5 @@
 import { aliasKey, rowKey } from './model-store.js'
-import { act, findName, increment, readObjects, rowState } from './programs.js'
+import { act, findName, increment, readObjects, rowState, tally } from './programs.js'
 import { type Protocol, realProtocol } from './protocol.js'
 import { Client, LEASE_MS, World } from './world.js'
 
@@ -98,6 +98,8 @@ export class Schedule {
       const known = listed.filter(({ id }) => truth.knows(id)) // an orphan is listed, but nobody's to read
       await readObjects(client, known)
       for (const alias of names) await findName(client, alias)
+      // One on a row is ended by who writes it next.
+      if (stores.some((store) => [...store.intents.keys()].some((key) => key.startsWith('row:')))) await tally(client)
       if (stores.every((store) => store.intents.size === 0)) return
       await network.sleep(client.caller, LEASE_MS + 1)
     }

@@ -25,6 +25,7 @@ export class World {
   readonly owner: Ref
   readonly callers: Caller[] = []
   readonly bars: boolean
+  readonly reservesRows: boolean
   readonly #places = new Map<string, string>()
   readonly #storeOf = new Map<string, number>()
   #ids = 0
@@ -35,6 +36,7 @@ export class World {
     accounts?: number,
   ) {
     this.bars = seed % 2 === 0
+    this.reservesRows = seed % 4 < 2
     this.random = new Random(seed)
     this.network = new Network(this.random, 2 * LEASE_MS)
     this.truth = new Truth(() => this.network.step)
@@ -80,7 +82,7 @@ export class World {
   }
 
   #newStore(domains: number, receipts: boolean): ModelStore {
-    const store = new ModelStore((place) => this.#domainOf(place, domains), receipts, this.bars)
+    const store = new ModelStore((place) => this.#domainOf(place, domains), receipts, this.bars, this.reservesRows)
     store.onApplied = (group) => this.truth.onApplied(group)
     return store
   }

@@ -3,6 +3,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { connect, StorageDict, StorageObject, t, transact } from '../../runtime/index.js'
 import { openBackend } from '../../runtime/open-backend.js'
@@ -10,11 +11,15 @@ import { type Intent, type Op, Ref } from '../../src/backend.js'
 import { UnavailableError } from '../../src/errors.js'
 import { type ClassId, newCommitId } from '../../src/ids.js'
 import { Store } from '../../src/store.js'
-import { FaultyBackend } from '../conformance/faulty-backend.js'
+import { FaultyBackend, InterruptedBackend } from '../conformance/faulty-backend.js'
 
 class Account extends StorageObject {
   balance = 0
   log = new StorageDict({ day: t.text }, { moved: t.i64 })
+}
+
+class Ledger extends StorageObject {
+  totals = new StorageDict({ of: t.text }, { sum: t.i32 }, { writes: 'cas' })
 }
 
 class Bank extends StorageObject {
@@ -106,6 +111,47 @@ for (const [kind, urls] of Object.entries(kinds))
       )
       expect([await balanceIn(a, here), await balanceIn(b, there)]).to.deep.equal([5, 105])
     })
+
+    it('a row of a dict that excludes other writers is not lost to who writes nothing else, at any moment of a transaction over both', async () => {
+      const key = { of: 'all' }
+      const countUp = async (totals: Ledger['totals']): Promise<void> => totals.set(key, { sum: (await totals.get(key))!.sum + 1 })
+      for (let nth = 0; nth < 5; nth++) {
+        const here = await accountIn(a, 0)
+        const ledger = new Ledger()
+        ledger.totals.set(key, { sum: 0 })
+        await b.run(() => ledger.makePersistent())
+        const interrupted = new InterruptedBackend(b.backend)
+        const through = new Store(interrupted, { patienceMs: 50 })
+        const other = new Store(b.backend)
+        const held = await other.run(async () => {
+          const { totals } = await Ledger.getByID(ledger.getID()!)
+          await totals.get(key)
+          return totals
+        })
+        let alone: Promise<number> | undefined
+        interrupted.interrupt = AsyncResource.bind(async () => {
+          alone = other
+            .run(() => countUp(held).then(() => held.save()))
+            .then(
+              () => 1,
+              () => 0,
+            )
+          await Promise.race([alone, delay(50)]) // it may wait for the transaction
+        })
+        interrupted.before = nth
+        const together = await transactOn(a, async () => {
+          ;(await Account.getByID(here.getID()!)).balance++
+          await countUp((await through.run(() => Ledger.getByID(ledger.getID()!))).totals)
+        }).then(
+          () => 1,
+          () => 0,
+        )
+        interrupted.before = Number.POSITIVE_INFINITY
+        const saved = (await alone) ?? 0
+        const sum = await new Store(b.backend).run(async () => (await (await Ledger.getByID(ledger.getID()!)).totals.get(key))!.sum)
+        expect([sum, await balanceIn(a, here)], `before call ${nth}`).to.deep.equal([together + saved, together])
+      }
+    }).timeout(20_000)
 
     it('an object refers to one of another store, which is found there', async () => {
       const there = await accountIn(b, 7)
