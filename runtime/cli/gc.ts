@@ -51,9 +51,13 @@ async function gc({ dryRun = false, olderThan, referredBy = [], json, storage }:
 
 async function withStores<T>(urls: readonly string[], body: (stores: readonly Backend[]) => Promise<T>): Promise<T> {
   const { openBackend } = await import('../open-backend.js')
+  const { requireStanding } = await import('./open-store.js')
   const opened: Backend[] = []
   try {
-    for (const url of urls) opened.push(await openBackend(url))
+    for (const url of urls) {
+      requireStanding(url)
+      opened.push(await openBackend(url))
+    }
     return await body(opened)
   } finally {
     for (const one of opened) await one.close()

@@ -22,8 +22,8 @@ export const lsCommand = (): Command =>
     .action(async (_: unknown, command: Command) => ls(command.optsWithGlobals()))
 
 async function ls(options: LsOptions): Promise<void> {
-  const { withStore } = await import('./open-store.js')
-  await withStore(options, async (backend) => {
+  const { isNoStore, withStore } = await import('./open-store.js')
+  const listing = withStore(options, async (backend) => {
     let lines = 0
     for await (const [alias, ref] of listed(backend, options)) {
       if (!ofClass(ref, options.class)) continue
@@ -31,6 +31,10 @@ async function ls(options: LsOptions): Promise<void> {
       lines++
     }
     if (lines === 0) say(`nothing to list in ${backend.url}`)
+  })
+  await listing.catch((error: unknown) => {
+    if (!isNoStore(error)) throw error
+    say(`nothing to list: ${error.message}`) // as before the first program has run
   })
 }
 

@@ -1,21 +1,43 @@
+import { existsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Backend, Ref, Stored } from '../../src/backend.js'
 import { findResolved, readResolved } from '../../src/commit/index.js'
-import { NotFoundError } from '../../src/errors.js'
+import { isInsituError, NotFoundError, UnavailableError } from '../../src/errors.js'
 import { isIdText } from '../../src/ids.js'
 import { LargeCells } from '../../src/large-cells.js'
 import type { Store } from '../../src/store.js'
+import { configuredStorage } from '../connect.js'
+import { folderOf, hostsIn } from '../hosts/hosts-folder.js'
 import { connect } from '../index.js'
 import type { CommonOptions } from './cli-config.js'
 
-/** Opens the store, lets `body` look at it through the backend contract, or write units of work, and closes it again. */
+/**
+ * Opens a store that is there, lets `body` look at it through the backend contract, or write units of work, and closes it again.
+ * @throws UnavailableError ERR_NO_STORE, and what opening throws
+ */
 export async function withStore<T>({ storage }: CommonOptions, body: (backend: Backend, store: Store) => Promise<T>): Promise<T> {
-  const store = await connect(storage)
+  const url = storage ?? (await configuredStorage())
+  requireStanding(url)
+  const store = await connect(url)
   try {
     return await body(store.backend, store)
   } finally {
     await store.close()
   }
 }
+
+/** Opening makes a file that is missing, which is right for programs: a command that looks for what is stored has been given a wrong name. */
+export function requireStanding(url: string): void {
+  const folder = folderOf(url.split('?', 1)[0]!)
+  if (folder === undefined || existsSync(join(folder, 'data.mdb')) || hostsIn(folder) !== undefined) return
+  if (statSync(folder, { throwIfNoEntry: false })?.isFile()) return // opening it says what is wrong
+  throw new UnavailableError(`there is no store in ${folder}: a program makes it when it first stores something; --storage names another`, {
+    code: 'ERR_NO_STORE',
+    folder,
+  })
+}
+
+export const isNoStore = (error: unknown): error is Error => isInsituError(error) && error.code === 'ERR_NO_STORE'
 
 /** Resolves what a user typed: an id, or else an alias (also one that looks like an id). @throws NotFoundError */
 async function found(backend: Backend, what: string): Promise<Ref> {

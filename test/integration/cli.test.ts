@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -85,6 +86,23 @@ describe('command line', function () {
     ])
       expect(jsonLines(assertOk(await insitu(args, elsewhere)))).to.have.lengthOf(2)
     expect(jsonLines(assertOk(await insitu(['ls', '--json'], elsewhere)))).to.have.lengthOf(0)
+  })
+
+  it('a store that is not there is not made by looking for it', async () => {
+    const missing = join(folder, 'no', 'such')
+    const nowhere = { ...on, storage: `nvram:${missing}` }
+    const listed = assertOk(await insitu(['ls', '--json'], nowhere))
+    expect(listed.stdout).to.equal('')
+    expect(listed.stderr).to.include(missing)
+    for (const args of [['show', 'data'], ['get', 'data'], ['rm', 'data'], ['gc'], ['backup', join(folder, 'copy')], ['fsck']]) {
+      const { code, stderr } = await insitu(args, nowhere)
+      expect({ args, code }).to.deep.equal({ args, code: 3 })
+      expect(stderr)
+        .to.include(missing)
+        .and.to.match(/there is no store/i)
+    }
+    expect((await insitu(['gc', '--referred-by', nowhere.storage], on)).code).to.equal(3)
+    expect(existsSync(join(folder, 'no'))).to.equal(false)
   })
 
   it('show gives fields with sizes, names, stamp and places, by alias and by id', async () => {

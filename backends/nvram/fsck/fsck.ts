@@ -34,7 +34,7 @@ export interface FsckReport {
 export async function fsck(url: string, { salvageTo, onFinding = () => {} }: FsckOptions = {}): Promise<FsckReport> {
   const { folder } = configOf(url)
   const path = join(folder, 'data.mdb')
-  if (!existsSync(path)) throw new UnavailableError(`There is no store in ${folder}.`, { folder })
+  if (!existsSync(path)) throw new UnavailableError(`There is no store in ${folder}.`, { code: 'ERR_NO_STORE', folder })
   let damaged = 0
   let dangling = 0
   const told: OnFinding = (finding) => {
