@@ -7,6 +7,7 @@ import type { FieldSpec } from '../../src/backend.js'
 import { SchemaMismatchError } from '../../src/errors.js'
 import type { ClassId } from '../../src/ids.js'
 import type { CassandraLink, Row } from './cassandra-link.js'
+import { CLASSES } from './class-tables.js'
 import { cannot, isHecubaName, pythonPath, typeOf } from './hecuba-layout.js'
 import { classLabel, quoted } from './identifiers.js'
 import type { SchemaKeeper } from './schema-keeper.js'
@@ -129,6 +130,12 @@ export class HecubaClasses {
     const rows = await this.link.all(`SELECT class, table_name FROM ${this.link.table(HECUBA_CLASSES)}`, [])
     const other = rows.find((row) => row.table_name === table && row.class !== classId)
     if (other) throw sameTable(classId, other.class as string, table)
+    const [before] = await this.link.all(`SELECT class FROM ${this.link.table(CLASSES)} WHERE class = ?`, [classId])
+    if (before)
+      throw new SchemaMismatchError(
+        `Class ${classId} has objects in insitu's own tables, from before it had static columns: copy them to a class of another name that has them.`,
+        { classId },
+      )
   }
 
   /** Against what stands, whoever made it; what is missing is added. */

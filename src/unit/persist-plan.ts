@@ -219,7 +219,7 @@ export function nameFirst(state: ObjectState, alias: string, store: Store): void
 
 /** After a failure: the next try may be under another name, or none. */
 export function forgetName(state: ObjectState, alias: string | undefined, { backend: { declared } }: Store): void {
-  if (state.ref || alias === undefined || state.provisional?.id !== declared?.idOf(alias)) return
+  if (!declared || state.ref || alias === undefined || state.provisional?.id !== declared.idOf(alias)) return
   state.provisional = undefined
   state.mayStand = false
 }
