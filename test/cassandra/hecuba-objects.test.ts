@@ -1,7 +1,8 @@
 /** Objects in `layout=hecuba`: what another program sees of them through CQL, and what becomes of what it writes. */
 import assert from 'node:assert/strict'
+import { setTimeout as delay } from 'node:timers/promises'
 import { inspect } from 'node:util'
-import { connect, consolidateVersion, finish, getByID, newVersion, transact } from '../../runtime/index.js'
+import { connect, consolidateVersion, finish, getByID, newVersion, transact, update } from '../../runtime/index.js'
 import { AliasTakenError, ConflictError, NotFoundError } from '../../src/errors.js'
 import { collect } from '../../src/gc/collect.js'
 import { all } from '../conformance/expect.js'
@@ -120,6 +121,28 @@ describe('cassandra: objects in layout=hecuba', function () {
     await others.close()
   })
 
+  it('while Hecuba writes one field, programs that count in another lose no count, and none of what it wrote', async () => {
+    await at.run(() => new Book().makePersistent('count'))
+    let isOver = false
+    const count = (): Promise<void> =>
+      at.elsewhere(async () => {
+        const book = await Book.getByAlias('count')
+        for (let i = 0; i < 10; i++) await update(book, (it) => void (it.pages = (it.pages ?? 0) + 1))
+      })
+    const writing = (async () => {
+      for (let i = 0; ; i++) {
+        await at.write('book', 'count', 'title', `t${i}`)
+        if (isOver) return `t${i}`
+        await delay(20)
+      }
+    })()
+    await Promise.all([count(), count()])
+    isOver = true
+    const last = await writing
+    const row = (await at.rowOf('book', at.idOf('count')))!
+    assert.deepEqual([row.pages, row.title], [20, last])
+  })
+
   it('what Hecuba deletes is gone, and may be made again by either', async () => {
     const author = await at.run(() => new Author().makePersistent('brief'))
     await at.cql(`DELETE FROM ${at.keyspace.name}.author WHERE storage_id = ?`, [at.idOf('brief')])
@@ -139,10 +162,10 @@ describe('cassandra: objects in layout=hecuba', function () {
   it('lists hold them, whoever made them', async () => {
     const names: string[] = []
     for await (const page of at.store.backend.aliases({ prefix: '' })) for (const [alias] of page) names.push(alias)
-    assert.deepEqual(names.sort(), ['ann', 'brief', 'sea', 'somebody'])
+    assert.deepEqual(names.sort(), ['ann', 'brief', 'count', 'sea', 'somebody'])
     let objects = 0
     for await (const page of at.store.backend.objects({})) objects += page.length
-    assert.equal(objects, 4)
+    assert.equal(objects, 5)
   })
 
   it('a transaction over several of them is whole', async () => {
