@@ -1,7 +1,7 @@
 /**
  * Classes whose objects lie as Hecuba keeps its StorageObj (`?layout=hecuba`): those that say what type each field has (`static columns`). A
  * class is a table named after it in lower case, a row for each object, a column for each field. What insitu keeps of an object
- * stands in the same row, in columns that Hecuba does not ask for: a compare-and-set covers one partition (docs/decisions/007).
+ * stands in the same row, in columns that Hecuba does not ask for: a compare-and-set covers one partition (docs/decisions/008).
  */
 import type { FieldSpec } from '../../src/backend.js'
 import { SchemaMismatchError } from '../../src/errors.js'
