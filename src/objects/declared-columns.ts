@@ -1,7 +1,7 @@
 /**
  * `static columns = { title: t.text, pages: t.i32, author: t.ref(() => Author), words: StorageDict }`: a class that says what type each of its
  * fields has. Its objects then have these fields and no others, of these types or null, on every store; one that keeps objects in typed
- * columns which other programs use takes the types from here.
+ * columns, as `cassandra://…?layout=hecuba` does for Hecuba's programs, takes the types from here.
  */
 import type { FieldSpec } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
