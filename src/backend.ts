@@ -353,6 +353,29 @@ export interface Backend {
   readonly aggregates?: Aggregates
   readonly upkeep?: Upkeep
   readonly places?: Places
+  readonly declared?: Declared
+}
+
+/** What a class says of the type of one of its fields. */
+export interface FieldSpec {
+  readonly name: string
+  /** `dict`: a collection that the object owns. */
+  readonly type: ColumnType | 'dict'
+  /** Of a reference: the class that it leads to. */
+  readonly of?: ClassId
+  /** Of a collection: its columns. */
+  readonly columns?: Pick<Table, 'keys' | 'partition' | 'values' | 'writes'>
+}
+
+/**
+ * A store that keeps classes which say what type each field has (`static columns`) in a form of its own, where an object's name says its
+ * id. Such an object and its name lie in one domain.
+ */
+export interface Declared {
+  /** Told before objects of the class are asked for or stored; at once, without I/O. Errors: UnsupportedError, SchemaMismatchError. */
+  declare(classId: ClassId, fields: readonly FieldSpec[]): void
+  /** The id of an object that is made under an alias. */
+  idOf(alias: string): Id
 }
 
 export interface Found {

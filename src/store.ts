@@ -1,4 +1,6 @@
 import { type Ack, type Backend, type Mark, type Op, type Receipt, Ref, type Stored, type Table } from './backend.js'
+import type { Constructor } from './classes/class-locator.js'
+import { classOf } from './classes/class-registry.js'
 import {
   type CommitOptions,
   commitTogether,
@@ -17,6 +19,7 @@ import { GroupTooLargeError, UnavailableError, UnsupportedError, ValidationError
 import { type ClassId, type CommitId, type Id, newCommitId, newId, type TableId } from './ids.js'
 import { LargeCells, opBytes } from './large-cells.js'
 import { ALIAS_BYTES_MAX } from './limits.js'
+import { declaredFields } from './objects/declared-columns.js'
 import { noteClosed, noteOpen, openStoreAt, openStores, storeNotOpen } from './open-stores.js'
 import { runIn, unitIfOpen } from './unit/context.js'
 import { Program } from './unit/program.js'
@@ -89,6 +92,17 @@ export class Store {
     // Another opening of the transaction's own store is another program.
     const joins = unit?.isTransaction && (unit.store === this || unit.store.url !== this.url)
     return runIn(joins ? unit.unitOn(this) : this.program, body)
+  }
+
+  readonly #told = new Set<Constructor>()
+
+  /** Tells a store that asks for it what types the fields of a class have. Errors: UnsupportedError, SchemaMismatchError. */
+  declare(ctor: Constructor): void {
+    const { declared } = this.backend
+    if (!declared || this.#told.has(ctor)) return
+    const fields = declaredFields(ctor)
+    if (fields) declared.declare(classOf(ctor).id, fields)
+    this.#told.add(ctor)
   }
 
   /** Whether nothing must be stored before these ops. */
@@ -204,7 +218,14 @@ export class Store {
 
   /** Resolves when everything committed so far has the level that this store waits for; `undefined` when it has. */
   reached(ack: Ack = this.#ack): Promise<void> | undefined {
-    return ack === 'committed' ? undefined : this.backend.flush(ack)
+    const settled = this.backend.declared && this.#settling.size > 0 ? this.#settled() : undefined
+    if (ack === 'committed') return settled
+    return settled ? settled.then(() => this.backend.flush(ack)) : this.backend.flush(ack)
+  }
+
+  /** Other programs read what lies in a form of their own, and know nothing of intents: so nothing is left to be settled. */
+  async #settled(): Promise<void> {
+    await Promise.all(this.#settling)
   }
 
   /** The same of other stores too, as far as the program has them open. */

@@ -4,6 +4,7 @@ import type {
   Backend,
   Capabilities,
   Cell,
+  Declared,
   Found,
   Group,
   Key,
@@ -29,8 +30,11 @@ import { CLASSES, CLASSES_COLUMNS, ClassTables, FIELDS, FIELDS_COLUMNS } from '.
 import { CounterFolder } from './counter-folder.js'
 import { DICTS, DICTS_COLUMNS, DictCatalogue, SHAPES, SHAPES_COLUMNS } from './dict-catalogue.js'
 import type { DictLayout } from './dict-layout.js'
+import { fewAtOnce } from './few-at-once.js'
 import { GroupSender } from './group-sender.js'
+import { HECUBA_CLASSES, HECUBA_CLASSES_COLUMNS } from './hecuba-classes.js'
 import { prepareHecuba } from './hecuba-layout.js'
+import { HecubaObjects } from './hecuba-objects.js'
 import { Listing } from './listing.js'
 import { NAMES, NAMES_COLUMNS, NameIndex, OBJECTS, OBJECTS_COLUMNS } from './name-index.js'
 import { ObjectReader } from './object-reader.js'
@@ -47,6 +51,7 @@ import { CassandraUpkeep } from './upkeep.js'
 const MIB = 1024 * 1024
 /** Long enough for anybody who sends a group again; then a server forgets it by itself. */
 const RECEIPTS_KEPT_S = 600
+const READS_AT_ONCE = 256
 const META = 'insitu_meta'
 const FORMAT = 'insitu cassandra 1'
 
@@ -57,6 +62,9 @@ export class CassandraBackend implements Backend {
   readonly aggregates: Aggregates
   /** Only on a ring of several nodes: one node is no choice. */
   places?: Places
+  /** Only in `layout=hecuba`. */
+  readonly declared?: Declared
+  readonly #hecuba: HecubaObjects | undefined
   readonly #link: CassandraLink
   readonly #keeper: SchemaKeeper
   readonly #classes: ClassTables
@@ -88,7 +96,10 @@ export class CassandraBackend implements Backend {
     const folder = new CounterFolder(this.#link, forms, RECEIPTS_KEPT_S * 1000, (work) => this.#sender.track(work))
     this.#rows = new RowReader(this.#link, this.#catalogue, forms, folder)
     this.aggregates = { aggregate: (range, by, ops) => this.#aggregate(range, by, ops) }
-    this.upkeep = new CassandraUpkeep(this.#link, this.#classes, this.#catalogue, this.#places)
+    if (config.layout === 'hecuba')
+      this.#hecuba = new HecubaObjects(this.#link, this.#keeper, this.#catalogue, this.#places, this.#names, RECEIPTS_KEPT_S)
+    if (this.#hecuba) this.declared = this.#hecuba
+    this.upkeep = new CassandraUpkeep(this.#link, this.#classes, this.#catalogue, this.#places, this.#hecuba)
   }
 
   get capabilities(): Capabilities {
@@ -129,6 +140,7 @@ export class CassandraBackend implements Backend {
         [CLASSES]: CLASSES_COLUMNS,
         [DICTS]: DICTS_COLUMNS,
         [SHAPES]: SHAPES_COLUMNS,
+        ...(this.#hecuba && { [HECUBA_CLASSES]: HECUBA_CLASSES_COLUMNS }),
       })
       await this.#requireFormat()
       this.#place()
@@ -166,7 +178,8 @@ export class CassandraBackend implements Backend {
   }
 
   domain(op: Op): Domain {
-    return domainOf(op) as Domain
+    const named = op.do === 'name' ? this.#hecuba?.ofName(op.alias, op.to ?? op.expect) : undefined
+    return (named ? nameOfPlace({ kind: 'object', ref: named }) : domainOf(op)) as Domain
   }
 
   async commit(group: Group): Promise<Receipt> {
@@ -178,12 +191,18 @@ export class CassandraBackend implements Backend {
     const [first] = group.ops
     if (!first) return { applied: true, stamps: new Map() }
     if (isRowOp(first)) return this.#commitRows(group)
-    return this.#sender.send(group, placeOfAll(group))
+    const ref = await this.#hecuba?.placeOf(group.ops)
+    return ref ? this.#hecuba!.commit(group, ref) : this.#sender.send(group, placeOfAll(group))
   }
 
   async bar(group: Group): Promise<Receipt | undefined> {
     this.#requireOpen()
-    return this.#sender.track(this.#sender.bar(group, placeOfAll(group)))
+    return this.#sender.track(this.#bar(group))
+  }
+
+  async #bar(group: Group): Promise<Receipt | undefined> {
+    const ref = await this.#hecuba?.placeOf(group.ops)
+    return ref ? this.#hecuba!.bar(group, ref) : this.#sender.bar(group, placeOfAll(group))
   }
 
   async #commitRows(group: Group): Promise<Receipt> {
@@ -203,11 +222,18 @@ export class CassandraBackend implements Backend {
 
   async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
     this.#requireOpen()
-    return this.#objects.read(refs)
+    return this.#hecuba ? fewAtOnce(refs, READS_AT_ONCE, (ref) => this.#readOne(ref, this.#hecuba!)) : this.#objects.read(refs)
+  }
+
+  async #readOne(ref: Ref, hecuba: HecubaObjects): Promise<Stored | undefined> {
+    const found = await hecuba.read(ref)
+    return found ? found.stored : (await this.#objects.read([ref]))[0]
   }
 
   async marks(home: Ref, keys: readonly string[]): Promise<readonly (Mark | undefined)[]> {
     this.#requireOpen()
+    const found = await this.#hecuba?.marks(home, keys)
+    if (found) return found
     const parts = await this.#parts(home, keys.map(PART.mark))
     return keys.map((key) => {
       const form = parts.get(PART.mark(key))
@@ -217,6 +243,8 @@ export class CassandraBackend implements Backend {
 
   async staged(home: Ref, commit: CommitId): Promise<readonly Op[] | undefined> {
     this.#requireOpen()
+    const found = await this.#hecuba?.staged(home, commit)
+    if (found) return found.redo
     const form = (await this.#parts(home, [PART.redo(commit)])).get(PART.redo(commit))
     return form ? this.#places.redoOf(form) : undefined
   }
@@ -228,11 +256,12 @@ export class CassandraBackend implements Backend {
 
   async find(what: readonly (Id | { readonly alias: string })[]): Promise<readonly (Found | undefined)[]> {
     this.#requireOpen()
-    return Promise.all(what.map((one) => this.#objects.find(one)))
+    return Promise.all(what.map(async (one) => (await this.#hecuba?.find(one)) ?? this.#objects.find(one)))
   }
 
   async *objects(of: { readonly classId?: ClassId }): AsyncGenerator<readonly Ref[], void, void> {
     this.#requireOpen()
+    if (this.#hecuba) for await (const page of this.#hecuba.all(of.classId)) if (page.length > 0) yield page.map(([, ref]) => ref)
     yield* this.#listing.objects(of.classId)
   }
 
@@ -240,13 +269,20 @@ export class CassandraBackend implements Backend {
     of: { readonly prefix?: string } | { readonly ref: Ref },
   ): AsyncGenerator<readonly (readonly [string, Ref])[], void, void> {
     this.#requireOpen()
-    if ('ref' in of) yield* this.#listing.aliasesOf(of.ref.id)
-    else yield* this.#listing.aliases(of.prefix ?? '')
+    if ('ref' in of) {
+      const named = await this.#hecuba?.aliasesOf(of.ref)
+      if (named && named.length > 0) yield named
+      if (!named) yield* this.#listing.aliasesOf(of.ref.id)
+    } else {
+      if (this.#hecuba) yield* this.#hecuba.aliases(of.prefix ?? '')
+      yield* this.#listing.aliases(of.prefix ?? '')
+    }
   }
 
   async define(table: Table, alias?: string): Promise<void> {
     this.#requireOpen()
-    await this.#catalogue.define(table, alias)
+    const isField = (await this.#hecuba?.classes.find(table.owner.classId)) !== undefined
+    await this.#catalogue.define(table, alias, isField)
   }
 
   async table(id: TableId): Promise<Table | undefined> {
@@ -285,7 +321,7 @@ export class CassandraBackend implements Backend {
   }
 
   async #locateObject(ref: Ref): Promise<readonly Location[]> {
-    const [stored] = await this.#objects.read([ref])
+    const [stored] = await this.read([ref])
     return stored ? this.#rows.ring.ofId(ref.id, stored.bytes) : []
   }
 

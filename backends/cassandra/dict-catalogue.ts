@@ -30,17 +30,27 @@ export class DictCatalogue {
     return this.link.config.layout === 'hecuba'
   }
 
-  async define(table: Table, alias?: string): Promise<void> {
+  /** `isField`: it belongs to an object that Hecuba sees as such, and has no name of its own. */
+  async define(table: Table, alias?: string, isField = false): Promise<void> {
     const standing = await this.#load(table.id)
     if (standing) return this.#join(standing, table)
-    const { name, place } = await this.#placeFor(table, alias)
+    const { name, place } = await this.#placeFor(table, isField ? undefined : alias, isField)
+    await this.#join(await this.#note(table, name, place), table)
+  }
+
+  /** A dict that another program made, under the name of its table. */
+  async adopt(table: Table, name: string): Promise<Table> {
+    return ((await this.#load(table.id)) ?? (await this.#note(table, name, undefined))).table
+  }
+
+  async #note(table: Table, name: string, place: string | undefined): Promise<DictLayout> {
     const query = `INSERT INTO ${this.link.table(DICTS)} (id, owner_id, owner_class, table_name, place, definition) VALUES (?, ?, ?, ?, ?, ?) IF NOT EXISTS`
     const { id, owner } = table
     const params = [id, owner.id, owner.classId, name, place ?? null, definitionOf(table)]
     await this.link.cas([{ query, params }]) // whether it was ours or not, what stands is what counts
     const made = await this.#load(id, true)
     if (!made) throw this.link.unknownOutcome()
-    await this.#join(made, table)
+    return made
   }
 
   /** Columns that it gains stand in the table before the catalogue tells of them, so that whoever hears of them can use them. */
@@ -60,8 +70,12 @@ export class DictCatalogue {
   }
 
   /** A dict that is new has no rows: in a shared table if enough of its shape have tables of their own. */
-  async #placeFor(table: Table, alias: string | undefined): Promise<{ readonly name: string; readonly place: string | undefined }> {
-    if (this.#isHecuba) return { name: await claimHecuba(this.link, table, alias), place: undefined }
+  async #placeFor(
+    table: Table,
+    alias: string | undefined,
+    isField: boolean,
+  ): Promise<{ readonly name: string; readonly place: string | undefined }> {
+    if (this.#isHecuba) return { name: await claimHecuba(this.link, table, alias, isField), place: undefined }
     const shape = shapeOf(table)
     const max = this.link.config.ownTables
     const query = `SELECT dict FROM ${this.link.table(SHAPES)} WHERE shape = ? LIMIT ${max + 1}`

@@ -10,7 +10,7 @@ import type { ClassId, TableId } from '../../src/ids.js'
 import type { CassandraLink, Row } from './cassandra-link.js'
 import { keyText } from './places.js'
 
-const TYPES: Readonly<Record<string, string>> = {
+export const TYPES: Readonly<Record<string, string>> = {
   text: 'text',
   bool: 'boolean',
   i32: 'int',
@@ -24,13 +24,17 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 /** Hecuba writes names without quotes: what CQL would fold or take for a word of its own is none. */
 const NAME = /^[a-z][a-z0-9_]{0,47}$/
+export const isHecubaName = (name: string): boolean => NAME.test(name) && !RESERVED.has(name)
 const RESERVED = new Set(
   `add allow alter and apply asc authorize batch begin by columnfamily create default delete desc describe drop entries execute from full grant if in
   index infinity insert into is keyspace limit materialized mbean mbeans modify nan norecursive not null of on or order primary rename replace revoke
   schema select set table to token truncate unlogged unset update use using view where with`.split(/\s+/),
 )
-const ISTORAGE = 'hecuba.istorage'
+export const ISTORAGE = 'hecuba.istorage'
 const TOKEN_ENDS = [-(2n ** 63n), 2n ** 63n - 1n] as const
+
+/** Of dicts that are attributes of objects. */
+const DICT_CLASS = 'hecuba.hdict.StorageDict'
 
 const SCHEMA = [
   `CREATE TYPE IF NOT EXISTS hecuba.q_meta (mem_filter text, from_point frozen<list<double>>, to_point frozen<list<double>>, precision float)`,
@@ -63,7 +67,7 @@ export async function prepareHecuba(link: CassandraLink): Promise<void> {
 }
 
 /** The name of the table that a dict is to have; its note stands, and is of this dict or of one that Hecuba made. */
-export async function claimHecuba(link: CassandraLink, table: Table, alias: string | undefined): Promise<string> {
+export async function claimHecuba(link: CassandraLink, table: Table, alias: string | undefined, isField: boolean): Promise<string> {
   requireHolds(table)
   const name = nameOf(table.id, alias, link.config.keyspace)
   const full = `${link.config.keyspace}.${name}`
@@ -74,7 +78,7 @@ export async function claimHecuba(link: CassandraLink, table: Table, alias: stri
   const query = `INSERT INTO ${ISTORAGE} (storage_id, class_name, name, istorage_props, tokens, primary_keys, columns) VALUES (?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS`
   const params = [
     id,
-    pythonPath(table.owner.classId),
+    isField ? DICT_CLASS : pythonPath(table.owner.classId),
     full,
     new Map([['insitu', table.id]]),
     ringOf(link).map(([from, to]) => new Tuple(from, to)),
@@ -108,7 +112,7 @@ export async function forgetHecuba(link: CassandraLink, name: string): Promise<v
   ])
 }
 
-const ownerOf = ({ istorage_props: props }: Row): string | undefined =>
+export const ownerOf = ({ istorage_props: props }: Row): string | undefined =>
   (props as ReadonlyMap<string, string> | null | undefined)?.get('insitu')
 
 /**
@@ -145,20 +149,20 @@ function requireSame(full: string, row: Row, table: Table): void {
 }
 
 /** Hecuba's ranges: from one token to the next, over the ends of the ring cut in two. */
-function ringOf(link: CassandraLink): readonly (readonly [bigint, bigint])[] {
+export function ringOf(link: CassandraLink): readonly (readonly [bigint, bigint])[] {
   const ends = [...link.client.metadata.getTokenRanges()].map(({ end }) => BigInt(String(end.getValue()))).sort((a, b) => (a < b ? -1 : 1))
   const all = [TOKEN_ENDS[0], ...ends.filter((token) => token > TOKEN_ENDS[0]), TOKEN_ENDS[1]]
   return all.slice(1).map((token, i) => [all[i]!, token])
 }
 
 /** `shop/model#Order` is `shop.model.Order` to Python. */
-const pythonPath = (classId: ClassId): string => classId.replace(/\.[jt]s(?=#|$)/, '').replace(/[#/\\]+/g, '.')
+export const pythonPath = (classId: ClassId): string => classId.replace(/\.[jt]s(?=#|$)/, '').replace(/[#/\\]+/g, '.')
 
 /** A dict that has no name gets one that nobody looks for, as Hecuba's nested ones. */
 function nameOf(id: TableId, alias: string | undefined, keyspace: string): string {
   const text = (alias ?? `d${id.replaceAll('-', '_')}`).toLowerCase()
   const name = text.startsWith(`${keyspace}.`) ? text.slice(keyspace.length + 1) : text
-  if (NAME.test(name) && !RESERVED.has(name)) return name
+  if (isHecubaName(name)) return name
   throw cannot(`the name ${JSON.stringify(alias)}: a table has up to 48 letters, digits and underscores, and is in this keyspace`)
 }
 
@@ -167,8 +171,7 @@ function requireHolds({ keys, values, partition, writes }: Table): void {
   if (writes !== 'lww') throw cannot(`writes '${writes}': Hecuba's programs would not know`)
   if (values.length === 0) requireSets(keys)
   for (const { name, type } of [...keys, ...values]) {
-    if (!NAME.test(name) || RESERVED.has(name))
-      throw cannot(`a column named ${name}: lower case letters, digits and underscores, no word of CQL`)
+    if (!isHecubaName(name)) throw cannot(`a column named ${name}: lower case letters, digits and underscores, no word of CQL`)
     typeOf(type)
   }
 }
@@ -180,7 +183,7 @@ function requireSets(keys: readonly ColumnSpec[]): void {
     throw cannot(`sets of tuples in one column: declare a key column for each part, ${name}_0, ${name}_1, … in a dict without values`)
 }
 
-function typeOf(type: ColumnType): string {
+export function typeOf(type: ColumnType): string {
   if (typeof type === 'object' && 'tupleOf' in type && type.tupleOf.every((of) => typeof of === 'string'))
     return `tuple<${type.tupleOf.map(typeOf).join(',')}>`
   const found = typeof type === 'string' ? TYPES[type] : undefined

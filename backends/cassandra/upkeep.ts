@@ -4,6 +4,7 @@ import { type Id, madeAtMs } from '../../src/ids.js'
 import type { CassandraLink, Row } from './cassandra-link.js'
 import { type ClassTables, ID } from './class-tables.js'
 import type { DictCatalogue } from './dict-catalogue.js'
+import type { HecubaObjects } from './hecuba-objects.js'
 import { quoted } from './identifiers.js'
 import { markOf, type PlaceReader } from './place-state.js'
 import { ALIASES, MARK_PREFIX, textOfKey } from './places.js'
@@ -17,6 +18,7 @@ export class CassandraUpkeep implements Upkeep {
     readonly classes: ClassTables,
     readonly catalogue: DictCatalogue,
     readonly reader: PlaceReader,
+    readonly hecuba: HecubaObjects | undefined,
   ) {}
 
   tables(): AsyncIterable<readonly Table[]> {
@@ -24,6 +26,7 @@ export class CassandraUpkeep implements Upkeep {
   }
 
   async *marksBefore(beforeMs: number): AsyncGenerator<readonly { readonly home: Ref; readonly mark: Mark }[], void, void> {
+    if (this.hecuba) yield* this.hecuba.marksBefore(beforeMs)
     for (const { classId, table } of await this.classes.all()) {
       const where = `"~part" >= '${MARK_PREFIX}' AND "~part" < '${MARKS_END}' ALLOW FILTERING`
       for await (const rows of this.link.pages(`SELECT ${quoted(ID)}, "~part", "~data" FROM ${this.link.table(table)} WHERE ${where}`)) {
@@ -35,6 +38,7 @@ export class CassandraUpkeep implements Upkeep {
   }
 
   async *intents(): AsyncGenerator<readonly { readonly target: Target; readonly intent: Intent }[], void, void> {
+    if (this.hecuba) yield* this.hecuba.intents()
     for (const { classId, table } of await this.classes.all())
       yield* this.#intentsIn(table, ID, (key) => ({ ref: new Ref(key as Id, classId) }))
     yield* this.#intentsIn(ALIASES, 'alias', (key) => ({ alias: textOfKey(key) }))

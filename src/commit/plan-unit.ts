@@ -54,7 +54,10 @@ const isHeld = (op: Op): op is HeldOp => op.do === 'put' || op.do === 'remove' |
 export function planUnit(unit: Unit): Plan {
   const fresh = new DomainGroups()
   const rest = new DomainGroups()
-  for (const { backend, ops } of unit.parts) for (const op of ops) (isFresh(checked(op)) ? fresh : rest).add(backend, op)
+  for (const { backend, ops } of unit.parts) {
+    const named = backend.declared ? namedThere(backend, ops) : NONE
+    for (const op of ops) (isFresh(checked(op)) && !named.has(targetId(op)) ? fresh : rest).add(backend, op)
+  }
   const home = homeOf(unit)
   const place = placeOf(unit, home, rest)
   const near = place ? rest.take(place.backend, place.domain) : []
@@ -66,6 +69,16 @@ export function planUnit(unit: Unit): Plan {
   const homeOps = place ? [...fresh.take(place.backend, place.domain), ...nearOps] : []
   return { unit, fresh: fresh.list, place, home, homeOps, held: held.filter(hasItems), later, atMicros: timeOf(unit) }
 }
+
+/** New objects whose names lie in their own domains: whoever looks for such a name finds the object as soon as it stands. */
+function namedThere(backend: Backend, ops: readonly Op[]): ReadonlySet<string> {
+  const domains = new Map(ops.flatMap((op) => (isFresh(op) ? [[targetId(op), backend.domain(op)]] : [])))
+  const named = ops.filter((op) => op.do === 'name' && op.to && domains.get(op.to.id) === backend.domain(op))
+  return new Set(named.map((op) => (op.do === 'name' ? op.to!.id : '')))
+}
+
+const NONE: ReadonlySet<string> = new Set()
+const targetId = (op: Op): string => (op.do === 'put' ? op.ref.id : '')
 
 const hasItems = ({ items }: Holding): boolean => items.length > 0
 

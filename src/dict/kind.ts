@@ -20,6 +20,8 @@ export interface Kind {
   fromCell(cell: Cell, refs: References): unknown
   /** Of what a set or list holds, or what the keys of a map are. */
   readonly element?: Kind
+  /** Of a reference: the class that it leads to, if one is said. */
+  readonly refersTo?: () => { readonly prototype: object }
   /** Set for what has no order although its type would have one: a record may lack fields. */
   readonly isUnordered?: true
   /** The one form of equal values, where several are equal as a key (1.5 and 1.50, 0 and -0). */

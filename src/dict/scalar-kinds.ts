@@ -86,6 +86,7 @@ const isInstance = (value: object, of: { readonly prototype: object }): boolean 
 export function refKind(of?: () => { readonly prototype: object }): Kind {
   return {
     type: 'ref',
+    ...(of && { refersTo: of }),
     get wants() {
       return of ? `a ${of().prototype.constructor.name}` : 'a StorageObject'
     },

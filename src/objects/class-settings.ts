@@ -5,6 +5,7 @@ import type { StorageObject } from './storage-object.js'
 /** Static members of a user's class that the core looks at. */
 export interface ClassSettings {
   readonly merge?: 'fields'
+  readonly columns?: unknown
   restore?(fields: Record<string, unknown>): object
 }
 

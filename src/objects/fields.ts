@@ -5,6 +5,7 @@ import { type TransientFields, transientOf } from '../codec/class-statics.js'
 import { isDict } from '../dict/storage-dict.js'
 import { UnsupportedError, ValidationError } from '../errors.js'
 import { type ClassSettings, construct, recordOf, settingsOf } from './class-settings.js'
+import { requireColumns } from './declared-columns.js'
 import { guardOf } from './handle.js'
 import {
   isAsStored,
@@ -44,7 +45,9 @@ export const constructorOfInstance = (instance: object): Constructor =>
 /** The fields that are stored: own enumerable ones but the transient, or what the class's own `store()` says. */
 export function storedFields(instance: StorageObject): Map<string, unknown> {
   const fields = ownFields(instance)
-  requireDeclaredTypes(constructorOfInstance(instance), fields)
+  const ctor = constructorOfInstance(instance)
+  requireDeclaredTypes(ctor, fields)
+  requireColumns(ctor, fields)
   return underStoredNames(instance, fields)
 }
 

@@ -16,6 +16,7 @@ import {
 import { dictSchemaOf, isDict, type StorageDict, volatileRowOps } from '../dict/storage-dict.js'
 import { ValidationError } from '../errors.js'
 import { newId, newTableId, type TableId } from '../ids.js'
+import { hasColumns } from '../objects/declared-columns.js'
 import { assertRebuildable, constructorOfInstance, defaultFieldsOf, storedFields } from '../objects/fields.js'
 import type { ObjectState, Print } from '../objects/object-state.js'
 import { isStorageObject, type StorageObject, stateOf } from '../objects/storage-object.js'
@@ -110,6 +111,7 @@ function planObject(plan: Plan, state: ObjectState): ObjectPlan {
   const { instance } = state
   const ctor = constructorOfInstance(instance)
   assertRebuildable(ctor)
+  plan.store.declare(ctor)
   const ref = refOf(state, plan.store)
   const fields = storedFields(instance)
   const cells = areNative(fields) ? fields : encodeFields(fields, new Holder(plan, state, ref, nestedClassesOf(ctor)))
@@ -205,6 +207,21 @@ export function refFrom(store: Store, state: ObjectState): Ref {
   if (!its || its.url === store.url) return ref
   store.meet(its)
   return new Ref(ref.id, ref.classId, its.url)
+}
+
+/** Where a name says the id, an object that is to have the name gets that one, unless something refers to it already. */
+export function nameFirst(state: ObjectState, alias: string, store: Store): void {
+  const ctor = constructorOfInstance(state.instance)
+  const { declared } = store.backend
+  if (!declared || state.ref || state.provisional || !hasColumns(ctor)) return
+  state.provisional = new Ref(declared.idOf(alias), classOf(ctor).id)
+}
+
+/** After a failure: the next try may be under another name, or none. */
+export function forgetName(state: ObjectState, alias: string | undefined, { backend: { declared } }: Store): void {
+  if (!declared || state.ref || alias === undefined || state.provisional?.id !== declared.idOf(alias)) return
+  state.provisional = undefined
+  state.mayStand = false
 }
 
 /** The object's reference, fixed as soon as somebody needs it. */

@@ -11,7 +11,7 @@ import { deleteReached, edgesFrom } from './delete-reached.js'
 import { Departures } from './departures.js'
 import { Orphans } from './orphans.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { type ObjectPlan, type Plan, planOf, withoutKept } from './persist-plan.js'
+import { forgetName, nameFirst, type ObjectPlan, type Plan, planOf, withoutKept } from './persist-plan.js'
 import { PlanDeparture, type Sender } from './plan-departure.js'
 import { type Committed, type Held, refresh } from './refresh.js'
 import { bindComingTable, bindTable, dictsIn, tableOf, unbindOwned, unbindTable } from './table-binding.js'
@@ -53,9 +53,11 @@ export class Program extends UnitOfWork {
     if (alias !== undefined) checkAlias(alias)
     if (this.#departures.areUnsure) await this.#departures.settle()
     if (state.ref) return this.#persistAgain(state, alias, ifExists)
+    this.store.declare(constructorOfInstance(state.instance))
     for (let attempt = 0; ; attempt++) {
       const expect = alias === undefined ? null : await this.#aliasTarget(alias, ifExists)
       if (expect && ifExists === 'open') return this.#become(state, alias!, expect)
+      if (alias !== undefined) nameFirst(state, alias, this.store)
       try {
         return await this.#commitStates(
           [state],
@@ -63,6 +65,7 @@ export class Program extends UnitOfWork {
           state.instance,
         )
       } catch (error) {
+        forgetName(state, alias, this.store)
         // Somebody took the name between looking and claiming: look again, unless that is the caller's error.
         if (!(error instanceof AliasTakenError) || ifExists === 'error' || attempt >= 100) throw error
       }

@@ -13,7 +13,7 @@ import { dropBelongings } from './belongings.js'
 import { aliasOf } from './named-tables.js'
 import { NOTHING_OWN, newOwn, type Own } from './own-changes.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { checksOf, type Plan, type Prints, planOf, printsOf } from './persist-plan.js'
+import { checksOf, nameFirst, type Plan, type Prints, planOf, printsOf } from './persist-plan.js'
 import type { Committed } from './refresh.js'
 import { bindComingTable, dictsIn, ownedTables, tableMade, unbindOwned } from './table-binding.js'
 import type { TableRows } from './table-rows.js'
@@ -145,6 +145,7 @@ export class Transaction extends UnitOfWork {
   async #makePersistentAs(state: ObjectState, alias: string, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
     checkAlias(alias)
     this.assertGoesOn('makePersistent()')
+    this.store.declare(constructorOfInstance(state.instance))
     const held = await this.resolveAlias(alias)
     if (held && held.id !== state.ref?.id) {
       const [stored] = ifExists === 'open' && !state.ref && !this.instances.get(held.id) ? await this.store.read([held]) : []
@@ -157,6 +158,7 @@ export class Transaction extends UnitOfWork {
           by: held.id,
         })
     }
+    nameFirst(state, alias, this.store)
     if (!state.ref) this.#create(planOf([state], this.store))
     if (held?.id !== state.ref!.id) this.#rename(alias, held ?? null, state.ref!)
     return state.instance

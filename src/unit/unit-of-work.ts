@@ -103,6 +103,7 @@ export abstract class UnitOfWork {
   async getByAlias(ctor: Constructor, alias: string, options: GetOptions = {}): Promise<StorageObject> {
     checkAlias(alias)
     assertDepth(options.depth)
+    this.store.declare(ctor)
     const ref = await this.resolveAlias(alias)
     if (!ref) throw new NotFoundError(`no object has the alias ${alias} in ${this.store.url}`, { alias })
     assertClass(ctor, ref, `alias ${alias}`)
@@ -114,6 +115,7 @@ export abstract class UnitOfWork {
   async getById(ctor: Constructor, id: Id, options: GetOptions = {}): Promise<StorageObject> {
     assertId(id)
     assertDepth(options.depth)
+    this.store.declare(ctor)
     const [ref] = await this.#refsToRead([id])
     if (!ref) throw notFound(id, this.store.url)
     if (ref.classId !== CLASS_UNKNOWN) assertClass(ctor, ref, `id ${id}`)

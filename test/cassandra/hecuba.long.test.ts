@@ -1,13 +1,5 @@
-/**
- * Dicts as Hecuba has them: against the layout of Hecuba 2.1, and with Hecuba itself, from PyPI (its wheel is numbered 1.2.4), where
- * Python 3.11 is there and can install it.
- */
+/** Dicts as Hecuba has them: against the layout of Hecuba 2.1, and with Hecuba itself. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { Client } from 'cassandra-driver'
 import { v5 } from 'uuid'
@@ -16,6 +8,7 @@ import { AliasTakenError, SchemaMismatchError, UnavailableError, UnsupportedErro
 import { all } from '../conformance/expect.js'
 import { CassandraRing, whyNoOwnCassandra } from '../servers/cassandra.js'
 import { notRun } from '../tools/not-run.js'
+import { HecubaItself } from './hecuba-itself.js'
 import { failureOf, urlOf } from './kit.js'
 
 class Words extends StorageDict.of({ word: t.text }, { n: t.i32 }) {
@@ -182,27 +175,16 @@ describe('cassandra: layout=hecuba', function () {
   })
 
   describe('with Hecuba itself', () => {
-    let folder: string
-    let python: string
+    let itself: HecubaItself
     before(async function () {
       this.timeout(300_000)
-      folder = await mkdtemp(join(tmpdir(), 'insitu-hecuba-'))
-      python = join(folder, 'venv/bin/python')
-      const why = install(folder, python)
-      if (why !== undefined) notRun(this, why)
+      const found = await HecubaItself.install()
+      if (typeof found === 'string') return notRun(this, found)
+      itself = found
     })
-    after(async () => {
-      if (folder) await rm(folder, { recursive: true, force: true })
-    })
+    after(() => itself?.remove())
 
-    async function hecuba(program: string): Promise<readonly string[]> {
-      const file = join(folder, 'program.py')
-      await writeFile(file, `${PREAMBLE}${program}${ENDING}`)
-      const env = { CONTACT_NAMES: '127.0.0.1', NODE_PORT: String(ring!.port), EXECUTION_NAME: KEYSPACE }
-      const ended = spawnSync(python, [file], { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 240_000 })
-      assert.equal(ended.status, 0, ended.stderr)
-      return ended.stdout.trimEnd().split('\n')
-    }
+    const hecuba = (program: string): Promise<readonly string[]> => itself.run(ring!, KEYSPACE, `${CLASSES}${program}`)
 
     it('reads what insitu wrote, and insitu reads what it wrote there', async () => {
       const lines = await hecuba(`
@@ -268,11 +250,7 @@ l.sync()
   })
 })
 
-/** Modules that this Python has under other names than when the wheel was made, then the classes. */
-const PREAMBLE = `import collections, collections.abc
-for name in ("Iterable", "Mapping", "MutableMapping", "Sequence", "Callable"):
-    setattr(collections, name, getattr(collections.abc, name))
-from hecuba import StorageDict
+const CLASSES = `from hecuba import StorageDict
 class Words(StorageDict):
     '''
     @TypeSpec dict<<word:str>, n:int>
@@ -294,19 +272,3 @@ class Log(StorageDict):
     @TypeSpec dict<<day:str, at:long>, mood:str, level:double>
     '''
 `
-
-/** Its driver's threads outlive what they use, and now and then bring an orderly end down ("pure virtual method called"). */
-const ENDING = `
-import os, sys
-sys.stdout.flush()
-sys.stderr.flush()
-os._exit(0)
-`
-
-/** Why Hecuba cannot be had; its parts of others are as old as it is. */
-function install(folder: string, python: string): string | undefined {
-  const made = spawnSync('python3.11', ['-m', 'venv', join(folder, 'venv')], { encoding: 'utf8' })
-  if (made.status !== 0 || !existsSync(python)) return 'there is no Python 3.11 with venv'
-  const done = spawnSync(python, ['-m', 'pip', 'install', '-q', 'hecuba==1.2.4', 'numpy<2'], { encoding: 'utf8', timeout: 240_000 })
-  return done.status === 0 ? undefined : `Hecuba cannot be installed from PyPI: ${done.stderr.trim().split('\n').at(-1)}`
-}
