@@ -21,20 +21,28 @@ function declaredOf(ctor: Constructor): Declared | null {
   let declared = known.get(ctor)
   if (declared === undefined) {
     const { columns } = settingsOf(ctor)
-    declared = columns === undefined ? null : read(ctor, columns)
+    declared = isDeclaration(columns) ? read(ctor, columns) : null
     known.set(ctor, declared)
   }
   return declared
 }
 
-function read(ctor: Constructor, columns: unknown): Declared {
-  if (typeof columns !== 'object' || columns === null) throw wrong(ctor, 'columns')
+/** A class may have a static member of this name that is about something else. */
+const isDeclaration = (columns: unknown): columns is object =>
+  typeof columns === 'object' &&
+  columns !== null &&
+  Object.values(columns).some((column) => column instanceof Column || isDictClass(column))
+
+const isDictClass = (column: unknown): boolean =>
+  typeof column === 'function' && (column === StorageDict || column.prototype instanceof StorageDict)
+
+function read(ctor: Constructor, columns: object): Declared {
   return new Map(Object.entries(columns).map(([name, column]) => [name, kindOf(ctor, name, column)]))
 }
 
 function kindOf(ctor: Constructor, name: string, column: unknown): Kind | 'dict' {
   if (column instanceof Column && column.kind.type !== 'counter') return column.kind
-  if (typeof column === 'function' && (column === StorageDict || column.prototype instanceof StorageDict)) return 'dict'
+  if (isDictClass(column)) return 'dict'
   throw wrong(ctor, name)
 }
 

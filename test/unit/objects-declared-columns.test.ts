@@ -57,7 +57,7 @@ describe('static columns', () => {
   })
 
   it('a declaration that is none is refused', async () => {
-    for (const columns of [{ n: Number }, { n: t.counter }, 'n'] as const) {
+    for (const columns of [{ n: t.i32, m: Number }, { n: t.counter }, { n: StorageDict, m: 'text' }] as const) {
       class Wrong extends StorageObject {
         static readonly typeName = `declared/wrong#${inspect(columns)}`
         static readonly columns = columns
@@ -66,6 +66,18 @@ describe('static columns', () => {
         store.run(() => new Wrong().makePersistent()),
         { code: 'ERR_COLUMN_INVALID' },
       )
+    }
+  })
+
+  it('a static member of that name about something else declares nothing', async () => {
+    for (const columns of [3, ['a', 'b'], { width: 80 }, null]) {
+      class Sheet extends StorageObject {
+        static readonly typeName = `declared/sheet#${inspect(columns)}`
+        static readonly columns = columns
+        any = 1
+      }
+      assert.equal(declaredFields(Sheet), undefined)
+      await store.run(() => new Sheet().makePersistent())
     }
   })
 
