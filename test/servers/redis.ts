@@ -23,6 +23,7 @@ export function whyNoRedis(): string | undefined {
 const START_MS = 60_000
 
 const PORT_TRIES = 5
+const SLOTS = 16_384
 
 /** Processes that would outlive a test run that is interrupted. */
 const alive = new Set<ChildProcess>()
@@ -159,8 +160,7 @@ export class RedisCluster {
     const cluster = new RedisCluster(starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : [])))
     try {
       for (const start of starts) if (start.status === 'rejected') throw start.reason
-      const addresses = ports.map((port) => `127.0.0.1:${port}`)
-      await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', `${replicas}`, '--cluster-yes'])
+      await cluster.#join()
       await cluster.#settled(replicas)
       return cluster
     } catch (error) {
@@ -175,6 +175,34 @@ export class RedisCluster {
 
   async stop(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.stop()))
+  }
+
+  /**
+   * As `redis-cli --cluster create` does it, but for the greetings, which are said until they are heard: a node that has not answered one in
+   * time, as where the machine stands still, is forgotten, and that command waits for it for ever.
+   */
+  async #join(): Promise<void> {
+    const { servers } = this
+    const masters = servers.slice(0, 3)
+    const bound = (nth: number): number => Math.round((SLOTS * nth) / masters.length)
+    const slotsOf = (nth: number): string[] => Array.from({ length: bound(nth + 1) - bound(nth) }, (_, i) => `${bound(nth) + i}`)
+    await Promise.all(servers.map((server, i) => server.cli('CLUSTER', 'SET-CONFIG-EPOCH', `${i + 1}`)))
+    await Promise.all(masters.map((master, i) => master.cli('CLUSTER', 'ADDSLOTS', ...slotsOf(i))))
+    await this.#met()
+    const ids = await Promise.all(masters.map((master) => master.cli('CLUSTER', 'MYID')))
+    await Promise.all(servers.slice(masters.length).map((copy, i) => copy.cli('CLUSTER', 'REPLICATE', ids[i % ids.length]!)))
+  }
+
+  /** Resolves when each node knows all the others. */
+  async #met(): Promise<void> {
+    const [first] = this.servers
+    for (const endMs = Date.now() + START_MS; ; await delay(50)) {
+      const seen = await Promise.all(this.servers.map((server) => server.cli('CLUSTER', 'NODES')))
+      const areKnown = (text: string): boolean => text.split('\n').length === this.servers.length && !text.includes('handshake')
+      if (seen.every(areKnown)) return
+      if (Date.now() > endMs) throw new Error(`the nodes of a Cluster do not know each other:\n${seen.join('\n\n')}`)
+      for (const { port } of this.servers) if (!seen[0]!.includes(`:${port}@`)) await first!.cli('CLUSTER', 'MEET', '127.0.0.1', `${port}`)
+    }
   }
 
   /** A replica that has not finished its first copy cannot take over. */
