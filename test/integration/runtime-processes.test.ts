@@ -97,7 +97,7 @@ for (const storage of ['nvram', 'memory'])
   })
 
 describe('what init() asks for', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
 
   it('is for its run: the next one is as the environment says', async () => {
     for (const isolation of ['process', undefined] as const) {

@@ -26,7 +26,7 @@ import { thrown } from './thrown.js'
 
 for (const mode of ['on', 'off'] as const)
   describe(`waiting for tasks, runtime ${mode}`, function () {
-    this.timeout(30_000)
+    this.timeout(60_000)
     let folder: string
     before(async () => {
       folder = await mkdtemp(join(tmpdir(), 'insitu-waiting-'))

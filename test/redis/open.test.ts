@@ -18,7 +18,7 @@ import { backendAt, failureOf, freshNamespace, openAt } from './kit.js'
 const PASSWORD = 'open sesame/@:'
 
 describe('redis: opening', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   const servers: { stop(): Promise<void> }[] = []
   const started = async <S extends { stop(): Promise<void> }>(server: Promise<S>): Promise<S> => {
     servers.push(await server)

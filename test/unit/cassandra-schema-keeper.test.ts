@@ -28,7 +28,7 @@ class SlowServers extends CassandraLink {
 }
 
 describe('cassandra: a table that another program makes', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
 
   it('is used when the servers use it, however long they have shown it, and whether or not its maker lives', async () => {
     const servers = new SlowServers()
