@@ -74,7 +74,7 @@ export class RedisLink {
       await connected(client, signal)
       this.#driver = driver
     } catch (error) {
-      client.disconnect()
+      driver.close()
       signal?.throwIfAborted()
       throw namedError(this.config.url, (error as { lastNodeError?: Error }).lastNodeError ?? this.#lastError ?? error)
     }
@@ -85,7 +85,7 @@ export class RedisLink {
     this.#driver = undefined
     this.#lost = undefined
     this.#sequences.clear()
-    driver?.client.disconnect()
+    driver?.close()
   }
 
   /** The script's reply without the sequence. */

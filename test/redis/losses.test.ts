@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, stat, truncate } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { Redis } from 'ioredis'
 import { AwakeTime } from '../../src/awake-time.js'
@@ -10,7 +13,9 @@ import { StateLostError } from '../../src/errors.js'
 import { add, group, put, row, send, tableOn, thing } from '../conformance/contract-kit.js'
 import { RedisCluster, RedisServer } from '../servers/redis.js'
 import { requireRedis } from '../servers/require-server.js'
-import { failureOf, openAt } from './kit.js'
+import { failureOf, freshNamespace, openAt } from './kit.js'
+
+const CLOSE_CHILD = fileURLToPath(new URL('./close-child.js', import.meta.url))
 
 describe('redis: what servers do to a program', function () {
   this.timeout(60_000)
@@ -131,6 +136,37 @@ describe('redis: what servers do to a program', function () {
     for (const [a, b] of there) assert.equal(a, b)
     assert.ok(there[0]![0] && !there.at(-1)![0])
     await backend.close()
+  })
+})
+
+describe('redis+cluster: a program that closes its store', function () {
+  this.timeout(120_000)
+  let cluster: RedisCluster | undefined
+  before(async function () {
+    this.timeout(300_000)
+    requireRedis(this)
+    cluster = await RedisCluster.start()
+  })
+  after(() => cluster?.stop())
+
+  it('ends, also while its driver asks who has which slot', async () => {
+    const child = spawn(process.execPath, [CLOSE_CHILD, `${cluster!.url}?namespace=${freshNamespace()}`], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    const ended = once(child, 'exit')
+    try {
+      await once(child.stdout, 'data')
+      await delay(4500)
+      for (const server of cluster!.servers) server.signal('SIGSTOP')
+      await delay(1200) // the driver has asked by now, every five seconds, and nobody answers
+      child.stdin.end('close')
+      await once(child.stdout, 'data')
+      for (const server of cluster!.servers) server.signal('SIGCONT')
+      const end = await Promise.race([ended, delay(30_000, 'it goes on', { ref: false })])
+      assert.deepEqual(end, [0, null])
+    } finally {
+      child.kill('SIGKILL')
+    }
   })
 })
 
