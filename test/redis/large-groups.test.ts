@@ -24,7 +24,7 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) =
 const SCRIPT_MS_MAX = 5
 
 describe('redis: large groups', function () {
-  this.timeout(60_000)
+  this.timeout(300_000)
   let server: RedisServer
   let backend: Backend
   let namespace: string

@@ -171,7 +171,7 @@ describe('redis+cluster: a program that closes its store', function () {
 })
 
 describe('redis+cluster: a failover that loses what was acknowledged', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   let cluster: RedisCluster | undefined
   before(async function () {
     this.timeout(300_000)

@@ -3,7 +3,7 @@ import type { RedisServer } from '../servers/redis.js'
 
 /** Options of a server that notes how long each command takes. */
 export const NOTING = ['--slowlog-log-slower-than', '0', '--slowlog-max-len', '100000'] as const
-const TRIES = 8
+const TRIES = 50
 
 /** How long each script took the server, in milliseconds and in their order. */
 async function scriptTimes(server: RedisServer, work: () => Promise<unknown>): Promise<number[]> {
