@@ -14,7 +14,7 @@ import { KeptValues } from './driver/kept-values.js'
 import { LaterCall, mustWait, unkept, whenThere } from './driver/later-call.js'
 import { Loop } from './driver/loop.js'
 import { NestedCalls } from './driver/nested-calls.js'
-import { Outcomes, runEnded } from './driver/outcomes.js'
+import { NOTHING_SENT, Outcomes, runEnded } from './driver/outcomes.js'
 import { Pending } from './driver/pending.js'
 import { RecordTable } from './driver/record-table.js'
 import { Remaking } from './driver/remaking.js'
@@ -266,7 +266,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
     this.#loop.stop()
     await this.#dispatch.close()
     const isLast = isOver || !this.#checkpoint
-    this.#outcomes.abandon(isLast ? await this.#dispatch.seals.end() : [])
+    this.#outcomes.abandon(isLast ? await this.#dispatch.seals.end() : NOTHING_SENT)
     if (isLast) await this.#effects.forgetMarks()
     this.#checkpoint?.close(isOver)
   }

@@ -1,10 +1,11 @@
 /** Calls of statements: repeated while that is harmless and there is patience, never more at once than the driver takes. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client, Host, QueryOptions, types } from 'cassandra-driver'
+import { AwakeTime } from '../../src/awake-time.js'
 import { InsituError, UnavailableError, UnknownOutcomeError, UnsupportedError } from '../../src/errors.js'
 import type { CassandraConfig } from './cassandra-config.js'
 import { type DriverModule, loadDriver, makeClient } from './cassandra-driver-loader.js'
-import { bare, failureOf, isReadFailure, namedError, tooManyTombstones } from './cassandra-errors.js'
+import { bare, failureOf, isReadFailure, isUnknownTable, namedError, tooManyTombstones } from './cassandra-errors.js'
 import { quoted } from './identifiers.js'
 import { metTooManyTombstones } from './tombstone-trouble.js'
 import { Turnstile } from './turnstile.js'
@@ -38,6 +39,8 @@ const IN_FLIGHT_MAX = 512
 const PAGE_ROWS = 1000
 /** To drop a keyspace with a hundred tables takes seconds. */
 const SCHEMA_MS = 60_000
+/** A process that lost so much time while it connected tries again. */
+const STILL_MS = 500
 const REDRAWS_MS = [0, 1000, 5000]
 const PAUSE_MS_MIN = 10
 const PAUSE_MS_MAX = 300
@@ -80,16 +83,34 @@ export class CassandraLink {
   async open(): Promise<void> {
     if (this.#opened) return
     const driver = await loadDriver()
-    const dataCentre = this.config.dataCentre ?? (await this.#askDataCentre(driver))
+    const dataCentre = this.config.dataCentre ?? (await this.#unlessStill(() => this.#askDataCentre(driver)))
+    const client = await this.#unlessStill(() => this.#connected(driver, dataCentre))
+    this.#opened = { driver, client, dataCentre }
+    for (const event of ['hostAdd', 'hostRemove', 'hostUp']) client.on(event, () => this.#redraw(client))
+  }
+
+  async #connected(driver: DriverModule, dataCentre: string): Promise<Client> {
     const client = makeClient(driver, this.config, dataCentre)
     try {
       await client.connect()
+      return client
     } catch (error) {
       await client.shutdown().catch(() => {})
       throw (await this.#wrongDataCentre(driver, dataCentre, error)) ?? namedError(this.config.url, error)
     }
-    this.#opened = { driver, client, dataCentre }
-    for (const event of ['hostAdd', 'hostRemove', 'hostUp']) client.on(event, () => this.#redraw(client))
+  }
+
+  /** Once more if it fails and this process stood still meanwhile: then the driver has given the nodes none of the time that it gives them. */
+  async #unlessStill<T>(work: () => Promise<T>): Promise<T> {
+    const time = new AwakeTime()
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof UnavailableError) || time.lostMs < STILL_MS) throw error
+      return work()
+    } finally {
+      time.stop()
+    }
   }
 
   /** The driver's ring is as it was when it connected. A node's tokens may be known a little later than the node. */
@@ -240,8 +261,7 @@ export class CassandraLink {
 
   /** The node that changes of the schema go through: the same for every program that sees the same nodes. */
   definer(): Host {
-    const up = this.client.hosts.values().filter((host) => host.isUp())
-    const [first] = up.sort((a, b) => (a.address < b.address ? -1 : 1))
+    const [first] = this.#hostsUp().sort((a, b) => (a.address < b.address ? -1 : 1))
     if (!first) throw new UnavailableError(`${this.config.url}: no node is up`, { retryable: true })
     return first
   }
@@ -249,12 +269,7 @@ export class CassandraLink {
   /** Resolves when every node that is up has the same schema: asked from each, since what they know of others is a second old. */
   async agreed(): Promise<void> {
     for (const endMs = Date.now() + this.config.patienceMs; ; await delay(PAUSE_MS_MIN)) {
-      const versions = await Promise.all(
-        this.client.hosts
-          .values()
-          .filter((host) => host.isUp())
-          .map((host) => this.#schemaOf(host)),
-      )
+      const versions = await Promise.all(this.#hostsUp().map((host) => this.#schemaOf(host)))
       if (new Set(versions.filter((version) => version !== undefined)).size <= 1) return
       if (Date.now() > endMs)
         throw new UnavailableError(`${this.config.url}: the nodes do not agree on the schema; look at nodetool describecluster`, {
@@ -262,6 +277,27 @@ export class CassandraLink {
           retryable: true,
         })
     }
+  }
+
+  /** Whether the nodes take statements that name these columns: they may show a change of the schema, and refuse who uses it yet. */
+  async knows(table: string, columns: readonly string[]): Promise<boolean> {
+    const named = columns.length > 0 ? columns.map(quoted).join(', ') : '*'
+    const query = `SELECT ${named} FROM ${this.table(table)} LIMIT 1`
+    return (await Promise.all(this.#hostsUp().map((host) => this.#takes(host, query)))).every(Boolean)
+  }
+
+  /** A node that cannot answer counts as one that takes it. */
+  async #takes(host: Host, query: string): Promise<boolean> {
+    try {
+      await this.client.execute(query, [], { host, prepare: false, consistency: this.driver.types.consistencies.one })
+      return true
+    } catch (error) {
+      return !isUnknownTable(error)
+    }
+  }
+
+  #hostsUp(): Host[] {
+    return this.client.hosts.values().filter((host) => host.isUp())
   }
 
   /** `undefined` for a node that cannot be reached: it learns the schema before it serves anybody. */

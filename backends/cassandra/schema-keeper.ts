@@ -10,7 +10,7 @@ import { quoted } from './identifiers.js'
 
 /** How long a creator that died keeps others waiting; its turn is worth far more than any change of the schema takes. */
 const TURN_S = 30
-/** How long a change of the schema that can be seen may still not be in use. */
+/** How long whoever changes the schema has, once the change can be seen, before the nodes are asked whether they use it. */
 const SETTLE_MS = 2_000
 const LOOK_AGAIN_MS = 20
 const LOCKS = 'insitu_schema_turns'
@@ -74,9 +74,10 @@ export class SchemaKeeper {
     let seenMs: number | undefined
     for (; ; await delay(LOOK_AGAIN_MS)) {
       if (await this.#look(wanted)) {
-        // A server shows a change a moment before it uses it: so whoever makes it must have ended, or died.
+        // A server shows a change a moment before it uses it: so whoever makes it must have ended, or died and left it to the servers.
         seenMs ??= Date.now()
-        if ((await this.#isFree(wanted.table)) || Date.now() - seenMs > SETTLE_MS) return this.#use(wanted)
+        if (await this.#isFree(wanted.table)) return this.#use(wanted)
+        if (Date.now() - seenMs > SETTLE_MS && (await this.#isInUse(wanted))) return this.#use(wanted)
       } else if (await this.#inTurn(wanted.table, () => this.#make(wanted))) return
       if (Date.now() > endMs)
         throw new UnavailableError(`${this.link.config.url}: table ${wanted.table} is not made; somebody holds its turn in ${LOCKS}`, {
@@ -106,6 +107,11 @@ export class SchemaKeeper {
     const seen = this.#seen.get(table) ?? new Set()
     for (const name of partsOf(wanted)) seen.add(name)
     this.#seen.set(table, seen)
+  }
+
+  /** No time that has gone by tells: a server may have stood still for all of it. */
+  #isInUse({ table, columns = NONE }: Wanted): Promise<boolean> {
+    return this.link.knows(table, [...columns.keys()])
   }
 
   async #isFree(name: string): Promise<boolean> {

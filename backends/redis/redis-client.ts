@@ -9,6 +9,8 @@ export type Client = Redis | Cluster
 const COMMAND_TIMEOUT_MS = 20_000
 const CONNECT_TIMEOUT_MS = 2_000
 const RECONNECT_MS_MAX = 500
+/** How old the driver's knowledge of who has which slot may be, where no server corrects it. */
+const SLOTS_MS = 5_000
 
 export type Argument = string | Buffer | number
 
@@ -17,18 +19,35 @@ export interface Driver {
   readonly client: Client
   /** Replies hold bytes, never text. A list, since there may be more arguments than a call of JavaScript takes. */
   send(command: string, args: Argument[]): Promise<unknown>
+  /** Drops its connections; nothing of it keeps the process any more. */
+  close(): void
 }
 
 /** Loaded here and only now: who stays on files never loads a driver. */
 export async function makeDriver(config: RedisConfig): Promise<Driver> {
   const ioredis = await loaded()
   const client = clientOf(ioredis, config)
+  const looking = client instanceof ioredis.Cluster ? lookAtSlots(client) : undefined
   return {
     client,
+    close() {
+      clearInterval(looking)
+      client.disconnect()
+    },
     async send(name, args) {
       return client.sendCommand(new ioredis.Command(name, args, { replyEncoding: null }))
     },
   }
+}
+
+/**
+ * Not by the driver's own interval: where it is closed while it looks, it sets the next timer all the same, then the one after that, and the
+ * process never ends.
+ */
+function lookAtSlots(cluster: Cluster): NodeJS.Timeout {
+  return setInterval(() => {
+    if (cluster.status === 'ready') cluster.refreshSlotsCache()
+  }, SLOTS_MS).unref()
 }
 
 type Ioredis = Pick<typeof import('ioredis'), 'Redis' | 'Cluster' | 'Command'>
@@ -53,7 +72,7 @@ function clientOf({ Redis, Cluster }: Ioredis, config: RedisConfig): Client {
     enableOfflineQueue: true,
     // A call that was cut off may have been executed, so that whoever sends it again must say so: we do, the driver does not.
     retryDelayOnFailover: 0,
-    slotsRefreshInterval: 5000,
+    slotsRefreshInterval: 0,
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
     clusterRetryStrategy: reconnectMs,
     dnsLookup: (address, done) => done(null, address),

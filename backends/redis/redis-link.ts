@@ -1,6 +1,7 @@
 /** Calls of scripts: repeated while that is harmless and there is patience, each told how far the store had come. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
+import { AwakeTime } from '../../src/awake-time.js'
 import { InsituError, StateLostError, UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
 import { type Argument, type Client, type Driver, makeDriver } from './redis-client.js'
@@ -37,7 +38,8 @@ export const GATE_LEASE_MS = 2_000
 const GATE_PAUSE_MS = 2
 const PAUSE_MS_MIN = 10
 const PAUSE_MS_MAX = 300
-const OPEN_MS = 2_000
+/** A little less than one connection may take to be refused or ignored. */
+const OPEN_MS = 1_900
 
 export class RedisLink {
   readonly #scripts = loadScripts()
@@ -72,7 +74,7 @@ export class RedisLink {
       await connected(client, signal)
       this.#driver = driver
     } catch (error) {
-      client.disconnect()
+      driver.close()
       signal?.throwIfAborted()
       throw namedError(this.config.url, (error as { lastNodeError?: Error }).lastNodeError ?? this.#lastError ?? error)
     }
@@ -83,7 +85,7 @@ export class RedisLink {
     this.#driver = undefined
     this.#lost = undefined
     this.#sequences.clear()
-    driver?.client.disconnect()
+    driver?.close()
   }
 
   /** The script's reply without the sequence. */
@@ -262,24 +264,28 @@ export const isCluster = (client: Client): client is Cluster => client.isCluster
 
 /** A server that has just been started may need a moment; one that refuses the password will do so again. */
 async function connected(client: Client, signal?: AbortSignal): Promise<void> {
-  const endMs = Date.now() + OPEN_MS
+  const time = new AwakeTime()
   let refused: Error | undefined
   const note = (error: Error): void => {
     if (failureOf(error) === 'final') refused = error
   }
   client.on('error', note)
-  for (;;) {
-    signal?.throwIfAborted()
-    try {
-      if (client.status === 'wait' || client.status === 'end') await client.connect()
-      else if (client.status !== 'ready') await delay(PAUSE_MS_MIN)
-      if (client.status === 'ready') return void client.off('error', note)
-    } catch (error) {
-      const cause = refused ?? (error as { lastNodeError?: Error }).lastNodeError ?? error
-      if (failureOf(cause) === 'final' || Date.now() > endMs) throw cause
-      await delay(PAUSE_MS_MIN * 5)
+  try {
+    for (;;) {
+      signal?.throwIfAborted()
+      try {
+        if (client.status === 'wait' || client.status === 'end') await client.connect()
+        else if (client.status !== 'ready') await delay(PAUSE_MS_MIN)
+        if (client.status === 'ready') return void client.off('error', note)
+      } catch (error) {
+        const cause = refused ?? (error as { lastNodeError?: Error }).lastNodeError ?? error
+        if (failureOf(cause) === 'final' || time.ms > OPEN_MS) throw cause
+        await delay(PAUSE_MS_MIN * 5)
+      }
+      if (refused) throw refused
+      if (time.ms > OPEN_MS) throw new Error(`not connected after ${OPEN_MS} ms`)
     }
-    if (refused) throw refused
-    if (Date.now() > endMs) throw new Error(`not connected after ${OPEN_MS} ms`)
+  } finally {
+    time.stop()
   }
 }

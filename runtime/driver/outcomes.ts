@@ -10,6 +10,7 @@ import type { RunParts } from './dispatch.js'
 import { isKept } from './kept-values.js'
 import type { Pending } from './pending.js'
 import { lostForGood } from './remaking.js'
+import type { Ends } from './seals.js'
 import { type Awaiting, FromTask, RESULT, type TaskRecord, type TaskState } from './task-record.js'
 
 export class Outcomes {
@@ -94,11 +95,11 @@ export class Outcomes {
     return [...this.#unseen.values()].some((r) => r.state === 'failed')
   }
 
-  /** Nothing more will be reported: what is pending never will be, but for those that turned out to be done. */
-  abandon(done: readonly TaskRecord[]): void {
+  /** Nothing more will be reported: what is pending never will be, but for those that turned out to be done, or that may be. */
+  abandon({ done, unknown }: Ends): void {
     for (const record of done) this.#end(record, 'done')
     for (const record of [...this.run.records]) {
-      record.error = runEnded(record.name)
+      record.error = unknown.get(record.task) ?? runEnded(record.name)
       this.#end(record, 'cancelled')
     }
   }
@@ -139,6 +140,8 @@ export class Outcomes {
     else reject(record.error)
   }
 }
+
+export const NOTHING_SENT: Ends = { done: [], unknown: new Map() }
 
 export const runEnded = (task: string): Error =>
   new TaskFailedError(`task ${task} was not finished: the run ended before`, { task, code: 'ERR_RUN_ENDED' })

@@ -7,7 +7,7 @@ import { root } from '../tools/test-files.js'
 
 /** The whole suite once more, in a process of its own whose tasks run on three agents. */
 describe('conformance: nvram, three hosts with agents', function () {
-  this.timeout(180_000)
+  this.timeout(480_000)
   let folder: string
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'insitu-conformance-hosts-'))

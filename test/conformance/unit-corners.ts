@@ -97,11 +97,14 @@ export const unitCorners: readonly Case[] = [
     const totals = await new Totals().makePersistent(ctx.alias('totals'))
     let late: Promise<unknown>[] = []
     let leaked = o
+    let itHasEnded = (): void => {}
+    const after = new Promise<void>((resolve) => {
+      itHasEnded = resolve
+    })
     await transact(async () => {
       const inside = await Counter.getByAlias(ctx.alias('o'))
       const rows = (await Totals.getByAlias(ctx.alias('totals'))).rows
       inside.n = 1
-      const after = delay(30)
       late = [
         after.then(() => refused(UnsupportedError, () => inside.save())),
         after.then(() => refused(UnsupportedError, () => new Item().makePersistent())),
@@ -111,6 +114,7 @@ export const unitCorners: readonly Case[] = [
         after.then(() => refused(UnsupportedError, () => transact(() => void inside.n++))),
       ]
     })
+    itHasEnded()
     await Promise.all(late)
     await refused(NotFoundError, () => Item.getByAlias(ctx.alias('late')))
     assert.equal(await totals.rows.has({ name: 'late' }), false)

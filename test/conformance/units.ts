@@ -24,7 +24,7 @@ export const units: readonly Case[] = [
         await theirs.save()
       }
     })
-    for (let waits = 0; seen.at(-1) !== '5' && waits < 200; waits++) await delay(10)
+    for (let waits = 0; seen.at(-1) !== '5' && waits < 3000; waits++) await delay(10)
     await ctx.other(async () => (await Item.getByID(o.getID()!)).deletePersistent())
     await watching
     assert.equal(seen.at(-1), '5')

@@ -11,8 +11,8 @@ export interface Program {
   close(): Promise<void>
 }
 
-/** A child that is forgotten ends by itself. */
-const LIFE_MS = 20_000
+/** A child that is forgotten ends by itself, when whoever waits for it has long given up. */
+const LIFE_MS = 150_000
 setTimeout(() => process.exit(3), LIFE_MS).unref()
 
 /** At once and whole: what was reported has left the process before the next statement. */

@@ -34,6 +34,8 @@ const EARLY_SHARE = 0.15
 /** A life lasts at most so long after it was heard of. */
 const LIFE_MS = 250
 const FAIL_POINT_LIFE_MS = 600
+/** And not before it has done some steps, up to so many: fewer than it comes to in that time, unless the machine stands still. */
+const LIFE_STEPS = 6
 /** Where a program is to die at one fail point and nowhere else, on a machine that is busy. */
 const ONLY_POINT_LIFE_MS = 4000
 /** Programs of one kind have data of their own; those of the bank share its accounts. */
@@ -132,11 +134,14 @@ class CrashRun {
       return {
         from: 'done',
         afterMs: FAIL_POINT_LIFE_MS * pace,
+        afterSteps: LIFE_STEPS,
         failPoint: `${point}:${1 + Math.floor(this.#random() * FAIL_POINT_HITS_MAX)}`,
       }
     }
     if (roll > 1 - EARLY_SHARE) return { from: 'start', afterMs: this.#random() * LIFE_MS * pace }
-    return { from: roll > 1 - 2 * EARLY_SHARE ? 'found' : 'done', afterMs: this.#random() * LIFE_MS * pace }
+    const afterMs = this.#random() * LIFE_MS * pace
+    if (roll > 1 - 2 * EARLY_SHARE) return { from: 'found', afterMs }
+    return { from: 'done', afterMs, afterSteps: 1 + Math.floor((afterMs / pace / LIFE_MS) * LIFE_STEPS) }
   }
 
   #noteFailPoint(kind: Kind, { failPoint }: Kill, { atFailPoint }: Life): void {

@@ -17,7 +17,7 @@ async function inTemporaryFolder(body: (folder: string) => Promise<void>): Promi
 
 describe('crash', () => {
   it('a hundred kills of writers and workers lose, tear and double nothing', async function () {
-    this.timeout(400_000)
+    this.timeout(600_000)
     const lines: string[] = []
     await inTemporaryFolder(async (folder) => {
       const totals = await crash({
@@ -34,7 +34,7 @@ describe('crash', () => {
   })
 
   it('kills before and after tasks commit together lose, tear and double nothing', async function () {
-    this.timeout(200_000)
+    this.timeout(600_000)
     const lines: string[] = []
     await inTemporaryFolder(async (folder) => {
       const plan = { url: `nvram:${folder}`, kinds: ['tasks'], points: ['together-sent', 'together-done'] } as const
@@ -46,7 +46,7 @@ describe('crash', () => {
   })
 
   it('kills of tellers that move money between two stores make and lose none', async function () {
-    this.timeout(400_000)
+    this.timeout(600_000)
     const lines: string[] = []
     await inTemporaryFolder(async (folder) => {
       const totals = await crash({ url: `nvram:${folder}`, kills: 100, seed: 100, kinds: ['bank'], onLife: (line) => lines.push(line) })
@@ -57,7 +57,7 @@ describe('crash', () => {
   })
 
   it('kills of agents, workers and the program on three logical hosts lose, tear and double nothing', async function () {
-    this.timeout(300_000)
+    this.timeout(600_000)
     const lines: string[] = []
     await inTemporaryFolder(async (folder) => {
       const totals = await crash({ url: `nvram:${folder}`, kills: 24, seed: 24, hosts: 3, pace: 4, onLife: (line) => lines.push(line) })
@@ -69,7 +69,7 @@ describe('crash', () => {
 
   for (const [flaw, damage] of Object.entries(FLAWS) as [Flaw, keyof Damage][]) {
     it(`a program that ${flaw.replace(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`)} is caught: something is ${damage}`, async function () {
-      this.timeout(60_000)
+      this.timeout(300_000)
       await inTemporaryFolder(async (folder) => {
         const totals = await crash({ url: `nvram:${folder}`, kills: 6, seed: 6, kinds: ['groups'], flaw })
         assert.ok(totals[damage] > 0, JSON.stringify(totals))

@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url'
 import type { Order, Report } from './protocol.js'
 
 const CHILD = fileURLToPath(new URL('./child-main.js', import.meta.url))
-/** A child that has not even read its data by then hangs. */
-const READY_MS = 15_000
-const AGENTS_END_MS = 5_000
+/** A child that has not even read its data by then hangs, or has not done the few steps that it is to do. No time that work is measured by. */
+const READY_MS = 60_000
+const AGENTS_END_MS = 30_000
 
 export interface Life {
   /** Everything the child reported, also what was still in the pipe when it died. */
@@ -26,6 +26,8 @@ export interface Kill {
   /** Counted from its start, from when it has read its data, or from its first acknowledged step. */
   readonly from: 'start' | Report['say']
   readonly afterMs: number
+  /** Not before it has acknowledged so many steps: on a machine that stands still the time alone leaves it none. */
+  readonly afterSteps?: number
   readonly failPoint?: string
 }
 
@@ -70,8 +72,8 @@ function isAlive(pid: number): boolean {
 
 interface Listener {
   readonly reports: Report[]
-  /** Resolves at the first report of a kind. */
-  readonly says: (say: Report['say']) => Promise<void>
+  /** Resolves at the first report of a kind, or at the one of that number. */
+  readonly says: (say: Report['say'], times?: number) => Promise<void>
   readonly stderr: () => string
 }
 
@@ -81,14 +83,22 @@ function listen(child: ChildProcess): Listener {
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-4000)
   })
-  const said = new Map<string, () => void>()
+  let waiting: (() => boolean)[] = []
   createInterface({ input: child.stdout! }).on('line', (line) => {
     const report = parse(line)
     if (!report) return
     reports.push(report)
-    said.get(report.say)?.()
+    waiting = waiting.filter((isMet) => !isMet())
   })
-  const says = (say: Report['say']): Promise<void> => new Promise((resolve) => said.set(say, resolve))
+  const says = (say: Report['say'], times = 1): Promise<void> =>
+    new Promise((resolve) => {
+      const isMet = (): boolean => {
+        if (reports.filter((report) => report.say === say).length < times) return false
+        resolve()
+        return true
+      }
+      if (!isMet()) waiting.push(isMet)
+    })
   return { reports, says, stderr: () => stderr }
 }
 
@@ -106,12 +116,14 @@ interface Executioner {
   end(): Promise<{ killed: boolean }>
 }
 
-function execute(child: ChildProcess, { from, afterMs }: Kill, says: Listener['says']): Executioner {
+function execute(child: ChildProcess, { from, afterMs, afterSteps = 0 }: Kill, says: Listener['says']): Executioner {
   const over = new AbortController()
+  const patience = (): Promise<void> => delay(READY_MS, undefined, { signal: over.signal })
   let killed = false
   const work = (async () => {
-    if (from !== 'start') await Promise.race([says(from), delay(READY_MS, undefined, { signal: over.signal })])
+    if (from !== 'start') await Promise.race([says(from), patience()])
     await delay(afterMs, undefined, { signal: over.signal })
+    if (afterSteps > 0) await Promise.race([says('done', afterSteps), patience()])
     killed = child.kill('SIGKILL')
   })().catch(() => {})
   return {

@@ -18,7 +18,7 @@ describe('fuzz', () => {
 
   for (const flaw of Object.keys(FLAWS))
     it(`a reader that ${flaw} is found`, async function () {
-      this.timeout(30_000)
+      this.timeout(60_000)
       const { failures } = await fuzz({ seed: 1, seconds: 0.2, round: 0, flaw, hangMs: 2000 })
       expect(failures).to.not.be.empty
       expect(failures[0]!.target).to.equal(flaw)
@@ -30,5 +30,5 @@ describe('fuzz', () => {
     const [one, again, other] = await Promise.all([7, 7, 8].map((seed) => fuzz({ seed, seconds: 0.2, round: 3 })))
     expect(one).to.deep.equal(again)
     expect(one).to.not.deep.equal(other)
-  }).timeout(30_000)
+  }).timeout(60_000)
 })

@@ -21,7 +21,7 @@ function printed(folder: string, body: string): string {
 }
 
 describe('a store that was closed', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
 
   let folder: string
   beforeEach(() => {

@@ -8,12 +8,12 @@ import { expect } from 'chai'
 const COMMAND = fileURLToPath(new URL('../conformance/run.js', import.meta.url))
 
 function run(...args: string[]): { code: number | null; lines: string[]; said: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8', timeout: 30_000 })
+  const { status, stdout, stderr } = spawnSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8', timeout: 120_000 })
   return { code: status, lines: stdout.split('\n').filter((line) => line !== ''), said: stderr }
 }
 
 describe('npm run conformance', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
 
   let folder: string
   beforeEach(() => {

@@ -1,4 +1,5 @@
 /** Tasks that tell where they run. */
+import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { IN, INOUT, StorageDict, StorageObject, t, task, transact } from '../../runtime/index.js'
 
@@ -70,10 +71,11 @@ export const bothIn = task(async (alias: string, other: string) =>
   }),
 )
 export const bytesLike = task((cell: Cell, n: number) => new Uint8Array(n).fill(cell.n))
-/** Sleeps beside its object; of an expected length that is told, so that it is planned. */
+/** Sleeps beside its object until there is a file, but for so long at least; from its second time on it is known to be long, and planned. */
 export const sleepBeside = task(
-  async (_cell: Cell, ms: number) => {
+  async (_cell: Cell, ms: number, until: string) => {
     await delay(ms)
+    while (!existsSync(until)) await delay(5)
   },
   { args: [IN] },
 )

@@ -1,5 +1,5 @@
 /** Tasks that misbehave, for the tests of the runtime. A module of its own, so that workers can import it. */
-import { closeSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Future, IN, INOUT, StorageObject, TaskContext, task, UnavailableError } from '../../runtime/index.js'
 
@@ -58,6 +58,11 @@ export const slowly = task(async <T>(x: T, ms: number) => {
   await delay(ms)
   return x
 })
+/** Ends when there is a file, and not before. */
+export const onceThere = task(async <T>(x: T, go: string) => {
+  while (!existsSync(go)) await delay(5)
+  return x
+})
 export const pushNested = task((list: number[][], x: number) => void list[0]!.push(x), { args: [INOUT] })
 export const addTo = task((o: { n: number }, by: number) => void (o.n += by), { args: [INOUT] })
 export const readN = task((o: { n: number }) => o.n)
@@ -99,6 +104,15 @@ export const changeInValue = task((o: { n: number }) => void (o.n = 5))
 export const addSlowly = task(
   async (b: Box, ms: number) => {
     await delay(ms)
+    b.n += 1
+  },
+  { args: [INOUT] },
+)
+
+/** Adds one when there is a file, and not before. */
+export const addOnceThere = task(
+  async (b: Box, go: string) => {
+    while (!existsSync(go)) await delay(5)
     b.n += 1
   },
   { args: [INOUT] },
@@ -180,9 +194,12 @@ export const loopOnce = task(
   { timeoutMs: 100, onFailure: 'RETRY' },
 )
 export const waitForSignal = task(
-  async () => {
+  async (heard?: string) => {
     const { signal } = TaskContext.current!
-    await delay(10_000, undefined, { signal })
+    await delay(60_000, undefined, { signal }).catch((error: Error) => {
+      if (heard !== undefined) writeFileSync(heard, '')
+      throw error
+    })
   },
   { timeoutMs: 50 },
 )

@@ -8,7 +8,7 @@ const overlap = (a: Span, b: Span): boolean => a[0] < b[1] && b[0] < a[1]
 const pairs = (spans: readonly Span[]): [Span, Span][] => spans.flatMap((a, i) => spans.slice(i + 1).map((b): [Span, Span] => [a, b]))
 
 describe('what tasks need of their host', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   const settings = { INSITU_WORKERS: '2', INSITU_MEMORY_MB: '1000', INSITU_LABELS: 'lab,disk' }
 
   before(async () => {

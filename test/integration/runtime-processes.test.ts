@@ -97,7 +97,7 @@ for (const storage of ['nvram', 'memory'])
   })
 
 describe('what init() asks for', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
 
   it('is for its run: the next one is as the environment says', async () => {
     for (const isolation of ['process', undefined] as const) {
@@ -110,7 +110,7 @@ describe('what init() asks for', function () {
 })
 
 describe('worker processes of a program that is gone', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   let folder: string
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'insitu-orphans-'))
@@ -130,7 +130,7 @@ describe('worker processes of a program that is gone', function () {
     process.kill(worker, 0)
     child.kill('SIGKILL')
     await once(child, 'exit')
-    const untilMs = performance.now() + 10_000
+    const untilMs = performance.now() + 30_000
     while (isAlive(worker) && performance.now() < untilMs) await delay(50)
     expect(isAlive(worker)).to.equal(false)
   })

@@ -103,14 +103,12 @@ describe('programs with tasks', function () {
   })
 
   it('a program that throws ends at once with code 1, whatever its tasks do', async () => {
-    const began = performance.now()
     const { stderr, code } = await run({
-      'app.mjs': program(`t.slowly(20_000); throw new TypeError('of the program')`),
+      'app.mjs': program(`t.slowly(600_000); throw new TypeError('of the program')`),
       'tasks.mjs': TASKS,
     })
     expect(code).to.equal(1)
     expect(stderr).to.include('TypeError: of the program')
-    expect(performance.now() - began).to.be.lessThan(10_000)
   })
 
   it('a failure that nobody awaited makes the exit code 1', async () => {
@@ -222,10 +220,8 @@ describe('programs with tasks', function () {
       import { main, task } from 'INSITU'
       export const never = task(() => 1)
       main(import.meta, () => console.log('idle'))`
-    const began = performance.now()
     const { code, stdout } = await run({ 'app.mjs': app })
     expect([code, stdout]).to.deep.equal([0, 'idle\n'])
-    expect(performance.now() - began).to.be.lessThan(15_000)
   })
 
   it('a program whose workers cannot start says why, and ends', async () => {

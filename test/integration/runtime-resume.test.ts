@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,16 +12,19 @@ import { root } from '../tools/test-files.js'
 import { assertOk, type Ended, insitu } from './processes.js'
 
 const STEPS = 40
+/** A step that a program can be held at, so that it is not over before it is killed, however late that is. */
+const HELD_AT = 25
 const entry = pathToFileURL(join(root, 'dist/runtime/index.js')).href
 
 const TASKS = `
-  import { appendFileSync } from 'node:fs'
+  import { appendFileSync, existsSync } from 'node:fs'
   import { INOUT, StorageObject, task } from '${entry}'
   export class Counter extends StorageObject { n = 0 }
-  /** Tells each time that it runs. */
+  /** Tells each time that it runs. One in the middle waits as long as there is the file that holds it. */
   export const add = task(async (counter, log, by) => {
     appendFileSync(log, by + ' ')
     counter.n += 1
+    while (by === ${HELD_AT} && existsSync(log + '.hold')) await new Promise((resolve) => setTimeout(resolve, 5))
     await new Promise((resolve) => setTimeout(resolve, 15))
     return by
   }, { args: [INOUT] })
@@ -75,13 +78,14 @@ describe('a run that is gone on with', function () {
     it(`does not do again what was done${hosts ? ', on logical hosts' : ''}, and everything once`, async () => {
       const { log, storage, run } = fresh()
       const args = ['--run', run, ...(hosts ? ['--hosts', hosts] : []), join(folder, 'app.mjs'), log]
+      writeFileSync(`${log}.hold`, '')
       const child = start(args, storage)
-      while (!existsSync(log) || ran(log).length < STEPS / 2) await delay(5)
+      while (!existsSync(log) || ran(log).length < HELD_AT) await delay(5)
       child.kill('SIGKILL')
       await once(child, 'close')
       await delay(300) // workers of the dead program end by themselves
-      const before = ran(log).length
-      expect(before).to.be.lessThan(STEPS)
+      expect(ran(log).length).to.equal(HELD_AT)
+      rmSync(`${log}.hold`)
       // What was being written when it died.
       appendFileSync(join(folder, 'checkpoints', `${run}.log`), Buffer.from([200, 0, 0, 0, 1, 2]))
 
@@ -108,6 +112,7 @@ describe('a run that is gone on with', function () {
   it('two programs cannot go on with one run, and an id is an id', async () => {
     const { log, storage, run } = fresh()
     const args = ['--run', run, join(folder, 'app.mjs'), log]
+    writeFileSync(`${log}.hold`, '')
     const child = start(args, storage)
     while (!existsSync(log)) await delay(5)
     const second = await finish(args, storage)

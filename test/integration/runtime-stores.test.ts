@@ -20,7 +20,7 @@ const ways: Record<string, { readonly urls: (folder: string) => readonly [string
 
 for (const [way, { urls, env = {} }] of Object.entries(ways))
   describe(`tasks over several stores: ${way}`, function () {
-    this.timeout(30_000)
+    this.timeout(60_000)
     let folder: string
     let a: Store
     let b: Store

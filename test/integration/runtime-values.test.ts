@@ -15,7 +15,7 @@ import * as t from './hostile-tasks.js'
 import { thrown } from './thrown.js'
 
 describe('what tasks are given and give', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   before(() => connect('memory:'))
   after(() => finish())
 

@@ -1,3 +1,7 @@
+import { writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import {
@@ -22,21 +26,34 @@ import { thrown } from './thrown.js'
 
 for (const mode of ['on', 'off'] as const)
   describe(`waiting for tasks, runtime ${mode}`, function () {
-    this.timeout(30_000)
+    this.timeout(60_000)
+    let folder: string
     before(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'insitu-waiting-'))
       process.env['INSITU_RUNTIME'] = mode
       await connect('memory:')
     })
     after(async () => {
       await finish()
       delete process.env['INSITU_RUNTIME']
+      await rm(folder, { recursive: true, force: true })
     })
+    /** A file that tasks wait for, which is there when it is asked for by `allow`. */
+    const gate = (name: string): { readonly path: string; readonly allow: () => void } => {
+      const path = join(folder, name)
+      return { path, allow: () => writeFileSync(path, '') }
+    }
 
     it('asCompleted gives each outcome once, failures too, and goes on', async () => {
-      const calls = [t.slowly(1, 500), t.square(2), t.rejectLater(), Promise.resolve(4)] as PromiseLike<unknown>[]
+      const { path, allow } = gate('last')
+      // Without a runtime each call is at its end before the next begins.
+      if (mode === 'off') allow()
+      const calls = [t.onceThere(1, path), t.square(2), t.rejectLater(), Promise.resolve(4)] as PromiseLike<unknown>[]
       const got = new Map<number, unknown>()
-      for await (const done of asCompleted(calls))
+      for await (const done of asCompleted(calls)) {
         got.set(done.index, done.status === 'fulfilled' ? done.value : (done.reason as Error).message)
+        if (got.size === 3) allow()
+      }
       expect([...got].sort(([a], [b]) => a - b)).to.deep.equal([
         [0, 1],
         [1, 4],
@@ -49,7 +66,9 @@ for (const mode of ['on', 'off'] as const)
 
     it('a group waits for its own tasks, those called late too, and leaves instances up to date', async () => {
       const box = await new t.Box().makePersistent()
-      const outside = t.slowly('outside', mode === 'on' ? 10_000 : 50)
+      const { path, allow } = gate('outside')
+      if (mode === 'off') allow()
+      const outside = t.onceThere('outside', path)
       let isOver = false
       outside.then(
         () => (isOver = true),
@@ -63,6 +82,7 @@ for (const mode of ['on', 'off'] as const)
       })
       expect([size, box.n, isOver]).to.deep.equal([2, 3, mode === 'off'])
       outside.cancel()
+      allow()
     })
 
     it('a group tells failures that nobody awaited, once, and the barrier does not repeat them', async () => {
@@ -103,8 +123,10 @@ for (const mode of ['on', 'off'] as const)
     })
 
     it('a time limit rejects a barrier while tasks go on', async () => {
-      const slow = t.slowly(7, 150)
+      const { path, allow } = gate('slow')
+      const slow = t.onceThere(7, path)
       expect(await thrown(() => barrier({ timeoutMs: 10 }))).to.have.property('name', 'TimeoutError')
+      allow()
       expect(await slow).to.equal(7)
     })
 
@@ -128,7 +150,9 @@ for (const mode of ['on', 'off'] as const)
 
     it('cancelled and late tasks reject by code, and store nothing', async () => {
       const box = await new t.Box().makePersistent()
-      expect(await thrown(() => task.configure(t.addSlowly, { timeoutMs: 20 })(box, 200))).to.have.property('code', 'ERR_TASK_TIMEOUT')
+      const { path, allow } = gate('late')
+      expect(await thrown(() => task.configure(t.addOnceThere, { timeoutMs: 20 })(box, path))).to.have.property('code', 'ERR_TASK_TIMEOUT')
+      allow()
       const held = t.slowly(1, 50)
       const behind = t.echo(held)
       behind.cancel()

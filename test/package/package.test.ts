@@ -57,7 +57,7 @@ const STRICT = {
 }
 
 describe('the package, installed into an empty project', function () {
-  this.timeout(90_000)
+  this.timeout(300_000)
   let folder: string
   let app: string
   let installed: string

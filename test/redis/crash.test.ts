@@ -17,7 +17,7 @@ const subjects: Record<string, Subject> = {
 }
 
 describe('redis: crash', function () {
-  this.timeout(240_000)
+  this.timeout(600_000)
   before(function () {
     this.timeout(300_000)
     requireRedis(this)

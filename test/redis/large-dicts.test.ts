@@ -12,7 +12,7 @@ const LARGE_ROWS = 400
 const SCRIPT_MS_MAX = 10
 
 describe('redis: a partition of many rows', function () {
-  this.timeout(180_000)
+  this.timeout(300_000)
   let server: RedisServer
   let backend: Backend
   let table: Table

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Backend, Op, Ref } from '../../src/backend.js'
+import { AwakeTime } from '../../src/awake-time.js'
 import { ConflictError } from '../../src/errors.js'
 import { newCommitId } from '../../src/ids.js'
 import { add, fieldOf, group, put, row, send, standing, tableOn, thing } from '../conformance/contract-kit.js'
@@ -23,7 +24,7 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) =
 const SCRIPT_MS_MAX = 5
 
 describe('redis: large groups', function () {
-  this.timeout(60_000)
+  this.timeout(300_000)
   let server: RedisServer
   let backend: Backend
   let namespace: string
@@ -128,9 +129,10 @@ describe('redis: large groups', function () {
     assert.equal((await backend.read(refs)).filter(Boolean).length, 0)
     assert.deepEqual(await flat(backend.scan({ in: table.id })), [])
     assert.equal(await server.cli('--scan', '--pattern', `${namespace}:*:[gc]:*`), '')
-    const start = Date.now()
+    const time = new AwakeTime()
     await send(backend, put(thing(), { v: 1 }))
-    assert.ok(Date.now() - start < 1000)
+    assert.ok(time.ms < 1000, `${time.ms} ms`)
+    time.stop()
   })
 
   it('sent again under the same commit id give the same receipt, and a mark of another attempt stands in their way', async () => {
@@ -176,16 +178,17 @@ describe('redis: large groups', function () {
       await killedAt(point, order)
       // One whose memory is full by now is still to end what was decided.
       await server.cli('CONFIG', 'SET', 'maxmemory', '1mb')
-      const start = Date.now()
+      const time = new AwakeTime()
       const isThere = (await fieldOf(backend, changed, 'n')) === 1
-      assert.ok(Date.now() - start < 1500)
+      assert.ok(time.ms < 1500, `${time.ms} ms`)
       await server.cli('CONFIG', 'SET', 'maxmemory', '0')
       assert.equal((await backend.read(made)).filter(Boolean).length, isThere ? made.length : 0)
       assert.equal((await flat(backend.scan({ in: table.id }))).length, isThere ? made.length : 0)
       assert.equal(isThere, Number(point.split(':')[1] ?? 0) >= DECIDED_AFTER)
       const { stamp } = await standing(backend, changed)
       await send(backend, put(changed, { n: 5 }, stamp))
-      assert.ok(Date.now() - start < 6000, `${Date.now() - start} ms`)
+      assert.ok(time.ms < 6000, `${time.ms} ms`)
+      time.stop()
     })
 
   async function killedAt(point: string, order: LargeOrder): Promise<void> {

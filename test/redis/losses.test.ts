@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, stat, truncate } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { Redis } from 'ioredis'
+import { AwakeTime } from '../../src/awake-time.js'
 import { StateLostError } from '../../src/errors.js'
 import { add, group, put, row, send, tableOn, thing } from '../conformance/contract-kit.js'
 import { RedisCluster, RedisServer } from '../servers/redis.js'
 import { requireRedis } from '../servers/require-server.js'
-import { failureOf, openAt } from './kit.js'
+import { failureOf, freshNamespace, openAt } from './kit.js'
+
+const CLOSE_CHILD = fileURLToPath(new URL('./close-child.js', import.meta.url))
 
 describe('redis: what servers do to a program', function () {
   this.timeout(60_000)
@@ -45,10 +51,13 @@ describe('redis: what servers do to a program', function () {
       }
     }
     const some = killing(3)
-    const [sums] = await slow[0]!()
-    assert.deepEqual([sums!.length, sums![0]], [400, (449n * 450n) / 2n])
+    // As often as it takes: a machine that stands still lets a script end before anybody kills it.
+    for (let nth = 0; kills < 3; nth++) {
+      assert.ok(nth < 100, `only ${kills} kills`)
+      const [sums] = await slow[0]!()
+      assert.deepEqual([sums!.length, sums![0]], [400, (449n * 450n) / 2n])
+    }
     await some
-    assert.equal(kills, 3)
     const all = killing(Number.POSITIVE_INFINITY)
     const error = await failureOf(slow[1]!)
     assert.equal(error.code, 'ERR_SCRIPT_KILLED', inspect(error))
@@ -85,10 +94,10 @@ describe('redis: what servers do to a program', function () {
     const backend = await openAt({ url }, { patienceMs: '30000' })
     const table = await tableOn(backend)
     isSpoiling = true
-    for (let n = 0; n < 40; n++) await send(backend, add(table.id, ['p', 1n], 2, 1n))
+    let adds = 0
+    for (; adds < 40 || spoilt <= 5; adds++) await send(backend, add(table.id, ['p', 1n], 2, 1n))
     isSpoiling = false
-    assert.equal((await backend.rows(table.id, [['p', 1n]]))[0]!.values[2], 40n)
-    assert.ok(spoilt > 5)
+    assert.equal((await backend.rows(table.id, [['p', 1n]]))[0]!.values[2], BigInt(adds))
     await backend.close()
     proxy.close()
     for (const socket of sockets) socket.destroy()
@@ -102,9 +111,10 @@ describe('redis: what servers do to a program', function () {
     assert.equal(error.code, 'ERR_STORE_FULL', inspect(error))
     assert.equal((await backend.read(refs)).filter(Boolean).length, 0)
     await server.cli('CONFIG', 'SET', 'maxmemory', '0')
-    const start = Date.now()
+    const time = new AwakeTime()
     await send(backend, put(refs[0]!, { v: 1 }))
-    assert.ok(Date.now() - start < 1000)
+    assert.ok(time.ms < 1000, `${time.ms} ms`)
+    time.stop()
     await backend.close()
   })
 
@@ -129,8 +139,39 @@ describe('redis: what servers do to a program', function () {
   })
 })
 
-describe('redis+cluster: a failover that loses what was acknowledged', function () {
+describe('redis+cluster: a program that closes its store', function () {
   this.timeout(120_000)
+  let cluster: RedisCluster | undefined
+  before(async function () {
+    this.timeout(300_000)
+    requireRedis(this)
+    cluster = await RedisCluster.start()
+  })
+  after(() => cluster?.stop())
+
+  it('ends, also while its driver asks who has which slot', async () => {
+    const child = spawn(process.execPath, [CLOSE_CHILD, `${cluster!.url}?namespace=${freshNamespace()}`], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    const ended = once(child, 'exit')
+    try {
+      await once(child.stdout, 'data')
+      await delay(4500)
+      for (const server of cluster!.servers) server.signal('SIGSTOP')
+      await delay(1200) // the driver has asked by now, every five seconds, and nobody answers
+      child.stdin.end('close')
+      await once(child.stdout, 'data')
+      for (const server of cluster!.servers) server.signal('SIGCONT')
+      const end = await Promise.race([ended, delay(30_000, 'it goes on', { ref: false })])
+      assert.deepEqual(end, [0, null])
+    } finally {
+      child.kill('SIGKILL')
+    }
+  })
+})
+
+describe('redis+cluster: a failover that loses what was acknowledged', function () {
+  this.timeout(300_000)
   let cluster: RedisCluster | undefined
   before(async function () {
     this.timeout(300_000)

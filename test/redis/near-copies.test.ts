@@ -68,7 +68,7 @@ describe('redis+cluster: further copies', function () {
     await send(backend, put(ref, { bytes: bytes(2), title: 'photo 2' }, stamp))
     const old = await readOf(2)
     assert.ok(old.own > SIZE, 'the old copy was read')
-    for (let n = 0; n < 100 && (await readOf(2)).own > SIZE; n++) await delay(20)
+    for (let n = 0; n < 1000 && (await readOf(2)).own > SIZE; n++) await delay(20)
     const renewed = await readOf(2)
     assert.ok(renewed.own < 20_000 && renewed.other > SIZE, JSON.stringify(renewed))
     await near.close()

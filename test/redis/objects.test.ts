@@ -10,7 +10,7 @@ const LARGE = 10_000
 const bytes = (n: number): Uint8Array => new Uint8Array(LARGE).fill(n)
 
 describe('redis: objects', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   let server: RedisServer
   let backend: Backend
   let namespace: string

@@ -3,7 +3,7 @@ import type { RedisServer } from '../servers/redis.js'
 
 /** Options of a server that notes how long each command takes. */
 export const NOTING = ['--slowlog-log-slower-than', '0', '--slowlog-max-len', '100000'] as const
-const TRIES = 8
+const TRIES = 50
 
 /** How long each script took the server, in milliseconds and in their order. */
 async function scriptTimes(server: RedisServer, work: () => Promise<unknown>): Promise<number[]> {
@@ -27,7 +27,8 @@ export async function longestMs(server: RedisServer, enoughMs: number, prepare: 
   let best: number[] = []
   for (let n = 0; n < TRIES && (n === 0 || Math.max(...best) > enoughMs); n++) {
     const times = await scriptTimes(server, await prepare())
-    best = n === 0 ? times : best.map((ms, i) => Math.min(ms, times[i] ?? ms))
+    // The first try may have a script more, by which the server learns the others.
+    best = times.length === best.length ? best.map((ms, i) => Math.min(ms, times[i]!)) : times
   }
   assert.ok(best.length > 0, 'no script was seen')
   return Math.max(...best)

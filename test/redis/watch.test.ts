@@ -32,7 +32,7 @@ class Seen {
   async until(ref: Ref, revision: number | null): Promise<number> {
     const start = performance.now()
     while (this.revisions.get(ref.id) !== revision) {
-      if (performance.now() - start > 8000) throw new Error(`it is seen at ${this.revisions.get(ref.id)}, not at ${revision}`)
+      if (performance.now() - start > 30_000) throw new Error(`it is seen at ${this.revisions.get(ref.id)}, not at ${revision}`)
       await delay(1)
     }
     return performance.now() - start
@@ -69,16 +69,20 @@ describe('redis: watching', function () {
     const seen = new Seen(mine, refs)
     for (const ref of refs) await seen.until(ref, 1)
     await delay(100)
-    const before = await calls(server)
+    const [before, beganMs] = [await calls(server), performance.now()]
     await delay(900)
-    assert.ok((await calls(server)) - before < 8, 'it asks again and again')
+    const made = (await calls(server)) - before
+    // It looks once a second all the same; here that is as often as the machine lets it.
+    const seconds = Math.ceil((performance.now() - beganMs) / 1000)
+    assert.ok(made < 8 * seconds, `it asks again and again: ${made} calls in ${seconds} s`)
     const times: number[] = []
     for (let v = 1; v <= 20; v++) {
       await change(other, refs[v % 3]!, v)
       times.push(await seen.until(refs[v % 3]!, 1 + Math.ceil(v / 3)))
     }
     const median = times.sort((a, b) => a - b)[10]!
-    assert.ok(median < 40, `${median} ms`)
+    // Two or three on a machine that does nothing else; by looking it would be five hundred.
+    assert.ok(median < 200, `${median} ms`)
     const { stamp } = await standing(other, refs[0]!)
     await send(other, { do: 'remove', ref: refs[0]!, expect: stamp })
     await seen.until(refs[0]!, null)
@@ -128,7 +132,7 @@ describe('redis: watching', function () {
     const over = once(child, 'exit')
     createInterface({ input: child.stdout! }).on('line', (line) => lines.push(line))
     const until = async (line: string): Promise<void> => {
-      for (const endMs = Date.now() + 15_000; lines.at(-1) !== line; await delay(5))
+      for (const endMs = Date.now() + 40_000; lines.at(-1) !== line; await delay(5))
         assert.ok(Date.now() < endMs, `${lines} and no ${line}`)
     }
     try {

@@ -26,7 +26,8 @@ export const whyNoOwnCassandra = (): string | undefined => whyNoJars()
 
 const hasDocker = (): boolean => spawnSync('docker', ['info'], { stdio: 'ignore', timeout: 5000 }).status === 0
 
-const START_MS = 90_000
+/** Against hanging only: alone on a machine it takes eight seconds. */
+const START_MS = 240_000
 const DATA_CENTRE = 'datacenter1'
 
 const alive = new Set<ChildProcess>()

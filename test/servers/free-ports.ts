@@ -3,8 +3,9 @@ import { createServer } from 'node:net'
 
 /** A node of a Cluster talks to the others on a port that is this much higher. */
 const BUS = 10_000
-const FROM = 21_000
-const TO = 31_000
+/** Neither a port nor that of its bus is one that the system gives to whoever connects to somebody, from 32,768 on. */
+const FROM = 12_000
+const TO = 22_000
 
 /** Ports of this machine that nobody listens on, with those of the bus. */
 export async function freePorts(count: number): Promise<number[]> {

@@ -19,7 +19,11 @@ export function whyNoRedis(): string | undefined {
   return missing.why
 }
 
-const START_MS = 10_000
+/** Against hanging only: on a machine that does much else a process takes seconds to be there. */
+const START_MS = 60_000
+
+const PORT_TRIES = 5
+const SLOTS = 16_384
 
 /** Processes that would outlive a test run that is interrupted. */
 const alive = new Set<ChildProcess>()
@@ -38,10 +42,15 @@ export class RedisServer {
 
   /** `options` as on the command line of redis-server; its log of writes is on unless they say otherwise. */
   static async start(options: readonly string[] = [], port?: number): Promise<RedisServer> {
-    const folder = await mkdtemp(join(tmpdir(), 'insitu-redis-'))
-    const server = new RedisServer(port ?? (await freePorts(1))[0]!, folder, options)
-    await server.start()
-    return server
+    if (port === undefined) return onFreePorts(1, ([free]) => RedisServer.start(options, free))
+    const server = new RedisServer(port, await mkdtemp(join(tmpdir(), 'insitu-redis-')), options)
+    try {
+      await server.start()
+      return server
+    } catch (error) {
+      await server.stop()
+      throw error
+    }
   }
 
   get pid(): number | undefined {
@@ -73,7 +82,7 @@ export class RedisServer {
     this.#child = child
     alive.add(child)
     child.once('exit', () => alive.delete(child))
-    await answers(child, () => this.cli('PING'))
+    await listens(child)
   }
 
   /** SIGKILL: like a crash of the server, not of the machine. */
@@ -97,7 +106,8 @@ export class RedisServer {
 
   /** Waits until a copy of this one has caught up. */
   async hasReplica(): Promise<void> {
-    while (!(await this.cli('INFO', 'replication')).includes('state=online')) await delay(20)
+    for (const endMs = Date.now() + START_MS; !(await this.cli('INFO', 'replication')).includes('state=online'); await delay(20))
+      if (Date.now() > endMs) throw new Error(`the server at port ${this.port} has no copy that has caught up`)
   }
 
   /** What redis-cli prints, `args` being its own. */
@@ -113,16 +123,26 @@ export class RedisServer {
   }
 }
 
-async function answers(child: ChildProcess, ping: () => Promise<string>): Promise<void> {
+/** Somebody else may take a port between the look at it and its use: then it is another one. */
+async function onFreePorts<T>(count: number, start: (ports: readonly number[]) => Promise<T>): Promise<T> {
+  for (let nth = 1; ; nth++) {
+    try {
+      return await start(await freePorts(count))
+    } catch (error) {
+      if (nth === PORT_TRIES || !/already in use|Failed listening/i.test((error as Error).message)) throw error
+    }
+  }
+}
+
+/** By what it says itself: at its port somebody else may answer, where it cannot listen. */
+async function listens(child: ChildProcess): Promise<void> {
   let log = ''
   for (const stream of [child.stdout!, child.stderr!])
     stream.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-2000)))
-  for (const endMs = Date.now() + START_MS; ; await delay(20)) {
-    const said = await ping().catch(() => '')
-    // One that asks for a password, or speaks TLS only, is up as well.
-    if (/PONG|NOAUTH/.test(said) || /Ready to accept connections/.test(log)) return
-    if (child.exitCode !== null) throw new Error(`redis-server ended at once:\n${log}`)
-    if (Date.now() > endMs) throw new Error(`redis-server does not answer:\n${log}`)
+  for (const endMs = Date.now() + START_MS; !/Ready to accept connections/.test(log); await delay(20)) {
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`redis-server ended at once (${child.signalCode ?? `code ${child.exitCode}`}):\n${log}`)
+    if (Date.now() > endMs) throw new Error(`redis-server has not been ready for ${START_MS / 1000} s:\n${log}`)
   }
 }
 
@@ -131,14 +151,22 @@ export class RedisCluster {
   private constructor(readonly servers: readonly RedisServer[]) {}
 
   static async start(replicas = 0, options: readonly string[] = []): Promise<RedisCluster> {
-    const ports = await freePorts(3 * (1 + replicas))
+    return onFreePorts(3 * (1 + replicas), (ports) => RedisCluster.#start(replicas, options, ports))
+  }
+
+  static async #start(replicas: number, options: readonly string[], ports: readonly number[]): Promise<RedisCluster> {
     const own = ['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf', '--cluster-node-timeout', '2000']
-    const servers = await Promise.all(ports.map((port) => RedisServer.start([...own, ...options], port)))
-    const cluster = new RedisCluster(servers)
-    const addresses = ports.map((port) => `127.0.0.1:${port}`)
-    await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-replicas', `${replicas}`, '--cluster-yes'])
-    await cluster.#settled(replicas)
-    return cluster
+    const starts = await Promise.allSettled(ports.map((port) => RedisServer.start([...own, ...options], port)))
+    const cluster = new RedisCluster(starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : [])))
+    try {
+      for (const start of starts) if (start.status === 'rejected') throw start.reason
+      await cluster.#join()
+      await cluster.#settled(replicas)
+      return cluster
+    } catch (error) {
+      await cluster.stop()
+      throw error
+    }
   }
 
   get url(): string {
@@ -149,6 +177,34 @@ export class RedisCluster {
     await Promise.all(this.servers.map((server) => server.stop()))
   }
 
+  /**
+   * As `redis-cli --cluster create` does it, but for the greetings, which are said until they are heard: a node that has not answered one in
+   * time, as where the machine stands still, is forgotten, and that command waits for it for ever.
+   */
+  async #join(): Promise<void> {
+    const { servers } = this
+    const masters = servers.slice(0, 3)
+    const bound = (nth: number): number => Math.round((SLOTS * nth) / masters.length)
+    const slotsOf = (nth: number): string[] => Array.from({ length: bound(nth + 1) - bound(nth) }, (_, i) => `${bound(nth) + i}`)
+    await Promise.all(servers.map((server, i) => server.cli('CLUSTER', 'SET-CONFIG-EPOCH', `${i + 1}`)))
+    await Promise.all(masters.map((master, i) => master.cli('CLUSTER', 'ADDSLOTS', ...slotsOf(i))))
+    await this.#met()
+    const ids = await Promise.all(masters.map((master) => master.cli('CLUSTER', 'MYID')))
+    await Promise.all(servers.slice(masters.length).map((copy, i) => copy.cli('CLUSTER', 'REPLICATE', ids[i % ids.length]!)))
+  }
+
+  /** Resolves when each node knows all the others. */
+  async #met(): Promise<void> {
+    const [first] = this.servers
+    for (const endMs = Date.now() + START_MS; ; await delay(50)) {
+      const seen = await Promise.all(this.servers.map((server) => server.cli('CLUSTER', 'NODES')))
+      const areKnown = (text: string): boolean => text.split('\n').length === this.servers.length && !text.includes('handshake')
+      if (seen.every(areKnown)) return
+      if (Date.now() > endMs) throw new Error(`the nodes of a Cluster do not know each other:\n${seen.join('\n\n')}`)
+      for (const { port } of this.servers) if (!seen[0]!.includes(`:${port}@`)) await first!.cli('CLUSTER', 'MEET', '127.0.0.1', `${port}`)
+    }
+  }
+
   /** A replica that has not finished its first copy cannot take over. */
   async #settled(replicas: number): Promise<void> {
     for (const endMs = Date.now() + START_MS * 2; ; await delay(50)) {
@@ -157,7 +213,7 @@ export class RedisCluster {
       const copies = links.filter((text) => text.includes('role:slave'))
       const areLinked = copies.length === 3 * replicas && copies.every((text) => text.includes('master_link_status:up'))
       if (infos.every((text) => text.includes('cluster_state:ok')) && areLinked) return
-      if (Date.now() > endMs) throw new Error('the Cluster does not settle')
+      if (Date.now() > endMs) throw new Error(`the Cluster does not settle:\n${infos.join('\n')}\n${links.join('\n')}`)
     }
   }
 }

@@ -142,7 +142,7 @@ describe('nvram: the file', () => {
       expect((await backend.rows(table.id, [['p', 1n]]))[0]!.values[2]).to.equal(180n)
       expect((await stored(backend, ref))!.cells.get('v')).to.equal(120)
     })
-  }).timeout(30_000)
+  }).timeout(60_000)
 
   it('is written from a worker thread as well', async () => {
     const [folder, ref] = [newFolder(), newThing()]
@@ -157,7 +157,7 @@ describe('nvram: the file', () => {
       expect((await stored(backend, ref))!.cells.get('v')).to.equal(40)
       await send(backend, putOp(newThing(), {})) // the worker's end closed nothing of ours
     })
-  }).timeout(30_000)
+  }).timeout(60_000)
 
   it('has every commit that resolved, whole, after the process was killed', async () => {
     const folder = newFolder()
@@ -183,7 +183,7 @@ describe('nvram: the file', () => {
         expect(kept.has(other.id)).to.equal(true)
       }
     })
-  }).timeout(30_000)
+  }).timeout(60_000)
 
   it('flushes what was committed, several waiters at once', async () => {
     await on(newFolder(), async (backend) => {
@@ -415,7 +415,7 @@ describe('nvram: damage', () => {
         await send(backend, putOp(newThing(), {}))
         expect((await stored(backend, items.ref))!.cells.get('text')).to.equal('text')
       })
-    }).timeout(20_000)
+    }).timeout(60_000)
 
   it('of a class name is found by who reads it first', async () => {
     const folder = newFolder()
@@ -595,5 +595,5 @@ describe('nvram: a full disk', () => {
     await backend.flush('durable')
     await backend.close()
     await on(join(mount!, 'store'), async (again) => expect(await stored(again, late)).to.not.equal(undefined))
-  }).timeout(20_000)
+  }).timeout(60_000)
 })

@@ -44,7 +44,7 @@ async function entries<T>(folder: string, look: (env: Environment, keys: readonl
 const damage = async (folder: string): Promise<number> => (await fsck(`nvram:${folder}`)).damaged
 
 describe('nvram: the index by class', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   it('lists the new objects of a group in one entry for a class', async () => {
     const folder = newFolder()
     const refs = things(200)

@@ -225,7 +225,7 @@ describe('values', () => {
     ),
   }))
   it('come back as they went in: any mixture, with sharing inside and between fields', function () {
-    this.timeout(20_000)
+    this.timeout(60_000)
     fc.assert(
       fc.property(fc.dictionary(fc.string(), any, { maxKeys: 5, noNullPrototype: true }), fc.nat(), (fields, pick) => {
         const values = Object.values(fields)
@@ -459,7 +459,7 @@ describe('refused values', () => {
   })
 
   it('are nested deeper than the limit, up to which they come back', function () {
-    this.timeout(20_000)
+    this.timeout(60_000)
     const nest = (depth: number, wrap: (inner: unknown) => unknown): unknown => {
       let value: unknown = 1
       for (let i = 0; i < depth; i++) value = wrap(value)
@@ -541,7 +541,7 @@ describe('damaged values', () => {
   const samples = (): [string, Uint8Array][] => [...encode(fields())].map(([name, cell]) => [name, (cell as Packed).bytes])
 
   it('are a CorruptError or a value: every bit of every byte', function () {
-    this.timeout(20_000)
+    this.timeout(60_000)
     for (const [name, sample] of samples())
       for (let i = 0; i < sample.length; i++)
         for (const byte of [...BITS.map((bit) => sample[i]! ^ bit), 0, 0xff, 0xc0, 0x5b]) {

@@ -43,7 +43,7 @@ const { wire } = fc.letrec<{ wire: Wire }>((tie) => ({
 
 describe('wire', () => {
   it('gives back any value exactly', function () {
-    this.timeout(20_000)
+    this.timeout(60_000)
     fc.assert(
       fc.property(wire, (value) => expectExact(value)),
       { numRuns: 500 },
@@ -71,7 +71,7 @@ describe('wire', () => {
   })
 
   it('holds objects, maps, sets and arrays of more than 65,535 items', function () {
-    this.timeout(20_000)
+    this.timeout(60_000)
     const items = Array.from({ length: 70_000 }, (_, i) => i)
     for (const value of [items, new Set(items), new Map(items.map((i) => [i, i])), Object.fromEntries(items.map((i) => [`k${i}`, i]))])
       expectExact(value)
@@ -146,7 +146,7 @@ describe('wire, hostile bytes', () => {
   })
 
   it('are a CorruptError or a value: every byte at every value', function () {
-    this.timeout(20_000)
+    this.timeout(60_000)
     for (let i = 0; i < sample.length; i++)
       for (let byte = 0; byte < 256; byte++) {
         const bytes = Uint8Array.from(sample)

@@ -49,7 +49,7 @@ const bytewise = (a: string, b: string): number => Buffer.compare(Buffer.from(a)
 const inOrder = (a: Flat, b: Flat): number => bytewise(a.day, b.day) || a.at - b.at || a.f - b.f
 
 describe('queries of a dict', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
   let store: Store
   beforeEach(async () => {
     store = await connect('memory:')

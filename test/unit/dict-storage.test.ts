@@ -164,7 +164,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
 describe('StorageDict', () => {
   for (const bound of [false, true])
     it(`any sequence of calls equals a plain model, ${bound ? 'over stored rows' : 'volatile'}`, async function () {
-      this.timeout(20_000)
+      this.timeout(60_000)
       await fc.assert(
         fc.asyncProperty(fc.array(steps, { maxLength: 30 }), fc.integer({ min: 1, max: 4 }), async (script, pageRows) => {
           const { log, store } = bound ? boundLog(pageRows) : { log: makeLog(), store: undefined }

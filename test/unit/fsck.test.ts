@@ -85,7 +85,7 @@ async function checked(folder: string, salvageTo?: string): Promise<[FsckReport,
 const textOf = (findings: readonly Finding[]): string => findings.map(({ kind, what, how }) => `${kind}: ${what}: ${how}`).join('\n')
 
 describe('nvram: fsck', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   let sound: string
   let items: Items
 

@@ -131,7 +131,7 @@ for (const url of ['memory:?private', 'memory:?private&domains=3'])
         await Promise.all(notes.map((note) => note.save()))
         expect(await stored(notes)).to.deep.equal(notes.map((_, i) => `note ${i}!?`))
       }),
-    ).timeout(30_000)
+    ).timeout(60_000)
 
     it(
       'to a store that is away all fail, and can be sent again',

@@ -14,7 +14,7 @@ import { newThing, putOp, send, stored } from './backend-spec.js'
 const CHILD = fileURLToPath(new URL('./backend-nvram-child.js', import.meta.url))
 
 describe('nvram: the lock file', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   let folder: string
   let backend: Backend
   const refs: Ref[] = []
@@ -122,5 +122,5 @@ describe('nvram: the lock file', function () {
       expect(await stored(backend, refs.at(-1)!), `commit ${refs.length}`).to.not.equal(undefined)
     }
     await expectAll()
-  }).timeout(20_000)
+  }).timeout(60_000)
 })

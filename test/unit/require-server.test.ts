@@ -25,7 +25,7 @@ function withoutRedis(env: NodeJS.ProcessEnv): { readonly status: number | null;
 }
 
 describe('tests without a server', function () {
-  this.timeout(30_000)
+  this.timeout(60_000)
 
   it('are told as not run, with the reason', () => {
     const { status, said } = withoutRedis({})

@@ -65,7 +65,7 @@ class DistantBackend extends ForwardingBackend {
 }
 
 describe('round trips of a transaction over three domains', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   let backend: DistantBackend
   let store: Store
   let other: Store

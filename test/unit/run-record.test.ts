@@ -100,7 +100,7 @@ describe('run records', () => {
 })
 
 describe('the drawn graph', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
 
   it('has a node per task and an edge per dependency', () => {
     const dot = graphDot(small)

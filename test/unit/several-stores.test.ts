@@ -151,7 +151,7 @@ for (const [kind, urls] of Object.entries(kinds))
         const sum = await new Store(b.backend).run(async () => (await (await Ledger.getByID(ledger.getID()!)).totals.get(key))!.sum)
         expect([sum, await balanceIn(a, here)], `before call ${nth}`).to.deep.equal([together + saved, together])
       }
-    }).timeout(20_000)
+    }).timeout(60_000)
 
     it('an object refers to one of another store, which is found there', async () => {
       const there = await accountIn(b, 7)
@@ -263,7 +263,7 @@ for (const [kind, urls] of Object.entries(kinds))
       )
       const balances = await Promise.all(accounts.map((account, n) => balanceIn(n % 2 === 0 ? a : b, account)))
       expect(balances.reduce((sum, n) => sum + n)).to.equal(400)
-    }).timeout(30_000)
+    }).timeout(60_000)
   })
 
 const transactOn = <T>(store: Store, body: () => Promise<T>): Promise<T> => store.run(() => transact(body))

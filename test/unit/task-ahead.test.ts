@@ -98,7 +98,7 @@ describe('arguments of tasks ahead of their turn', () => {
   })
 
   it('do not pile up when they are large', async function () {
-    this.timeout(20_000)
+    this.timeout(60_000)
     await workOff(await queueOf(12, 4 * 1024 * 1024, ['INOUT']))
     expect(slow.most).to.be.lessThan(6)
   })

@@ -58,7 +58,7 @@ for (const url of ['memory:?private', 'memory:?private&domains=3'])
           await tally.save()
           expect(await stored(tally)).to.deep.equal({ n: 2, hits: 2n })
         }),
-      ).timeout(30_000)
+      ).timeout(60_000)
 
     it(
       'an object whose first save has an unknown outcome is persistent once it is known',
@@ -72,7 +72,7 @@ for (const url of ['memory:?private', 'memory:?private&domains=3'])
         expect(await tally.makePersistent('seven')).to.equal(tally)
         expect((await stored(tally)).n).to.equal(7)
       }),
-    ).timeout(30_000)
+    ).timeout(60_000)
 
     it(
       'a store that is away has not saved, and what was to be saved still is unsaved',
@@ -86,5 +86,5 @@ for (const url of ['memory:?private', 'memory:?private&domains=3'])
         await tally.save()
         expect(await stored(tally)).to.deep.equal({ n: 1, hits: 1n })
       }),
-    ).timeout(30_000)
+    ).timeout(60_000)
   })
