@@ -186,6 +186,11 @@ export class RedisBackend implements Backend {
     return receipt
   }
 
+  async bar(group: Group): Promise<Receipt | undefined> {
+    this.#requireOpen()
+    return this.#sender.bar(group, this.#domainOfGroup(group))
+  }
+
   /** Of objects that are gone; nobody waits for it but the end. */
   #dropCopies(copies: NearCopies, ops: readonly Op[]): void {
     for (const op of ops) {
@@ -237,10 +242,8 @@ export class RedisBackend implements Backend {
 
   async marks(home: Ref, keys: readonly string[]): Promise<readonly (Mark | undefined)[]> {
     this.#requireOpen()
-    if (keys.length === 0) return []
     const found: (Mark | undefined)[] = []
-    for (let at = 0; at < keys.length; at += KEYS_MAX) {
-      const part = keys.slice(at, at + KEYS_MAX)
+    for (const part of chunks(keys)) {
       const forms = await this.#fields(this.keys.marks(home.id), partitionOfId(home.id), part)
       forms.forEach((form, i) => {
         found.push(form ? markOf(part[i]!, form) : undefined)

@@ -23,8 +23,14 @@ export interface Call {
   readonly args?: (isAgain: boolean) => readonly Argument[]
   /** Whether it matters if it was executed. */
   readonly isWrite?: boolean
+  readonly copies?: Copies
   /** Large cells that the script finds under their keys: sent before it, past the interpreter, which would copy them twice. */
   readonly cells?: readonly LargeCell[]
+}
+
+/** What the calls with one group share: if the answer to one of them was lost, what the next one meets is not yet its end. */
+export interface Copies {
+  mayTravel: boolean
 }
 
 /** A large cell, named by the commit that writes it: nobody else does. It expires unless its object is written. */
@@ -90,21 +96,22 @@ export class RedisLink {
   async call(call: Call): Promise<readonly Reply[]> {
     const startMs = Date.now()
     const endMs = startMs + this.config.patienceMs
-    let isAgain = false
+    const copies = call.copies ?? { mayTravel: false }
     for (let nth = 0; ; ) {
       if (this.#lost) throw this.#lost
       let pauseMs = Math.min(PAUSE_MS_MIN * 2 ** nth++, PAUSE_MS_MAX)
       try {
-        const replies = await this.#once(call, isAgain)
+        const replies = await this.#once(call, copies.mayTravel)
         if (!(replies instanceof Gate)) return replies
         if (Date.now() > endMs) throw held(this.config, replies)
         pauseMs = await this.#pass(call.domain, replies, startMs)
         nth = 0
       } catch (error) {
         const failure = this.#failureOf(error)
-        if (failure === 'final') throw namedError(this.config.url, error)
-        isAgain ||= failure === 'unknown'
-        if (Date.now() > endMs) throw this.#givenUp(error, isAgain && call.isWrite === true)
+        copies.mayTravel ||= failure === 'unknown'
+        const isUnknown = copies.mayTravel && call.isWrite === true
+        if (failure === 'final') throw this.#refused(error, isUnknown)
+        if (Date.now() > endMs) throw this.#givenUp(error, isUnknown)
       }
       if (pauseMs > 0) await delay(pauseMs)
     }
@@ -128,14 +135,21 @@ export class RedisLink {
   }
 
   /** A call of flip.lua. */
-  flip(domain: Partition, commit: CommitId, word: 'begin' | 'step' | 'leave' | 'free'): Call {
+  flip(domain: Partition, commit: CommitId, word: 'begin' | 'step' | 'free', copies?: Copies): Call {
     return {
       script: 'flip',
       domain,
       keys: [this.keys.group(domain, commit), this.keys.receipts(domain, commit)],
       args: (isAgain) => [commit, word, RECEIPTS_KEPT_MS, GATE_LEASE_MS, isAgain ? 1 : 0],
       isWrite: true,
+      ...(copies && { copies }),
     }
+  }
+
+  /** A call of bar.lua. */
+  bar(domain: Partition, commit: CommitId): Call {
+    const keys = [this.keys.receipts(domain, commit), this.keys.group(domain, commit)]
+    return { script: 'bar', domain, keys, args: () => [commit, RECEIPTS_KEPT_MS], isWrite: true }
   }
 
   /** The values under keys of one domain, all of one moment. Guarded like scripts, without the cost of one. */
@@ -231,15 +245,25 @@ export class RedisLink {
 
   #givenUp(error: unknown, isUnknown: boolean): Error {
     const { url, patienceMs } = this.config
-    if (isKilled(error)) return namedError(url, error)
-    if (!isUnknown)
-      return new UnavailableError(`${url} did not answer within ${patienceMs} ms: ${(error as Error).message}`, {
-        retryable: true,
-        cause: bare(error),
-      })
-    return new UnknownOutcomeError(`${url} did not answer within ${patienceMs} ms; it is not known whether the group was committed`, {
+    if (isKilled(error)) return this.#refused(error, isUnknown)
+    if (isUnknown) return this.#unknownOutcome(`did not answer within ${patienceMs} ms`, bare(error))
+    return new UnavailableError(`${url} did not answer within ${patienceMs} ms: ${(error as Error).message}`, {
       retryable: true,
       cause: bare(error),
+    })
+  }
+
+  /** What the server says to this copy is nothing that an earlier one has heard. */
+  #refused(error: unknown, isUnknown: boolean): Error {
+    const named = namedError(this.config.url, error)
+    if (!isUnknown || named instanceof StateLostError) return named
+    return this.#unknownOutcome('refused a call after one that it did not answer', named)
+  }
+
+  #unknownOutcome(what: string, cause: Error): UnknownOutcomeError {
+    return new UnknownOutcomeError(`${this.config.url} ${what}; it is not known whether the group was committed`, {
+      retryable: true,
+      cause,
     })
   }
 }
