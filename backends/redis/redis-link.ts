@@ -41,6 +41,12 @@ export const RECEIPTS_KEPT_MS = 600_000
 /** How long a large group that is not decided yet may hold up other writers without a step forward. */
 export const GATE_LEASE_MS = 2_000
 const GATE_PAUSE_MS = 2
+/**
+ * Scripts that go to keys which no call names. While a slot moves, a server does not know whether such a key is missing or has gone ahead, and
+ * says so in the middle of the script, or takes it for missing. Of keys that are named it looks before: so each call names one more, at which
+ * nothing ever stands, and is put off until the slot has come to its place.
+ */
+const REACHING: ReadonlySet<ScriptName> = new Set(['save', 'commit', 'flip'])
 const PAUSE_MS_MIN = 10
 const PAUSE_MS_MAX = 300
 const OPEN_MS = 2_000
@@ -189,6 +195,7 @@ export class RedisLink {
     if (cells) for (const cell of cells) this.putCell(cell).catch(() => {}) // the script sees whether it is there
     const guarded = [this.keys.sequence(domain), ...keys]
     if (!script) return this.#values(domain, guarded)
+    if (REACHING.has(script) && this.config.kind === 'cluster') guarded.push(this.keys.nothing(domain))
     const rest = [this.#sequences.get(domain) ?? 0, ...(args?.(isAgain) ?? [])]
     const reply = (await this.#evaluate(this.#scripts[script], guarded, rest)) as readonly Reply[]
     const [sequence, ...results] = reply
