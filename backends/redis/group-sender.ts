@@ -8,7 +8,7 @@ import { LargeGroups, microsOf, SCRIPT_MICROS_MAX } from './large-group.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
 import { type Argument, type Copies, RECEIPTS_KEPT_MS, type RedisLink, type Reply } from './redis-link.js'
 import type { KnownTable } from './redis-rows.js'
-import { TurnQueue, type Waiting } from './turn-queue.js'
+import { TurnQueue, together, type Waiting } from './turn-queue.js'
 
 /** A script holds up the whole server: a hundred groups take it a millisecond. */
 const GROUPS_MAX = 128
@@ -72,7 +72,7 @@ export class GroupSender {
   }
 
   #sendAll(jobs: readonly Job[]): Promise<unknown> {
-    return Promise.all([...byDomain(jobs, (job) => job.domain)].map(([domain, list]) => this.#sendDomain(domain, list)))
+    return together([...byDomain(jobs, (job) => job.domain)].map(([domain, list]) => this.#sendDomain(domain, list)))
   }
 
   #sendDomain(domain: Partition, jobs: readonly Job[]): Promise<unknown> {
@@ -86,7 +86,7 @@ export class GroupSender {
       batch.add(job)
     }
     sent.push(batch.send())
-    return Promise.all(sent)
+    return together(sent)
   }
 }
 
@@ -146,20 +146,21 @@ class Batch {
         copies: this.copies,
         ...(cells.length > 0 && { cells }),
       })
-      await this.#take(replies)
+      const again = this.#take(replies)
+      if (again) await again.send()
     } catch (error) {
       for (const { job } of this.#jobs) job.reject(error)
     }
   }
 
   /** Groups that save.lua has left alone are sent again, in their order, and those whose large cells are missing. */
-  async #take(replies: readonly Reply[]): Promise<void> {
+  #take(replies: readonly Reply[]): Batch | undefined {
     let again: Batch | undefined
     this.#jobs.forEach(({ job, form }, i) => {
       if (isLeft(replies[i]!)) (again ??= new Batch(this.sender, this.domain, false, this.copies)).add(job)
       else this.#answer(job, form, replies[i]!)
     })
-    await again?.send()
+    return again
   }
 
   #answer(job: Job, form: GroupForm, reply: Reply): void {

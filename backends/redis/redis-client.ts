@@ -25,9 +25,7 @@ export async function makeDriver(config: RedisConfig): Promise<Driver> {
   const client = clientOf(ioredis, config)
   return {
     client,
-    async send(name, args) {
-      return client.sendCommand(new ioredis.Command(name, args, { replyEncoding: null }))
-    },
+    send: (name, args) => client.sendCommand(new ioredis.Command(name, args, { replyEncoding: null })) as Promise<unknown>,
   }
 }
 

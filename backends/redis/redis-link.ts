@@ -7,7 +7,7 @@ import { type Argument, type Client, type Driver, makeDriver } from './redis-cli
 import type { RedisConfig } from './redis-config.js'
 import { bare, type Failure, failureOf, isKilled, namedError } from './redis-errors.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
-import { loadScripts, type Script, type ScriptName } from './scripts.js'
+import { loadScripts, type ScriptName } from './scripts.js'
 import { slotOf } from './slot.js'
 
 export type Reply = Buffer | number | null | readonly Reply[]
@@ -103,17 +103,20 @@ export class RedisLink {
     const startMs = Date.now()
     const endMs = startMs + this.config.patienceMs
     const copies = call.copies ?? { mayTravel: false }
+    let isForgotten = false
     for (let nth = 0; ; ) {
       if (this.#lost) throw this.#lost
       let pauseMs = Math.min(PAUSE_MS_MIN * 2 ** nth++, PAUSE_MS_MAX)
       try {
-        const replies = await this.#once(call, copies.mayTravel)
+        const replies = this.#heard(call, await this.#send(call, copies.mayTravel, isForgotten))
         if (!(replies instanceof Gate)) return replies
         if (Date.now() > endMs) throw held(this.config, replies)
         pauseMs = await this.#pass(call.domain, replies, startMs)
         nth = 0
       } catch (error) {
         const failure = this.#failureOf(error)
+        isForgotten ||= failure === 'no script'
+        if (failure === 'no script') continue
         copies.mayTravel ||= failure === 'unknown'
         const isUnknown = copies.mayTravel && call.isWrite === true
         if (failure === 'final') throw this.#refused(error, isUnknown)
@@ -125,8 +128,8 @@ export class RedisLink {
 
   /** Whoever meets a decided large group helps it along; for one that is undecided he waits, unless its time is over. */
   async #pass(domain: Partition, { isDecided, commit }: Gate, sinceMs: number): Promise<number> {
-    if (isDecided) await this.#once(this.flip(domain, commit, 'step'), false)
-    else if (Date.now() - sinceMs > GATE_LEASE_MS) await this.#once(this.flip(domain, commit, 'free'), false)
+    if (isDecided) await this.#once(this.flip(domain, commit, 'step'))
+    else if (Date.now() - sinceMs > GATE_LEASE_MS) await this.#once(this.flip(domain, commit, 'free'))
     return isDecided ? 0 : GATE_PAUSE_MS
   }
 
@@ -191,26 +194,43 @@ export class RedisLink {
     return client.nodes('master').find(({ options }) => `${options.host}:${options.port}` === name)
   }
 
-  async #once({ script, domain, keys, args, cells }: Call, isAgain: boolean): Promise<readonly Reply[] | Gate> {
+  async #once(call: Call): Promise<void> {
+    const reply = await this.#send(call, false, false).catch((error: unknown) => {
+      if (failureOf(error) !== 'no script') throw error
+      return this.#send(call, false, true)
+    })
+    this.#heard(call, reply)
+  }
+
+  /**
+   * The driver's own promise: each function that waits for another costs a call of one object more than the reply does. `isForgotten`: a
+   * server forgets scripts when it is restarted or told to; EVAL makes it remember.
+   */
+  #send({ script, domain, keys, args, cells }: Call, isAgain: boolean, isForgotten: boolean): Promise<unknown> {
     if (cells) for (const cell of cells) this.putCell(cell).catch(() => {}) // the script sees whether it is there
     const guarded = [this.keys.sequence(domain), ...keys]
-    if (!script) return this.#values(domain, guarded)
+    const driver = this.#open
+    if (!script) return driver.send('mget', guarded)
     if (REACHING.has(script) && this.config.kind === 'cluster') guarded.push(this.keys.nothing(domain))
-    const rest = [this.#sequences.get(domain) ?? 0, ...(args?.(isAgain) ?? [])]
-    const reply = (await this.#evaluate(this.#scripts[script], guarded, rest)) as readonly Reply[]
-    const [sequence, ...results] = reply
+    const { sha, text } = this.#scripts[script]
+    const rest = [guarded.length, ...guarded, this.#sequences.get(domain) ?? 0, ...(args?.(isAgain) ?? [])]
+    return isForgotten ? driver.send('eval', [text, ...rest]) : driver.send('evalsha', [sha, ...rest])
+  }
+
+  #heard({ script, domain }: Call, reply: unknown): readonly Reply[] | Gate {
+    if (!script) return this.#values(domain, reply as Reply[])
+    const [sequence, ...results] = reply as readonly Reply[]
     if (sequence instanceof Buffer) {
       const word = sequence.toString()
       if (word === 'lost') throw this.#stateLost(domain, Number(results[0]))
       if (word === 'busy') return new Gate(String(results[0]))
-      return reply // what the script says of the table that it was asked about
+      return reply as readonly Reply[] // what the script says of the table that it was asked about
     }
     this.#told(domain, Number(sequence))
     return results
   }
 
-  async #values(domain: Partition, keys: string[]): Promise<readonly Reply[] | Gate> {
-    const reply = (await this.#open.send('mget', keys)) as Reply[]
+  #values(domain: Partition, reply: Reply[]): readonly Reply[] | Gate {
     const [number, ...gate] = String(reply.shift() ?? '0').split(' ')
     const sequence = Number(number)
     if (sequence < (this.#sequences.get(domain) ?? 0)) throw this.#stateLost(domain, sequence)
@@ -220,17 +240,6 @@ export class RedisLink {
 
   #told(domain: Partition, sequence: number): void {
     if (sequence > (this.#sequences.get(domain) ?? 0)) this.#sequences.set(domain, sequence)
-  }
-
-  async #evaluate({ sha, text }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
-    const driver = this.#open
-    try {
-      return await driver.send('evalsha', [sha, keys.length, ...keys, ...args])
-    } catch (error) {
-      // A server forgets scripts when it is restarted or told to; EVAL makes it remember.
-      if (failureOf(error) !== 'no script') throw error
-      return driver.send('eval', [text, keys.length, ...keys, ...args])
-    }
   }
 
   /** In a Cluster a master that stops being one says so, and another has its slots by and by. */
