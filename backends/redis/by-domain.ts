@@ -9,3 +9,7 @@ export function byDomain<Item>(items: Iterable<Item>, domainOf: (item: Item) => 
   }
   return groups
 }
+
+/** Lists of at most so many. */
+export const chunks = <T>(items: readonly T[], max: number): T[][] =>
+  Array.from({ length: Math.ceil(items.length / max) }, (_, i) => items.slice(i * max, (i + 1) * max))

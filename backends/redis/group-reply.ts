@@ -12,6 +12,9 @@ type Do<Kind extends Op['do']> = Extract<Op, { do: Kind }>
 /** Whether a group is to be sent again: save.lua has left it alone, or a large cell that it needs is not there. */
 export const isLeft = (reply: Reply): boolean => Array.isArray(reply) && String(reply[0]) === 'again'
 
+/** What bar.lua says: the receipt of the group, if it was applied. */
+export const receiptIfAny = (group: Group, reply: Reply): Receipt | undefined => (String(reply) === '' ? applied(group) : undefined)
+
 /** @throws what stood in the way of the group */
 export function receiptOf({ group, mainOps, marks, tables }: GroupForm, reply: Reply, whole: Group = group): Receipt {
   if (reply instanceof Buffer) return applied(whole)
@@ -27,7 +30,7 @@ export function receiptOf({ group, mainOps, marks, tables }: GroupForm, reply: R
     case 'stale':
       throw conflict(mainOps[Number(rest[0])]!, rest[1] as Buffer | null, rest[2] as Buffer | null)
     case 'refused':
-      throw new ConflictError('The group was refused before; make a new one.', { commit: group.commit })
+      throw new ConflictError(`Commit ${group.commit} was refused before, or given up; make a new one.`, { barred: group.commit })
     default:
       throw new InsituError(`Redis gave a reply ${String(what)} that nobody knows.`, { code: 'ERR_INTERNAL' })
   }

@@ -3,12 +3,12 @@ import type { TableId } from '../../src/ids.js'
 import { ArgumentPack, packed } from './argument-pack.js'
 import { byDomain } from './by-domain.js'
 import { type GroupForm, GroupWriter, KeyList } from './group-form.js'
-import { isLeft, receiptOf } from './group-reply.js'
+import { isLeft, receiptIfAny, receiptOf } from './group-reply.js'
 import { LargeGroups, microsOf, SCRIPT_MICROS_MAX } from './large-group.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
-import { type Argument, RECEIPTS_KEPT_MS, type RedisLink, type Reply } from './redis-link.js'
+import { type Argument, type Copies, RECEIPTS_KEPT_MS, type RedisLink, type Reply } from './redis-link.js'
 import type { KnownTable } from './redis-rows.js'
-import { TurnQueue, type Waiting } from './turn-queue.js'
+import { TurnQueue, together, type Waiting } from './turn-queue.js'
 
 /** A script holds up the whole server: a hundred groups take it a millisecond. */
 const GROUPS_MAX = 128
@@ -44,6 +44,20 @@ export class GroupSender {
       micros > SCRIPT_MICROS_MAX
         ? this.#large.send(group, domain, tables)
         : new Promise<Receipt>((resolve, reject) => this.#queue.add({ group, domain, tables, micros, resolve, reject }))
+    return this.#track(sent)
+  }
+
+  /** See `Backend.bar`. */
+  bar(group: Group, domain: Partition): Promise<Receipt | undefined> {
+    return this.#track(this.#bar(group, domain))
+  }
+
+  async #bar(group: Group, domain: Partition): Promise<Receipt | undefined> {
+    const [said] = await this.link.call(this.link.bar(domain, group.commit))
+    return receiptIfAny(group, said!)
+  }
+
+  #track<T>(sent: Promise<T>): Promise<T> {
     const settled = sent.then(
       () => void this.#under.delete(settled),
       () => void this.#under.delete(settled),
@@ -58,7 +72,7 @@ export class GroupSender {
   }
 
   #sendAll(jobs: readonly Job[]): Promise<unknown> {
-    return Promise.all([...byDomain(jobs, (job) => job.domain)].map(([domain, list]) => this.#sendDomain(domain, list)))
+    return together([...byDomain(jobs, (job) => job.domain)].map(([domain, list]) => this.#sendDomain(domain, list)))
   }
 
   #sendDomain(domain: Partition, jobs: readonly Job[]): Promise<unknown> {
@@ -72,7 +86,7 @@ export class GroupSender {
       batch.add(job)
     }
     sent.push(batch.send())
-    return Promise.all(sent)
+    return together(sent)
   }
 }
 
@@ -91,6 +105,7 @@ class Batch {
     readonly domain: Partition,
     /** Whether its groups have not been sent before. */
     readonly isFirst = true,
+    readonly copies: Copies = { mayTravel: false },
   ) {
     this.#writer = new GroupWriter(sender.keys, this.#list, this.#objects, this.#pack, domain, !sender.isCluster)
   }
@@ -128,22 +143,24 @@ class Batch {
         keys: this.#list.keys,
         args: (isAgain) => [RECEIPTS_KEPT_MS, isAgain ? 1 : 0, this.#jobs.length, items, objects, ...large],
         isWrite: true,
+        copies: this.copies,
         ...(cells.length > 0 && { cells }),
       })
-      await this.#take(replies)
+      const again = this.#take(replies)
+      if (again) await again.send()
     } catch (error) {
       for (const { job } of this.#jobs) job.reject(error)
     }
   }
 
   /** Groups that save.lua has left alone are sent again, in their order, and those whose large cells are missing. */
-  async #take(replies: readonly Reply[]): Promise<void> {
+  #take(replies: readonly Reply[]): Batch | undefined {
     let again: Batch | undefined
     this.#jobs.forEach(({ job, form }, i) => {
-      if (isLeft(replies[i]!)) (again ??= new Batch(this.sender, this.domain, false)).add(job)
+      if (isLeft(replies[i]!)) (again ??= new Batch(this.sender, this.domain, false, this.copies)).add(job)
       else this.#answer(job, form, replies[i]!)
     })
-    await again?.send()
+    return again
   }
 
   #answer(job: Job, form: GroupForm, reply: Reply): void {

@@ -3,16 +3,16 @@
  * all the same.
  */
 import type { Group, Op, Receipt } from '../../src/backend.js'
-import { InsituError } from '../../src/errors.js'
+import { InsituError, UnknownOutcomeError } from '../../src/errors.js'
 import { failPoint } from '../../src/fail-point.js'
-import type { TableId } from '../../src/ids.js'
+import type { CommitId, TableId } from '../../src/ids.js'
 import { cellBytes, opBytes } from '../../src/large-cells.js'
 import { ArgumentPack, packed } from './argument-pack.js'
 import { type GroupForm, GroupWriter, KeyList } from './group-form.js'
 import { isLeft, receiptOf } from './group-reply.js'
 import { SENT_CELL_BYTES } from './object-form.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
-import { type Argument, type LargeCell, RECEIPTS_KEPT_MS, type RedisLink, type Reply } from './redis-link.js'
+import { type Argument, type Copies, type LargeCell, RECEIPTS_KEPT_MS, type RedisLink, type Reply } from './redis-link.js'
 import type { KnownTable } from './redis-rows.js'
 
 /** What one script may take of the server, in microseconds of a machine of no special speed: about a thousand new objects. */
@@ -69,10 +69,11 @@ export class LargeGroups {
   /** Errors: as `Backend.commit`. */
   async send(group: Group, domain: Partition, tables: ReadonlyMap<TableId, KnownTable>): Promise<Receipt> {
     const pieces = cut(group).map((part, nth) => this.#written(part, nth, domain, tables))
+    const copies: Copies = { mayTravel: false }
     for (;;) {
       await this.#stage(group, domain, pieces)
       failPoint('group-staged')
-      const replies = await this.#flip(group, domain)
+      const replies = await this.#flip(group, domain, copies)
       if (replies) return this.#answer(group, pieces, replies)
     }
   }
@@ -111,23 +112,33 @@ export class LargeGroups {
   }
 
   /** What is said of the group, and of which piece; `undefined` when it must be staged again. */
-  async #flip({ commit }: Group, domain: Partition): Promise<readonly Reply[] | undefined> {
+  async #flip({ commit }: Group, domain: Partition, copies: Copies): Promise<readonly Reply[] | undefined> {
     try {
       for (let word: 'begin' | 'step' = 'begin'; ; ) {
-        const replies = await this.link.call(this.link.flip(domain, commit, word))
+        const replies = await this.link.call(this.link.flip(domain, commit, word, copies))
         const said = replies[0] instanceof Buffer ? replies[0].toString() : undefined
         if (said === 'gone') return undefined
         if (said === undefined && isLeft(replies[0]!)) return undefined
         if (said === undefined || said === '') return replies
         failPoint('group-stepped')
+        copies.mayTravel = true // others take its next steps, once it is decided
         // Somebody thought that we had died before the group was decided, and made way.
         word = said === 'over' ? 'begin' : 'step'
       }
     } catch (error) {
-      // Others need not wait until its time is over.
-      if (!(error instanceof InsituError) || !error.retryable) await this.link.call(this.link.flip(domain, commit, 'leave')).catch(() => {})
-      throw error
+      return this.#ended(commit, domain, error)
     }
+  }
+
+  /** A server that refused a step, not one that is away, says what has become of the group; and others need not wait for its end. */
+  async #ended(commit: CommitId, domain: Partition, error: unknown): Promise<readonly Reply[]> {
+    const refusal = error instanceof UnknownOutcomeError ? error.cause : error
+    if (!(refusal instanceof InsituError) || refusal.retryable || refusal.code === 'ERR_STATE_LOST') throw error
+    const [said] = await this.link.call(this.link.bar(domain, commit)).catch(() => {
+      throw error
+    })
+    if (String(said) === '') return [said!]
+    throw refusal
   }
 }
 

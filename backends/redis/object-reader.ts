@@ -7,7 +7,7 @@ import { type Opened, type Outside, openObject } from './object-form.js'
 import { decodeCell, decodeLarge } from './redis-cells.js'
 import { type Partition, partitionOfId, type RedisKeys } from './redis-keys.js'
 import type { RedisLink } from './redis-link.js'
-import { TurnQueue, type Waiting } from './turn-queue.js'
+import { TurnQueue, together, type Waiting } from './turn-queue.js'
 
 /** Objects read by one command: while a program takes some in, the server looks for the next. */
 const KEYS_MAX = 250
@@ -56,7 +56,7 @@ export class ObjectReader {
       }
     }
     for (const batch of batches.values()) sent.push(batch.send())
-    return Promise.all(sent)
+    return together(sent)
   }
 }
 

@@ -25,7 +25,7 @@ import { InsituError, NotFoundError, UnavailableError } from '../../src/errors.j
 import type { ClassId, CommitId, Domain, Host, Id, TableId } from '../../src/ids.js'
 import { chunksIn } from '../../src/large-cells.js'
 import { Acknowledgement } from './acknowledgement.js'
-import { byDomain } from './by-domain.js'
+import { byDomain, chunks } from './by-domain.js'
 import { ClusterPlaces } from './cluster-places.js'
 import { requireFormat } from './format.js'
 import { markOf, namesIn, refOf, type TablePart, tablesIn } from './group-form.js'
@@ -180,10 +180,16 @@ export class RedisBackend implements Backend {
     return String(this.#isCluster ? partitionOf(op) : WHOLE) as Domain
   }
 
-  async commit(group: Group): Promise<Receipt> {
-    const receipt = await this.#commit(group)
-    if (this.replicas && receipt.applied) this.#dropCopies(this.replicas, group.ops)
-    return receipt
+  commit(group: Group): Promise<Receipt> {
+    const sent = this.#commit(group)
+    const { replicas } = this
+    if (replicas) sent.then(({ applied }) => applied && this.#dropCopies(replicas, group.ops)).catch(() => {})
+    return sent
+  }
+
+  async bar(group: Group): Promise<Receipt | undefined> {
+    this.#requireOpen()
+    return this.#sender.bar(group, this.#domainOfGroup(group))
   }
 
   /** Of objects that are gone; nobody waits for it but the end. */
@@ -230,17 +236,14 @@ export class RedisBackend implements Backend {
     await this.#acknowledgement.wait(ack)
   }
 
-  async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
-    this.#requireOpen()
-    return this.#reader.read(refs)
+  read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
+    return this.#opening ? this.#reader.read(refs) : Promise.reject(this.#closed())
   }
 
   async marks(home: Ref, keys: readonly string[]): Promise<readonly (Mark | undefined)[]> {
     this.#requireOpen()
-    if (keys.length === 0) return []
     const found: (Mark | undefined)[] = []
-    for (let at = 0; at < keys.length; at += KEYS_MAX) {
-      const part = keys.slice(at, at + KEYS_MAX)
+    for (const part of chunks(keys, KEYS_MAX)) {
       const forms = await this.#fields(this.keys.marks(home.id), partitionOfId(home.id), part)
       forms.forEach((form, i) => {
         found.push(form ? markOf(part[i]!, form) : undefined)
@@ -272,7 +275,7 @@ export class RedisBackend implements Backend {
       })
     }
     const groups = byDomain(what.keys(), (i) => this.#domainOf(partitionOfTarget(what[i]!)))
-    await Promise.all([...groups].flatMap(([domain, at]) => chunks(at).map((part) => ask(domain, part))))
+    await Promise.all([...groups].flatMap(([domain, at]) => chunks(at, KEYS_MAX).map((part) => ask(domain, part))))
     return found
   }
 
@@ -357,7 +360,7 @@ export class RedisBackend implements Backend {
       })
     }
     const groups = byDomain(refs, ({ id }) => this.#domainOf(partitionOfId(id)))
-    await Promise.all([...groups].flatMap(([domain, part]) => chunks(part).map((some) => ask(domain, some))))
+    await Promise.all([...groups].flatMap(([domain, part]) => chunks(part, KEYS_MAX).map((some) => ask(domain, some))))
     return sizes
   }
 
@@ -375,7 +378,11 @@ export class RedisBackend implements Backend {
   }
 
   #requireOpen(): void {
-    if (!this.#opening) throw new UnavailableError(`${this.url} is closed.`, { code: 'ERR_CLOSED' })
+    if (!this.#opening) throw this.#closed()
+  }
+
+  #closed(): UnavailableError {
+    return new UnavailableError(`${this.url} is closed.`, { code: 'ERR_CLOSED' })
   }
 }
 
@@ -389,7 +396,3 @@ const refFrom = (id: Id, meta: Buffer): Ref => new Ref(id, metaOf(meta.toString(
 
 /** A definition that the caller may change without changing ours. */
 const structuredCopy = (table: Table): Table => ({ ...structuredClone({ ...table, owner: null }), owner: table.owner })
-
-function chunks<T>(items: readonly T[]): T[][] {
-  return Array.from({ length: Math.ceil(items.length / KEYS_MAX) }, (_, i) => items.slice(i * KEYS_MAX, (i + 1) * KEYS_MAX))
-}

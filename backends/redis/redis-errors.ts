@@ -10,8 +10,11 @@ export type Failure =
   | 'no script'
   | 'final'
 
-/** Replies that say: not now. Nothing was executed; a script that has written cannot be killed. */
-const NOT_NOW = /^(?:LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY|ASK|MOVED)\b|Script killed by user/
+/**
+ * Replies that say: not now. Nothing was executed; a script that has written cannot be killed, and only those that write nothing go to keys
+ * that may have moved away.
+ */
+const NOT_NOW = /^(?:LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY|ASK|MOVED)\b|Script killed by user|access a non local key/
 /** What ioredis says of calls that it never sent, or that it was told to send elsewhere too often. */
 const NEVER_SENT =
   /enableOfflineQueue|Too many Cluster redirections|Failed to refresh slots cache|None of startup nodes|Cluster isn't ready/

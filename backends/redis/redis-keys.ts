@@ -38,6 +38,11 @@ export class RedisKeys {
     return this.#at(partition, 'seq')
   }
 
+  /** Where nothing ever stands: see `RedisLink`. */
+  nothing(partition: Partition): string {
+    return this.#at(partition, 'nothing')
+  }
+
   object(id: Id): string {
     return this.#at(partitionOfId(id), `o:${id}`)
   }

@@ -8,7 +8,7 @@ import { type Argument, type Client, type Driver, makeDriver } from './redis-cli
 import type { RedisConfig } from './redis-config.js'
 import { bare, type Failure, failureOf, isKilled, namedError } from './redis-errors.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
-import { loadScripts, type Script, type ScriptName } from './scripts.js'
+import { loadScripts, type ScriptName } from './scripts.js'
 import { slotOf } from './slot.js'
 
 export type Reply = Buffer | number | null | readonly Reply[]
@@ -24,8 +24,14 @@ export interface Call {
   readonly args?: (isAgain: boolean) => readonly Argument[]
   /** Whether it matters if it was executed. */
   readonly isWrite?: boolean
+  readonly copies?: Copies
   /** Large cells that the script finds under their keys: sent before it, past the interpreter, which would copy them twice. */
   readonly cells?: readonly LargeCell[]
+}
+
+/** What the calls with one group share: if the answer to one of them was lost, what the next one meets is not yet its end. */
+export interface Copies {
+  mayTravel: boolean
 }
 
 /** A large cell, named by the commit that writes it: nobody else does. It expires unless its object is written. */
@@ -36,6 +42,12 @@ export const RECEIPTS_KEPT_MS = 600_000
 /** How long a large group that is not decided yet may hold up other writers without a step forward. */
 export const GATE_LEASE_MS = 2_000
 const GATE_PAUSE_MS = 2
+/**
+ * Scripts that go to keys which no call names. While a slot moves, a server does not know whether such a key is missing or has gone ahead, and
+ * says so in the middle of the script, or takes it for missing. Of keys that are named it looks before: so each call names one more, at which
+ * nothing ever stands, and is put off until the slot has come to its place.
+ */
+const REACHING: ReadonlySet<ScriptName> = new Set(['save', 'commit', 'flip'])
 const PAUSE_MS_MIN = 10
 const PAUSE_MS_MAX = 300
 /** A little less than one connection may take to be refused or ignored. */
@@ -92,21 +104,25 @@ export class RedisLink {
   async call(call: Call): Promise<readonly Reply[]> {
     const startMs = Date.now()
     const endMs = startMs + this.config.patienceMs
-    let isAgain = false
+    const copies = call.copies ?? { mayTravel: false }
+    let isForgotten = false
     for (let nth = 0; ; ) {
       if (this.#lost) throw this.#lost
       let pauseMs = Math.min(PAUSE_MS_MIN * 2 ** nth++, PAUSE_MS_MAX)
       try {
-        const replies = await this.#once(call, isAgain)
+        const replies = this.#heard(call, await this.#send(call, copies.mayTravel, isForgotten))
         if (!(replies instanceof Gate)) return replies
         if (Date.now() > endMs) throw held(this.config, replies)
         pauseMs = await this.#pass(call.domain, replies, startMs)
         nth = 0
       } catch (error) {
         const failure = this.#failureOf(error)
-        if (failure === 'final') throw namedError(this.config.url, error)
-        isAgain ||= failure === 'unknown'
-        if (Date.now() > endMs) throw this.#givenUp(error, isAgain && call.isWrite === true)
+        isForgotten ||= failure === 'no script'
+        if (failure === 'no script') continue
+        copies.mayTravel ||= failure === 'unknown'
+        const isUnknown = copies.mayTravel && call.isWrite === true
+        if (failure === 'final') throw this.#refused(error, isUnknown)
+        if (Date.now() > endMs) throw this.#givenUp(error, isUnknown)
       }
       if (pauseMs > 0) await delay(pauseMs)
     }
@@ -114,8 +130,8 @@ export class RedisLink {
 
   /** Whoever meets a decided large group helps it along; for one that is undecided he waits, unless its time is over. */
   async #pass(domain: Partition, { isDecided, commit }: Gate, sinceMs: number): Promise<number> {
-    if (isDecided) await this.#once(this.flip(domain, commit, 'step'), false)
-    else if (Date.now() - sinceMs > GATE_LEASE_MS) await this.#once(this.flip(domain, commit, 'free'), false)
+    if (isDecided) await this.#once(this.flip(domain, commit, 'step'))
+    else if (Date.now() - sinceMs > GATE_LEASE_MS) await this.#once(this.flip(domain, commit, 'free'))
     return isDecided ? 0 : GATE_PAUSE_MS
   }
 
@@ -130,14 +146,21 @@ export class RedisLink {
   }
 
   /** A call of flip.lua. */
-  flip(domain: Partition, commit: CommitId, word: 'begin' | 'step' | 'leave' | 'free'): Call {
+  flip(domain: Partition, commit: CommitId, word: 'begin' | 'step' | 'free', copies?: Copies): Call {
     return {
       script: 'flip',
       domain,
       keys: [this.keys.group(domain, commit), this.keys.receipts(domain, commit)],
       args: (isAgain) => [commit, word, RECEIPTS_KEPT_MS, GATE_LEASE_MS, isAgain ? 1 : 0],
       isWrite: true,
+      ...(copies && { copies }),
     }
+  }
+
+  /** A call of bar.lua. */
+  bar(domain: Partition, commit: CommitId): Call {
+    const keys = [this.keys.receipts(domain, commit), this.keys.group(domain, commit)]
+    return { script: 'bar', domain, keys, args: () => [commit, RECEIPTS_KEPT_MS], isWrite: true }
   }
 
   /** The values under keys of one domain, all of one moment. Guarded like scripts, without the cost of one. */
@@ -173,25 +196,43 @@ export class RedisLink {
     return client.nodes('master').find(({ options }) => `${options.host}:${options.port}` === name)
   }
 
-  async #once({ script, domain, keys, args, cells }: Call, isAgain: boolean): Promise<readonly Reply[] | Gate> {
+  async #once(call: Call): Promise<void> {
+    const reply = await this.#send(call, false, false).catch((error: unknown) => {
+      if (failureOf(error) !== 'no script') throw error
+      return this.#send(call, false, true)
+    })
+    this.#heard(call, reply)
+  }
+
+  /**
+   * The driver's own promise: each function that waits for another costs a call of one object more than the reply does. `isForgotten`: a
+   * server forgets scripts when it is restarted or told to; EVAL makes it remember.
+   */
+  #send({ script, domain, keys, args, cells }: Call, isAgain: boolean, isForgotten: boolean): Promise<unknown> {
     if (cells) for (const cell of cells) this.putCell(cell).catch(() => {}) // the script sees whether it is there
     const guarded = [this.keys.sequence(domain), ...keys]
-    if (!script) return this.#values(domain, guarded)
-    const rest = [this.#sequences.get(domain) ?? 0, ...(args?.(isAgain) ?? [])]
-    const reply = (await this.#evaluate(this.#scripts[script], guarded, rest)) as readonly Reply[]
-    const [sequence, ...results] = reply
+    const driver = this.#open
+    if (!script) return driver.send('mget', guarded)
+    if (REACHING.has(script) && this.config.kind === 'cluster') guarded.push(this.keys.nothing(domain))
+    const { sha, text } = this.#scripts[script]
+    const rest = [guarded.length, ...guarded, this.#sequences.get(domain) ?? 0, ...(args?.(isAgain) ?? [])]
+    return isForgotten ? driver.send('eval', [text, ...rest]) : driver.send('evalsha', [sha, ...rest])
+  }
+
+  #heard({ script, domain }: Call, reply: unknown): readonly Reply[] | Gate {
+    if (!script) return this.#values(domain, reply as Reply[])
+    const [sequence, ...results] = reply as readonly Reply[]
     if (sequence instanceof Buffer) {
       const word = sequence.toString()
       if (word === 'lost') throw this.#stateLost(domain, Number(results[0]))
       if (word === 'busy') return new Gate(String(results[0]))
-      return reply // what the script says of the table that it was asked about
+      return reply as readonly Reply[] // what the script says of the table that it was asked about
     }
     this.#told(domain, Number(sequence))
     return results
   }
 
-  async #values(domain: Partition, keys: string[]): Promise<readonly Reply[] | Gate> {
-    const reply = (await this.#open.send('mget', keys)) as Reply[]
+  #values(domain: Partition, reply: Reply[]): readonly Reply[] | Gate {
     const [number, ...gate] = String(reply.shift() ?? '0').split(' ')
     const sequence = Number(number)
     if (sequence < (this.#sequences.get(domain) ?? 0)) throw this.#stateLost(domain, sequence)
@@ -201,17 +242,6 @@ export class RedisLink {
 
   #told(domain: Partition, sequence: number): void {
     if (sequence > (this.#sequences.get(domain) ?? 0)) this.#sequences.set(domain, sequence)
-  }
-
-  async #evaluate({ sha, text }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
-    const driver = this.#open
-    try {
-      return await driver.send('evalsha', [sha, keys.length, ...keys, ...args])
-    } catch (error) {
-      // A server forgets scripts when it is restarted or told to; EVAL makes it remember.
-      if (failureOf(error) !== 'no script') throw error
-      return driver.send('eval', [text, keys.length, ...keys, ...args])
-    }
   }
 
   /** In a Cluster a master that stops being one says so, and another has its slots by and by. */
@@ -233,15 +263,25 @@ export class RedisLink {
 
   #givenUp(error: unknown, isUnknown: boolean): Error {
     const { url, patienceMs } = this.config
-    if (isKilled(error)) return namedError(url, error)
-    if (!isUnknown)
-      return new UnavailableError(`${url} did not answer within ${patienceMs} ms: ${(error as Error).message}`, {
-        retryable: true,
-        cause: bare(error),
-      })
-    return new UnknownOutcomeError(`${url} did not answer within ${patienceMs} ms; it is not known whether the group was committed`, {
+    if (isKilled(error)) return this.#refused(error, isUnknown)
+    if (isUnknown) return this.#unknownOutcome(`did not answer within ${patienceMs} ms`, bare(error))
+    return new UnavailableError(`${url} did not answer within ${patienceMs} ms: ${(error as Error).message}`, {
       retryable: true,
       cause: bare(error),
+    })
+  }
+
+  /** What the server says to this copy is nothing that an earlier one has heard. */
+  #refused(error: unknown, isUnknown: boolean): Error {
+    const named = namedError(this.config.url, error)
+    if (!isUnknown || named instanceof StateLostError) return named
+    return this.#unknownOutcome('refused a call after one that it did not answer', named)
+  }
+
+  #unknownOutcome(what: string, cause: Error): UnknownOutcomeError {
+    return new UnknownOutcomeError(`${this.config.url} ${what}; it is not known whether the group was committed`, {
+      retryable: true,
+      cause,
     })
   }
 }

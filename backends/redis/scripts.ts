@@ -10,6 +10,7 @@ const GROUP = ['text', 'object', 'group-items', 'group-objects', 'group-aliases'
 const SCRIPTS = {
   commit: ['gate-write', ...GROUP],
   save: ['gate-write'],
+  bar: [],
   stage: [],
   flip: ['staged', ...GROUP],
   read: ['gate-read'],

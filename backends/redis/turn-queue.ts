@@ -21,7 +21,7 @@ export class TurnQueue<Item> {
     const items = this.#items
     this.#items = []
     this.#underWay++
-    void this.send(items).finally(() => this.#underWay--)
+    void this.send(items).then(() => this.#underWay--)
   }
 }
 
@@ -30,3 +30,6 @@ export interface Waiting<T> {
   readonly resolve: (value: T) => void
   readonly reject: (error: unknown) => void
 }
+
+/** When all are done: of one, which is what a program mostly has under way that awaits each call, that one itself. */
+export const together = (sent: readonly Promise<unknown>[]): Promise<unknown> => (sent.length === 1 ? sent[0]! : Promise.all(sent))

@@ -37,8 +37,11 @@ local function readReceipts()
   end
 end
 
+-- A refusal that is kept is counted as well: so a server that has lost it is known to have gone back.
+local isAnyKept = false
+
 local function keepReceipt(key, text)
-  receipts[commit] = text
+  receipts[commit], isAnyKept = text, true
   local list = added[key] or {}
   added[key] = list
   list[#list + 1], list[#list + 2] = commit, text
@@ -50,8 +53,6 @@ local function writeReceipts()
     call('PEXPIRE', key, receiptsKeptMs)
   end
 end
-
-local isAnyApplied = false
 
 local function apply()
   commit, micros, writes = take(), take(), {}
@@ -68,7 +69,6 @@ local function apply()
   if receipt then return receipt end
   for i = 1, #writes do writes[i]() end
   keepReceipt(key, '')
-  isAnyApplied = true
   return ''
 end
 
@@ -77,5 +77,5 @@ readReceipts()
 for i = 1, groups do results[i + 1] = apply() end
 writeObjects()
 writeReceipts()
-if isAnyApplied then results[1] = call('INCR', KEYS[1]) end
+if isAnyKept then results[1] = call('INCR', KEYS[1]) end
 return results

@@ -9,7 +9,7 @@
 -- KEYS[3]  receipts
 -- ARGV[1]  highest sequence known to the client
 -- ARGV[2]  commit of the group
--- ARGV[3]  'begin' (if nobody has begun), 'step', 'leave' (nothing shall become of it), 'free' (if it is undecided and its time is over)
+-- ARGV[3]  'begin' (if nobody has begun), 'step', 'free' (if it is undecided and its time is over)
 -- ARGV[4]  how long receipts, and what is staged, are kept, in milliseconds
 -- ARGV[5]  how long a step may take to come, in milliseconds
 -- ARGV[6]  '1' if a copy of an earlier call may be under way: then a refusal is kept as well
@@ -35,8 +35,12 @@ end
 if not isDecided then
   if refused then
     call('UNLINK', staged)
-    if gate then reopen(seq) end
-    if isAgain and refused[1] ~= 'mark' and refused[1] ~= 'again' then keep('refused') end
+    local isKept = isAgain and refused[1] ~= 'mark' and refused[1] ~= 'again'
+    if isKept then
+      keep('refused')
+      seq = seq + 1 -- as in commit.lua
+    end
+    if gate or isKept then reopen(seq) end
     return { seq, refused, piece }
   end
   if piece + 1 < pieces then return close('?', piece + 1) end

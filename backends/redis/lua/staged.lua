@@ -18,8 +18,8 @@ local function reopen(after) redis.call('SET', GATE, string.format('%.0f', after
 
 local kind, holder, piece, pieces, untilMs = string.match(gate or '', '^([?!])(%S+) (%d+) (%d+) (%d+)$')
 
-if word == 'leave' or word == 'free' then
-  if kind == '?' and holder == group and (word == 'leave' or nowMs() > tonumber(untilMs)) then
+if word == 'free' then
+  if kind == '?' and holder == group and nowMs() > tonumber(untilMs) then
     redis.call('PERSIST', staged) -- first, since after it a full memory refuses nothing more: see below
     reopen(seq)
     redis.call('PEXPIRE', staged, keptMs)
