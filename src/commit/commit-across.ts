@@ -159,16 +159,17 @@ async function settleRound(plan: Plan, round: Round, tools: Tools): Promise<void
 async function standBack(plan: Plan, obstacles: readonly Obstacle[], patience: Patience, tools: Tools): Promise<Receipt | undefined> {
   const lasting = obstacles.find(({ error }) => !isPassing(error))
   if (lasting || patience.over) return giveUp(plan, (lasting ?? obstacles[0]!).error, tools)
-  const cleared = await Promise.all(obstacles.map((obstacle) => clear(obstacle, tools)))
-  if (!cleared.every(Boolean)) await patience.wait()
+  await Promise.all(obstacles.map((obstacle) => clear(obstacle, tools)))
+  // Also when the way is free: two writers, each of whom has just given up what the other needs, would meet again for ever.
+  await patience.wait()
   return undefined
 }
 
 const isPassing = (error: unknown): boolean => metIntent(error) !== undefined || isOvertaken(error) || error instanceof UnknownOutcomeError
 
-async function clear({ backend, error }: Obstacle, tools: Tools): Promise<boolean> {
+async function clear({ backend, error }: Obstacle, tools: Tools): Promise<void> {
   const met = metIntent(error)
-  return met !== undefined && (await resolveMet({ backend, ...met }, tools)) !== 'undecided'
+  if (met) await resolveMet({ backend, ...met }, tools)
 }
 
 async function giveUp(plan: Plan, error: unknown, tools: Tools): Promise<Receipt> {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { assert } from 'chai'
 import { type Group, type Op, type Receipt, Ref } from '../../src/backend.js'
 import { commitUnit, findResolved, planGroups, readResolved, resolveIntent, type Unit } from '../../src/commit/index.js'
@@ -85,6 +86,20 @@ describe('commitUnit', () => {
       backend.sent.map(({ ops }) => ops.map((op) => op.do)),
       [['put'], ['name']],
     )
+  })
+
+  it('of two writers that stand in the way of each other one goes first, and soon', async () => {
+    const backend = new Direct()
+    const { refs, stamps } = await stored(backend)
+    const clock = { nowMs: Date.now, random: Math.random, sleep: (ms: number) => delay(ms) }
+    const write = (ops: readonly Op[]): Promise<unknown> => commitUnit(backend.unit(ops), { backendOf: () => backend, clock })
+    const ops = refs.map((ref, i) => put(ref, 2, stamps[i]!))
+    const ends = await Promise.allSettled([write(ops), write(ops.toReversed())])
+    assert.sameMembers(
+      ends.map(({ status }) => status),
+      ['fulfilled', 'rejected'],
+    )
+    assert.isBelow(backend.sent.length, 200)
   })
 
   it('says the stamps that the objects get, before they are settled', async () => {
