@@ -17,8 +17,9 @@ describe('conformance: nvram, three hosts with agents', function () {
   it('passes whole', async () => {
     const env = { INSITU_HOSTS: '3' }
     const { stdout, stderr } = await node([join(root, 'dist/test/conformance/run.js'), `nvram:${folder}/store`, '--json'], { env })
-    const last = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as { passed: number; failed: number; skipped: unknown[] }
-    expect([last.failed, last.skipped], stderr + stdout.slice(-3000)).to.deep.equal([0, []])
+    const last = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as { passed: number; failed: number; skipped: { case: string }[] }
+    // Rows that exclude each other lie at the host of their owner, and take no intents.
+    expect([last.failed, last.skipped.map(({ case: id }) => id)], stderr + stdout.slice(-3000)).to.deep.equal([0, ['B77']])
     expect(last.passed).to.be.greaterThan(250)
   })
 })
