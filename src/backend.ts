@@ -104,8 +104,9 @@ export type Op =
    * Writes a row whole (`set: null` removes it); counter columns keep their sums. Among writers of one row the latest `atMicros` of
    * the group wins, ties by the larger encoded row, so that applying it again later changes nothing. `expect` (tables with
    * `writes: 'cas'`): the row's `atMicros` as read, `null` for no row. A `set` of fewer values than the table has columns is by a
-   * program that does not know the last ones: they stay as they are. One of more values is a ValidationError. `ends`: written under
-   * the intent of this commit (`reserveRow`), whatever the clocks say, and ending it; where there is none, as any other.
+   * program that does not know the last ones: they stay as they are. One of more values is a ValidationError. `isCas`: the
+   * table has `writes: 'cas'`, whether what stands is expected or not. `ends`: written under the intent of this commit (`reserveRow`),
+   * whatever the clocks say, and ending it; where there is none, as any other.
    */
   | {
       readonly do: 'row'
@@ -113,6 +114,7 @@ export type Op =
       readonly key: Key
       readonly set: Values | null
       readonly expect?: bigint | null
+      readonly isCas?: boolean
       readonly ends?: CommitId
     }
   /** Adds to a counter column (index into the table's values); a missing row starts at 0. Applied once per commit id. */
@@ -135,11 +137,11 @@ export type Op =
    */
   | { readonly do: 'settle'; readonly target: Target; readonly commit: CommitId; readonly take: boolean }
   /**
-   * Leaves an intent on a row of a table with `writes: 'cas'`, there or not, if it is as expected and free; idempotent by commit id. It
-   * shows in no read. A `row` or `reserveRow` of others then fails (ConflictError: `table`, `key`, `intent`). Only for stores that have
+   * Leaves an intent on a row of a table with `writes: 'cas'`, there or not, if it is as expected (without `expect` as it may be) and
+   * free; idempotent by commit id. It shows in no read. A `row` or `reserveRow` of others then fails (ConflictError: `table`, `key`, `intent`). Only for stores that have
    * `reservesRows`.
    */
-  | { readonly do: 'reserveRow'; readonly table: TableId; readonly key: Key; readonly expect: bigint | null; readonly intent: Intent }
+  | { readonly do: 'reserveRow'; readonly table: TableId; readonly key: Key; readonly expect?: bigint | null; readonly intent: Intent }
   /** Ends an intent of `commit` on a row, and leaves the row as it is. Does nothing when there is none: idempotent. */
   | { readonly do: 'settleRow'; readonly table: TableId; readonly key: Key; readonly commit: CommitId }
   /** Keeps a group's row and counter changes at its home until they are applied; `null` drops them. */

@@ -238,7 +238,7 @@ class Plan {
     const found = this.#space.row(table, key)
     if (found?.intent?.commit === op.intent.commit) return
     if (found?.intent) throw reservedRow(op, found.intent)
-    requireRow(op, found)
+    if (op.expect !== undefined) requireRow(op, found)
     this.writes.push(() => this.#space.setRow(table, key, { ...(found ?? NO_ROW), intent: op.intent }))
   }
 

@@ -1,4 +1,4 @@
-import { type Backend, type Op, Ref, type RowTarget, type Stamp, type Target } from '../backend.js'
+import { type Backend, type Key, type Op, Ref, type RowTarget, type Stamp, type Target } from '../backend.js'
 import type { CommitId, Domain, Id } from '../ids.js'
 import { DomainGroups, type DomainOps } from './plan-groups.js'
 import type { Home, Unit } from './unit.js'
@@ -35,15 +35,26 @@ interface HeldThing {
   readonly redo: readonly Op[]
 }
 
-/** A row that is written only if it is as it was read. What it becomes is staged with the others. */
+/** A row that excludes other writers. What it becomes is staged with the others. */
 interface HeldRow {
   readonly row: RowTarget
-  readonly expect: bigint | null
+  readonly expect: bigint | null | undefined
 }
 
-/** Rows of other domains than their owner's need intents of their own: there the owner's would not stop who writes nothing but a row. */
-const heldRow = (op: Op): HeldRow | undefined =>
-  op.do === 'row' && op.expect !== undefined ? { row: { table: op.table, key: op.key }, expect: op.expect } : undefined
+/**
+ * Rows of other domains than their owner's need intents of their own: there the owner's would not stop who writes nothing but a row. Also
+ * those of which nothing is expected: once decided, a row must not meet another round's intent. A row that is removed and written anew
+ * comes as two ops with one key, of which the first says what is expected.
+ */
+function heldRows(ops: readonly Op[]): readonly HeldRow[] {
+  const held = new Map<Key, HeldRow>()
+  for (const op of ops) {
+    if (op.do !== 'row' || !op.isCas || held.has(op.key)) continue
+    const { table, key, expect } = op
+    held.set(key, { row: { table, key }, expect })
+  }
+  return [...held.values()]
+}
 
 type HeldOp = Extract<Op, { do: 'put' | 'remove' | 'check' | 'name' }>
 
@@ -73,8 +84,7 @@ export function planUnit(unit: Unit): Plan {
 /** New objects whose names lie in their own domains: whoever looks for such a name finds the object as soon as it stands. */
 function namedThere(backend: Backend, ops: readonly Op[]): ReadonlySet<string> {
   const domains = new Map(ops.flatMap((op) => (isFresh(op) ? [[targetId(op), backend.domain(op)]] : [])))
-  const named = ops.filter((op) => op.do === 'name' && op.to && domains.get(op.to.id) === backend.domain(op))
-  return new Set(named.map((op) => (op.do === 'name' ? op.to!.id : '')))
+  return new Set(ops.flatMap((op) => (op.do === 'name' && op.to && domains.get(op.to.id) === backend.domain(op) ? [op.to.id] : [])))
 }
 
 const NONE: ReadonlySet<string> = new Set()
@@ -135,7 +145,7 @@ function things({ backend, ops }: Part): Holding {
 
 function holding(part: Part): Holding {
   const { backend, items } = things(part)
-  const rows = backend.capabilities.reservesRows ? part.ops.flatMap((op) => heldRow(op) ?? []) : []
+  const rows = backend.capabilities.reservesRows ? heldRows(part.ops) : []
   return { backend, items: [...items, ...rows] }
 }
 

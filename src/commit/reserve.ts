@@ -4,7 +4,7 @@ import type { Tools } from './commit-options.js'
 import type { Obstacle } from './obstacle.js'
 import type { DomainOps } from './plan-groups.js'
 import type { Held, Holding, Plan } from './plan-unit.js'
-import { intentOf, type Round, reserveCommit } from './round.js'
+import { intentOf, type Round, reserveCommit, settleOp } from './round.js'
 import { send, sendIdempotent } from './send.js'
 import type { Home } from './unit.js'
 
@@ -23,7 +23,10 @@ export async function reserveAll(plan: Plan, home: Home, round: Round, tools: To
 }
 
 function reserveOp(held: Held, home: Home, round: Round): Op {
-  if ('row' in held) return { do: 'reserveRow', ...held.row, expect: held.expect, intent: intentOf(round, home, []) }
+  if ('row' in held) {
+    const expect = held.expect === undefined ? undefined : { expect: held.expect }
+    return { do: 'reserveRow', ...held.row, ...expect, intent: intentOf(round, home, []) }
+  }
   return { do: 'reserve', target: held.target, expect: held.expect, intent: intentOf(round, home, held.redo) }
 }
 
@@ -37,12 +40,12 @@ export async function releaseAll(plan: Plan, round: Round, tools: Tools): Promis
 
 /** Ends the intents of a round in one domain. Those on rows that it takes have ended with the rows. */
 export async function settle({ backend, items }: Holding, round: Round, take: boolean, tools: Tools): Promise<void> {
-  const ops = items.flatMap((held) => (take && 'row' in held ? [] : [settleOp(held, round, take)]))
+  const ops = items.flatMap((held) => {
+    if ('row' in held) return take ? [] : [settleOp(held.row, round.commit, take)]
+    return [settleOp(held.target, round.commit, take)]
+  })
   if (ops.length > 0) await sendIdempotent(backend, ops, tools)
 }
-
-const settleOp = (held: Held, { commit }: Round, take: boolean): Op =>
-  'row' in held ? { do: 'settleRow', ...held.row, commit } : { do: 'settle', target: held.target, commit, take }
 
 /**
  * Rows that expect a state, in other domains than the home, of stores where they take no intents: the intent on their owner keeps other

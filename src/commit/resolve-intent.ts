@@ -1,8 +1,8 @@
-import type { Backend, Intent, Mark, Op, Ref, RowTarget, Target } from '../backend.js'
+import type { Backend, Intent, Mark, Ref, RowTarget, Target } from '../backend.js'
 import { failPoint } from '../fail-point.js'
 import type { CommitId } from '../ids.js'
 import { backendOfHome, type CommitOptions, type Tools, toolsOf } from './commit-options.js'
-import { abortMark } from './round.js'
+import { abortMark, settleOp } from './round.js'
 import { sendIdempotent } from './send.js'
 import { finish } from './staged.js'
 import type { Home } from './unit.js'
@@ -65,6 +65,3 @@ export async function settleMet(met: Met, verdict: 'committed' | 'aborted', tool
   await sendIdempotent(backend, [settleOp(target, intent.commit, take)], tools)
   failPoint('resolve-settled')
 }
-
-const settleOp = (target: Target | RowTarget, commit: CommitId, take: boolean): Op =>
-  'key' in target ? { do: 'settleRow', ...target, commit } : { do: 'settle', target, commit, take }

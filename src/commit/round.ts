@@ -1,4 +1,4 @@
-import type { Intent, Mark, Op } from '../backend.js'
+import type { Intent, Mark, Op, RowTarget, Target } from '../backend.js'
 import type { CommitId } from '../ids.js'
 import type { Home } from './unit.js'
 
@@ -17,6 +17,10 @@ export const intentOf = (round: Round, home: Home, redo: readonly Op[]): Intent 
   redo,
   leaseUntilMs: round.leaseUntilMs,
 })
+
+/** Ends an intent of a round. That on a row is only given up: the row itself ends it when it is taken. */
+export const settleOp = (target: Target | RowTarget, commit: CommitId, take: boolean): Op =>
+  'key' in target ? { do: 'settleRow', ...target, commit } : { do: 'settle', target, commit, take }
 
 const text = { encode: new TextEncoder(), decode: new TextDecoder() }
 

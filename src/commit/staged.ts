@@ -18,7 +18,7 @@ export async function applyRows(later: readonly DomainOps[], round: CommitId, at
 
 /** What a row expected was checked before the decision, and is so still. */
 function asDecided(op: Op, round: CommitId): Op {
-  if (op.do !== 'row' || op.expect === undefined) return op
+  if (op.do !== 'row' || !op.isCas) return op
   const { expect: _, ...decided } = op
   return { ...decided, ends: round }
 }

@@ -263,13 +263,16 @@ function sum(below: Cell | undefined, by: bigint | undefined): Cell | undefined 
 
 function opsOf(ops: Op[], table: Table, entry: Entry, hasCounters: boolean, read: bigint | null | undefined): void {
   const { key, hides, set, adds } = entry
-  const expect = table.writes === 'cas' && read !== undefined ? { expect: read } : undefined
+  const cas = table.writes === 'cas' ? CAS : undefined
+  const expect = cas && read !== undefined ? { expect: read } : undefined
   // Where there are counters the old row goes first, so that its sums go with it; a plain row is simply written over.
   const removes = hides && (hasCounters || !set)
-  if (removes) ops.push({ do: 'row', table: table.id, key, set: null, ...expect })
-  if (set) ops.push({ do: 'row', table: table.id, key, set, ...(removes ? undefined : expect) })
+  if (removes) ops.push({ do: 'row', table: table.id, key, set: null, ...expect, ...cas })
+  if (set) ops.push({ do: 'row', table: table.id, key, set, ...(removes ? undefined : expect), ...cas })
   if (adds) for (const [column, by] of adds) ops.push({ do: 'add', table: table.id, key, column, by })
 }
+
+const CAS = { isCas: true } as const
 
 /** What the map entry, the arrays and the op around a row take, roughly, in any encoding. */
 const ENTRY_BYTES = 16

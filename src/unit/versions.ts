@@ -95,7 +95,13 @@ function rowOps({ id: table, values: columns, writes }: Table, { key, values }: 
     isCounter(column) && typeof cell === 'bigint' && cell !== 0n ? [{ do: 'add', table, key, column, by: cell } as const] : [],
   )
   return [
-    { do: 'row', table, key, set: values.map((cell, i) => (isCounter(i) ? undefined : cell)), ...(writes === 'cas' && { expect: null }) },
+    {
+      do: 'row',
+      table,
+      key,
+      set: values.map((cell, i) => (isCounter(i) ? undefined : cell)),
+      ...(writes === 'cas' && { expect: null, isCas: true }),
+    },
     ...sums,
   ]
 }

@@ -14,6 +14,7 @@ import { Counter } from './model.js'
 class Shelf extends StorageObject {
   static readonly typeName = 'insitu/conformance#Shelf'
   guarded = new StorageDict({ k: t.text }, { v: t.i64 }, { writes: 'cas' })
+  counted = new StorageDict({ k: t.text }, { v: t.i64, hits: t.counter }, { writes: 'cas' })
 }
 
 const KEY: Key = ['p', 1n]
@@ -23,6 +24,7 @@ const reservesRows: Needs = ({ capabilities }) =>
 
 const intentOf = (): Intent => ({ commit: newCommitId(), home: thing(), redo: [], leaseUntilMs: Date.now() + 60_000 })
 const reserve = ({ id }: Table, expect: bigint | null, intent: Intent): Op => ({ do: 'reserveRow', table: id, key: KEY, expect, intent })
+const reserveAny = ({ id }: Table, intent: Intent): Op => ({ do: 'reserveRow', table: id, key: KEY, intent })
 const settle = ({ id }: Table, { commit }: Intent): Op => ({ do: 'settleRow', table: id, key: KEY, commit })
 const write = ({ id }: Table, n: bigint, more: Partial<Extract<Op, { do: 'row' }>> = {}): Op => ({
   do: 'row',
@@ -132,6 +134,9 @@ export const rowIntents: readonly Case[] = [
       const now = await found(other, table)
       assert.equal(now.n, 2n)
       await send(other, write(table, 3n, { expect: now.at }))
+      await send(backend, reserveAny(table, first))
+      await refused(ConflictError, () => send(other, reserveAny(table, second)))
+      await send(backend, settle(table, first))
       await backend.commit(own)
       await backend.commit({ ...own, commit: newCommitId() })
       assert.equal((await found(backend, table)).n, 3n)
@@ -142,4 +147,36 @@ export const rowIntents: readonly Case[] = [
   law('I193', 'a row and an object that commit together are not mixed up with who writes the row alone, at any moment', async (ctx) => {
     for (let nth = 0; nth <= CALLS; nth++) await interrupted(ctx, nth)
   }),
+
+  law(
+    'I194',
+    'a transaction over objects and rows removes such a row and writes it anew, and writes one that it has not read',
+    async (ctx) => {
+      const [shelf, counter] = [new Shelf(), new Counter()]
+      shelf.counted.set({ k: 'x' }, { v: 1n })
+      shelf.counted.add({ k: 'x' }, 'hits', 5n)
+      await shelf.makePersistent()
+      await counter.makePersistent()
+      for (const v of [2n, 3n])
+        await transact(async () => {
+          const { counted, guarded } = await Shelf.getByID(shelf.getID()!)
+          await counted.get({ k: 'x' })
+          counted.delete({ k: 'x' })
+          counted.set({ k: 'x' }, { v })
+          counted.add({ k: 'x' }, 'hits', 1n)
+          guarded.set({ k: 'unread' }, { v })
+          ;(await Counter.getByID(counter.getID()!)).n++
+        })
+      const seen = await ctx.other(async () => {
+        const { counted, guarded } = await Shelf.getByID(shelf.getID()!)
+        return [await counted.get({ k: 'x' }), await guarded.get({ k: 'unread' }), (await Counter.getByID(counter.getID()!)).n]
+      })
+      assert.deepEqual(seen, [{ v: 3n, hits: 1n }, { v: 3n }, 2])
+      const { counted } = await Shelf.getByID(shelf.getID()!)
+      await counted.get({ k: 'x' })
+      counted.set({ k: 'x' }, { v: 4n })
+      await counted.save()
+      assert.equal((await ctx.other(async () => (await Shelf.getByID(shelf.getID()!)).counted.get({ k: 'x' })))?.v, 4n)
+    },
+  ),
 ]

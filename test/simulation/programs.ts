@@ -229,7 +229,14 @@ export const tally = (client: Client): Promise<Outcome> =>
     draft.seen.set(client.world.rowKey('t', 'tally'), state)
     if (!isAlone) draft.op(owner, { do: 'check', ref: owner, expect: 'present' })
     if (account) draft.put(account)
-    draft.op(table, { do: 'row', table, key, set: [draft.commit, BigInt(state.n + draft.delta)], expect: row?.atMicros ?? null })
+    draft.op(table, {
+      do: 'row',
+      table,
+      key,
+      set: [draft.commit, BigInt(state.n + draft.delta)],
+      expect: row?.atMicros ?? null,
+      isCas: true,
+    })
     return true
   })
 
