@@ -1,4 +1,3 @@
-import { lilconfig } from 'lilconfig'
 import type { Backend } from '../src/backend.js'
 import type { Constructor } from '../src/classes/class-locator.js'
 import { registerClass } from '../src/classes/class-registry.js'
@@ -6,12 +5,14 @@ import { UnavailableError } from '../src/errors.js'
 import { Store, type StoreOptions } from '../src/store.js'
 import { programUnit, setDefaultOpener, setProgramUnit } from '../src/unit/context.js'
 import type { UnitOfWork } from '../src/unit/unit-of-work.js'
-import { warmSpare } from './engines/spare-worker.js'
+import { currentRunner, isProgramThread } from './current-runtime.js'
+import { prepareWorker, warmSpare } from './engines/spare-worker.js'
 import { HOSTS_LEASE_MS } from './hosts/host-places.js'
 import { claimHosts, folderFor, folderOf } from './hosts/hosts-folder.js'
 import { openOnHosts } from './hosts/the-hosts.js'
 import { openBackend } from './open-backend.js'
-import { hostsWanted, runtimeIsOff } from './runtime-config.js'
+import { hostsWanted, isolationWanted, runtimeIsOff } from './runtime-config.js'
+import { hasTasks } from './tasks/task.js'
 
 export interface ConnectOptions extends StoreOptions {
   /** Classes that stored objects may be of, when no loaded module exports them. */
@@ -38,6 +39,7 @@ export async function connect(where?: string | Backend, options: ConnectOptions 
 async function openAt(url: string): Promise<Backend> {
   const folder = hostsWanted() === undefined ? undefined : folderOf(url)
   if (folder === undefined) {
+    if (willRunTasks()) prepareWorker(isolationWanted())
     warmSpare({ url })
     return openBackend(url)
   }
@@ -45,6 +47,9 @@ async function openAt(url: string): Promise<Backend> {
   if (runtimeIsOff()) claimHosts(folder, hostsWanted()!)
   return runtimeIsOff() ? openBackend(url) : openOnHosts(folder)
 }
+
+/** Its first worker loads while the store opens. */
+const willRunTasks = (): boolean => hasTasks() && isProgramThread() && !runtimeIsOff() && !currentRunner()
 
 /** The default store that the program had chosen by its url, and closed. */
 let closed: string | undefined
@@ -64,6 +69,7 @@ class ConnectedStore extends Store {
 export async function configuredStorage(): Promise<string> {
   const fromEnvironment = process.env['INSITU_STORAGE']
   if (fromEnvironment) return fromEnvironment
+  const { lilconfig } = await import('lilconfig') // most programs say where their store is
   const found = await lilconfig('insitu').search()
   const storage = (found?.config as { storage?: unknown } | undefined)?.storage
   if (typeof storage === 'string') return storage

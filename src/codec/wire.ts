@@ -5,7 +5,7 @@
  * as a `Tagged`. Reading is in wire-reader.ts, our own: bytes from a store or a peer may be hostile, and msgpackr's reader would run
  * whatever extension any library of the program has registered in its module-global table.
  */
-import { addExtension, Packr } from 'msgpackr'
+import { addExtension, Packr } from 'msgpackr/pack'
 import { Packed, Ref } from '../backend.js'
 import { ValidationError } from '../errors.js'
 import { copyOut } from './slab.js'
