@@ -42,6 +42,20 @@ export function fingerprint(cell: Cell): Fingerprint {
   }
 }
 
+/** Whether a cell is its own fingerprint: no object is, since it might be one of many bytes. */
+export function isItsPrint(cell: Cell): boolean {
+  switch (typeof cell) {
+    case 'string':
+      return cell.length <= WHOLE_TEXT_MAX && cell.charCodeAt(0) !== 0
+    case 'number':
+      return !Number.isNaN(cell) && !Object.is(cell, -0)
+    case 'object':
+      return cell === null
+    default:
+      return true
+  }
+}
+
 const wholeText = (text: string): string => (text.charCodeAt(0) === 0 ? `\0s${text}` : text)
 
 function fingerprintOfObject(cell: Date | Uint8Array | Ref | Packed | readonly Cell[]): string {

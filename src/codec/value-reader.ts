@@ -322,7 +322,6 @@ export function readMemory(bytes: Uint8Array): object {
   const length = bytes.length - MEMORY_HEADER_BYTES
   if (length < 0 || length % kind.elementBytes !== 0) corruptValue('memory of an impossible size')
   for (let i = 2; i < MEMORY_HEADER_BYTES; i++) if (bytes[i] !== 0) corruptValue('a header that is not ours')
-  const memory = new Uint8Array(length)
-  memory.set(new Uint8Array(bytes.buffer, bytes.byteOffset + MEMORY_HEADER_BYTES, length))
-  return kind.over(memory.buffer)
+  const memory = new Uint8Array(bytes.buffer, bytes.byteOffset + MEMORY_HEADER_BYTES, length).slice() // without zeros first
+  return kind.over(memory.buffer as ArrayBuffer)
 }

@@ -17,9 +17,9 @@ import { corruptValue, readMemory, ValueReader } from './value-reader.js'
 import { isDetached, Met, memoryOf, ValueWriter } from './value-writer.js'
 import { decodeWire, encodeWireAs } from './wire.js'
 
-export { collectionsIn, type Fingerprint, fingerprint, refsIn, sameCell } from './cells.js'
+export { collectionsIn, type Fingerprint, fingerprint, isItsPrint, refsIn, sameCell } from './cells.js'
 export type { CollectionCell, DecodeContext, EncodeContext, NestedClass } from './contexts.js'
-export { isWorthKeeping, type KeptCell } from './kept-cells.js'
+export { isKeptAs, type Kept, type KeptCell, KeptText, keptOf } from './kept-cells.js'
 
 /**
  * The cells of an object's fields, which may be the same map. What cannot be stored is a ValidationError whose `path` says where it is.

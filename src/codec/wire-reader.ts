@@ -28,6 +28,7 @@ export function readWire(source: Uint8Array): unknown {
   } finally {
     bytes = NOTHING
     view = undefined
+    window = ''
   }
 }
 
@@ -151,12 +152,31 @@ function readObject(size: number): Record<string, unknown> {
 /** A copy with memory of its own: the source may be a page of a memory map, or a buffer that is used again. */
 function readBytes(length: number): Uint8Array {
   const start = take(length)
-  const copy = new Uint8Array(length)
-  copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, length))
-  return copy
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, length).slice() // without zeros first
 }
 
-const utf8Slice = (Buffer.prototype as unknown as { utf8Slice(this: Uint8Array, start: number, end: number): string }).utf8Slice
+type SliceText = (this: Uint8Array, start: number, end: number) => string
+const { utf8Slice, latin1Slice } = Buffer.prototype as unknown as { readonly utf8Slice: SliceText; readonly latin1Slice: SliceText }
+
+// A call into Buffer costs more than a short text. Of a message that may have many, bytes become one text, out of which they are cut.
+const CUT_BYTES_MIN = 4096
+/** The engine copies up to here; a longer piece would keep the whole text in memory. */
+const CUT_LENGTH_MAX = 12
+const WINDOW_BYTES = 64 * 1024
+let window = ''
+let windowFrom = 0
+
+/** A short text, if it is ASCII. */
+function cutText(start: number, length: number): string | undefined {
+  let all = 0
+  for (let i = start; i < start + length; i++) all |= bytes[i]!
+  if (all > 0x7f) return undefined
+  if (start < windowFrom || start + length > windowFrom + window.length) {
+    windowFrom = start
+    window = latin1Slice.call(bytes, start, Math.min(end, start + WINDOW_BYTES))
+  }
+  return window.substring(start - windowFrom, start - windowFrom + length)
+}
 
 // Keys, kinds and class names come again and again: finding one here costs a third of decoding it.
 const KNOWN_LENGTH_MAX = 32
@@ -171,7 +191,8 @@ function readText(length: number): string {
     ((length << 10) ^ (bytes[start]! << 7) ^ (bytes[start + (length >> 1)]! << 5) ^ (bytes[last - 1]! << 3) ^ bytes[last]!) & 4095
   const candidate = known[slot]!
   if (isTextAt(candidate, start, length)) return candidate
-  return (known[slot] = utf8Slice.call(bytes, start, start + length))
+  const cut = length <= CUT_LENGTH_MAX && end > CUT_BYTES_MIN ? cutText(start, length) : undefined
+  return (known[slot] = cut ?? utf8Slice.call(bytes, start, start + length))
 }
 
 /** True for ASCII only: a byte beyond it is never equal to the code unit that it became. */
@@ -190,6 +211,7 @@ function readExtension(): unknown {
   const tag = bytes[start + 1]
   if (code === 0 && tag === 0) return undefined
   if (code !== WIRE_EXTENSION) throw corrupt('an unknown extension')
+  if (tag === WireTag.map) return readMap()
   const content = read()
   switch (tag) {
     case WireTag.minusZero:
@@ -218,8 +240,6 @@ function compound(tag: number, items: readonly unknown[]): unknown {
     case WireTag.ref:
       if (items.length === 2 || items.length === 3) return refOf(items)
       break
-    case WireTag.map:
-      return mapOf(items)
     case WireTag.set:
       return setOf(items)
     case WireTag.object:
@@ -228,10 +248,19 @@ function compound(tag: number, items: readonly unknown[]): unknown {
   throw corrupt(`tag ${tag} with impossible content`)
 }
 
-function mapOf(items: readonly unknown[]): Map<unknown, unknown> {
+/** What follows is a list: key, value, key, value … */
+function readMap(): Map<unknown, unknown> {
+  const token = bytes[take(1)]!
+  const length = token >= 0x90 && token < 0xa0 ? token & 0x0f : token === 0xdc ? readU16() : token === 0xdd ? readU32() : 1
+  if (length % 2 !== 0) throw corrupt('a map that is none')
+  enter(length)
   const map = new Map<unknown, unknown>()
-  for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1])
-  if (map.size * 2 !== items.length) throw corrupt('a key stands twice')
+  for (let i = 0; i < length; i += 2) {
+    const key = read()
+    map.set(key, read())
+  }
+  depth--
+  if (map.size * 2 !== length) throw corrupt('a key stands twice')
   return map
 }
 

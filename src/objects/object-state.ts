@@ -1,11 +1,11 @@
 import type { Ref, Stamp } from '../backend.js'
-import type { Fingerprint, KeptCell } from '../codec/values.js'
+import type { Fingerprint, Kept } from '../codec/values.js'
 import type { Host } from '../ids.js'
 import type { UnitOfWork } from '../unit/unit-of-work.js'
 import type { StorageObject } from './storage-object.js'
 
 /** What a stored cell was: in short, or in a unit of work that ends soon the cell itself. Two are the same exactly when they are `===`. */
-export type Print = Fingerprint | KeptCell
+export type Print = Fingerprint | Kept
 
 /** What insitu knows of one instance. The unit of work that holds the instance is the only writer. */
 export class ObjectState {

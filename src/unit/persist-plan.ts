@@ -10,7 +10,11 @@ import {
   encodeFields,
   type Fingerprint,
   fingerprint,
+  isItsPrint,
+  isKeptAs,
+  type Kept,
   type KeptCell,
+  KeptText,
   type NestedClass,
 } from '../codec/values.js'
 import { dictSchemaOf, isDict, type StorageDict, volatileRowOps } from '../dict/storage-dict.js'
@@ -121,26 +125,31 @@ function planObject(plan: Plan, state: ObjectState): ObjectPlan {
 }
 
 /** Fingerprints of cells: the cells themselves, when none is larger than its fingerprint, and those that are kept. */
-export function printsOf(cells: Cells, isKept: (cell: Cell, name: string) => boolean = noneIsKept): Prints {
+export function printsOf(cells: Cells, kept: (cell: Cell, name: string) => Kept | undefined = noneIsKept): Prints {
   if (areTheirPrints(cells)) return cells
   const prints = new Map<string, Print>()
-  for (const [name, cell] of cells) prints.set(name, isKept(cell, name) ? (cell as KeptCell) : fingerprint(cell))
+  for (const [name, cell] of cells) prints.set(name, kept(cell, name) ?? fingerprint(cell))
   return prints
 }
 
-const noneIsKept = (): boolean => false
+const noneIsKept = (): undefined => undefined
 
-/** Prints of cells of which those that stand in `base` as themselves are unchanged. */
-const printsOver = (base: Prints, cells: Cells): Prints =>
-  printsOf(cells, (cell, name) => typeof cell === 'object' && base.get(name) === cell)
+/** Prints of cells of which those that are kept in `base` are unchanged. */
+function printsOver(base: Prints, cells: Cells): Prints {
+  return printsOf(cells, (cell, name) => {
+    const print = base.get(name)
+    return isKeptAs(cell, print) ? print : undefined
+  })
+}
 
 /** Prints that hold on to no cell, for an instance that goes on living. */
 export function withoutKept(prints: Prints): Prints {
-  if (![...prints.values()].some(isCell)) return prints
-  return new Map(Array.from(prints, ([name, print]) => [name, isCell(print) ? fingerprint(print) : print]))
+  if (![...prints.values()].some(isKept)) return prints
+  return new Map(Array.from(prints, ([name, print]) => [name, isKept(print) ? fingerprintOf(print) : print]))
 }
 
-const isCell = (print: Print | undefined): print is KeptCell => typeof print === 'object' && print !== null
+const isKept = (print: Print | undefined): print is Kept => typeof print === 'object' && print !== null
+const fingerprintOf = (kept: Kept): Fingerprint => fingerprint(kept instanceof KeptText ? kept.text : kept)
 
 function areTheirPrints(cells: ReadonlyMap<string, Cell>): cells is ReadonlyMap<string, Cell & Fingerprint> {
   foundOther = false
@@ -150,8 +159,7 @@ function areTheirPrints(cells: ReadonlyMap<string, Cell>): cells is ReadonlyMap<
 
 let foundOther = false
 const lookForOther = (cell: Cell): void => {
-  // No object is its print, which might be a digest of many bytes.
-  foundOther ||= typeof cell === 'object' ? cell !== null : cell !== fingerprint(cell)
+  foundOther ||= !isItsPrint(cell)
 }
 
 /** Where a nested class has gained a field: its values as they came back, with the new defaults, count as what is stored. */
@@ -196,7 +204,7 @@ class Holder implements EncodeContext {
 
   kept(field: string): KeptCell | undefined {
     const print = this.#state.base.get(field)
-    return isCell(print) ? print : undefined
+    return isKept(print) && !(print instanceof KeptText) ? print : undefined
   }
 }
 

@@ -1,6 +1,6 @@
 /** Long because what a unit of work has made and changed, what it reads of that, and how it is committed are one state with one owner. */
 import { type Cells, type Op, type Receipt, Ref, type Stamp, type Stored, type Table } from '../backend.js'
-import { isWorthKeeping } from '../codec/values.js'
+import { keptOf } from '../codec/values.js'
 import type { Unit } from '../commit/index.js'
 import { AliasTakenError, ConflictError, NotFoundError, UnsupportedError } from '../errors.js'
 import type { Id } from '../ids.js'
@@ -95,7 +95,7 @@ export class Transaction extends UnitOfWork {
 
   /** Large ones as they are: a transaction ends soon. */
   protected override printsTaken(cells: Cells): Prints {
-    return printsOf(cells, isWorthKeeping)
+    return printsOf(cells, keptOf)
   }
 
   protected override onTaken(state: ObjectState): void {

@@ -63,6 +63,17 @@ describe('wire', () => {
     )
   })
 
+  it('holds short texts of many kinds in messages of many sizes, and maps of them', () => {
+    const texts = ['a', 'zwölf', 'twelve chars', 'é', '\u{1f600}', 'a\0b', '\ufeff', 'thirteen char', '日本', '\x7f\x80']
+    for (const bytes of [4_000, 4_096, 65_536, 200_000])
+      for (const shift of [0, 1, 5, 11]) {
+        const many = Array.from({ length: bytes / 8 }, (_, i) => `${texts[(i + shift) % texts.length]}${i % 97 === 0 ? '' : i}`)
+        expectExact(['x'.repeat(shift), ...many])
+        expectExact(new Map(many.map((text, i) => [`${text}:${i}`, text] as const)))
+        expectExact({ first: 'x'.repeat(bytes), many: many.map((text) => ({ text })), last: 'short' })
+      }
+  })
+
   it('keeps an own __proto__ an ordinary key and sets no prototype', () => {
     const value = back(JSON.parse('{"a":1,"__proto__":{"polluted":true}}') as object) as Record<string, unknown>
     expect(Object.keys(value)).to.deep.equal(['a', '__proto__'])

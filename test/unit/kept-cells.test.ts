@@ -97,4 +97,54 @@ describe('large memory in a unit of work', () => {
   })
 })
 
+describe('a long text in a unit of work', () => {
+  const LONG = 'é'.repeat(700_000)
+
+  class Page extends StorageObject {
+    text = LONG
+    other: string | null = null
+  }
+
+  it('is written when it is another one, and only then', async () => {
+    const store = await connect('memory:kept-texts')
+    try {
+      const page = await new Page().makePersistent('page')
+      const changes = async (body: (found: Page) => void): Promise<number> => {
+        const before = stateOf(page).stamp!.revision
+        await transact(async () => body(await Page.getByAlias('page')))
+        await page.reload()
+        return stateOf(page).stamp!.revision - before
+      }
+      expect(await changes((found) => expect(found.text.length).to.equal(700_000))).to.equal(0)
+      expect(await changes((found) => void (found.text = `${'é'.repeat(699_999)}é`))).to.equal(0)
+      expect(await changes((found) => void (found.other = found.text))).to.equal(1)
+      expect(await changes((found) => void (found.other = null))).to.equal(1)
+      expect(await changes((found) => void (found.text = `${'é'.repeat(699_999)}e`))).to.equal(1)
+      expect(page.text.endsWith('ée')).to.equal(true)
+      expect(await changes((found) => void (found.text = '\0'.repeat(2_000)))).to.equal(1)
+      expect(await changes((found) => void (found.text = 'short'))).to.equal(1)
+      expect(page.text).to.equal('short')
+    } finally {
+      await store.close()
+    }
+  })
+
+  it('is no more than a digest to the program that goes on with the instance', async () => {
+    const store = await connect('memory:kept-texts-after')
+    try {
+      await new Page().makePersistent('page')
+      const found = await transact(() => Page.getByAlias('page'))
+      for (const print of stateOf(found).base.values()) expect(isCell(print), 'a text is kept').to.equal(false)
+      const { revision } = stateOf(found).stamp!
+      await found.save()
+      expect(stateOf(found).stamp!.revision).to.equal(revision)
+      found.text += '!'
+      await found.save()
+      expect(stateOf(found).stamp!.revision).to.equal(revision + 1)
+    } finally {
+      await store.close()
+    }
+  })
+})
+
 const isCell = (print: unknown): boolean => typeof print === 'object' && print !== null
