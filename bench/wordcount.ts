@@ -93,7 +93,7 @@ async function dataIn(folder: string, mb: number): Promise<Data> {
 
 async function contests(bench: Bench, data: Data): Promise<void> {
   const common: Omit<Contest, 'case' | 'ours'> = { unit: 'MB/s', better: 'higher', warmUp: false, rivals: { 'plain loop': plain(data) } }
-  await bench.contest({ ...common, case: `count ${data.mb} MB that are stored, merged by twos`, ours: count(data, 'merging-consumer') })
+  await bench.contest({ ...common, case: `count ${data.mb} MB that are stored, merged in a tree`, ours: count(data, 'merging-consumer') })
   await bench.contest({ ...common, case: `count ${data.mb} MB that are stored, each block into the result`, ours: count(data, 'consumer') })
   await bench.contest({ ...common, case: `store and count ${data.mb} MB`, ours: storeAndCount(data) })
 }

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 const VOCABULARY = 50_000
 const LINE_WORDS = 12
 const CHUNK_BYTES = 1024 * 1024
-const FILE_MB = 10
+/** Eight pieces of 8 MiB, as `producer.ts` cuts them. */
+const FILE_MB = 67
 
-/** Writes `mb` megabytes as files of up to 10 MB. */
+/** Writes `mb` megabytes as files of up to 67 MB. */
 export async function writeTexts(folder: string, mb: number): Promise<void> {
   const words = wordsOf()
   for (let left = mb, file = 0; left > 0; left -= FILE_MB, file++)

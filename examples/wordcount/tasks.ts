@@ -5,10 +5,10 @@ import type { Block, Result } from './words.js'
 /** Runs where the block lies: only its id travels. */
 export const wordCount = task((block: Block) => countWords(block.text))
 
-/** Two counts as one, for those who have many blocks: pairs are put together at the same time, and only the last is stored. */
-export const mergeCounts = task((one: Map<string, number>, other: Map<string, number>) => {
-  const sum = new Map(one)
-  for (const [word, n] of other) sum.set(word, (sum.get(word) ?? 0) + n)
+/** Several counts as one, for those who have many blocks: groups are put together at the same time, and only the last is stored. */
+export const mergeCounts = task((first: Map<string, number>, ...others: Map<string, number>[]) => {
+  const sum = new Map(first)
+  for (const other of others) for (const [word, n] of other) sum.set(word, (sum.get(word) ?? 0) + n)
   return sum
 })
 

@@ -59,7 +59,7 @@ describe('wordcount: three programs share a dataset', function () {
 
   it('the counts equal those of the plain program', async () => expect(await consume('result1')).to.deep.equal(expected))
 
-  it('so do counts that are merged by twos', async () => {
+  it('so do counts that are merged in a tree', async () => {
     const { stdout } = assertOk(await wordcount('merging-consumer', ['experiment1', 'merged'], on))
     expect(sorted(stdout)).to.deep.equal(expected)
   })
