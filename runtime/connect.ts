@@ -28,12 +28,21 @@ export async function connect(where?: string | Backend, options: ConnectOptions 
   for (const ctor of options.classes ?? []) registerClass(ctor)
   const backend = typeof where === 'object' ? where : await openAt(where ?? (await configuredStorage()))
   if (typeof where === 'object') await backend.open()
-  const isOnHosts = backend.places && backend.capabilities.reach !== 'network'
-  const store = new ConnectedStore(backend, isOnHosts ? { leaseMs: HOSTS_LEASE_MS, ...options } : options)
+  const store = await storeOn(backend, options)
   store.isChosen = where !== undefined
   if (!programUnit()) setProgramUnit(store.program)
   closed = undefined
   return store
+}
+
+async function storeOn(backend: Backend, options: ConnectOptions): Promise<ConnectedStore> {
+  const isOnHosts = backend.places && backend.capabilities.reach !== 'network'
+  try {
+    return new ConnectedStore(backend, isOnHosts ? { leaseMs: HOSTS_LEASE_MS, ...options } : options)
+  } catch (error) {
+    await backend.close() // options that are refused leave nothing open
+    throw error
+  }
 }
 
 async function openAt(url: string): Promise<Backend> {

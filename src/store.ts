@@ -27,7 +27,7 @@ import { Program } from './unit/program.js'
 export interface StoreOptions {
   /** The level that `save`, `makePersistent` and `barrier` wait for. Default: `durable` where the backend gives it, else `committed`. */
   readonly ack?: Ack
-  /** How long a commit whose store does not answer, or that stands behind others, is tried. Default: 15 s. */
+  /** How long a commit whose store does not answer, or that stands behind others, is tried: at most half of what receipts are kept. Default: 15 s. */
   readonly patienceMs?: number
   /** How long others wait for a unit of ours over several domains before they may end it, should we have died. Default: 5 s. */
   readonly leaseMs?: number
@@ -63,6 +63,7 @@ export class Store {
     options: StoreOptions = {},
   ) {
     const { acks } = backend.capabilities
+    assertWaits(backend, options)
     this.#direct = options.direct ?? backend
     this.#ack = options.ack ?? (acks.includes('durable') ? 'durable' : 'committed')
     if (!acks.includes(this.#ack))
@@ -370,4 +371,15 @@ export function checkAlias(alias: unknown): asserts alias is string {
     throw new ValidationError(`alias ${alias.slice(0, 40)}… is longer than ${ALIAS_BYTES_MAX} bytes of UTF-8; shorten it`, {
       code: 'ERR_KEY_TOO_LONG',
     })
+}
+
+/** A group that is sent again after its receipt is gone would be applied twice. */
+function assertWaits({ url, capabilities: { receiptsKeptMs } }: Backend, options: StoreOptions): void {
+  for (const name of ['patienceMs', 'leaseMs'] as const) {
+    const ms = options[name]
+    if (ms === undefined || (ms >= 0 && ms <= receiptsKeptMs / 2)) continue
+    throw new ValidationError(`${name} is from 0 to ${receiptsKeptMs / 2} ms for ${url}, which keeps receipts twice as long, not ${ms}`, {
+      [name]: ms,
+    })
+  }
 }

@@ -66,7 +66,7 @@ export function configOf(url: string): CassandraConfig {
     serial: oneOf(url, 'serial', options.get('serial') ?? 'serial', SERIALS),
     ownTables: numberOf(url, 'ownTables', options.get('ownTables') ?? String(OWN_TABLES)),
     layout: oneOf(url, 'layout', options.get('layout') ?? 'insitu', LAYOUTS),
-    patienceMs: numberOf(url, 'patienceMs', options.get('patienceMs') ?? String(PATIENCE_MS)),
+    patienceMs: patienceOf(url, options.get('patienceMs')),
   }
 }
 
@@ -118,6 +118,14 @@ function oneOf<Name extends string>(url: string, what: string, text: string, nam
   const camel = text.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
   const found = names.find((name) => name.toLowerCase() === camel.toLowerCase())
   return found ?? refuse(url, `${what} is one of ${names.join(', ')}, not ${text}`)
+}
+
+/** Receipts are kept for twice as long: a group that is sent again without one would be applied twice. */
+const PATIENCE_MS_MAX = 300_000
+
+function patienceOf(url: string, text: string | null): number {
+  const ms = text === null ? PATIENCE_MS : numberOf(url, 'patienceMs', text)
+  return ms <= PATIENCE_MS_MAX ? ms : refuse(url, `patienceMs is at most ${PATIENCE_MS_MAX}, not ${ms}`)
 }
 
 function numberOf(url: string, what: string, text: string): number {

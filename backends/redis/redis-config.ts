@@ -55,7 +55,7 @@ export function configOf(url: string): RedisConfig {
     ...secretsOf(clean, secrets),
     db: numberOf(url, 'db', path || '0'),
     namespace: namespaceOf(url, options.get('namespace') ?? NAMESPACE_BY_DEFAULT),
-    patienceMs: numberOf(url, 'patienceMs', options.get('patienceMs') ?? String(PATIENCE_MS)),
+    patienceMs: patienceOf(url, options.get('patienceMs')),
     cacheBytes: numberOf(url, 'cacheMb', options.get('cacheMb') ?? String(CACHE_MB)) * 2 ** 20,
     dictParts: dictPartsOf(url, options.get('dictParts')),
   }
@@ -104,6 +104,14 @@ function kept(slot: string): Secrets | undefined {
 function namespaceOf(url: string, name: string): string {
   if (/^[\w.-]{1,64}$/.test(name)) return name
   return refuse(url, 'a namespace is 1 to 64 letters, digits, dots, dashes or underscores')
+}
+
+/** Receipts are kept for twice as long: a group that is sent again without one would be applied twice. */
+const PATIENCE_MS_MAX = 300_000
+
+function patienceOf(url: string, text: string | null): number {
+  const ms = text === null ? PATIENCE_MS : numberOf(url, 'patienceMs', text)
+  return ms <= PATIENCE_MS_MAX ? ms : refuse(url, `patienceMs is at most ${PATIENCE_MS_MAX}, not ${ms}`)
 }
 
 function numberOf(url: string, what: string, text: string): number {
