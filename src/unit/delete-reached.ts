@@ -31,12 +31,26 @@ export async function deleteReached(unit: UnitOfWork, reached: readonly Ref[]): 
       for (const ref of one.edges) ids.push(ref.id)
     }
   }
-  for (const [id, { ref }] of found) if ((await unit.store.aliasesOf(ref)).length > 0) keep(id)
+  await inBatches([...found.values()], async ({ ref }) => {
+    if ((await unit.store.aliasesOf(ref)).length > 0) keep(ref.id)
+  })
   for await (const page of backend.objects({})) {
     const others = page.filter(({ id, classId }) => !found.has(id) && classId !== CHUNK_CLASS)
     for (const stored of await backend.read(others)) if (stored) for (const ref of await edgesFrom(backend, stored)) keep(ref.id)
   }
-  for (const [id, { ref }] of found) if (!kept.has(id)) await unit.deletePersistent(stateOf(unit.instanceOf(ref)), false)
+  const gone = [...found.values()].filter(({ ref }) => !kept.has(ref.id))
+  await inBatches(gone, ({ ref }) => unit.deletePersistent(stateOf(unit.instanceOf(ref)), false))
+}
+
+/** What is asked for together waits for the store together. */
+const BATCH = 64
+
+async function inBatches<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+  for (let at = 0; at < all.length; at += BATCH) {
+    const ended = await Promise.allSettled(all.slice(at, at + BATCH).map(work))
+    const failed = ended.find((one) => one.status === 'rejected')
+    if (failed) throw failed.reason
+  }
 }
 
 interface Reached {
