@@ -11,6 +11,9 @@ const RESULT = '42'
 const program = (url: string): string => fileURLToPath(new URL(url, import.meta.url))
 const INSITU = program('./programs/first-insitu.js')
 const PISCINA = program('./programs/first-piscina.js')
+const COMMAND = program('../runtime/cli/insitu.js')
+/** The source of the same program: Node strips its types, or a loader does where it cannot. */
+const SOURCE = program('../../bench/programs/first-insitu.ts')
 
 /** Milliseconds until the first bytes on stdout, which are the result. The process's end is awaited, not timed. */
 async function untilResult(args: readonly string[]): Promise<number> {
@@ -58,5 +61,6 @@ export const start: Benchmark = {
   async run(bench) {
     await startOn(bench, 'a new file', onNewFile)
     await startOn(bench, 'memory', () => untilResult([INSITU, 'memory:']))
+    await startOn(bench, 'memory, a .ts program by `insitu run`', () => untilResult([COMMAND, 'run', SOURCE, 'memory:']))
   },
 }
