@@ -117,6 +117,11 @@ export type Op =
       readonly isCas?: boolean
       readonly ends?: CommitId
     }
+  /**
+   * Changes nothing; fails the group (ConflictError: `table`, `key`, `expected`, `found`) if, at its commit, a row of a table with
+   * `writes: 'cas'` is not as it was read: its `atMicros`, `null` for no row. Another commit's intent on the row is in its way, as in that of a `row`.
+   */
+  | { readonly do: 'checkRow'; readonly table: TableId; readonly key: Key; readonly expect: bigint | null }
   /** Adds to a counter column (index into the table's values); a missing row starts at 0. Applied once per commit id. */
   | { readonly do: 'add'; readonly table: TableId; readonly key: Key; readonly column: number; readonly by: bigint }
   /**
@@ -138,7 +143,7 @@ export type Op =
   | { readonly do: 'settle'; readonly target: Target; readonly commit: CommitId; readonly take: boolean }
   /**
    * Leaves an intent on a row of a table with `writes: 'cas'`, there or not, if it is as expected (without `expect` as it may be) and
-   * free; idempotent by commit id. It shows in no read. A `row` or `reserveRow` of others then fails (ConflictError: `table`, `key`, `intent`). Only for stores that have
+   * free; idempotent by commit id. It shows in no read. A `row`, `checkRow` or `reserveRow` of others then fails (ConflictError: `table`, `key`, `intent`). Only for stores that have
    * `reservesRows`.
    */
   | { readonly do: 'reserveRow'; readonly table: TableId; readonly key: Key; readonly expect?: bigint | null; readonly intent: Intent }

@@ -346,7 +346,8 @@ function placeOfAll({ ops }: Group): Place {
   return placeOf(first as Exclude<Op, RowOp>)
 }
 
-const isRowOp = (op: Op): op is RowOp => op.do === 'row' || op.do === 'add' || op.do === 'reserveRow' || op.do === 'settleRow'
+const isRowOp = (op: Op): op is RowOp =>
+  op.do === 'row' || op.do === 'checkRow' || op.do === 'add' || op.do === 'reserveRow' || op.do === 'settleRow'
 
 /** Each object is one, and each alias; of a table what has the same first key, which is always in one partition, or in few. */
 function domainOf(op: Op): string {

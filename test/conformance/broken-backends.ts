@@ -225,6 +225,24 @@ class DropsIntents extends ForwardingBackend {
   }
 }
 
+/** Takes a row that is to be as it was read for one that is. */
+class IgnoresCheckedRows extends ForwardingBackend {
+  override async commit(group: Group): Promise<Receipt> {
+    const ops = group.ops.filter((op) => op.do !== 'checkRow')
+    return ops.length > 0 ? this.inner.commit(without(group, ops)) : { applied: true, stamps: new Map() }
+  }
+}
+
+/** Compares the row, and does not look whether somebody holds it. */
+class ChecksHeldRows extends ForwardingBackend {
+  readonly #held = new Set<string>()
+  override async commit(group: Group): Promise<Receipt> {
+    for (const op of group.ops) if (op.do === 'reserveRow') this.#held.add(op.table)
+    const ops = group.ops.filter((op) => op.do !== 'checkRow' || !this.#held.has(op.table))
+    return ops.length > 0 ? this.inner.commit(without(group, ops)) : { applied: true, stamps: new Map() }
+  }
+}
+
 /** Ends an intent on a row, whoever left it. */
 class EndsRowIntents extends ForwardingBackend {
   readonly #held = new Map<string, CommitId>()
@@ -328,6 +346,7 @@ export const brokenBackends = {
   AnswersInStoreOrder,
   AppendsAgain,
   AppliesHalf,
+  ChecksHeldRows,
   ComparesRevisionsOnly,
   DropsIntents,
   EmptiesFurtherColumns,
@@ -336,6 +355,7 @@ export const brokenBackends = {
   FlattensNumbers,
   ForgetsAliases,
   ForgetsReceipts,
+  IgnoresCheckedRows,
   IgnoresClocks,
   IgnoresExpect,
   IgnoresReverse,

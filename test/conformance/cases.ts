@@ -9,6 +9,7 @@ import { dict } from './dict.js'
 import { gainedColumns } from './gained-columns.js'
 import { objects } from './objects.js'
 import { reach } from './reach.js'
+import { rowChecks } from './row-checks.js'
 import { rowIntents } from './row-intents.js'
 import { storageInterface } from './storage-interface.js'
 import { streamCases } from './streams.js'
@@ -24,6 +25,7 @@ export const conformanceCases: readonly Case[] = [
   ...contractRows,
   ...contractCorners,
   ...rowIntents,
+  ...rowChecks,
   ...objects,
   ...reach,
   ...values,
