@@ -138,12 +138,12 @@ const CALLS = 6
 /** Whoever is in the way of the other waits for it, so that it is not waited for longer than that. */
 const HEAD_START_MS = 100
 
-/** A transaction that goes off duty and counts that in an object, while another program does the same at some point of it. */
+/** A transaction that goes off duty and counts that in an object of its own, while another program does the same at some point of it. */
 async function interrupted(ctx: CaseContext, nth: number): Promise<void> {
   let backend: InterruptedBackend | undefined
   const store = await ctx.wrapped((inner) => (backend = new InterruptedBackend(inner)))
-  const [rota, count] = await ctx.other(async () => [await rotaOf('a', 'b'), await counter()] as const)
-  const goOff = (own: string, others: string): Promise<boolean> =>
+  const [rota, ...counts] = await ctx.other(async () => [await rotaOf('a', 'b'), await counter(), await counter()] as const)
+  const goOff = (own: string, others: string, count: Id): Promise<boolean> =>
     transact(
       async () => {
         const duty = await dutyOf(rota)
@@ -157,18 +157,22 @@ async function interrupted(ctx: CaseContext, nth: number): Promise<void> {
   const other = await ctx.program()
   let alone: Promise<boolean> | undefined
   backend!.interrupt = async () => {
-    alone = other.run(() => goOff('b', 'a'))
+    alone = other.run(() => goOff('b', 'a', counts[1]))
     await Promise.race([alone, delay(HEAD_START_MS)])
   }
   const first = await store.run(async () => {
     backend!.before = nth
-    return goOff('a', 'b').finally(() => {
+    return goOff('a', 'b', counts[0]).finally(() => {
       backend!.before = Number.POSITIVE_INFINITY
     })
   })
   const wentOff = [first, await alone].filter((isOff) => isOff === true)
-  const left = await ctx.other(async () => [...(await numbers(await dutyOf(rota))), (await Counter.getByID(count)).n])
-  assert.deepEqual([left[0]! + left[1]!, left[2], wentOff.length], [1, 1, 1], `before call ${nth}`)
+  const [on, counted] = await ctx.other(async () => [
+    await numbers(await dutyOf(rota)),
+    (await Promise.all(counts.map((count) => Counter.getByID(count)))).map(({ n }) => n),
+  ])
+  const sum = (all: readonly number[]): number => all.reduce((a, b) => a + b)
+  assert.deepEqual([sum(on!), sum(counted!), wentOff.length], [1, 1, 1], `before call ${nth}`)
 }
 
 export const rowChecks: readonly Case[] = [

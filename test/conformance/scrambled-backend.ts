@@ -110,14 +110,15 @@ const rowBack = (row: StoredRow): StoredRow => ({ ...row, key: back.key(row.key)
 const withIntent = ({ intent }: { readonly intent?: Intent }): { readonly intent?: Intent } =>
   intent ? { intent: back.intent(intent) } : {}
 
-/** Errors carry what they met: a conflict its intent, a taken alias its name. */
+/** Errors carry what they met: a conflict its intent or its row, a taken alias its name. */
 async function readable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    const met = error as { intent?: Intent; alias?: string }
+    const met = error as { intent?: Intent; alias?: string; key?: Key }
     if (met.intent) met.intent = back.intent(met.intent)
     if (typeof met.alias === 'string') met.alias = back.text(met.alias)
+    if (Array.isArray(met.key)) met.key = back.key(met.key)
     throw error
   }
 }
