@@ -34,7 +34,7 @@ export class RowWriter {
     this.#together = new PartitionWriter(link)
   }
 
-  /** Whole in each partition; what is checked is checked in all of them first. */
+  /** Whole in each partition: a group that has to be whole lies in one, since its ops say by how many columns. */
   async write(group: Group, ops: readonly RowOp[], layouts: ReadonlyMap<string, DictLayout>): Promise<Receipt> {
     const partitions = new Map<string, { readonly layout: DictLayout; readonly ops: RowOp[] }>()
     for (const op of ops) {
@@ -192,12 +192,14 @@ export class RowWriter {
 }
 
 /**
- * A commit id may stand for several groups, one in each domain; the domains of a dict in a shared table, which are by first key, have one
- * partition: so their receipts must differ.
+ * A commit id may stand for several groups, one in each domain; the domains of a dict in a shared table, which are its partitions, or would
+ * be in a table of its own, have one: so their receipts must differ.
  */
 function receiptOf({ commit }: Group, { place, table }: DictLayout, key: Key): string {
   if (place === undefined) return commit
-  const hash = createHash('sha256').update(`${commit} ${encodeKeyText({ keys: table.keys.slice(0, 1) }, key.slice(0, 1))}`)
+  const hash = createHash('sha256').update(
+    `${commit} ${encodeKeyText({ keys: table.keys.slice(0, table.partition) }, key.slice(0, table.partition))}`,
+  )
   return hash.digest('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5')
 }
 

@@ -145,9 +145,10 @@ export class Overlay {
   /** That rows which were read are as they were: all of them, or those that are not written, which say themselves what they expect. */
   checks(table: Table, which: 'all' | 'only read'): CheckRow[] {
     const ops: CheckRow[] = []
+    const where = placeOf(table)
     for (const [text, expect] of this.#reads) {
       const entry = which === 'only read' ? this.#entries.get(text) : undefined
-      if (!entry?.set && !entry?.hides) ops.push({ do: 'checkRow', table: table.id, key: keyOfText(table, text), expect })
+      if (!entry?.set && !entry?.hides) ops.push({ do: 'checkRow', table: table.id, key: keyOfText(table, text), expect, ...where })
     }
     return ops
   }
@@ -288,16 +289,19 @@ function sum(below: Cell | undefined, by: bigint | undefined): Cell | undefined 
 
 function opsOf(ops: Op[], table: Table, entry: Entry, hasCounters: boolean, read: bigint | null | undefined): void {
   const { key, hides, set, adds } = entry
-  const cas = table.writes === 'cas' ? CAS : undefined
+  const where = placeOf(table)
+  const cas = table.writes === 'cas' ? { isCas: true, ...where } : undefined
   const expect = cas && read !== undefined ? { expect: read } : undefined
   // Where there are counters the old row goes first, so that its sums go with it; a plain row is simply written over.
   const removes = hides && (hasCounters || !set)
   if (removes) ops.push({ do: 'row', table: table.id, key, set: null, ...expect, ...cas })
   if (set) ops.push({ do: 'row', table: table.id, key, set, ...(removes ? undefined : expect), ...cas })
-  if (adds) for (const [column, by] of adds) ops.push({ do: 'add', table: table.id, key, column, by })
+  if (adds) for (const [column, by] of adds) ops.push({ do: 'add', table: table.id, key, column, by, ...where })
 }
 
-const CAS = { isCas: true } as const
+/** What a store is told that commits by partition, where a group has to be whole. */
+const placeOf = ({ writes, partition }: Table): { readonly partition: number } | undefined =>
+  writes === 'cas' && partition > 1 ? { partition } : undefined
 
 /** What the map entry, the arrays and the op around a row take, roughly, in any encoding. */
 const ENTRY_BYTES = 16
