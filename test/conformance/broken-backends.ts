@@ -2,6 +2,7 @@
 import type { Backend, Found, Group, Key, Op, Piece, Range, Receipt, Ref, Stored, StoredRow, Streams, Table } from '../../src/backend.js'
 import { ConflictError } from '../../src/errors.js'
 import { type CommitId, type Id, newCommitId, type TableId } from '../../src/ids.js'
+import { BarringBackend } from './barring-backend.js'
 import { ForwardingBackend } from './forwarding-backend.js'
 
 const without = (group: Group, ops: readonly Op[]): Group => ({ ...group, ops })
@@ -342,10 +343,26 @@ class NeverDeliversAgain extends WithStreams {
   }
 }
 
+/** Says that a group is barred, and lets its copies through. */
+class BarsNothing extends BarringBackend {
+  protected override end({ commit }: Group): Receipt | undefined {
+    return this.done.get(commit)
+  }
+}
+
+/** Bars without a look at what has happened. */
+class BarsWhatIsDone extends BarringBackend {
+  protected override end({ commit }: Group): undefined {
+    this.barred.add(commit)
+  }
+}
+
 export const brokenBackends = {
   AnswersInStoreOrder,
   AppendsAgain,
   AppliesHalf,
+  BarsNothing,
+  BarsWhatIsDone,
   ChecksHeldRows,
   ComparesRevisionsOnly,
   DropsIntents,

@@ -1,5 +1,6 @@
 import { aliases } from './aliases.js'
 import { badInput } from './bad-input.js'
+import { barredGroups } from './barred-groups.js'
 import type { Case } from './case.js'
 import { concurrency } from './concurrency.js'
 import { contractCorners } from './contract-corners.js'
@@ -26,6 +27,7 @@ export const conformanceCases: readonly Case[] = [
   ...contractCorners,
   ...rowIntents,
   ...rowChecks,
+  ...barredGroups,
   ...objects,
   ...reach,
   ...values,

@@ -29,6 +29,7 @@ export class ScrambledBackend extends ForwardingBackend {
   constructor(inner: Backend) {
     super(inner)
     if (inner.streams) Object.assign(this, { streams: scrambledStreams(inner.streams) })
+    if (inner.bar) Object.assign(this, { bar: (group: Group) => readable(() => this.#bar(inner.bar!.bind(inner), group)) })
     // Copies and aggregates would need the same treatment; a wrapper without them is a backend without them.
     for (const member of ['replicas', 'watcher', 'views', 'aggregates', 'upkeep']) Reflect.deleteProperty(this, member)
   }
@@ -38,10 +39,12 @@ export class ScrambledBackend extends ForwardingBackend {
   }
 
   override commit(group: Group): Promise<Receipt> {
-    return readable(async () => {
-      const { mark, ...receipt } = await this.inner.commit({ ...group, ops: group.ops.map(into.op) })
-      return mark ? { ...receipt, mark: back.mark(mark) } : receipt
-    })
+    return readable(async () => receiptBack(await this.inner.commit(scrambled(group))))
+  }
+
+  async #bar(bar: NonNullable<Backend['bar']>, group: Group): Promise<Receipt | undefined> {
+    const receipt = await bar(scrambled(group))
+    return receipt && receiptBack(receipt)
   }
 
   override async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
@@ -106,6 +109,8 @@ export class ScrambledBackend extends ForwardingBackend {
   }
 }
 
+const scrambled = (group: Group): Group => ({ ...group, ops: group.ops.map(into.op) })
+const receiptBack = ({ mark, ...receipt }: Receipt): Receipt => (mark ? { ...receipt, mark: back.mark(mark) } : receipt)
 const rowBack = (row: StoredRow): StoredRow => ({ ...row, key: back.key(row.key), values: back.values(row.values) })
 const withIntent = ({ intent }: { readonly intent?: Intent }): { readonly intent?: Intent } =>
   intent ? { intent: back.intent(intent) } : {}
