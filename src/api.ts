@@ -7,6 +7,7 @@ import { type Id, newCommitId } from './ids.js'
 import { isStorageObject, type StorageObject, stateOf } from './objects/storage-object.js'
 import { currentUnit, runIn, unitOf } from './unit/context.js'
 import { Program } from './unit/program.js'
+import { isReadTableGone } from './unit/row-checks.js'
 import { type Collected, Transaction } from './unit/transaction.js'
 import type { UnitOfWork } from './unit/unit-of-work.js'
 import { currentTurn, Turn } from './unit/update-turn.js'
@@ -38,8 +39,10 @@ export async function getLocations(what: StorageObject | Id): Promise<readonly L
 
 export interface TransactOptions {
   /**
-   * Also validate objects that were only read: write skew is impossible, and what a body that writes nothing returns, or throws, comes from
-   * objects as they were at one moment. Default false.
+   * Also validate what was only read: objects, and rows of dicts with `writes: 'cas'`, those that a scan, `count` or an aggregate went over
+   * among them, and those that were not there. Write skew is impossible, and what a body that writes nothing returns, or throws, comes from objects and
+   * rows as they were at one moment. Not validated: rows that have come into a range since it was scanned, sums of counters, which any number
+   * may add to, and dicts with `writes: 'lww'`, which know no conflict. Default false.
    */
   readonly check?: boolean
   /** How often a body that met a conflict runs again. Default 100. */
@@ -88,7 +91,11 @@ async function commitBody<T>(tx: Transaction, fn: () => T | PromiseLike<T>, chec
   const collected = tx.collect({ check })
   refuseInsideUpdate(collected)
   if (check && collected.parts.length === 0 && !(await tx.isCurrent())) throw changedMeanwhile()
-  return { result, collected, receipt: await tx.commit({ check, collected }) }
+  try {
+    return { result, collected, receipt: await tx.commit({ check, collected }) }
+  } catch (error) {
+    throw isReadTableGone(error, collected.ops) ? changedMeanwhile(error) : error
+  }
 }
 
 /** The update around would meet a conflict with it whenever it runs, and do the transaction once more each time. */
@@ -125,7 +132,7 @@ async function runBody<T>(tx: Transaction, fn: () => T | PromiseLike<T>, check: 
 }
 
 const changedMeanwhile = (cause?: unknown): Error =>
-  new ConflictError('objects that this transaction has read were changed by somebody else meanwhile', cause === undefined ? {} : { cause })
+  new ConflictError('what this transaction has read was changed by somebody else meanwhile', cause === undefined ? {} : { cause })
 
 /**
  * Reloads `o`, lets `fn` change it, and saves it; again while somebody else is faster. Calls on one instance take turns; one inside the body

@@ -105,7 +105,8 @@ export type Op =
    * the group wins, ties by the larger encoded row, so that applying it again later changes nothing. `expect` (tables with
    * `writes: 'cas'`): the row's `atMicros` as read, `null` for no row. A `set` of fewer values than the table has columns is by a
    * program that does not know the last ones: they stay as they are. One of more values is a ValidationError. `isCas`: the
-   * table has `writes: 'cas'`, whether what stands is expected or not. `ends`: written under the intent of this commit (`reserveRow`),
+   * table has `writes: 'cas'`, whether what stands is expected or not. `partition`, here and below: rows of such a table lie by so many
+   * columns of their key, where those are several. `ends`: written under the intent of this commit (`reserveRow`),
    * whatever the clocks say, and ending it; where there is none, as any other.
    */
   | {
@@ -115,10 +116,23 @@ export type Op =
       readonly set: Values | null
       readonly expect?: bigint | null
       readonly isCas?: boolean
+      readonly partition?: number
       readonly ends?: CommitId
     }
+  /**
+   * Changes nothing; fails the group (ConflictError: `table`, `key`, `expected`, `found`) if, at its commit, a row of a table with
+   * `writes: 'cas'` is not as it was read: its `atMicros`, `null` for no row. Another commit's intent on the row is in its way, as in that of a `row`.
+   */
+  | { readonly do: 'checkRow'; readonly table: TableId; readonly key: Key; readonly expect: bigint | null; readonly partition?: number }
   /** Adds to a counter column (index into the table's values); a missing row starts at 0. Applied once per commit id. */
-  | { readonly do: 'add'; readonly table: TableId; readonly key: Key; readonly column: number; readonly by: bigint }
+  | {
+      readonly do: 'add'
+      readonly table: TableId
+      readonly key: Key
+      readonly column: number
+      readonly by: bigint
+      readonly partition?: number
+    }
   /**
    * Puts a mark if absent. If one stands from another attempt the whole group is not applied (`Receipt.applied` false), whatever else
    * of the group would conflict. One of the same attempt is not in the way. A group may have several.
@@ -138,7 +152,7 @@ export type Op =
   | { readonly do: 'settle'; readonly target: Target; readonly commit: CommitId; readonly take: boolean }
   /**
    * Leaves an intent on a row of a table with `writes: 'cas'`, there or not, if it is as expected (without `expect` as it may be) and
-   * free; idempotent by commit id. It shows in no read. A `row` or `reserveRow` of others then fails (ConflictError: `table`, `key`, `intent`). Only for stores that have
+   * free; idempotent by commit id. It shows in no read. A `row`, `checkRow` or `reserveRow` of others then fails (ConflictError: `table`, `key`, `intent`). Only for stores that have
    * `reservesRows`.
    */
   | { readonly do: 'reserveRow'; readonly table: TableId; readonly key: Key; readonly expect?: bigint | null; readonly intent: Intent }

@@ -220,6 +220,7 @@ function cellOf(kind: Kind, bytes: Uint8Array): Cell {
 /** Bytes of an op as it is stored, nearly. */
 export function opBytes(op: Op): number {
   if (op.do === 'row') return op.set ? listBytes(op.key) + listBytes(op.set) : listBytes(op.key)
+  if (op.do === 'checkRow') return listBytes(op.key)
   return op.do === 'put' ? cellsBytes(op.set) : OP_BYTES
 }
 

@@ -346,16 +346,22 @@ function placeOfAll({ ops }: Group): Place {
   return placeOf(first as Exclude<Op, RowOp>)
 }
 
-const isRowOp = (op: Op): op is RowOp => op.do === 'row' || op.do === 'add' || op.do === 'reserveRow' || op.do === 'settleRow'
+const isRowOp = (op: Op): op is RowOp =>
+  op.do === 'row' || op.do === 'checkRow' || op.do === 'add' || op.do === 'reserveRow' || op.do === 'settleRow'
 
-/** Each object is one, and each alias; of a table what has the same first key, which is always in one partition, or in few. */
+/**
+ * Each object is one, and each alias; of a table a partition, as far as the op says how many columns that has. Where it does not, what has
+ * the same first key: that lies in few partitions, and need not be whole in all of them.
+ */
 function domainOf(op: Op): string {
   if (!isRowOp(op)) return nameOfPlace(placeOf(op))
-  return `t ${op.table} ${firstKey(op.key)}`
+  const { partition = 1 } = op as { partition?: number }
+  const cells = op.key.slice(0, partition).map(textOf)
+  return `t ${op.table} ${partition > 1 ? JSON.stringify(cells) : cells[0]}`
 }
 
 /** The table's columns are not known here; what sort of cell it is says enough to tell keys apart. */
-function firstKey([first]: Key): string {
+function textOf(first: Key[number]): string {
   if (typeof first === 'string') return first
   if (first instanceof Uint8Array) return Buffer.from(first).toString('latin1')
   return first instanceof Date

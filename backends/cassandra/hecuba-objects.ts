@@ -83,6 +83,7 @@ export class HecubaObjects {
       case 'settle':
         return 'ref' in op.target ? op.target.ref : (this.#namedBy(op, op.target.alias) ?? this.#named(op.target.alias))
       case 'row':
+      case 'checkRow':
       case 'add':
       case 'reserveRow':
       case 'settleRow':

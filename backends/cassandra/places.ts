@@ -23,7 +23,7 @@ export interface AliasPlace {
 }
 
 /** Objects and aliases each lie somewhere; marks and redo where their home lies; rows are no business of places. */
-export function placeOf(op: Exclude<Op, { do: 'row' | 'add' | 'reserveRow' | 'settleRow' }>): Place {
+export function placeOf(op: Exclude<Op, { do: 'row' | 'checkRow' | 'add' | 'reserveRow' | 'settleRow' }>): Place {
   switch (op.do) {
     case 'put':
     case 'remove':

@@ -14,7 +14,7 @@ import { Lines } from './lines.js'
 import { PartitionWriter } from './partition-writer.js'
 import { notes, type RowForms, type Slot, slot } from './row-forms.js'
 
-export type RowOp = Extract<Op, { do: 'row' | 'add' | 'reserveRow' | 'settleRow' }>
+export type RowOp = Extract<Op, { do: 'row' | 'checkRow' | 'add' | 'reserveRow' | 'settleRow' }>
 
 const AGAIN_MS_MAX = 40
 /** Of one group; another is made ready meanwhile. */
@@ -34,7 +34,7 @@ export class RowWriter {
     this.#together = new PartitionWriter(link)
   }
 
-  /** Whole in each partition; what is checked is checked in all of them first. */
+  /** Whole in each partition: a group that has to be whole lies in one, since its ops say by how many columns. */
   async write(group: Group, ops: readonly RowOp[], layouts: ReadonlyMap<string, DictLayout>): Promise<Receipt> {
     const partitions = new Map<string, { readonly layout: DictLayout; readonly ops: RowOp[] }>()
     for (const op of ops) {
@@ -108,7 +108,7 @@ export class RowWriter {
     for (let nth = 0; ; nth++) {
       if (await this.#hasReceipt(layout, ops[0]!.key, receiptOf(group, layout, ops[0]!.key))) return
       const rows = await this.#rows(layout, ops)
-      const conflict = conflictIn(layout, ops, rows, this.forms)
+      const conflict = conflictIn(group, layout, ops, rows, this.forms)
       if (conflict) throw isUnknown ? this.link.unknownOutcome(conflict) : conflict
       const applied = await this.link.cas(this.#statements(group, layout, ops, rows))
       if (applied) return
@@ -146,6 +146,7 @@ export class RowWriter {
       const change = after.get(text) ?? new Change(op.key, before.get(text))
       after.set(text, change)
       if (op.do === 'row') change.write(op, group.atMicros)
+      else if (op.do === 'checkRow') change.isChecked = true
       else if (op.do === 'reserveRow') change.reserve(op.intent)
       else if (op.do === 'settleRow') change.settle(op.commit)
     }
@@ -165,6 +166,8 @@ export class RowWriter {
       if (!row) ttl = ` USING TTL ${this.receiptsKeptS}`
     }
     if (change.intentNow !== undefined) set.push(slot('~intent', change.intentNow))
+    // Nothing is compared that is not written as well.
+    else if (change.isChecked && set.length === 0) set.push(slot('~intent', change.intentForm))
     const where = `WHERE ${this.forms.whereKey(layout)}`
     const condition = { query: 'IF "~at" = ? AND "~gone" = ? AND "~intent" = ?', params: [change.at, change.gone, change.intentForm] }
     const key = this.forms.keyParams(layout, change.key)
@@ -189,12 +192,14 @@ export class RowWriter {
 }
 
 /**
- * A commit id may stand for several groups, one in each domain; the domains of a dict in a shared table, which are by first key, have one
- * partition: so their receipts must differ.
+ * A commit id may stand for several groups, one in each domain; the domains of a dict in a shared table, which are its partitions, or would
+ * be in a table of its own, have one: so their receipts must differ.
  */
 function receiptOf({ commit }: Group, { place, table }: DictLayout, key: Key): string {
   if (place === undefined) return commit
-  const hash = createHash('sha256').update(`${commit} ${encodeKeyText({ keys: table.keys.slice(0, 1) }, key.slice(0, 1))}`)
+  const hash = createHash('sha256').update(
+    `${commit} ${encodeKeyText({ keys: table.keys.slice(0, table.partition) }, key.slice(0, table.partition))}`,
+  )
   return hash.digest('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5')
 }
 
@@ -212,6 +217,7 @@ class Change {
   /** `null`: none any more; `undefined`: as before. */
   intentNow: Buffer | null | undefined
   readonly adds: [number, bigint][] = []
+  isChecked = false
   written: { readonly set: Extract<Op, { do: 'row' }>['set']; readonly atMicros: bigint; readonly endsCounters: boolean } | undefined
 
   constructor(
@@ -245,16 +251,17 @@ class Change {
 }
 
 function conflictIn(
+  { commit }: Group,
   layout: DictLayout,
   ops: readonly RowOp[],
   rows: ReadonlyMap<string, Row | undefined>,
   forms: RowForms,
 ): Error | undefined {
   for (const op of ops) {
-    if (op.do !== 'row' && op.do !== 'reserveRow') continue
+    if (op.do !== 'row' && op.do !== 'checkRow' && op.do !== 'reserveRow') continue
     const row = rows.get(encodeKeyText(layout.table, op.key))
     const intent = intentIn(row)
-    const own = op.do === 'row' ? op.ends : op.intent.commit
+    const own = op.do === 'row' ? op.ends : op.do === 'checkRow' ? commit : op.intent.commit
     if (intent && intent.commit !== own)
       return new ConflictError(`Commit ${intent.commit} holds a row of table ${op.table} that this group needs.`, {
         table: op.table,

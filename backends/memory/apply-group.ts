@@ -104,6 +104,8 @@ class Plan {
         return this.#name(op)
       case 'row':
         return this.#row(op)
+      case 'checkRow':
+        return this.#checkRow(op)
       case 'add':
         return this.#add(op)
       case 'mark':
@@ -180,6 +182,13 @@ class Plan {
     const values = set && found?.values && set.length < table.values.length ? valuesOver(table, set, found.values) : encoded
     if (!checked && found && !wins(atMicros, values, found)) return
     this.#space.setRow(table, key, { atMicros, values, sums: (values && found?.sums) || NO_SUMS })
+  }
+
+  #checkRow(op: Do<'checkRow'>): void {
+    const table = this.#table(op.table)
+    const found = this.#space.row(table, encodeKey(table, op.key))
+    if (found?.intent && found.intent.commit !== this.#commit) throw reservedRow(op, found.intent)
+    requireRow(op, found)
   }
 
   #add(op: Do<'add'>): void {
@@ -300,7 +309,7 @@ function redone(record: ObjectRecord | undefined, op: Op, commit: CommitId): Obj
   return op.do === 'remove' ? undefined : record
 }
 
-function requireRow(op: Do<'row' | 'reserveRow'>, record: RowRecord | undefined): void {
+function requireRow(op: Do<'row' | 'checkRow' | 'reserveRow'>, record: RowRecord | undefined): void {
   const found = isVisible(record) ? record.atMicros : null
   if (found === op.expect) return
   throw new ConflictError(`A row of table ${op.table} changed since it was read.`, {
@@ -312,7 +321,7 @@ function requireRow(op: Do<'row' | 'reserveRow'>, record: RowRecord | undefined)
 }
 
 /** It may be decided already, so that nobody can tell what the row is under it: all others stand back. */
-const reservedRow = ({ table, key }: Do<'row' | 'reserveRow'>, intent: Intent): ConflictError =>
+const reservedRow = ({ table, key }: Do<'row' | 'checkRow' | 'reserveRow'>, intent: Intent): ConflictError =>
   new ConflictError(`Commit ${intent.commit} holds a row of table ${table} that this group needs.`, { table, key, intent })
 
 export function requireTable(space: Pick<Space, 'table'>, id: TableId): Table {

@@ -305,6 +305,7 @@ function anchorOf(op: Op): string {
     case 'name':
       return op.alias
     case 'row':
+    case 'checkRow':
     case 'add':
     case 'reserveRow':
     case 'settleRow':

@@ -7,8 +7,9 @@ import type { ClassId, CommitId, Id, TableId } from '../../src/ids.js'
 import type { ArgumentPack } from './argument-pack.js'
 import { netstrings } from './netstrings.js'
 import { headOf, LARGE_CELL_BYTES, SENT_CELL_BYTES } from './object-form.js'
+import { type TablePart, tablesIn } from './op-partition.js'
 import { encodeCell, fieldOf } from './redis-cells.js'
-import { type Partition, partitionOfId, type RedisKeys } from './redis-keys.js'
+import type { Partition, RedisKeys } from './redis-keys.js'
 import type { Argument, LargeCell } from './redis-link.js'
 import { encodeRow, type KnownTable, keyOfRow, requireCounter } from './redis-rows.js'
 import { partitionOfRow, spreadOf } from './spread.js'
@@ -25,12 +26,6 @@ export interface GroupForm {
   readonly marks: readonly Do<'mark'>[]
   readonly tables: readonly TablePart[]
   readonly cells: readonly LargeCell[]
-}
-
-/** A table, or that part of one that lies in a partition. */
-export interface TablePart {
-  readonly table: TableId
-  readonly partition: Partition
 }
 
 /** The keys of one call, each once. Scripts count from 1; `before` of them are not in the list. */
@@ -158,6 +153,8 @@ export class GroupWriter {
         return this.hintsHere && op.to ? 1 + this.#hint(op, op.to, op.alias) : 1
       case 'row':
         return this.#row(op, tables.get(op.table)!)
+      case 'checkRow':
+        return this.#put('checkRow', this.#tableOf(op), clockForm(op.expect), bytesOf(keyOfRow(tables.get(op.table)!, op.key)))
       case 'add':
         return this.#add(op, tables.get(op.table)!)
       case 'forget':
@@ -227,9 +224,16 @@ export class GroupWriter {
   }
 
   #row(op: Do<'row'>, table: KnownTable): number {
-    const expect = op.expect === null ? 'none' : String(op.expect)
     const values = op.set ? encodeRow(table, op.set) : ''
-    return this.#put('row', this.#tableOf(op), expect, bytesOf(keyOfRow(table, op.key)), values, table.counters.length, ...table.counters)
+    return this.#put(
+      'row',
+      this.#tableOf(op),
+      clockForm(op.expect!),
+      bytesOf(keyOfRow(table, op.key)),
+      values,
+      table.counters.length,
+      ...table.counters,
+    )
   }
 
   #add(op: Do<'add'>, table: KnownTable): number {
@@ -266,7 +270,7 @@ export class GroupWriter {
     return this.list.numberOf(key)
   }
 
-  #tableOf({ table, key }: Do<'row' | 'add'>): number {
+  #tableOf({ table, key }: Do<'row' | 'checkRow' | 'add'>): number {
     return this.#table(table, partitionOfRow(table, key))
   }
 
@@ -329,20 +333,6 @@ function sizeOf(cell: Cell): number {
 const areTogether = (a: Do<'row'>, b: Do<'row'>): boolean =>
   a.table === b.table && (!spreadOf(a.table) || partitionOfRow(a.table, a.key) === partitionOfRow(b.table, b.key))
 
-/** The tables that ops need to be written, and the parts of those that are spread. */
-export function tablesIn(ops: readonly Op[]): readonly TablePart[] {
-  let parts: Map<string, TablePart> | undefined
-  for (const op of ops) {
-    if (op.do !== 'row' && op.do !== 'add') continue
-    const isSpread = spreadOf(op.table) !== undefined
-    const partition = isSpread ? partitionOfRow(op.table, op.key) : partitionOfId(op.table)
-    const name = isSpread ? `${op.table} ${partition}` : op.table
-    parts ??= new Map()
-    if (!parts.has(name)) parts.set(name, { table: op.table, partition })
-  }
-  return parts ? [...parts.values()] : []
-}
-
 /** The names that an op gives, or may give when it is settled. */
 export function namesIn(op: Op): readonly { readonly alias: string; readonly to: Ref }[] {
   if (op.do === 'reserve') return op.intent.redo.flatMap(namesIn)
@@ -353,6 +343,7 @@ const bytesOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.b
 const wire = (value: object): Buffer => bytesOf(encodeWire(value))
 
 export const stampForm = ({ revision, commit }: Stamp): string => `${revision} ${commit}`
+const clockForm = (expect: bigint | null): string => (expect === null ? 'none' : String(expect))
 const refForm = (ref: Ref | null): string => (ref ? `${ref.id} ${ref.classId}` : '')
 
 function expectForm(expect: Expect): string {

@@ -25,7 +25,7 @@ export function receiptOf({ group, mainOps, marks, tables }: GroupForm, reply: R
     case 'table':
       throw missingTable(tables[Number(rest[0])]!.table)
     case 'row':
-      throw rowConflict(mainOps[Number(rest[0])] as Do<'row'>, rest[1] as Buffer | null)
+      throw rowConflict(mainOps[Number(rest[0])] as Do<'row' | 'checkRow'>, rest[1] as Buffer | null)
     case 'held':
     case 'stale':
       throw conflict(mainOps[Number(rest[0])]!, rest[1] as Buffer | null, rest[2] as Buffer | null)
@@ -47,7 +47,7 @@ function applied({ ops, commit }: Group): Receipt {
   return mark ? { applied: true, stamps, mark } : { applied: true, stamps }
 }
 
-function rowConflict(op: Do<'row'>, found: Buffer | null): ConflictError {
+function rowConflict(op: Do<'row' | 'checkRow'>, found: Buffer | null): ConflictError {
   return new ConflictError(`A row of table ${op.table} changed since it was read.`, {
     table: op.table,
     key: op.key,

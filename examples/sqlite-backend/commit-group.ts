@@ -84,6 +84,7 @@ class Change {
       case 'reserve':
         return this.#checkReserve(op)
       case 'row':
+      case 'checkRow':
         return this.#checkRow(op)
       case 'add':
         if (this.#table(op.table).values[op.column]?.type !== 'counter')
@@ -203,7 +204,7 @@ class Change {
     this.db.run('INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?)', table.id, key, atMicros, values, encoded)
   }
 
-  #checkRow({ table: id, key, expect }: Do<'row'>): void {
+  #checkRow({ table: id, key, expect }: Do<'row' | 'checkRow'>): void {
     const table = this.#table(id)
     if (expect === undefined) return
     const record = rowAt(this.db, table, encodeKey(table, key))

@@ -56,6 +56,7 @@ function anchorOf(op: Op): string | undefined {
     case 'name':
       return undefined
     case 'row':
+    case 'checkRow':
     case 'add':
       return op.table
     case 'mark':

@@ -34,7 +34,7 @@ async function tryRound(plan: Plan, round: Round, tools: Tools): Promise<Ending>
   if (refused.length > 0) return release(plan, round, refused, tools)
   failPoint('commit-reserved')
   try {
-    await checkRows(plan.later)
+    await checkRows(plan)
   } catch (error) {
     return release(plan, round, [{ backend: plan.home!.backend, error }], tools)
   }

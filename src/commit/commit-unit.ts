@@ -46,7 +46,7 @@ function commitPlanned(unit: Unit, options: CommitOptions): Promise<Receipt> {
   return told(plan, tools, isAlone(plan) ? commitAlone(plan, tools) : commitAcross(plan, tools))
 }
 
-const isAlone = ({ held, later }: Plan): boolean => held.length === 0 && later.length === 0
+const isAlone = ({ held, later, seen }: Plan): boolean => held.length + later.length + seen.length === 0
 
 async function told(plan: Plan, tools: Tools, committing: Promise<Receipt>): Promise<Receipt> {
   try {

@@ -18,6 +18,8 @@ export interface Plan {
   readonly held: readonly Holding[]
   /** Rows, adds and the like of other domains: staged at the home with the decision, applied after it. */
   readonly later: readonly DomainOps[]
+  /** Rows of other domains that were only read, where they take no intents: looked at under those on their owners. */
+  readonly seen: readonly DomainOps[]
   /** The time of the unit's rows. */
   readonly atMicros: bigint
 }
@@ -35,23 +37,26 @@ interface HeldThing {
   readonly redo: readonly Op[]
 }
 
-/** A row that excludes other writers. What it becomes is staged with the others. */
+/** A row that excludes other writers. What it becomes is staged with the others; one that was only read is given up in the end. */
 interface HeldRow {
   readonly row: RowTarget
   readonly expect: bigint | null | undefined
+  readonly isOnlyRead: boolean
 }
 
 /**
  * Rows of other domains than their owner's need intents of their own: there the owner's would not stop who writes nothing but a row. Also
- * those of which nothing is expected: once decided, a row must not meet another round's intent. A row that is removed and written anew
- * comes as two ops with one key, of which the first says what is expected.
+ * those of which nothing is expected: once decided, a row must not meet another round's intent. And those that were only read, or what they
+ * were read for might be written while they change. A row that is removed and written anew comes as two ops with one key, of which the
+ * first says what is expected.
  */
 function heldRows(ops: readonly Op[]): readonly HeldRow[] {
   const held = new Map<Key, HeldRow>()
   for (const op of ops) {
-    if (op.do !== 'row' || !op.isCas || held.has(op.key)) continue
+    if ((op.do !== 'row' || !op.isCas) && op.do !== 'checkRow') continue
+    if (held.has(op.key)) continue
     const { table, key, expect } = op
-    held.set(key, { row: { table, key }, expect })
+    held.set(key, { row: { table, key }, expect, isOnlyRead: op.do === 'checkRow' })
   }
   return [...held.values()]
 }
@@ -61,6 +66,8 @@ type HeldOp = Extract<Op, { do: 'put' | 'remove' | 'check' | 'name' }>
 export const isFresh = (op: Op): boolean => op.do === 'put' && op.expect === 'absent'
 
 const isHeld = (op: Op): op is HeldOp => op.do === 'put' || op.do === 'remove' || op.do === 'check' || op.do === 'name'
+/** Whether it changes something, and by no intent. */
+const isLater = (op: Op): boolean => !isHeld(op) && op.do !== 'checkRow'
 
 export function planUnit(unit: Unit): Plan {
   const fresh = new DomainGroups()
@@ -72,13 +79,18 @@ export function planUnit(unit: Unit): Plan {
   const home = homeOf(unit)
   const place = placeOf(unit, home, rest)
   const near = place ? rest.take(place.backend, place.domain) : []
-  const later = rest.list.map(withoutHeld).filter(({ ops }) => ops.length > 0)
+  const later = only(isLater, rest.list)
+  const seen = only(
+    (op) => op.do === 'checkRow',
+    rest.list.filter(({ backend }) => !backend.capabilities.reservesRows),
+  )
   const held = rest.list.map(holding)
-  // Rows elsewhere need intents that lead to them, on their owner wherever it lies, until they are applied.
-  if (place && later.length > 0) held.push(things({ ...place, ops: near }))
-  const nearOps = later.length > 0 ? near.filter((op) => !isHeld(op)) : near
+  // Rows elsewhere need intents on their owner, wherever it lies: to lead to them until they are applied, or to keep others from them.
+  const isNearHeld = later.length + seen.length > 0
+  if (place && isNearHeld) held.push(things({ ...place, ops: near }))
+  const nearOps = isNearHeld ? near.filter((op) => !isHeld(op)) : near
   const homeOps = place ? [...fresh.take(place.backend, place.domain), ...nearOps] : []
-  return { unit, fresh: fresh.list, place, home, homeOps, held: held.filter(hasItems), later, atMicros: timeOf(unit) }
+  return { unit, fresh: fresh.list, place, home, homeOps, held: held.filter(hasItems), later, seen, atMicros: timeOf(unit) }
 }
 
 /** New objects whose names lie in their own domains: whoever looks for such a name finds the object as soon as it stands. */
@@ -149,7 +161,8 @@ function holding(part: Part): Holding {
   return { backend, items: [...items, ...rows] }
 }
 
-const withoutHeld = ({ backend, domain, ops }: DomainOps): DomainOps => ({ backend, domain, ops: ops.filter((op) => !isHeld(op)) })
+const only = (isMeant: (op: Op) => boolean, groups: readonly DomainOps[]): DomainOps[] =>
+  groups.map(({ ops, ...where }) => ({ ...where, ops: ops.filter(isMeant) })).filter(({ ops }) => ops.length > 0)
 
 const heldOf = (op: HeldOp): HeldThing => ({
   target: op.do === 'name' ? { alias: op.alias } : { ref: op.ref },

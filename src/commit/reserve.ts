@@ -1,8 +1,8 @@
-import type { Op } from '../backend.js'
+import type { Backend, Op } from '../backend.js'
 import { ConflictError } from '../errors.js'
+import type { TableId } from '../ids.js'
 import type { Tools } from './commit-options.js'
-import type { Obstacle } from './obstacle.js'
-import type { DomainOps } from './plan-groups.js'
+import { isMissing, type Obstacle } from './obstacle.js'
 import type { Held, Holding, Plan } from './plan-unit.js'
 import { intentOf, type Round, reserveCommit, settleOp } from './round.js'
 import { send, sendIdempotent } from './send.js'
@@ -38,28 +38,54 @@ export async function releaseAll(plan: Plan, round: Round, tools: Tools): Promis
   await Promise.allSettled(plan.held.map((holding) => settle(holding, round, false, tools)))
 }
 
-/** Ends the intents of a round in one domain. Those on rows that it takes have ended with the rows. */
+/** Ends the intents of a round in one domain. Those on rows that it has written have ended with the rows. */
 export async function settle({ backend, items }: Holding, round: Round, take: boolean, tools: Tools): Promise<void> {
   const ops = items.flatMap((held) => {
-    if ('row' in held) return take ? [] : [settleOp(held.row, round.commit, take)]
+    if ('row' in held) return take && !held.isOnlyRead ? [] : [settleOp(held.row, round.commit, take)]
     return [settleOp(held.target, round.commit, take)]
   })
-  if (ops.length > 0) await sendIdempotent(backend, ops, tools)
+  if (ops.length > 0) await settleAll(backend, ops, tools)
+}
+
+/** A table that is gone took its rows with it, and the intents on them. */
+async function settleAll(backend: Backend, ops: readonly Op[], tools: Tools): Promise<void> {
+  try {
+    await sendIdempotent(backend, ops, tools)
+  } catch (error) {
+    if (!isMissing(error)) throw error
+    if (ops.length > 1) for (const op of ops) await settleAll(backend, [op], tools)
+  }
 }
 
 /**
  * Rows that expect a state, in other domains than the home, of stores where they take no intents: the intent on their owner keeps other
  * writers away (all writers of such a table check its owner), so that reading them under it is as good as a compare-and-set.
  */
-export async function checkRows(later: readonly DomainOps[]): Promise<void> {
-  const unreserved = later.filter(({ backend }) => !backend.capabilities.reservesRows)
-  await Promise.all(unreserved.map(({ backend, ops }) => Promise.all(ops.map((op) => checkRow(backend, op)))))
+export async function checkRows({ later, seen }: Plan): Promise<void> {
+  const unreserved = [...later, ...seen].filter(({ backend }) => !backend.capabilities.reservesRows)
+  await Promise.all(unreserved.map(({ backend, ops }) => checkRowsOf(backend, ops)))
 }
 
-async function checkRow(backend: DomainOps['backend'], op: Op): Promise<void> {
-  if (op.do !== 'row' || op.expect === undefined) return
-  const [row] = await backend.rows(op.table, [op.key])
-  const found = row?.atMicros ?? null
-  if (found !== op.expect)
-    throw new ConflictError('a row changed since it was read', { table: op.table, key: op.key, expected: op.expect, found })
+type Expecting = Extract<Op, { do: 'row' | 'checkRow' }>
+
+async function checkRowsOf(backend: Backend, ops: readonly Op[]): Promise<void> {
+  const byTable = new Map<TableId, Expecting[]>()
+  for (const op of ops) {
+    if ((op.do !== 'row' && op.do !== 'checkRow') || op.expect === undefined) continue
+    const some = byTable.get(op.table)
+    if (some) some.push(op)
+    else byTable.set(op.table, [op])
+  }
+  await Promise.all(Array.from(byTable, ([table, some]) => checkRowsIn(backend, table, some)))
+}
+
+async function checkRowsIn(backend: Backend, table: TableId, ops: readonly Expecting[]): Promise<void> {
+  const rows = await backend.rows(
+    table,
+    ops.map(({ key }) => key),
+  )
+  ops.forEach(({ key, expect }, i) => {
+    const found = rows[i]?.atMicros ?? null
+    if (found !== expect) throw new ConflictError('a row changed since it was read', { table, key, expected: expect, found })
+  })
 }

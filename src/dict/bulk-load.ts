@@ -112,7 +112,16 @@ class BulkLoad {
       if (group) group.push(op)
       else domains.set(domain, [op])
     }
-    await Promise.all([...domains.values()].flatMap((group) => inGroups(group, opsMax).map((some) => this.store.commit(some))))
+    const beside = this.#beside
+    await Promise.all(
+      [...domains.values()].flatMap((group) => inGroups(group, opsMax).map((some) => this.store.commit([...some, ...beside]))),
+    )
+  }
+
+  /** Rows that exclude each other lie where their owner does, unless they take intents: its own is what units over several domains hold them by. */
+  get #beside(): readonly Op[] {
+    const { writes, owner } = this.table
+    return writes === 'cas' && !this.store.backend.capabilities.reservesRows ? [{ do: 'check', ref: owner, expect: 'present' }] : []
   }
 }
 

@@ -5,6 +5,7 @@
  * While a group is on its way to the store its writes are *in flight*: no longer sent again, still seen by reads.
  */
 import { type Cell, type Key, type Op, Packed, Ref, type StoredRow, type Table, type Values } from '../backend.js'
+import { decodeKey } from './row-key.js'
 import { SortedKeys } from './sorted-keys.js'
 
 /** What is buffered for one row. Entries are never changed, only replaced, so that they can be shared between overlays. */
@@ -81,9 +82,14 @@ export class Overlay {
   }
 
   clear(): void {
+    this.dropWrites()
+    this.#reads = new Map()
+  }
+
+  /** What was read stays known. */
+  dropWrites(): void {
     this.#entries = new Map()
     this.#order = new SortedKeys()
-    this.#reads = new Map()
     this.#bytes = 0
     this.#epoch++
   }
@@ -135,6 +141,22 @@ export class Overlay {
   }
 
   // ---- sending
+
+  /** That rows which were read are as they were: all of them, or those that are not written, which say themselves what they expect. */
+  checks(table: Table, which: 'all' | 'only read'): CheckRow[] {
+    const ops: CheckRow[] = []
+    const where = placeOf(table)
+    for (const [text, expect] of this.#reads) {
+      const entry = which === 'only read' ? this.#entries.get(text) : undefined
+      if (!entry?.set && !entry?.hides) ops.push({ do: 'checkRow', table: table.id, key: keyOfText(table, text), expect, ...where })
+    }
+    return ops
+  }
+
+  /** Whether anything was read whose change would matter. */
+  get hasReads(): boolean {
+    return this.#reads.size > 0
+  }
 
   /** The writes not yet sent as ops, in key order; per key removal, row, counters. */
   toOps(table: Table): Op[] {
@@ -193,6 +215,10 @@ export class Overlay {
     flight?.land()
   }
 }
+
+export type CheckRow = Extract<Op, { do: 'checkRow' }>
+
+const keyOfText = (table: Table, text: KeyText): Key => decodeKey(table, Buffer.from(text, 'latin1'))
 
 /** Above every key text, whose code units end at FF. */
 export const ABOVE_ALL = '\uffff'
@@ -263,16 +289,19 @@ function sum(below: Cell | undefined, by: bigint | undefined): Cell | undefined 
 
 function opsOf(ops: Op[], table: Table, entry: Entry, hasCounters: boolean, read: bigint | null | undefined): void {
   const { key, hides, set, adds } = entry
-  const cas = table.writes === 'cas' ? CAS : undefined
+  const where = placeOf(table)
+  const cas = table.writes === 'cas' ? { isCas: true, ...where } : undefined
   const expect = cas && read !== undefined ? { expect: read } : undefined
   // Where there are counters the old row goes first, so that its sums go with it; a plain row is simply written over.
   const removes = hides && (hasCounters || !set)
   if (removes) ops.push({ do: 'row', table: table.id, key, set: null, ...expect, ...cas })
   if (set) ops.push({ do: 'row', table: table.id, key, set, ...(removes ? undefined : expect), ...cas })
-  if (adds) for (const [column, by] of adds) ops.push({ do: 'add', table: table.id, key, column, by })
+  if (adds) for (const [column, by] of adds) ops.push({ do: 'add', table: table.id, key, column, by, ...where })
 }
 
-const CAS = { isCas: true } as const
+/** What a store is told that commits by partition, where a group has to be whole. */
+const placeOf = ({ writes, partition }: Table): { readonly partition: number } | undefined =>
+  writes === 'cas' && partition > 1 ? { partition } : undefined
 
 /** What the map entry, the arrays and the op around a row take, roughly, in any encoding. */
 const ENTRY_BYTES = 16

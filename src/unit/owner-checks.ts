@@ -5,14 +5,25 @@ import { soleDomain } from '../commit/index.js'
  * Rows in several domains are applied after the unit's decision: a check of each table's owner leads whoever opens the owner to them,
  * should their writer die on the way (docs/commit-protocol.md). In one domain they are part of the one group, and need none; but rows
  * that exclude each other check an owner that lies there as well, since its intent is what a unit over several domains holds them by.
+ * So do rows that were only `read` and are to be as they were. Where rows take intents of their own, they are held by those.
  */
-export function withOwnerChecks(backend: Backend, ops: readonly Op[], tables: readonly Table[]): readonly Op[] {
-  if (tables.length === 0) return ops
+export function withOwnerChecks(
+  backend: Backend,
+  ops: readonly Op[],
+  written: readonly Table[],
+  read: readonly Table[] = [],
+): readonly Op[] {
+  if (written.length + read.length === 0) return ops
   const domain = soleDomain(backend, ops)
-  const checked = domain === undefined ? tables : tables.filter(({ writes }) => writes === 'cas')
-  const owners = new Map(checked.map(({ owner }) => [owner.id, owner]))
+  const checked = domain === undefined ? written : written.filter(({ writes }) => writes === 'cas')
+  const needsHome = domain === undefined && written.length === 0 && !ops.some(isHome)
+  const held = needsHome || !backend.capabilities.reservesRows ? [...checked, ...read] : checked
+  const owners = new Map(held.map(({ owner }) => [owner.id, owner]))
   if (owners.size === 0) return ops
   for (const op of ops) if (op.do === 'put' || op.do === 'remove' || op.do === 'check') owners.delete(op.ref.id)
   const checks = [...owners.values()].map((ref): Op => ({ do: 'check', ref, expect: 'present' }))
   return [...ops, ...(domain === undefined ? checks : checks.filter((op) => backend.domain(op) === domain))]
 }
+
+/** Whether a unit may be decided at what an op is about. */
+const isHome = (op: Op): boolean => op.do === 'put' || op.do === 'remove' || op.do === 'check'

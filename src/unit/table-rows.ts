@@ -21,3 +21,9 @@ export function discardRows({ overlay, reached }: TableRows): void {
   overlay.clear()
   reached.clear()
 }
+
+/** What was read of them is still to be as it was. */
+export function dropWrites({ overlay, reached }: TableRows): void {
+  overlay.dropWrites()
+  reached.clear()
+}

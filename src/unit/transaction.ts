@@ -15,13 +15,14 @@ import { NOTHING_OWN, newOwn, type Own } from './own-changes.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { checksOf, nameFirst, type Plan, type Prints, planOf, printsOf } from './persist-plan.js'
 import type { Committed } from './refresh.js'
+import { areRowsCurrent, checkedTables, rowChecksOf } from './row-checks.js'
 import { bindComingTable, dictsIn, ownedTables, tableMade, unbindOwned } from './table-binding.js'
-import type { TableRows } from './table-rows.js'
+import { dropWrites, type TableRows } from './table-rows.js'
 import { afterTheEnd, nameOf, notFound, wrongDirection } from './unit-errors.js'
 import { UnitOfWork } from './unit-of-work.js'
 
 export interface CommitOptions extends UnitOptions {
-  /** Also validate objects that were only read: prevents write skew. */
+  /** Also validate objects and rows that were only read: prevents write skew. */
   readonly check?: boolean
   /** Ids of arguments that must not change. */
   readonly readOnly?: ReadonlySet<Id>
@@ -202,7 +203,7 @@ export class Transaction extends UnitOfWork {
     }
     for (const alias of this.#own.created.has(state) ? [] : await this.aliasesOf(state)) this.#rename(alias, ref, null)
     for (const [alias, { to }] of this.#own.names) if (to?.id === ref.id) this.#rename(alias, null, null)
-    for (const rows of this.bufferedOf(state)) this.buffered.delete(rows.table.id)
+    for (const rows of this.bufferedOf(state)) dropWrites(rows)
     if (!this.#own.created.delete(state)) {
       const [stored] = await this.store.read([ref])
       if (stored) this.#making.dropped.push(stored)
@@ -282,14 +283,15 @@ export class Transaction extends UnitOfWork {
     }
     // What was only read is checked in all stores, as soon as anything is written to one of them.
     const isChange = parts.some(({ ops }) => ops.length > 0)
-    if (options.check && isChange) for (const { plan, ops } of parts) ops.push(...checksOf(plan))
+    if (options.check && isChange)
+      for (const { part, plan, ops } of parts) ops.push(...checksOf(plan), ...rowChecksOf(part.buffered.values()))
     if (parts.length === 1) return isChange ? { parts, ops: parts[0]!.ops } : UNCHANGED
     const changed = parts.filter(({ ops }) => ops.length > 0)
     return { parts: changed, ops: changed.flatMap(({ ops }) => ops) }
   }
 
   /**
-   * Whether every object that was read is still as it was then. If so, all of them were so at one moment, after the last was read. What is
+   * Whether every object and row that was read is still as it was then. If so, all of them were so at one moment, after the last was read. What is
    * committed is checked by the commit; this is for what is not.
    */
   async isCurrent(): Promise<boolean> {
@@ -300,6 +302,7 @@ export class Transaction extends UnitOfWork {
       if (stored.some((now, i) => now?.stamp.commit !== read[i]!.stamp!.commit || now.stamp.revision !== read[i]!.stamp!.revision))
         return false
     }
+    for (const part of this.#parts) if (!(await areRowsCurrent(part.store, part.buffered.values()))) return false
     return true
   }
 
@@ -377,8 +380,9 @@ export class Transaction extends UnitOfWork {
   async #unitOf(plan: Plan, ops: readonly Op[], { commit, home, mark }: CommitOptions): Promise<Unit> {
     this.#create(plan)
     for (const table of this.#newTables(plan)) await this.store.backend.define(table, aliasOf(table, ops))
-    const tables = [...this.buffered.values()].filter((r) => r.overlay.count > 0).map((r) => r.table)
-    return this.store.unitOf(withOwnerChecks(this.store.backend, ops, tables), {
+    const rows = [...this.buffered.values()]
+    const written = rows.filter((r) => r.overlay.count > 0).map((r) => r.table)
+    return this.store.unitOf(withOwnerChecks(this.store.backend, ops, written, checkedTables(ops, rows)), {
       ...(commit && { commit }),
       ...(home && { home }),
       ...(mark && { mark }),

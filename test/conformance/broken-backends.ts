@@ -2,6 +2,7 @@
 import type { Backend, Found, Group, Key, Op, Piece, Range, Receipt, Ref, Stored, StoredRow, Streams, Table } from '../../src/backend.js'
 import { ConflictError } from '../../src/errors.js'
 import { type CommitId, type Id, newCommitId, type TableId } from '../../src/ids.js'
+import { BarringBackend } from './barring-backend.js'
 import { ForwardingBackend } from './forwarding-backend.js'
 
 const without = (group: Group, ops: readonly Op[]): Group => ({ ...group, ops })
@@ -225,6 +226,24 @@ class DropsIntents extends ForwardingBackend {
   }
 }
 
+/** Takes a row that is to be as it was read for one that is. */
+class IgnoresCheckedRows extends ForwardingBackend {
+  override async commit(group: Group): Promise<Receipt> {
+    const ops = group.ops.filter((op) => op.do !== 'checkRow')
+    return ops.length > 0 ? this.inner.commit(without(group, ops)) : { applied: true, stamps: new Map() }
+  }
+}
+
+/** Compares the row, and does not look whether somebody holds it. */
+class ChecksHeldRows extends ForwardingBackend {
+  readonly #held = new Set<string>()
+  override async commit(group: Group): Promise<Receipt> {
+    for (const op of group.ops) if (op.do === 'reserveRow') this.#held.add(op.table)
+    const ops = group.ops.filter((op) => op.do !== 'checkRow' || !this.#held.has(op.table))
+    return ops.length > 0 ? this.inner.commit(without(group, ops)) : { applied: true, stamps: new Map() }
+  }
+}
+
 /** Ends an intent on a row, whoever left it. */
 class EndsRowIntents extends ForwardingBackend {
   readonly #held = new Map<string, CommitId>()
@@ -324,10 +343,27 @@ class NeverDeliversAgain extends WithStreams {
   }
 }
 
+/** Says that a group is barred, and lets its copies through. */
+class BarsNothing extends BarringBackend {
+  protected override end({ commit }: Group): Receipt | undefined {
+    return this.done.get(commit)
+  }
+}
+
+/** Bars without a look at what has happened. */
+class BarsWhatIsDone extends BarringBackend {
+  protected override end({ commit }: Group): undefined {
+    this.barred.add(commit)
+  }
+}
+
 export const brokenBackends = {
   AnswersInStoreOrder,
   AppendsAgain,
   AppliesHalf,
+  BarsNothing,
+  BarsWhatIsDone,
+  ChecksHeldRows,
   ComparesRevisionsOnly,
   DropsIntents,
   EmptiesFurtherColumns,
@@ -336,6 +372,7 @@ export const brokenBackends = {
   FlattensNumbers,
   ForgetsAliases,
   ForgetsReceipts,
+  IgnoresCheckedRows,
   IgnoresClocks,
   IgnoresExpect,
   IgnoresReverse,

@@ -1,5 +1,6 @@
 import { aliases } from './aliases.js'
 import { badInput } from './bad-input.js'
+import { barredGroups } from './barred-groups.js'
 import type { Case } from './case.js'
 import { concurrency } from './concurrency.js'
 import { contractCorners } from './contract-corners.js'
@@ -9,6 +10,7 @@ import { dict } from './dict.js'
 import { gainedColumns } from './gained-columns.js'
 import { objects } from './objects.js'
 import { reach } from './reach.js'
+import { rowChecks } from './row-checks.js'
 import { rowIntents } from './row-intents.js'
 import { storageInterface } from './storage-interface.js'
 import { streamCases } from './streams.js'
@@ -24,6 +26,8 @@ export const conformanceCases: readonly Case[] = [
   ...contractRows,
   ...contractCorners,
   ...rowIntents,
+  ...rowChecks,
+  ...barredGroups,
   ...objects,
   ...reach,
   ...values,

@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { claimHosts } from '../../runtime/hosts/hosts-folder.js'
+import type { Backend } from '../../src/backend.js'
 import { notRun } from '../tools/not-run.js'
+import { BarringBackend } from './barring-backend.js'
 import { brokenBackends } from './broken-backends.js'
 import { conformanceCases } from './cases.js'
 import { runConformance } from './conformance.js'
@@ -59,6 +61,9 @@ const catches: Record<keyof typeof brokenBackends, readonly string[]> = {
   AnswersInStoreOrder: ['B1', 'B8', 'B11', 'B13'],
   AppendsAgain: ['I164', 'I169'],
   AppliesHalf: ['B8', 'B12', 'B50'],
+  BarsNothing: ['B81', 'B83'],
+  BarsWhatIsDone: ['B80', 'B82', 'B83'],
+  ChecksHeldRows: ['B79'],
   ComparesRevisionsOnly: ['B7'],
   DropsIntents: ['B16', 'B17'],
   EmptiesFurtherColumns: ['B75', 'B76'],
@@ -67,6 +72,7 @@ const catches: Record<keyof typeof brokenBackends, readonly string[]> = {
   FlattensNumbers: ['B2'],
   ForgetsAliases: ['B13', 'B25'],
   ForgetsReceipts: ['B4', 'B9', 'B10', 'B45'],
+  IgnoresCheckedRows: ['B78', 'B79', 'I195', 'I197', 'I198', 'I199'],
   IgnoresClocks: ['B42', 'B43'],
   IgnoresExpect: ['B5', 'B7'],
   IgnoresReverse: ['B47'],
@@ -111,6 +117,16 @@ describe('conformance: the suite itself', () => {
     assert.equal(new Set(titles).size, titles.length)
     for (const { id, title } of conformanceCases) assert.ok(title.startsWith(`${id} `), title)
     assert.ok(ids.length >= 60)
+  })
+
+  it('has cases for members that no store in this process has', async () => {
+    for (const wrap of [
+      (backend: Backend) => new BarringBackend(backend),
+      (backend: Backend) => new ScrambledBackend(new BarringBackend(backend)),
+    ]) {
+      const report = await runConformance(() => instanceSubject('memory:?private', wrap), { filter: ({ id }) => /^B8[0-3]$/.test(id) })
+      assert.deepEqual([report.passed, report.failures], [4, []])
+    }
   })
 
   it('a failing case fails the report', async () => {

@@ -70,6 +70,7 @@ function scrambler(name: (text: string) => string, content: (text: string) => st
         return { ...from, alias: name(from.alias) }
       case 'row':
         return { ...from, key: key(from.key), set: from.set && values(from.set) }
+      case 'checkRow':
       case 'add':
       case 'settleRow':
         return { ...from, key: key(from.key) }

@@ -29,6 +29,7 @@ export class ScrambledBackend extends ForwardingBackend {
   constructor(inner: Backend) {
     super(inner)
     if (inner.streams) Object.assign(this, { streams: scrambledStreams(inner.streams) })
+    if (inner.bar) Object.assign(this, { bar: (group: Group) => readable(() => this.#bar(inner.bar!.bind(inner), group)) })
     // Copies and aggregates would need the same treatment; a wrapper without them is a backend without them.
     for (const member of ['replicas', 'watcher', 'views', 'aggregates', 'upkeep']) Reflect.deleteProperty(this, member)
   }
@@ -38,10 +39,12 @@ export class ScrambledBackend extends ForwardingBackend {
   }
 
   override commit(group: Group): Promise<Receipt> {
-    return readable(async () => {
-      const { mark, ...receipt } = await this.inner.commit({ ...group, ops: group.ops.map(into.op) })
-      return mark ? { ...receipt, mark: back.mark(mark) } : receipt
-    })
+    return readable(async () => receiptBack(await this.inner.commit(scrambled(group))))
+  }
+
+  async #bar(bar: NonNullable<Backend['bar']>, group: Group): Promise<Receipt | undefined> {
+    const receipt = await bar(scrambled(group))
+    return receipt && receiptBack(receipt)
   }
 
   override async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
@@ -106,18 +109,21 @@ export class ScrambledBackend extends ForwardingBackend {
   }
 }
 
+const scrambled = (group: Group): Group => ({ ...group, ops: group.ops.map(into.op) })
+const receiptBack = ({ mark, ...receipt }: Receipt): Receipt => (mark ? { ...receipt, mark: back.mark(mark) } : receipt)
 const rowBack = (row: StoredRow): StoredRow => ({ ...row, key: back.key(row.key), values: back.values(row.values) })
 const withIntent = ({ intent }: { readonly intent?: Intent }): { readonly intent?: Intent } =>
   intent ? { intent: back.intent(intent) } : {}
 
-/** Errors carry what they met: a conflict its intent, a taken alias its name. */
+/** Errors carry what they met: a conflict its intent or its row, a taken alias its name. */
 async function readable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    const met = error as { intent?: Intent; alias?: string }
+    const met = error as { intent?: Intent; alias?: string; key?: Key }
     if (met.intent) met.intent = back.intent(met.intent)
     if (typeof met.alias === 'string') met.alias = back.text(met.alias)
+    if (Array.isArray(met.key)) met.key = back.key(met.key)
     throw error
   }
 }

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Backend, Op, Ref } from '../../src/backend.js'
 import { AwakeTime } from '../../src/awake-time.js'
+import type { Backend, Op, Ref, Table } from '../../src/backend.js'
 import { ConflictError } from '../../src/errors.js'
 import { newCommitId } from '../../src/ids.js'
 import { add, fieldOf, group, put, row, send, standing, tableOn, thing } from '../conformance/contract-kit.js'
@@ -22,6 +22,8 @@ const textOf = (n: number): string => `${n}:`.padEnd(100, 'x')
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
 const SCRIPT_MS_MAX = 5
+
+const checkRow = ({ id }: Table, n: number, expect: bigint | null): Op => ({ do: 'checkRow', table: id, key: ['p', BigInt(n)], expect })
 
 describe('redis: large groups', function () {
   this.timeout(300_000)
@@ -55,6 +57,7 @@ describe('redis: large groups', function () {
         const p = `p${partition++}`
         return backend.commit(group(upTo(COUNT).map((n) => row(table.id, [p, BigInt(n)], [BigInt(n), textOf(n), undefined]))))
       }),
+      'rows checked': at(() => backend.commit(group(upTo(COUNT).map((n) => checkRow(table, n, null))))),
       'counters added to': at(() => backend.commit(group(upTo(2000).map((n) => add(table.id, ['c', BigInt(n)], 2, 1n))))),
       named: at(() => {
         const ref = thing()
@@ -72,6 +75,35 @@ describe('redis: large groups', function () {
       const ms = await longestMs(server, SCRIPT_MS_MAX, work)
       assert.ok(ms <= SCRIPT_MS_MAX, `${what}: a script took ${ms} ms`)
     }
+  })
+
+  it('are refused whole when one of many rows that they check is not as it was read', async () => {
+    const table = await tableOn(backend, 'cas')
+    const ref = thing()
+    await send(backend, row(table.id, ['p', 999n], [1n, undefined, undefined]))
+    const checks = upTo(1000).map((n) => checkRow(table, n, null))
+    await assert.rejects(backend.commit(group([put(ref, { n: 1 }), ...checks])), ConflictError)
+    assert.deepEqual(await backend.read([ref]), [undefined])
+    await backend.commit(group([put(ref, { n: 1 }), ...checks.slice(0, -1)]))
+    assert.equal(await fieldOf(backend, ref, 'n'), 1)
+  })
+
+  it('and writers who each check what the other writes are not both right', async () => {
+    const table = await tableOn(backend, 'cas')
+    const other = await openAt(server, { namespace })
+    const write = (n: number): Op => ({ ...(row(table.id, ['p', BigInt(n)], [1n, undefined, undefined]) as Op), isCas: true }) as Op
+    const ends = new Set<string>()
+    for (let nth = 0; nth < 30; nth++) {
+      const [own, first] = [nth * 2000, nth * 2000 + 1]
+      const many = upTo(500).map((n) => write(first + n))
+      const large = backend.commit(group([...many, checkRow(table, own, null)]))
+      await Promise.race([large.catch(() => {}), delay(Math.random() * 8)])
+      const both = await Promise.allSettled([large, send(other, write(own), checkRow(table, first, null))])
+      for (const end of both) if (end.status === 'rejected') assert.ok(end.reason instanceof ConflictError, String(end.reason))
+      ends.add(both.map(({ status }) => status).join(', '))
+    }
+    await other.close()
+    assert.ok(!ends.has('fulfilled, fulfilled') && ends.size > 0, [...ends].join('; '))
   })
 
   it('are there all at once: nobody reads one part new and another old', async () => {

@@ -108,13 +108,13 @@ export class ModelStore {
   #check(op: Op, group: Group): void {
     const target = targetOf(op)
     if (target) this.#checkTarget(op, target, op.do === 'reserve' ? op.intent.commit : group.commit)
-    if (op.do === 'row' || op.do === 'reserveRow') this.#checkRow(op)
+    if (op.do === 'row' || op.do === 'checkRow' || op.do === 'reserveRow') this.#checkRow(op, group)
   }
 
-  #checkRow(op: Extract<Op, { do: 'row' | 'reserveRow' }>): void {
+  #checkRow(op: Extract<Op, { do: 'row' | 'checkRow' | 'reserveRow' }>, group: Group): void {
     const { table, key } = op
     const intent = this.intents.get(rowKey(table, key))
-    const own = op.do === 'row' ? op.ends : op.intent.commit
+    const own = op.do === 'row' ? op.ends : op.do === 'checkRow' ? group.commit : op.intent.commit
     if (intent && intent.commit !== own) throw new ConflictError('reserved', { table, key, intent })
     if (op.expect !== undefined && !intent) {
       const found = this.row(op.table, op.key)?.atMicros ?? null
@@ -152,6 +152,7 @@ export class ModelStore {
         this.things.delete(op.ref.id)
         return
       case 'check':
+      case 'checkRow':
         return
       case 'name':
         if (op.to) this.names.set(op.alias, op.to)
@@ -238,7 +239,7 @@ function targetOf(op: Op): Target | undefined {
 
 /** The text that says where an op belongs; a row's partition is its first key column. */
 export function placeOf(op: Op): string {
-  if (op.do === 'row' || op.do === 'add' || op.do === 'reserveRow' || op.do === 'settleRow') return rowKey(op.table, op.key.slice(0, 1))
+  if ('key' in op) return rowKey(op.table, op.key.slice(0, 1))
   if (op.do === 'mark' || op.do === 'forget' || op.do === 'stage') return op.home.id
   if (op.do === 'reserve' || op.do === 'settle') return targetKey(op.target)
   return op.do === 'name' ? aliasKey(op.alias) : op.ref.id

@@ -1,8 +1,8 @@
-import type { Backend, Mark, Op, Receipt, Ref, Stored, Values } from '../../src/backend.js'
+import type { Backend, Key, Mark, Op, Receipt, Ref, Stored, StoredRow, Values } from '../../src/backend.js'
 import type { Unit } from '../../src/commit/index.js'
 import { AliasTakenError, ConflictError, UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
-import { aliasKey } from './model-store.js'
+import { aliasKey, rowKey } from './model-store.js'
 import type { State } from './truth.js'
 import type { Client } from './world.js'
 
@@ -45,6 +45,21 @@ export class Draft {
   name(alias: string, from: Ref | undefined, to: Ref | null): void {
     this.seen.set(aliasKey(alias), { by: from?.id ?? null, n: 0 })
     this.op(alias, { do: 'name', alias, expect: from ?? null, to })
+  }
+
+  /** Written, expected to be as it was found. */
+  row(key: Key, found: StoredRow | undefined): void {
+    const { table } = this.client.world
+    const state = rowState(found?.values)
+    this.seen.set(rowKey(table, key), state)
+    const set = [this.commit, BigInt(state.n + this.delta)]
+    this.op(table, { do: 'row', table, key, set, expect: found?.atMicros ?? null, isCas: true })
+  }
+
+  checkRow(key: Key, found: StoredRow | undefined): void {
+    const { table } = this.client.world
+    this.seen.set(rowKey(table, key), rowState(found?.values))
+    this.op(table, { do: 'checkRow', table, key, expect: found?.atMicros ?? null })
   }
 
   cells(n: number): Map<string, string | number> {
@@ -212,31 +227,43 @@ function fillPartition({ world }: Client, draft: Draft, partition: string): void
   draft.op(table, { do: 'add', table, key: [partition, 'sum'], column: 0, by: BigInt(1 + world.random.below(5)) })
 }
 
+/** Rows that exclude other writers. */
+export const TALLIES: readonly Key[] = [
+  ['t', 'tally'],
+  ['u', 'tally'],
+]
+
 /**
  * Reads one row and writes it, expecting it unchanged. Alone, where rows take intents; else a check of the owner keeps other writers of the
  * table away, which a unit over several domains has in any case.
  */
-export const tally = (client: Client): Promise<Outcome> =>
+export const tally = (client: Client, key: Key): Promise<Outcome> =>
   attempt(client, async (draft) => {
     const { table, owner, reservesRows, random, accounts } = client.world
     const isAlone = reservesRows && random.chance(0.5)
     const beside = reservesRows ? [random.pick(accounts)] : []
     const [stored, account] = isAlone ? [] : await readObjects(client, [owner, ...beside])
     if (!isAlone && !stored) return false
-    const key = ['t', 'tally']
     const [row] = await client.backendOf(table).rows(table, [key])
-    const state = rowState(row?.values)
-    draft.seen.set(client.world.rowKey('t', 'tally'), state)
     if (!isAlone) draft.op(owner, { do: 'check', ref: owner, expect: 'present' })
     if (account) draft.put(account)
-    draft.op(table, {
-      do: 'row',
-      table,
-      key,
-      set: [draft.commit, BigInt(state.n + draft.delta)],
-      expect: row?.atMicros ?? null,
-      isCas: true,
-    })
+    draft.row(key, row)
+    return true
+  })
+
+/** Reads two rows, and writes one of them, an object, or both, since the other is as it is. */
+export const guard = (client: Client): Promise<Outcome> =>
+  attempt(client, async (draft) => {
+    const { table, owner, reservesRows, random, accounts } = client.world
+    const [own, other] = random.some(TALLIES, 2) as [Key, Key]
+    const [stored, account] = await readObjects(client, [owner, random.pick(accounts)])
+    if (!stored || !account) return false
+    const [row, seen] = await client.backendOf(table).rows(table, [own, other])
+    const what = random.below(3)
+    if (what > 0) draft.put(account)
+    if (what < 2) draft.row(own, row)
+    if (what < 2 || !reservesRows) draft.op(owner, { do: 'check', ref: owner, expect: 'present' })
+    draft.checkRow(other, seen)
     return true
   })
 
@@ -274,16 +301,17 @@ async function stranger(client: Client, ref: Ref): Promise<void> {
 export async function act(client: Client): Promise<void> {
   const { random, accounts, names } = client.world
   const some = (most: number): Ref[] => random.some(accounts, 1 + random.below(most))
-  const kind = random.below(12)
+  const kind = random.below(13)
   try {
     if (kind < 3) await increment(client, some(3))
     else if (kind < 4) await increment(client, [accounts[0]!], [accounts[1]!])
     else if (kind < 5) await rename(client, random.pick(names), random.pick(accounts))
     else if (kind < 6) await claim(client, random.pick(names))
     else if (kind < 7) await fill(client, random.pick(accounts))
-    else if (kind < 8) await tally(client)
-    else if (kind < 9) await task(client, `task${random.below(2)}`, accounts[0]!, some(3))
-    else if (kind < 10) await stranger(client, random.pick(accounts))
+    else if (kind < 8) await tally(client, random.pick(TALLIES))
+    else if (kind < 9) await guard(client)
+    else if (kind < 10) await task(client, `task${random.below(2)}`, accounts[0]!, some(3))
+    else if (kind < 11) await stranger(client, random.pick(accounts))
     else await look(client)
   } catch (error) {
     if (!(error instanceof UnavailableError || error instanceof UnknownOutcomeError)) throw error

@@ -1,5 +1,5 @@
 import { aliasKey, rowKey } from './model-store.js'
-import { act, findName, increment, readObjects, rowState, tally } from './programs.js'
+import { act, findName, increment, readObjects, rowState, TALLIES, tally } from './programs.js'
 import { type Protocol, realProtocol } from './protocol.js'
 import { Client, LEASE_MS, World } from './world.js'
 
@@ -92,14 +92,14 @@ export class Schedule {
 
   /** Opens everything that a listing shows, as `gc` does; what is undecided is waited for. */
   async #recover(client: Client): Promise<void> {
-    const { stores, names, network, truth } = this.world
+    const { stores, names, network, truth, table } = this.world
     for (let times = 0; times < 4; times++) {
       const listed = stores.flatMap((store) => [...store.things.values()].map(({ ref }) => ref))
       const known = listed.filter(({ id }) => truth.knows(id)) // an orphan is listed, but nobody's to read
       await readObjects(client, known)
       for (const alias of names) await findName(client, alias)
       // One on a row is ended by who writes it next.
-      if (stores.some((store) => [...store.intents.keys()].some((key) => key.startsWith('row:')))) await tally(client)
+      for (const key of TALLIES) if (stores.some(({ intents }) => intents.has(rowKey(table, key)))) await tally(client, key)
       if (stores.every((store) => store.intents.size === 0)) return
       await network.sleep(client.caller, LEASE_MS + 1)
     }
@@ -145,8 +145,8 @@ export class Schedule {
     const { truth, table } = this.world
     const { rows, counters } = this.world.storeOf(table)
     for (const key of truth.rows) if (!rows.has(key)) truth.fault(`${key} is missing`)
-    const tally = rowKey(table, ['t', 'tally'])
-    for (const key of rows.keys()) if (key !== tally && !truth.rows.has(key)) truth.fault(`${key} is of a unit that never committed`)
+    const tallies = new Set(TALLIES.map((key) => rowKey(table, key)))
+    for (const key of rows.keys()) if (!tallies.has(key) && !truth.rows.has(key)) truth.fault(`${key} is of a unit that never committed`)
     for (const key of new Set([...counters.keys(), ...truth.counters.keys()]))
       if ((counters.get(key) ?? 0n) !== (truth.counters.get(key) ?? 0n))
         truth.fault(`${key} is ${counters.get(key)}, and ought to be ${truth.counters.get(key)}`)

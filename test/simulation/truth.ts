@@ -118,7 +118,7 @@ export class Truth {
     }
     const before = this.now(key)
     this.#expect(op, key, before, seen.get(key))
-    if (op.do === 'check') return
+    if (op.do === 'check' || op.do === 'checkRow') return
     const next = op.do === 'remove' ? ABSENT : op.do === 'name' ? { by: op.to?.id ?? null, n: 0 } : { by: unit.commit, n: before.n + delta }
     this.#change(key, next)
   }
@@ -178,7 +178,7 @@ export const isNew = (op: Op): boolean => op.do === 'put' && op.expect === 'abse
 
 export function keyOf(op: Op): string {
   if (op.do === 'name') return aliasKey(op.alias)
-  if (op.do === 'row') return rowKey(op.table, op.key)
+  if (op.do === 'row' || op.do === 'checkRow') return rowKey(op.table, op.key)
   if (op.do === 'put' || op.do === 'remove' || op.do === 'check') return targetKey({ ref: op.ref })
   throw new Error(`no place of its own: ${op.do}`)
 }

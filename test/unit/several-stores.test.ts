@@ -153,6 +153,42 @@ for (const [kind, urls] of Object.entries(kinds))
       }
     }).timeout(60_000)
 
+    it('a row that a transaction only read in one store holds while it writes to the other, at any moment', async () => {
+      const key = { of: 'all' }
+      for (let nth = 0; nth < 5; nth++) {
+        const here = await accountIn(a, 0)
+        const ledger = new Ledger()
+        ledger.totals.set(key, { sum: 0 })
+        await b.run(() => ledger.makePersistent())
+        const interrupted = new InterruptedBackend(b.backend)
+        // Each goes to one as long as the other is nothing.
+        const change = (first: Store, second: Store, what: 'account' | 'row'): Promise<void> =>
+          first.run(() =>
+            transact(
+              async () => {
+                const account = await Account.getByID(here.getID()!)
+                const { totals } = await second.run(() => Ledger.getByID(ledger.getID()!))
+                if (account.balance + (await totals.get(key))!.sum > 0) return
+                if (what === 'account') account.balance = 1
+                else totals.set(key, { sum: 1 })
+              },
+              { check: true },
+            ),
+          )
+        let alone: Promise<void> | undefined
+        interrupted.interrupt = AsyncResource.bind(async () => {
+          alone = change(new Store(a.backend), new Store(b.backend), 'row')
+          await Promise.race([alone, delay(50)]) // it may wait for the other
+        })
+        interrupted.before = nth
+        await change(new Store(a.backend), new Store(interrupted), 'account')
+        interrupted.before = Number.POSITIVE_INFINITY
+        await alone
+        const sum = await new Store(b.backend).run(async () => (await (await Ledger.getByID(ledger.getID()!)).totals.get(key))!.sum)
+        expect(sum + (await balanceIn(a, here)), `before call ${nth}`).to.equal(1)
+      }
+    }).timeout(60_000)
+
     it('an object refers to one of another store, which is found there', async () => {
       const there = await accountIn(b, 7)
       const bank = await a.run(() => Object.assign(new Bank(), { accounts: [there] }).makePersistent('bank'))

@@ -101,14 +101,29 @@ function ops.rows()
   later(function() writeRows(index, rows, sums, isWide, first, last, counters) end)
 end
 
+-- A row as it stands, its clock, and what stands in the way of who expects another clock
+local function standing(index, rows, key, expect)
+  local found = call('HGET', rows, key)
+  local clock = found and clockOf(found) or '0'
+  local seen = call('ZSCORE', index, key) and clock
+  return found, clock, (seen or 'none') ~= expect and { 'row', seen or false } or nil
+end
+
+-- table, expect ('none' or a clock), key
+function ops.checkRow()
+  local index, rows = tableKeys()
+  local expect, key = take(), take()
+  if isDecided then return end
+  local _, _, refused = standing(index, rows, key, expect)
+  return refused
+end
+
 -- table, expect ('none' or a clock), key, values ('': remove), counter columns
 function ops.row()
   local index, rows, sums, isWide = tableKeys()
   local expect, key, values, counters = take(), take(), take(), takeList()
-  local found = call('HGET', rows, key)
-  local isVisible = call('ZSCORE', index, key)
-  local clock = found and clockOf(found) or '0'
-  if not isDecided and (isVisible and clock or 'none') ~= expect then return { 'row', isVisible and clock or false } end
+  local found, clock, refused = standing(index, rows, key, expect)
+  if refused and not isDecided then return refused end
   -- A checked write happens whatever the clocks say, and must be told from the one it replaces.
   local next = (found and not isLess(clock, micros)) and add(clock, '1') or micros
   later(function()
