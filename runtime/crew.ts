@@ -1,6 +1,8 @@
 /** Who runs the tasks of a run, and where. */
 
 import type { ValueHosts } from './driver/kept-values.js'
+import { FileSlots, slotFile } from './engines/file-slots.js'
+import { type LaneSlots, ThreadSlots } from './engines/lane-slots.js'
 import { localWorkers, type WorkerSource } from './engines/worker-source.js'
 import { hostNames } from './hosts/host-ids.js'
 import { HostsBackend } from './hosts/hosts-backend.js'
@@ -28,6 +30,8 @@ export interface Crew {
    */
   readonly isSpread: boolean
   readonly scheduling?: SchedulerOptions
+  /** Makes memory that the workers share with this thread, so many slots: where tasks are given to lanes. */
+  readonly slots?: ((count: number) => LaneSlots) | undefined
   /** Where large values of tasks stay with their hosts. */
   readonly values?: ValueHosts
   /** Bytes that went from host to host, or beside the hosts, for tasks. */
@@ -55,7 +59,14 @@ export function crewOf(workers: number | undefined, isolation: Isolation = isola
   }
   // Beside the hosts, where no data lie: all that tasks need is fetched.
   if (placementIsOff())
-    return { ...localCrew(workers, isolation), ...hosts, scheduling: {}, hostOf: () => count, source: besideHosts(isolation) }
+    return {
+      ...localCrew(workers, isolation),
+      ...hosts,
+      scheduling: {},
+      slots: undefined,
+      hostOf: () => count,
+      source: besideHosts(isolation),
+    }
   return {
     ...hosts,
     source: hostWorkers(),
@@ -80,18 +91,28 @@ const besideHosts = (isolation: Isolation): WorkerSource => ({
   serves: (backend) => (backend instanceof HostsBackend ? backend.forTasks : backend),
 })
 
-const localCrew = (workers: number | undefined, isolation: Isolation): Crew => ({
-  source: localWorkers(isolation),
-  workers: workers ?? workersWanted(),
-  hosts: 1,
-  hostOf: () => 0,
-  hostName: () => 'this machine',
-  isSpread: false,
-  // Threads share memory; a run that may be gone on with looks at each call before it is sent.
-  scheduling: { lanes: isolation === 'thread' && runAskedFor() === undefined },
-  bytesMoved: () => 0,
-  bytesLoaded: () => 0,
-})
+const localCrew = (workers: number | undefined, isolation: Isolation): Crew => {
+  // A run that may be gone on with looks at each call before it is sent.
+  const slots = runAskedFor() === undefined ? slotsFor(isolation) : undefined
+  return {
+    source: localWorkers(isolation),
+    workers: workers ?? workersWanted(),
+    hosts: 1,
+    hostOf: () => 0,
+    hostName: () => 'this machine',
+    isSpread: false,
+    scheduling: { lanes: slots !== undefined },
+    slots,
+    bytesMoved: () => 0,
+    bytesLoaded: () => 0,
+  }
+}
+
+function slotsFor(isolation: Isolation): Crew['slots'] {
+  if (isolation === 'thread') return ThreadSlots.of
+  const file = slotFile()
+  return file === undefined ? undefined : (count) => FileSlots.of(count, file)
+}
 
 const hostWorkers = (): WorkerSource => ({
   take: (host) => theHosts().worker(host),

@@ -100,8 +100,8 @@ export class Dispatch implements Stopper {
       onCall: (worker, message) => this.#tell(() => this.nested.call(worker, message)),
       onLost: (worker, why, thrown) => this.#tell(() => this.#onLost(worker, why, thrown)),
     }
-    this.lanes = crew.scheduling?.lanes ? new Lanes(crew.workers) : undefined
-    this.engine = new LocalEngine(run.runId, events, crew.source, crew.workers, crew.hosts, this.lanes?.slots.memory)
+    this.lanes = crew.slots && new Lanes(crew.workers, crew.slots)
+    this.engine = new LocalEngine(run.runId, events, crew.source, crew.workers, crew.hosts, this.lanes?.slots.shared)
   }
 
   /** Bytes of encoded values that went to workers with their tasks. */

@@ -1,5 +1,5 @@
 /** The driver's part of lanes: which task has which slot of the shared memory, and for how long (see scheduler/lanes.ts). */
-import { At, LaneSlots } from '../engines/lane-slots.js'
+import { At, type LaneSlots } from '../engines/lane-slots.js'
 import type { Carried, Report } from '../engines/messages.js'
 import type { RecallTasks } from '../scheduler/commands.js'
 import { FEED_TASKS_MAX, NONE } from '../scheduler/constants.js'
@@ -28,9 +28,9 @@ export class Lanes {
   /** How many stand in the way of using a slot again: its task, and those behind it. */
   readonly #holders: Uint16Array
 
-  constructor(workers: number) {
+  constructor(workers: number, slots: (count: number) => LaneSlots) {
     const count = workers * SLOTS_A_WORKER
-    this.slots = LaneSlots.of(count)
+    this.slots = slots(count)
     this.#holders = new Uint16Array(count)
     for (let slot = count - 1; slot >= 0; slot--) this.#free.push(slot)
   }

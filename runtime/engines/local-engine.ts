@@ -54,7 +54,7 @@ export class LocalEngine {
     readonly workers: number,
     readonly hosts = 1,
     /** Memory that the workers share with the driver, if they can. */
-    readonly lanes?: SharedArrayBuffer,
+    readonly lanes?: SharedArrayBuffer | number,
   ) {}
 
   /** Starts the worker of an index. */

@@ -104,8 +104,8 @@ export interface CallMessage {
 }
 
 export type ToWorker =
-  /** `others`: workers beside it. `lanes`: memory that it shares with them. */
-  | { readonly do: 'run'; readonly runId: string; readonly others: number; readonly lanes?: SharedArrayBuffer | undefined }
+  /** `others`: workers beside it. `lanes`: memory that it shares with them (LaneSlots.shared). */
+  | { readonly do: 'run'; readonly runId: string; readonly others: number; readonly lanes?: SharedArrayBuffer | number | undefined }
   | AnswerMessage
   | WarmMessage
   | { readonly do: 'fns'; readonly fns: readonly FnPlace[] }

@@ -10,7 +10,8 @@ import { Attempt } from '../tasks/running.js'
 import { Ahead } from './ahead.js'
 import type { Others } from './elsewhere.js'
 import { alone, JointCommits, type Leaving } from './joint-commits.js'
-import { At, type LaneSlots } from './lane-slots.js'
+import type { LaneSlots } from './lane-slots.js'
+import { Following, May } from './following.js'
 import type { ChildEffects, FromWorker } from './messages.js'
 import { NO_SLOT, type Queued } from './queued.js'
 import type { ReportBox } from './report-box.js'
@@ -28,16 +29,6 @@ const JOINED_MS_MAX = 8
 
 /** Tasks that are looked at for one that may begin before those in front of it. */
 const LOOKS_MAX = 16
-/** Looks at another lane before this one sleeps: some 300 microseconds; where it is in vain some 70, which is what it costs to sleep and be woken. */
-const SPINS_MAX = 8192
-const SPINS_MIN = 2048
-/** Then it sleeps, but keeps nobody else that waits in this thread for longer than this. */
-const SLEEP_MS = 1
-/** What a look at a task says. */
-const GO = 0
-const WAIT = 1
-const GONE = 2
-const NO_WAITS: number[] = []
 
 /** Runs tasks one after the other. A task's commit is not waited for: what depends on it is sent only after it was reported. */
 export class TaskLane {
@@ -54,8 +45,7 @@ export class TaskLane {
   readonly #joints = new JointCommits((way) => this.#underWay(way))
   /** When the first of those that have not left ended. */
   #joinedAt = 0
-  #slots: LaneSlots | undefined
-  #spins = SPINS_MAX
+  readonly #following: Following
   #pumping = false
   /** When the task before ended, if nothing was waited for since: a look at the clock costs as much as an empty task. */
   #now: number | undefined
@@ -64,15 +54,18 @@ export class TaskLane {
     readonly box: ReportBox,
     readonly tell: (message: FromWorker) => void,
     readonly others: Others,
-  ) {}
+  ) {
+    this.#following = new Following(box)
+  }
 
   /** From now on tasks may follow those of other lanes. */
   share(slots: LaneSlots): void {
-    this.#slots = slots
+    this.#following.share(slots)
   }
 
   push(queued: Queued): void {
     this.#queue.push(queued)
+    if (queued.slot !== NO_SLOT) this.#following.keep(queued)
   }
 
   /** Takes a task back that has not begun. */
@@ -121,7 +114,7 @@ export class TaskLane {
       const queued = this.#shift()
       if (!queued) {
         if (this.#next >= this.#queue.length) break
-        await this.#untilFree(this.#queue[this.#next]!)
+        await this.#untilFree()
         continue
       }
       const over = this.#run(queued)
@@ -151,11 +144,11 @@ export class TaskLane {
   #shift(): Queued | undefined {
     for (let at = this.#next; at < this.#queue.length && at < this.#next + LOOKS_MAX; at++) {
       const queued = this.#queue[at]!
-      const may = queued.slot === NO_SLOT ? GO : this.#claim(queued)
-      if (may === WAIT) continue
+      const may = queued.slot === NO_SLOT ? May.GO : this.#following.claim(queued)
+      if (may === May.WAIT) continue
       if (at === this.#next) this.#next++
       else this.#queue.splice(at--, 1)
-      if (may === GO) return queued
+      if (may === May.GO) return queued
     }
     if (this.#next < this.#queue.length) return undefined
     this.#queue.length = 0
@@ -163,63 +156,22 @@ export class TaskLane {
     return undefined
   }
 
-  // ---- following tasks of other lanes
-
-  /** Makes a task this lane's, if all that it waits for is there. */
-  #claim(queued: Queued): typeof GO | typeof WAIT | typeof GONE {
-    const slots = this.#slots!
-    const { slot, use, waits = NO_WAITS } = queued
-    if (slots.at(slot, use) !== At.GIVEN) return GONE
-    let isElsewhere = false
-    for (let i = 0; i < waits.length; i += 3) {
-      const at = slots.at(waits[i + 1]!, waits[i + 2]!)
-      if (at < At.DONE || at === At.VOID) return WAIT
-      if (at === At.ELSEWHERE) isElsewhere = true
-    }
-    if (!slots.claim(slot, use, At.BEGUN)) return GONE
-    if (isElsewhere) {
-      // A value that is too large for a slot comes by the program.
-      this.box.returned(queued.task, queued.number)
-      return GONE
-    }
-    for (let i = 0; i < waits.length; i += 3) queued.args[waits[i]!] = slots.read(waits[i + 1]!)
-    return GO
-  }
-
-  /**
-   * Nothing can begin before another lane has ended something: that is looked for without a pause first, since to fall asleep and be woken
-   * takes longer than many tasks do, and each lane that sleeps lets the others fall asleep.
-   */
-  async #untilFree(head: Queued): Promise<void> {
+  /** Nothing can begin before another lane has ended something. */
+  async #untilFree(): Promise<void> {
     this.#now = undefined
-    const slots = this.#slots!
-    const obstacle = this.#obstacle(head)
-    if (!obstacle) return
-    const [slot, use] = obstacle
-    for (let spins = this.#spins; spins > 0; spins--) {
-      if (slots.at(slot, use) < At.DONE) continue
-      this.#spins = Math.min(SPINS_MAX, this.#spins * 2)
-      return
-    }
-    this.#spins = Math.max(SPINS_MIN, this.#spins >> 1)
+    const head = this.#queue[this.#next]!
+    if (this.#following.look(head) || this.#dropTaken()) return
     this.box.sendIfDue(performance.now())
     // Messages are read in between: what others wait for may be among them.
-    if (!slots.sleep(slot, use, SLEEP_MS)) await new Promise(setImmediate)
+    if (!this.#following.sleep(head)) await new Promise(setImmediate)
   }
 
-  /** What keeps a task: another one, or the driver, who is about to take it back; or nothing any more, since others end while this lane looks. */
-  #obstacle({ slot, use, waits = NO_WAITS }: Queued): readonly [slot: number, use: number] | undefined {
-    let isLeft = false
-    for (let i = 0; i < waits.length; i += 3) {
-      const at = this.#slots!.at(waits[i + 1]!, waits[i + 2]!)
-      if (at < At.DONE) return [waits[i + 1]!, waits[i + 2]!]
-      if (at === At.VOID) isLeft = true
-    }
-    return isLeft ? [slot, use] : undefined
-  }
-
-  #publish({ slot, use }: Queued, { result, changed, written, children }: Outcome): void {
-    if (slot !== NO_SLOT) this.#slots!.publish(slot, use, result, (changed ?? written ?? children) !== undefined)
+  /** Whether the driver had any of those back that are looked at next. */
+  #dropTaken(): boolean {
+    const before = this.#queue.length
+    for (let at = Math.min(before, this.#next + LOOKS_MAX) - 1; at >= this.#next; at--)
+      if (this.#queue[at]!.slot !== NO_SLOT && this.#following.isTaken(this.#queue[at]!)) this.#queue.splice(at, 1)
+    return this.#queue.length < before
   }
 
   // ---- running
@@ -318,7 +270,7 @@ export class TaskLane {
   }
 
   #done(queued: Queued, microseconds: number, outcome: Outcome): void {
-    this.#publish(queued, outcome)
+    if (queued.slot !== NO_SLOT) this.#following.publish(queued, outcome)
     this.box.done(queued.task, queued.number, microseconds, outcome)
   }
 

@@ -14,7 +14,8 @@ import { fileUrl } from '../hosts/hosts-folder.js'
 import { importModule } from '../import-module.js'
 import { makeBackend } from '../open-backend.js'
 import { Others } from './elsewhere.js'
-import { LaneSlots } from './lane-slots.js'
+import { FILE_IN_WORKER, FileSlots } from './file-slots.js'
+import { type LaneSlots, ThreadSlots } from './lane-slots.js'
 import {
   type FnPlace,
   type FromWorker,
@@ -66,7 +67,7 @@ function hear(message: ToWorker | StoreMessage): void {
     case 'run':
       runId = message.runId
       others.count = message.others
-      if (message.lanes) lane.share(new LaneSlots(message.lanes))
+      if (message.lanes !== undefined) lane.share(slotsOf(message.lanes))
       return
     case 'answer':
       return others.answer(message)
@@ -84,6 +85,9 @@ function hear(message: ToWorker | StoreMessage): void {
       return recall(message)
   }
 }
+
+const slotsOf = (shared: SharedArrayBuffer | number): LaneSlots =>
+  typeof shared === 'number' ? new FileSlots(FILE_IN_WORKER, shared) : new ThreadSlots(shared)
 
 /** Loads what will be needed; the store itself comes with the first task, and so does word of what fails to load. */
 function warm({ url, modules = [] }: WarmMessage): void {
