@@ -1,6 +1,6 @@
 /** `npm run bench -- NAME [--json] [--samples N] [--count N] [--mb N]`: benchmarks, each beside its rivals, in one run. */
 import { parseArgs } from 'node:util'
-import { cassandra } from './cassandra.js'
+import { cassandra } from './cassandra/index.js'
 import { codec } from './codec.js'
 import { file } from './file.js'
 import { growth } from './growth.js'

@@ -37,15 +37,19 @@ import { prepareHecuba } from './hecuba-layout.js'
 import { HecubaObjects } from './hecuba-objects.js'
 import { Listing } from './listing.js'
 import { NAMES, NAMES_COLUMNS, NameIndex, OBJECTS, OBJECTS_COLUMNS } from './name-index.js'
+import { ObjectMaker } from './object-maker.js'
 import { ObjectReader } from './object-reader.js'
+import { PartitionWriter } from './partition-writer.js'
 import { markOf, PlaceReader } from './place-state.js'
 import { ALIASES, ALIASES_COLUMNS, nameOfPlace, PART, type Place, placeOf } from './places.js'
+import { Ring } from './ring.js'
 import { RingPlaces } from './ring-places.js'
 import { RowForms } from './row-forms.js'
 import { RowReader } from './row-reader.js'
 import { type RowOp, RowWriter } from './row-writer.js'
 import { SchemaKeeper } from './schema-keeper.js'
 import { factsOf, refuseAck, type ServerFacts } from './server-facts.js'
+import { TogetherReader } from './together-reader.js'
 import { CassandraUpkeep } from './upkeep.js'
 
 const MIB = 1024 * 1024
@@ -87,14 +91,19 @@ export class CassandraBackend implements Backend {
     this.#names = new NameIndex(this.#link)
     const chunks = new ChunkStore(this.#link)
     this.#places = new PlaceReader(this.#link, chunks)
-    this.#sender = new GroupSender(this.#link, this.#classes, chunks, this.#places, this.#names, RECEIPTS_KEPT_S)
-    this.#objects = new ObjectReader(this.#classes, this.#places, this.#names, this.#sender.largeClasses)
+    const ring = new Ring(this.#link)
+    const writer = new PartitionWriter(this.#link, ring)
+    const together = new TogetherReader(this.#link, ring)
+    const largeClasses = new Set<string>()
+    const maker = new ObjectMaker(this.#link, chunks, this.#names, writer, largeClasses)
+    this.#sender = new GroupSender(this.#link, this.#classes, chunks, this.#places, this.#names, maker, largeClasses, RECEIPTS_KEPT_S)
+    this.#objects = new ObjectReader(this.#classes, this.#places, this.#names, largeClasses, together)
     this.#listing = new Listing(this.#link, this.#classes, this.#names, this.#places)
     this.#catalogue = new DictCatalogue(this.#link, this.#keeper)
     const forms = new RowForms(this.#link)
-    this.#writer = new RowWriter(this.#link, forms, RECEIPTS_KEPT_S)
+    this.#writer = new RowWriter(this.#link, forms, writer, RECEIPTS_KEPT_S)
     const folder = new CounterFolder(this.#link, forms, RECEIPTS_KEPT_S * 1000, (work) => this.#sender.track(work))
-    this.#rows = new RowReader(this.#link, this.#catalogue, forms, folder)
+    this.#rows = new RowReader(this.#link, this.#catalogue, forms, folder, ring, together)
     this.aggregates = { aggregate: (range, by, ops) => this.#aggregate(range, by, ops) }
     if (config.layout === 'hecuba')
       this.#hecuba = new HecubaObjects(this.#link, this.#keeper, this.#catalogue, this.#places, this.#names, RECEIPTS_KEPT_S)

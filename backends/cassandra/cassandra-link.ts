@@ -25,6 +25,8 @@ export interface ReadOptions {
   readonly consistency?: 'serial' | 'one'
   /** The node that is to answer; another one does if it cannot. */
   readonly host?: Host | undefined
+  /** A partition that a statement is about, where the driver cannot tell. */
+  readonly routingKey?: Buffer
   readonly signal?: AbortSignal | undefined
 }
 
@@ -162,12 +164,13 @@ export class CassandraLink {
   /** One page of a read; repeated until it is answered or patience is over. */
   async read(query: string, params: readonly Param[], options: ReadOptions = {}): Promise<Page> {
     const { types } = this.driver
-    const { pageState, fetchSize, consistency, signal } = options
+    const { pageState, fetchSize, consistency, routingKey, signal } = options
     const sent: QueryOptions = {
       prepare: true,
       isIdempotent: true,
       ...(pageState !== undefined && { pageState }),
       ...(fetchSize !== undefined && { fetchSize }),
+      ...(routingKey && { routingKey }),
       ...(consistency !== undefined && {
         consistency: consistency === 'one' ? types.consistencies.one : types.consistencies[this.config.serial],
       }),

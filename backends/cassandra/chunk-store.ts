@@ -3,14 +3,18 @@ import { randomUUID } from 'node:crypto'
 import { CorruptError } from '../../src/errors.js'
 import type { CassandraLink } from './cassandra-link.js'
 import { LARGE_BYTES, type Manifest } from './cell-forms.js'
+import { Turnstile } from './turnstile.js'
 
 export const CHUNKS = 'insitu_chunks'
 export const CHUNKS_COLUMNS = 'chunks uuid, n int, data blob, PRIMARY KEY ((chunks, n))'
 
-/** More at once would fill the server's memory with requests. */
+/** Of one cell; more at once would fill the server's memory with requests, and so would many cells. */
 const AT_ONCE = 16
+const AT_ONCE_OF_ALL = 32
 
 export class ChunkStore {
+  readonly #gate = new Turnstile(AT_ONCE_OF_ALL)
+
   constructor(readonly link: CassandraLink) {}
 
   /** Writes the chunks; nobody can find them before the manifest is written somewhere. */
@@ -19,8 +23,8 @@ export class ChunkStore {
     const count = Math.ceil(bytes.length / LARGE_BYTES)
     const query = `INSERT INTO ${this.link.table(CHUNKS)} (chunks, n, data) VALUES (?, ?, ?)`
     await eachOf(count, (n) => {
-      const data = Buffer.from(bytes.subarray(n * LARGE_BYTES, (n + 1) * LARGE_BYTES))
-      return this.link.write(query, [chunks, n, data])
+      const part = bytes.subarray(n * LARGE_BYTES, (n + 1) * LARGE_BYTES)
+      return this.#gate.pass(() => this.link.write(query, [chunks, n, Buffer.from(part)]))
     })
     return { chunks, count, length: bytes.length, form }
   }
@@ -31,7 +35,7 @@ export class ChunkStore {
     const query = `SELECT data FROM ${this.link.table(CHUNKS)} WHERE chunks = ? AND n = ?`
     let isWhole = true
     await eachOf(count, async (n) => {
-      const [row] = await this.link.all(query, [chunks, n])
+      const [row] = await this.#gate.pass(() => this.link.all(query, [chunks, n]))
       const data = row?.data as Buffer | undefined
       if (!data) isWhole = false
       else if (n * LARGE_BYTES + data.length > length) throw new CorruptError('A large cell has more bytes than its manifest says.')

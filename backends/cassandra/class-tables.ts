@@ -43,8 +43,13 @@ export class ClassTables {
 
   /** The table of a class, which stands; made if nobody has yet. */
   require(classId: ClassId, cells: ReadonlyMap<string, Cell> = NOTHING): ClassTable | Promise<ClassTable> {
+    return this.ready(classId, cells) ?? this.#inTurn(classId, cells)
+  }
+
+  /** At once, if this process has used the class with such cells. */
+  ready(classId: ClassId, cells: ReadonlyMap<string, Cell>): ClassTable | undefined {
     const known = this.#known.get(classId)
-    return known && undecided(known, cells).size === 0 ? known : this.#inTurn(classId, cells)
+    return known && undecided(known, cells).size === 0 ? known : undefined
   }
 
   /** At once, if this process has used the class. */

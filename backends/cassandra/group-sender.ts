@@ -2,46 +2,39 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cell, Group, Op, Receipt, Stamp } from '../../src/backend.js'
 import { ConflictError, UnavailableError } from '../../src/errors.js'
-import { madeAtMs, newCommitId } from '../../src/ids.js'
+import { newCommitId } from '../../src/ids.js'
 import type { CassandraLink, Param, Statement } from './cassandra-link.js'
 import type { ChunkStore } from './chunk-store.js'
-import { type ClassTable, type ClassTables, ID, mayBeColumn } from './class-tables.js'
+import { type ClassTable, type ClassTables, mayBeColumn } from './class-tables.js'
 import { BARRED, type Draft, draftOf, receiptOf, withMark } from './group-draft.js'
 import { quoted } from './identifiers.js'
 import { Lines } from './lines.js'
 import type { NameIndex } from './name-index.js'
 import { columnsOf, manifestsIn, type ObjectColumns } from './object-columns.js'
-import { sizeOf } from './partition-writer.js'
+import { HEAD_START_MS, type ObjectMaker, type Put } from './object-maker.js'
 import { keyOf, markForm, type PlaceReader, type PlaceState, partsOf } from './place-state.js'
 import { ALIASES, keyColumn, nameOfPlace, PART, type Place } from './places.js'
 import { Turnstile } from './turnstile.js'
 
-/** An object is written first with a time this long ago, and what is left of a removed one is kept for twice as long: see `#make`. */
-const HEAD_START_MS = 86_400_000
+/** What is left of a removed object is kept for twice as long as new ones are behind: see ObjectMaker. */
 const GRAVE_S = (2 * HEAD_START_MS) / 1000
 const AGAIN_MS_MAX = 40
 const GROUPS_AT_ONCE = 512
-/** A server refuses statements of several partitions in one request when they are larger than 50 KiB. */
-const TOGETHER_BYTES_MAX = 16 * 1024
-
-type Put = Extract<Op, { do: 'put' }>
 
 export class GroupSender {
   readonly #under = new Set<Promise<unknown>>()
   readonly #lines = new Lines()
   /** Those that wait have nothing made ready: what is, and waits for the servers, is what costs. */
   readonly #gate = new Turnstile(GROUPS_AT_ONCE)
-  /** By table, the last one. */
-  readonly #insertTexts = new Map<string, { readonly names: readonly string[]; readonly text: string }>()
-  /** Classes of which some object has chunks that a change must not leave behind. */
-  readonly largeClasses = new Set<string>()
-
   constructor(
     readonly link: CassandraLink,
     readonly classes: ClassTables,
     readonly chunks: ChunkStore,
     readonly reader: PlaceReader,
     readonly names: NameIndex,
+    readonly maker: ObjectMaker,
+    /** Of which some object has chunks that a change must not leave behind. */
+    readonly largeClasses: Set<string>,
     readonly receiptsKeptS: number,
   ) {}
 
@@ -62,6 +55,9 @@ export class GroupSender {
 
   /** In the order of the calls: compare-and-sets of one partition that meet there keep each other from getting anywhere. */
   send(group: Group, place: Place): Promise<Receipt> {
+    const put = newPut(group.ops)
+    const table = put && this.classes.ready(put.ref.classId, put.set)
+    if (table) return this.maker.make(group, put, table) // nobody else knows of it, so that there is no line
     return this.#lines.stand(nameOfPlace(place), () => this.#gate.pass(() => this.#send(group, place)))
   }
 
@@ -85,45 +81,10 @@ export class GroupSender {
     return true
   }
 
-  /**
-   * A new object, which nobody can reach before the end of its unit of work, needs no compare-and-set. But what others write to it later by
-   * one carries the servers' time, and must not lose against this, whatever the clock here says: so this carries yesterday's. It must
-   * not lose against the removal of an object that had the id before; so removed ones leave a grave for two days, by which they are told.
-   * Sent again it has the same time, and changes nothing.
-   */
+  /** One that may have had its id before is looked for first. */
   async #make(group: Group, put: Put, place: Place, table: ClassTable): Promise<Receipt> {
-    if (!put.isNew && (await this.reader.isUsed(table.table, place))) return this.#slowly(group, place, table)
-    const { columns, rest, hasLarge } = await columnsOf(this.link.driver, this.chunks, table.kinds, put.set)
-    if (hasLarge) this.largeClasses.add(table.classId)
-    const values: [string, Param][] = [
-      [ID, put.ref.id],
-      ['~part', PART.anchor],
-      ['~revision', 1],
-      ['~commit', group.commit],
-      ['~made', group.commit],
-      ['~version', group.commit],
-      ...columns.filter(([, value]) => value !== null).map(([name, value]): [string, Param] => [name, value]),
-      ...(rest.length > 0 ? [['~rest', new Map(rest)] as [string, Param]] : []),
-    ]
-    const micros = BigInt(madeAtMs(group.commit) - HEAD_START_MS) * 1000n
-    const query = this.#insertText(table, values)
-    const insert = { query, params: [...values.map(([, value]) => value), micros] }
-    const notes = this.names.noted(put.ref)
-    // Together: if only one of them gets through, the object is one that nobody was told of, or the note leads nowhere.
-    for (const statements of sizeOf(insert) > TOGETHER_BYTES_MAX ? [[notes], [insert]] : [[notes, insert]])
-      await this.link.writeAll(statements)
-    return { applied: true, stamps: new Map([[put.ref.id, { revision: 1, commit: group.commit }]]) }
-  }
-
-  /** One text for objects of a class that have the same columns: the driver looks for the statement under it. */
-  #insertText({ table }: ClassTable, values: readonly (readonly [string, Param])[]): string {
-    const known = this.#insertTexts.get(table)
-    if (known?.names.length === values.length && known.names.every((name, i) => name === values[i]![0])) return known.text
-    const names = values.map(([name]) => name)
-    const marks = values.map(() => '?').join(', ')
-    const text = `INSERT INTO ${this.link.table(table)} (${names.map(quoted).join(', ')}) VALUES (${marks}) USING TIMESTAMP ?`
-    this.#insertTexts.set(table, { names, text })
-    return text
+    const isUsed = !put.isNew && (await this.reader.isUsed(table.table, place))
+    return isUsed ? this.#slowly(group, place, table) : this.maker.make(group, put, table)
   }
 
   /** A change whose conditions are all known beforehand: one compare-and-set and no read. Otherwise what is known of the copy that was sent. */
@@ -319,6 +280,11 @@ function updateOf(
   const using = ttl > 0 ? ` USING TTL ${ttl}` : ''
   const query = `UPDATE ${table}${using} SET ${[...names, ...rest.map(() => '"~rest"[?] = ?')].join(', ')} WHERE ${quoted(keyColumn(place))} = ?`
   return { query, params: [...set.map(([, v]) => v), ...columns.map(([, v]) => v), ...rest.flat(), keyOf(place)] }
+}
+
+/** The put of a group that makes an object of a new id, and does nothing else. */
+function newPut([first, ...more]: readonly Op[]): Put | undefined {
+  return first?.do === 'put' && first.expect === 'absent' && first.isNew && more.length === 0 ? first : undefined
 }
 
 /** The put of a group that is one change of an object at a known stamp, and marks. */

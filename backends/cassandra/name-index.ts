@@ -1,7 +1,7 @@
 /** What leads from an id to where its object lies, and to the names it has: written first, so that nothing stands without, and only a hint. */
 import type { Op, Ref } from '../../src/backend.js'
 import type { ClassId, Id } from '../../src/ids.js'
-import type { CassandraLink, Statement } from './cassandra-link.js'
+import type { CassandraLink, Param, Statement } from './cassandra-link.js'
 
 export const OBJECTS = 'insitu_objects'
 export const OBJECTS_COLUMNS = 'id uuid PRIMARY KEY, class text'
@@ -13,11 +13,11 @@ export class NameIndex {
 
   constructor(readonly link: CassandraLink) {}
 
-  async noteObject(ref: Ref): Promise<void> {
-    await this.link.writeAll([this.noted(ref)])
+  async noteObject({ id, classId }: Ref): Promise<void> {
+    await this.link.writeAll([this.noted(id, classId)])
   }
 
-  noted({ id, classId }: Ref): Statement {
+  noted(id: Param, classId: ClassId): Statement {
     this.#noteText ??= `INSERT INTO ${this.link.table(OBJECTS)} (id, class) VALUES (?, ?)`
     return { query: this.#noteText, params: [id, classId] }
   }

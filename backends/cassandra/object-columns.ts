@@ -28,17 +28,17 @@ export interface ObjectColumns {
 
 /**
  * `undefined` drops a cell. What stands in the column wins over the rest: so a value for the rest empties the column, and one for the column
- * leaves the rest alone.
+ * leaves the rest alone. At once, unless there are large cells, which are stored first.
  */
-export async function columnsOf(
+export function columnsOf(
   driver: DriverModule,
   chunks: ChunkStore,
   kinds: ReadonlyMap<string, FieldKind>,
   cells: ReadonlyMap<string, Cell | undefined>,
-): Promise<ObjectColumns> {
+): ObjectColumns | Promise<ObjectColumns> {
   const columns: [string, Param][] = []
   const rest: [string, Buffer | null][] = []
-  let hasLarge = false
+  const large: [string, Large][] = []
   for (const [name, cell] of cells) {
     const kind = kinds.get(name) ?? 'packed'
     if (cell !== undefined && cell !== null && kind !== 'packed' && nativeTypeOf(cell) === kind) {
@@ -46,13 +46,20 @@ export async function columnsOf(
       continue
     }
     if (kind !== 'packed') columns.push([name, null])
-    const large = cell === undefined ? undefined : largeForm(cell)
-    if (large) hasLarge = true
-    const form = large ? manifestForm(await chunks.keep(large.bytes, large.form)) : cell === undefined ? null : restForm(cell)
-    rest.push([restName(name), form])
+    const form = cell === undefined ? undefined : largeForm(cell)
+    if (form) large.push([restName(name), form])
+    else rest.push([restName(name), cell === undefined ? null : restForm(cell)])
   }
   columns.sort(([a], [b]) => (a < b ? -1 : 1))
-  return { columns, rest, hasLarge }
+  return large.length === 0 ? { columns, rest, hasLarge: false } : withLarge(chunks, { columns, rest, hasLarge: true }, large)
+}
+
+type Large = NonNullable<ReturnType<typeof largeForm>>
+
+async function withLarge(chunks: ChunkStore, made: ObjectColumns, large: readonly (readonly [string, Large])[]): Promise<ObjectColumns> {
+  const kept: [string, Buffer][] = []
+  for (const [name, { bytes, form }] of large) kept.push([name, manifestForm(await chunks.keep(bytes, form))])
+  return { ...made, rest: [...made.rest, ...kept] }
 }
 
 /** Where the large cells of an object lie. */

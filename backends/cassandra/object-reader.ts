@@ -2,13 +2,15 @@
 import type { Found, Stored } from '../../src/backend.js'
 import { Ref } from '../../src/backend.js'
 import { CorruptError, UnavailableError } from '../../src/errors.js'
-import type { Id } from '../../src/ids.js'
-import type { ClassTable, ClassTables } from './class-tables.js'
+import { type Id, uuidBytes } from '../../src/ids.js'
+import type { Row } from './cassandra-link.js'
+import { type ClassTable, type ClassTables, ID } from './class-tables.js'
 import { fewAtOnce } from './few-at-once.js'
 import type { NameIndex } from './name-index.js'
 import { cellsOf } from './object-columns.js'
 import type { PlaceReader } from './place-state.js'
 import { ALIASES } from './places.js'
+import { IN_ONE_PAGE, TOGETHER_FROM, type TogetherReader } from './together-reader.js'
 
 const AGAIN_MAX = 20
 const READS_AT_ONCE = 256
@@ -23,13 +25,42 @@ export class ObjectReader {
     readonly reader: PlaceReader,
     readonly names: NameIndex,
     readonly largeClasses: Set<string>,
+    readonly together: TogetherReader,
   ) {}
 
   async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
     const isLearnt = refs.length < LEARNT_FROM || this.#likely !== undefined || refs.every(({ classId }) => this.classes.known(classId))
     // The first says what the others are likely to be.
     const first = isLearnt ? [] : [await this.#read(refs[0]!)]
-    return [...first, ...(await fewAtOnce(refs.slice(first.length), READS_AT_ONCE, (ref) => this.#read(ref)))]
+    const found = await this.#together(refs.slice(first.length))
+    const rest = await fewAtOnce(refs.slice(first.length), READS_AT_ONCE, async (ref) => found.get(ref.id) ?? (await this.#read(ref)))
+    return [...first, ...rest]
+  }
+
+  /** Those that stand in the table of the class that is known, or likely. */
+  async #together(refs: readonly Ref[]): Promise<ReadonlyMap<Id, Stored>> {
+    const found = new Map<Id, Stored>()
+    for (const [known, ids] of this.#byTable(refs)) {
+      const wanted = [...ids].map((id) => ({ param: id, key: () => Buffer.from(uuidBytes(id)) }))
+      await this.together.read(this.reader.columnsOfMany(known.table, IN_ONE_PAGE), wanted, async (rows) => {
+        for (const row of rows) {
+          const id = String(row[ID]) as Id
+          const stored = await this.#stored(known, id, row)
+          if (stored) found.set(id, stored)
+        }
+      })
+    }
+    return found
+  }
+
+  #byTable(refs: readonly Ref[]): ReadonlyMap<ClassTable, ReadonlySet<Id>> {
+    const all = new Map<ClassTable, Set<Id>>()
+    for (const { id, classId } of refs) {
+      const table = this.classes.known(classId) ?? this.#likely
+      if (table) all.set(table, (all.get(table) ?? new Set<Id>()).add(id))
+    }
+    for (const [table, ids] of all) if (ids.size < TOGETHER_FROM) all.delete(table)
+    return all
   }
 
   /**
@@ -49,10 +80,16 @@ export class ObjectReader {
   }
 
   async #readAs(known: ClassTable, id: Id, isGuess = false): Promise<Stored | undefined> {
+    const row = await this.reader.columns(known.table, { kind: 'object', ref: new Ref(id, known.classId) }, { isGuess })
+    return this.#stored(known, id, row)
+  }
+
+  /** The object of a row that was read; of another one if a part of it is gone by now. */
+  async #stored(known: ClassTable, id: Id, read: Row | undefined): Promise<Stored | undefined> {
     const ref = new Ref(id, known.classId)
     const states = new Set<string>()
     for (let nth = 0; nth < AGAIN_MAX; nth++) {
-      const row = await this.reader.columns(known.table, { kind: 'object', ref }, { isGuess })
+      const row = nth === 0 ? read : await this.reader.columns(known.table, { kind: 'object', ref })
       const state = await this.reader.stateOf(row)
       if (!row || !state.stamp) return undefined
       const found = await cellsOf(row, this.reader.chunks)

@@ -1,84 +1,143 @@
 /**
- * Plain writes of one turn of the event loop to one partition travel in one batch, whoever sends them: a batch of rows costs a server a
- * fifth of the rows alone. They may be done together or not, since each carries its own time.
+ * Plain writes in as few requests as they take, since it is requests that cost servers and client, not rows. What comes in one turn of the
+ * event loop to one partition travels in one batch, whoever sends it; small ones of several partitions travel together where the same
+ * nodes hold these. They may be done together or not, since each carries its own time; what is of one partition is whole.
  */
+import { UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
 import type { CassandraLink, Statement } from './cassandra-link.js'
+import { bytesOf } from './param-bytes.js'
+import type { Ring } from './ring.js'
 
-/** What one request holds: well below the 16 MiB that a server takes. */
+/** What one request holds of one partition: well below the 16 MiB that a server takes. */
 const BATCH_ROWS = 5000
 const BATCH_BYTES = 2 * 1024 * 1024
+/** Of several: a server complains of more than 10 partitions, and of more than 5 KiB, which is a little more than is counted here. */
+const PARTITIONS_MAX = 10
+const ACROSS_BYTES = 4 * 1024
 
-interface Job {
+/** Writes of one partition. */
+export interface Writes {
+  /** By which it is told from others. */
+  readonly partition: string
+  /** Its key, as the ring takes it. */
+  readonly key: () => Buffer
   readonly statements: readonly Statement[]
+}
+
+/** Writes, and who is told. */
+export interface Errand extends Writes {
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
+}
+
+interface Job extends Errand {
+  readonly bytes: number
+}
+
+/** Jobs of one partition that one request holds. */
+interface Pack {
+  readonly jobs: readonly Job[]
+  readonly bytes: number
 }
 
 export class PartitionWriter {
   #waiting = new Map<string, Job[]>()
 
-  constructor(readonly link: CassandraLink) {}
+  constructor(
+    readonly link: CassandraLink,
+    readonly ring: Pick<Ring, 'shares'>,
+  ) {}
 
-  write(partition: string, statements: readonly Statement[]): Promise<void> {
+  /** Together with what else comes in this turn. */
+  write(writes: Writes): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#waiting.size === 0) setImmediate(() => this.#send())
-      const jobs = this.#waiting.get(partition)
-      if (jobs) jobs.push({ statements, resolve, reject })
-      else this.#waiting.set(partition, [{ statements, resolve, reject }])
+      if (this.#waiting.size === 0) setImmediate(() => this.#leave())
+      const job = jobOf({ ...writes, resolve, reject })
+      const jobs = this.#waiting.get(job.partition)
+      if (jobs) jobs.push(job)
+      else this.#waiting.set(job.partition, [job])
     })
   }
 
-  async writeNow(statements: readonly Statement[]): Promise<void> {
-    if (statements.length === 1) return this.link.writeAll(statements)
-    for (const batch of partsOf(statements)) await this.link.writeAll(batch)
+  /** Now, and in one request if they fit into one: partitions of one share. */
+  writeShare(share: readonly Writes[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let left = share.length
+      const done = (): void => {
+        if (--left === 0) resolve()
+      }
+      this.sendShare(share.map((writes) => ({ ...writes, resolve: done, reject }))).catch(reject)
+    })
   }
 
-  #send(): void {
-    const all = this.#waiting
+  /** The same, each with its own outcome. Resolves when all are told. */
+  async sendShare(share: readonly Errand[]): Promise<void> {
+    const packs = share.map(jobOf).map((job) => ({ jobs: [job], bytes: job.bytes }))
+    await Promise.all([...requestsOf(packs)].map((jobs) => this.#send(jobs)))
+  }
+
+  /** Partitions that may travel together. */
+  sharesOf<T>(items: readonly T[], keyOf: (item: T) => Buffer): readonly (readonly T[])[] {
+    return this.ring.shares(items, keyOf, PARTITIONS_MAX)
+  }
+
+  #leave(): void {
+    const packs = [...this.#waiting.values()].flatMap((jobs) => [...packsOf(jobs)])
     this.#waiting = new Map()
-    for (const jobs of all.values()) for (const some of batchesOf(jobs)) this.#sendAll(some).catch(() => {}) // told to each job
+    for (const share of this.sharesOf(packs, ({ jobs }) => jobs[0]!.key()))
+      for (const jobs of requestsOf(share)) this.#send(jobs).catch(() => {}) // which does not happen: each is told
   }
 
-  async #sendAll(jobs: readonly Job[]): Promise<void> {
+  async #send(jobs: readonly Job[]): Promise<void> {
     try {
-      for (const batch of partsOf(jobs.flatMap(({ statements }) => statements))) await this.link.writeAll(batch)
+      for (const batch of batchesOf(jobs.flatMap(({ statements }) => statements))) await this.link.writeAll(batch)
       for (const { resolve } of jobs) resolve()
     } catch (error) {
       // One of them may be to blame, and the others are none the worse for it.
-      if (jobs.length > 1) await Promise.all(jobs.map((job) => this.#sendAll([job])))
-      else jobs[0]!.reject(error)
+      if (jobs.length > 1 && !isOfAll(error)) await Promise.all(jobs.map((job) => this.#send([job])))
+      else for (const { reject } of jobs) reject(error)
     }
   }
 }
 
+/** The servers did not answer, or not in time: they would not for each alone, and that has been waited for. */
+const isOfAll = (error: unknown): boolean => error instanceof UnavailableError || error instanceof UnknownOutcomeError
+
+const jobOf = (errand: Errand): Job => ({ ...errand, bytes: errand.statements.reduce((sum, { params }) => sum + bytesOf(params), 0) })
+
 /** Jobs are not torn, unless one alone is more than a batch takes. */
-function* batchesOf(jobs: readonly Job[]): Generator<readonly Job[], void, void> {
-  yield* cut(jobs, ({ statements }) => [statements.length, statements.reduce((sum, one) => sum + sizeOf(one), 0)])
+function* packsOf(jobs: readonly Job[]): Generator<Pack, void, void> {
+  if (jobs.length === 1) return yield { jobs, bytes: jobs[0]!.bytes }
+  for (const some of cut(jobs, ({ statements, bytes }) => [statements.length, bytes], BATCH_ROWS, BATCH_BYTES))
+    yield { jobs: some, bytes: some.reduce((sum, { bytes }) => sum + bytes, 0) }
 }
 
-const partsOf = (statements: readonly Statement[]): Generator<readonly Statement[], void, void> =>
-  cut(statements, (one) => [1, sizeOf(one)])
+function* requestsOf(share: readonly Pack[]): Generator<readonly Job[], void, void> {
+  for (const packs of cut(share, ({ bytes }) => [1, bytes], PARTITIONS_MAX, ACROSS_BYTES)) yield packs.flatMap(({ jobs }) => jobs)
+}
 
-function* cut<T>(items: readonly T[], weigh: (item: T) => readonly [rows: number, bytes: number]): Generator<readonly T[], void, void> {
+const batchesOf = (statements: readonly Statement[]): Iterable<readonly Statement[]> =>
+  statements.length === 1 ? [statements] : cut(statements, ({ params }) => [1, bytesOf(params)], BATCH_ROWS, BATCH_BYTES)
+
+/** In parts that have no more than so many and so many bytes, unless one alone has. */
+function* cut<T>(
+  items: readonly T[],
+  weigh: (item: T) => readonly [count: number, bytes: number],
+  countMax: number,
+  bytesMax: number,
+): Generator<readonly T[], void, void> {
   let part: T[] = []
-  let [rows, bytes] = [0, 0]
+  let [count, bytes] = [0, 0]
   for (const item of items) {
     const [more, heavier] = weigh(item)
-    if (part.length > 0 && (rows + more > BATCH_ROWS || bytes + heavier > BATCH_BYTES)) {
+    if (part.length > 0 && (count + more > countMax || bytes + heavier > bytesMax)) {
       yield part
       part = []
-      rows = bytes = 0
+      count = bytes = 0
     }
     part.push(item)
-    rows += more
+    count += more
     bytes += heavier
   }
   if (part.length > 0) yield part
-}
-
-/** About so many bytes on the way. */
-export function sizeOf({ params }: Statement): number {
-  let bytes = 32
-  for (const param of params) bytes += typeof param === 'string' || param instanceof Uint8Array ? param.length : 16
-  return bytes
 }

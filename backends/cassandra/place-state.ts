@@ -6,6 +6,7 @@ import type { ClassId, CommitId, Id } from '../../src/ids.js'
 import type { CassandraLink, Row } from './cassandra-link.js'
 import { LARGE_BYTES, type Manifest, manifestForm } from './cell-forms.js'
 import type { ChunkStore } from './chunk-store.js'
+import { ID } from './class-tables.js'
 import { quoted } from './identifiers.js'
 import { keyColumn, keyText, PART, type Place } from './places.js'
 
@@ -40,6 +41,11 @@ export class PlaceReader {
     }
     const [row] = await this.link.all(query, [keyOf(place)], isSerial ? { consistency: 'serial' } : {})
     return row ?? (isGuess ? undefined : this.#bare(this.link.table(table), place, isSerial))
+  }
+
+  /** The same of many objects, given as a list of ids. */
+  columnsOfMany(table: string, end: string): string {
+    return `SELECT * FROM ${this.link.table(table)} WHERE ${quoted(ID)} IN ? AND "~part" = '' ${end}`
   }
 
   /** Without an anchor there is nothing, or what is left of a partition whose anchor has gone by itself. Whole as well. */

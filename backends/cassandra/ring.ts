@@ -38,6 +38,24 @@ export class Ring {
     return metadata.getReplicas(this.link.config.keyspace, metadata.newToken(key)) ?? []
   }
 
+  /** What the same nodes hold, so much at a time, in the order given: what may travel in one request. `keyOf` gives a partition's key. */
+  shares<T>(items: readonly T[], keyOf: (item: T) => Buffer, max: number): readonly (readonly T[])[] {
+    const isOneSet = new Set(this.#ranges().map(({ nodes }) => setName(nodes))).size <= 1
+    const shares: T[][] = []
+    const filling = new Map<string, T[]>()
+    for (const item of items) {
+      const set = isOneSet ? '' : setName(this.replicas(keyOf(item)).map(({ address }) => address))
+      const share = filling.get(set)
+      if (share && share.length < max) share.push(item)
+      else {
+        const next = [item]
+        filling.set(set, next)
+        shares.push(next)
+      }
+    }
+    return shares
+  }
+
   /** Hosts of a part of the ring: each with the share of the bytes that it has a copy of. */
   ofRange(range: RingRange, bytes: number): Location[] {
     const shares = new Map<string, number>()
@@ -80,6 +98,8 @@ export class Ring {
     ].filter((part) => part.after < part.upTo)
   }
 }
+
+const setName = (nodes: readonly string[]): string => [...nodes].sort().join(' ')
 
 const tokenOf = (one: token.Token): bigint => BigInt(String(one.getValue()))
 

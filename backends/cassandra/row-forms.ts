@@ -47,6 +47,12 @@ export class RowForms {
     return this.#text(layout, what, () => `SELECT ${what} FROM ${this.link.table(layout.name)} WHERE ${this.whereKey(layout)}`)
   }
 
+  /** Rows by a list of keys, of which each is a partition. */
+  selectManyOf(layout: DictLayout, end: string): string {
+    const { name, keys } = layout
+    return this.#text(layout, 'many', () => `SELECT * FROM ${this.link.table(name)} WHERE ${quoted(keys[0]!.cql)} IN ? ${end}`)
+  }
+
   /** The one form of a key, checked. */
   keyOf({ table, hasForms }: DictLayout, key: Key): Key {
     const bytes = encodeKey(table, key)

@@ -1,7 +1,7 @@
 /** Rows by key, scans, and parts of tables. */
 import type { Host as Node } from 'cassandra-driver'
 import type { Aggregates, Cell, Key, Piece, Range, RowFilter, StoredRow } from '../../src/backend.js'
-import { compareBytes, decodeKey, encodeKey, prefixBounds } from '../../src/dict/row-key.js'
+import { compareBytes, decodeKey, encodeKey, encodeKeyText, prefixBounds } from '../../src/dict/row-key.js'
 import { NotFoundError } from '../../src/errors.js'
 import type { TableId } from '../../src/ids.js'
 import { cutPositions, piecesAt } from '../memory/split.js'
@@ -13,12 +13,18 @@ import type { DictCatalogue } from './dict-catalogue.js'
 import { clusteringOf, DICT, type DictLayout, partitionColumns } from './dict-layout.js'
 import { fewAtOnce } from './few-at-once.js'
 import { quoted } from './identifiers.js'
-import { Ring } from './ring.js'
+import { bytesOf } from './param-bytes.js'
+import type { Ring } from './ring.js'
 import { cutsByTokens, cutsByWidth, type RingRange, rangeOfPiece, ringPieces, WHOLE_RING } from './ring-range.js'
 import type { RowForms } from './row-forms.js'
-import { tokenBytes } from './token.js'
+import { IN_ONE_PAGE, TOGETHER_FROM, type TogetherReader, type Wanted } from './together-reader.js'
+import { partitionKey, tokenBytes } from './token.js'
 
+/** Of the first page. */
 const PAGE_ROWS = 1000
+const PAGE_ROWS_MAX = 5000
+const PAGE_ROWS_MIN = 100
+const PAGE_BYTES = 512 * 1024
 const READS_AT_ONCE = 256
 /** A server reads so many at once for an aggregate, which it alone sees. */
 const AGGREGATE_ROWS = 5000
@@ -34,25 +40,43 @@ interface Slice {
 }
 
 export class RowReader {
-  readonly #ring: Ring
-
   constructor(
     readonly link: CassandraLink,
     readonly catalogue: DictCatalogue,
     readonly forms: RowForms,
     readonly folder: CounterFolder,
-  ) {
-    this.#ring = new Ring(link)
-  }
+    readonly ring: Ring,
+    readonly together: TogetherReader,
+  ) {}
 
   async rows(id: TableId, keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
     const layout = await this.catalogue.require(id)
+    if (keys.length >= TOGETHER_FROM && isRowAPartition(layout)) return this.#together(layout, keys)
     const query = this.forms.selectOf(layout)
     return fewAtOnce(keys, READS_AT_ONCE, async (key) => {
       const params = this.forms.keyParams(layout, this.forms.keyOf(layout, key))
       const { rows } = await this.link.read(query, params)
       return rows[0] && this.#rowFrom(layout, rows[0])
     })
+  }
+
+  async #together(layout: DictLayout, keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
+    const [column] = layout.keys as readonly [DictLayout['keys'][0]]
+    const found = new Map<string, StoredRow>()
+    const wanted = new Map<string, Wanted>()
+    const names = keys.map((given) => {
+      const key = this.forms.keyOf(layout, given)
+      const name = encodeKeyText(layout.table, key)
+      if (!wanted.has(name)) wanted.set(name, { param: this.forms.columnTo(column, key[0]!), key: () => partitionKey(layout, key) })
+      return name
+    })
+    await this.together.read(this.forms.selectManyOf(layout, IN_ONE_PAGE), [...wanted.values()], (rows) => {
+      for (const one of rows) {
+        const row = this.#rowFrom(layout, one)
+        if (row) found.set(encodeKeyText(layout.table, row.key), row)
+      }
+    })
+    return names.map((name) => found.get(name))
   }
 
   async *scan(range: Range, signal?: AbortSignal): AsyncGenerator<readonly StoredRow[], void, void> {
@@ -93,7 +117,7 @@ export class RowReader {
     if (isOnePartition) return this.#pages(layout, sliceOf(this.link, this.forms, layout, range), signal)
     const ring = typeof range.in === 'string' ? WHOLE_RING : rangeOfPiece(range.in)
     if (reverse) return this.#backwards(layout, ring, signal)
-    const [node] = typeof range.in === 'string' ? [] : this.#ring.nodesFor(ring)
+    const [node] = typeof range.in === 'string' ? [] : this.ring.nodesFor(ring)
     return this.#pages(layout, this.#ringSlice(layout, ring, '*'), signal, node)
   }
 
@@ -112,7 +136,7 @@ export class RowReader {
     await this.catalogue.ensureIndexes(layout, where)
     const { in: of } = range
     const ring = typeof of === 'string' || layout.place !== undefined ? WHOLE_RING : rangeOfPiece(of)
-    const [node] = ring === WHOLE_RING ? [] : this.#ring.nodesFor(ring)
+    const [node] = ring === WHOLE_RING ? [] : this.ring.nodesFor(ring)
     for (const slice of slices) yield* this.#pages(layout, this.#filteredSlice(layout, ring, slice), signal, node)
   }
 
@@ -144,7 +168,7 @@ export class RowReader {
     /** That is to answer, as long as it can. */
     node?: Node,
   ): AsyncGenerator<readonly Row[], void, void> {
-    const fetchSize = Math.min(PAGE_ROWS, Math.ceil(PAGE_CELLS / (plain.length + 1)))
+    let fetchSize = Math.min(PAGE_ROWS, Math.ceil(PAGE_CELLS / (plain.length + 1)))
     const ask = async (pageState: string | undefined): Promise<Page> => {
       try {
         return await this.link.read(query, params, { pageState, fetchSize, signal, host: node })
@@ -156,6 +180,7 @@ export class RowReader {
     let page = await ask(undefined)
     for (;;) {
       signal?.throwIfAborted()
+      fetchSize = nextPageRows(plain.length, page.rows)
       const next = page.next === undefined ? undefined : ask(page.next)
       next?.catch(() => {}) // thrown where it is awaited; nobody waits for it if the loop is left before
       if (page.rows.length > 0) yield page.rows
@@ -213,7 +238,7 @@ export class RowReader {
     const range = typeof of === 'string' ? WHOLE_RING : rangeOfPiece(of)
     const partitions = await this.#partitions(layout, range, SAMPLE)
     const tokens = partitions.map((row) => row['~token'] as bigint)
-    const cuts = partitions.length < SAMPLE ? cutsByTokens(range, tokens, atLeast) : cutsByWidth(range, this.#ring.borders(), atLeast)
+    const cuts = partitions.length < SAMPLE ? cutsByTokens(range, tokens, atLeast) : cutsByWidth(range, this.ring.borders(), atLeast)
     return ringPieces(layout.table.id, range, cuts)
   }
 
@@ -235,8 +260,8 @@ export class RowReader {
     const layout = await this.catalogue.find(piece.table)
     if (!layout) return []
     const bytes = await this.#bytesOf(layout, piece)
-    if (layout.place !== undefined) return this.#ring.ofId(layout.place, bytes)
-    return this.#ring.ofRange(rangeOfPiece(piece), bytes)
+    if (layout.place !== undefined) return this.ring.ofId(layout.place, bytes)
+    return this.ring.ofRange(rangeOfPiece(piece), bytes)
   }
 
   /** Of the first page, and as much more as there are tokens behind it. */
@@ -250,10 +275,13 @@ export class RowReader {
     const at = rangeOfPiece({ ...piece, to: this.placeOf(layout, last.key).slice(0, 8) }).upTo + 1n
     return Math.round((bytes * Number(upTo - after)) / Math.max(1, Number(at - after)))
   }
+}
 
-  get ring(): Ring {
-    return this.#ring
-  }
+/** Small rows come more at a time, large ones fewer: judged by one of the page before. */
+function nextPageRows(columns: number, rows: readonly Row[]): number {
+  const bytes = bytesOf(Object.values(rows.at(-1) ?? {}))
+  const best = Math.max(PAGE_ROWS_MIN, Math.floor(PAGE_BYTES / bytes))
+  return Math.min(PAGE_ROWS_MAX, Math.ceil(PAGE_CELLS / (columns + 1)), best)
 }
 
 async function* noPages(): AsyncGenerator<readonly Row[], void, void> {}
@@ -294,6 +322,9 @@ function wholeKey({ table }: DictLayout, bytes: Uint8Array): Key | undefined {
     return undefined
   }
 }
+
+/** A list of keys stands for whole partitions only where these have one column. */
+const isRowAPartition = ({ keys, place }: DictLayout): boolean => keys.length === 1 && place === undefined
 
 /** Rows of several partitions are given in no order: so any way of finding them will do. */
 const isFiltered = ({ table }: DictLayout, { where, prefix = [] }: Range): boolean => where !== undefined && prefix.length < table.partition

@@ -11,32 +11,38 @@ import { clusteringOf, type DictLayout, partitionColumns } from './dict-layout.j
 import { fewAtOnce } from './few-at-once.js'
 import { quoted } from './identifiers.js'
 import { Lines } from './lines.js'
-import { PartitionWriter } from './partition-writer.js'
+import type { PartitionWriter, Writes } from './partition-writer.js'
 import { notes, type RowForms, type Slot, slot } from './row-forms.js'
+import { partitionKey } from './token.js'
 
 export type RowOp = Extract<Op, { do: 'row' | 'checkRow' | 'add' | 'reserveRow' | 'settleRow' }>
 
 const AGAIN_MS_MAX = 40
-/** Of one group; another is made ready meanwhile. */
-const WRITES_AT_ONCE = 256
+/** Of one group; another is made ready meanwhile. Each holds some partitions. */
+const SHARES_AT_ONCE = 32
 
 const APPLIED: Receipt = { applied: true, stamps: new Map() }
 
+/** What a group does in one partition. */
+interface PartitionOps {
+  readonly name: string
+  readonly layout: DictLayout
+  readonly ops: RowOp[]
+}
+
 export class RowWriter {
-  readonly #together: PartitionWriter
   readonly #lines = new Lines()
 
   constructor(
     readonly link: CassandraLink,
     readonly forms: RowForms,
+    readonly writer: PartitionWriter,
     readonly receiptsKeptS: number,
-  ) {
-    this.#together = new PartitionWriter(link)
-  }
+  ) {}
 
   /** Whole in each partition: a group that has to be whole lies in one, since its ops say by how many columns. */
   async write(group: Group, ops: readonly RowOp[], layouts: ReadonlyMap<string, DictLayout>): Promise<Receipt> {
-    const partitions = new Map<string, { readonly layout: DictLayout; readonly ops: RowOp[] }>()
+    const partitions = new Map<string, PartitionOps>()
     for (const op of ops) {
       const layout = layouts.get(op.table)!
       const checked: RowOp = { ...op, key: this.forms.keyOf(layout, op.key) }
@@ -44,22 +50,33 @@ export class RowWriter {
       const name = partitionName(layout, checked.key)
       const partition = partitions.get(name)
       if (partition) partition.ops.push(checked)
-      else partitions.set(name, { layout, ops: [checked] })
+      else partitions.set(name, { name, layout, ops: [checked] })
     }
     const all = [...partitions.values()]
     if (all.some(({ layout }) => layout.isNative)) return this.#count(all)
-    const plain = all.filter(({ layout }) => !layout.isCas)
-    const isAlone = plain.length === 1
-    await fewAtOnce(plain, WRITES_AT_ONCE, ({ layout, ops: some }) => this.#plainly(group, layout, some, isAlone))
-    for (const { layout, ops: some } of all.filter((one) => one.layout.isCas))
-      await this.#lines.stand(partitionName(layout, some[0]!.key), () => this.#checked(group, layout, some))
+    await this.#plainly(
+      group,
+      all.filter(({ layout }) => !layout.isCas),
+    )
+    for (const { name, layout, ops: some } of all.filter((one) => one.layout.isCas))
+      await this.#lines.stand(name, () => this.#checked(group, layout, some))
     return APPLIED
   }
 
+  /** Of a group of one partition more may come in the same turn; of one of many hardly. What waits there has nothing made ready. */
+  async #plainly(group: Group, partitions: readonly PartitionOps[]): Promise<void> {
+    const [first] = partitions
+    if (partitions.length <= 1) return first && this.writer.write(await this.#writesOf(group, first))
+    const shares = this.writer.sharesOf(partitions, ({ layout, ops }) => partitionKey(layout, ops[0]!.key))
+    await fewAtOnce(shares, SHARES_AT_ONCE, async (share) =>
+      this.writer.writeShare(await Promise.all(share.map((one) => this.#writesOf(group, one)))),
+    )
+  }
+
   /** One add, sent once: of several some might count and others not. */
-  async #count(partitions: readonly { readonly layout: DictLayout; readonly ops: readonly RowOp[] }[]): Promise<Receipt> {
+  async #count(partitions: readonly PartitionOps[]): Promise<Receipt> {
     const [{ layout, ops }, ...more] = partitions as readonly [(typeof partitions)[0], ...typeof partitions]
-    const [op] = ops as readonly [RowOp, ...RowOp[]]
+    const op = ops[0]!
     if (more.length > 0 || ops.length > 1 || op.do !== 'add')
       throw new UnsupportedError(
         `Rows of table ${op.table} are counters of Cassandra's own: each is added to by itself, and never written, removed, or sent again.`,
@@ -70,7 +87,7 @@ export class RowWriter {
   }
 
   /** The writer's time decides between rows, and a counter's share is known by its commit: so no compare-and-set is needed. */
-  async #plainly(group: Group, layout: DictLayout, ops: readonly RowOp[], mayWait: boolean): Promise<void> {
+  async #writesOf(group: Group, { name, layout, ops }: PartitionOps): Promise<Writes> {
     const { commit, atMicros } = group
     const statements: Statement[] = []
     for (const op of ops) {
@@ -79,9 +96,7 @@ export class RowWriter {
       if (!op.set && layout.counters.length > 0) statements.push(...(await this.#endings(group, layout, op.key)))
     }
     for (const { key, column, by } of summed(layout, ops)) statements.push(this.forms.add(layout, key, column, commit, by, atMicros))
-    // Of a group that has many partitions nothing more of one is likely to come.
-    if (mayWait) await this.#together.write(partitionName(layout, ops[0]!.key), statements)
-    else await this.#together.writeNow(statements)
+    return { partition: name, key: () => partitionKey(layout, ops[0]!.key), statements }
   }
 
   /**

@@ -19,13 +19,18 @@ interface LongLike {
 
 /** Eight bytes whose order is that of tokens. */
 export function tokenBytes(link: CassandraLink, layout: DictLayout, key: Key): Buffer {
-  const { table, keys } = layout
-  const parts = keys.slice(0, table.partition).map(({ type }, i) => partitionBytes(type, key[i]!))
-  const token = link.client.metadata.newToken(parts.length === 1 ? parts[0]! : composite(parts)).getValue() as LongLike
+  const token = link.client.metadata.newToken(partitionKey(layout, key)).getValue() as LongLike
   const bytes = Buffer.allocUnsafe(8)
   bytes.writeUInt32BE((token.getHighBitsUnsigned() ^ 0x80000000) >>> 0, 0)
   bytes.writeUInt32BE(token.getLowBitsUnsigned(), 4)
   return bytes
+}
+
+/** The partition of a row, as the ring takes it. */
+export function partitionKey({ table, keys, place }: DictLayout, key: Key): Buffer {
+  if (place !== undefined) return Buffer.from(uuidBytes(place))
+  const parts = keys.slice(0, table.partition).map(({ type }, i) => partitionBytes(type, key[i]!))
+  return parts.length === 1 ? parts[0]! : composite(parts)
 }
 
 /** Several columns: each behind its length, and a zero. */

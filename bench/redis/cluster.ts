@@ -1,7 +1,8 @@
 /** A Redis Cluster of three masters on this machine: seven processes share its cores, so that only ratios say anything. */
+
+import { setTimeout as delay } from 'node:timers/promises'
 import { connect, StorageObject, transact } from 'insitu'
 import { Cluster, Redis } from 'ioredis'
-import { setTimeout as delay } from 'node:timers/promises'
 import { RedisCluster } from '../../test/servers/redis.js'
 import { type Bench, mustEqual, perSecond, type Sample } from '../harness.js'
 import { COUNT, inBatches, textOf, upTo } from './field.js'

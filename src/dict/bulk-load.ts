@@ -2,6 +2,7 @@
  * Loading more rows than a unit of work can hold: in groups that are sent as they fill, past the unit's buffer. Memory stays bounded
  * whatever comes in. Not atomic: a load that fails half-way leaves the rows sent so far, and doing it again is harmless.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Op, Table } from '../backend.js'
 import { UnsupportedError, ValidationError } from '../errors.js'
 import type { Domain } from '../ids.js'
@@ -23,6 +24,12 @@ const GROUP_ROWS_MAX = 4096
 const GROUP_BYTES_MAX = 1024 * 1024
 /** The next group is filled while one is on its way. */
 const GROUPS_UNDER_WAY_MAX = 2
+
+/**
+ * Rows that are at hand are taken without a pause, in which nothing would leave: clients gather calls for a turn of the event loop, some of
+ * them twice.
+ */
+const TURNS_TO_LEAVE = 3
 
 /** Gives how many rows were written. */
 export async function bulkLoad(state: DictState, rows: Rows, { signal }: BulkOptions): Promise<number> {
@@ -86,6 +93,7 @@ class BulkLoad {
     const work = this.#commit(ops)
     work.catch(() => {}) // thrown where it is awaited
     this.#underWay.push(work)
+    for (let turn = 0; turn < TURNS_TO_LEAVE; turn++) await nextTurn()
   }
 
   async end(): Promise<number> {

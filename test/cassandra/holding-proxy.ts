@@ -49,6 +49,12 @@ export class HoldingProxy {
     this.#meanwhile = meanwhile
   }
 
+  /** The same of the next batch without. */
+  holdNextPlain(meanwhile: () => Promise<unknown> = async () => {}): void {
+    this.#isWanted = (frame) => frame[OPCODE_AT] === BATCH && frame[HEADER_BYTES] !== LOGGED
+    this.#meanwhile = meanwhile
+  }
+
   /** The same of the next statement, reads included. */
   holdNextStatement(): void {
     this.#isWanted = (frame) => frame[OPCODE_AT] === EXECUTE
