@@ -26,7 +26,8 @@ export interface DictOptions<K extends Columns> {
   /** Key columns that order the rows inside a partition; the rest, as written, unless said otherwise. */
   readonly order?: readonly (keyof K & string)[]
   /**
-   * `'lww'` (default): the last writer of a row wins. `'cas'`: a row that changed since it was read is a ConflictError. `'counters'`: all
+   * `'lww'` (default): the last writer of a row wins, and no row is a conflict. `'cas'`: a row that changed since it was read is a
+   * ConflictError for who writes it, and with `transact(fn, { check: true })` for who only read it. `'counters'`: all
    * values are counters, in Cassandra its own ones, which only `increment` changes.
    */
   readonly writes?: Writes
