@@ -26,8 +26,8 @@ export interface DictOptions<K extends Columns> {
   /** Key columns that order the rows inside a partition; the rest, as written, unless said otherwise. */
   readonly order?: readonly (keyof K & string)[]
   /**
-   * `'lww'` (default): the last writer of a row wins. `'cas'`: a row that changed since it was read is a ConflictError. `'counters'`: all
-   * values are counters, in Cassandra its own ones, which only `increment` changes.
+   * `'lww'` (default): the last writer of a row wins, without conflict. `'cas'`: a row that changed since it was read is a ConflictError, with
+   * `transact(…, { check: true })` also if only read. `'counters'`: all values are counters, in Cassandra its own, changed by `increment` only.
    */
   readonly writes?: Writes
 }
