@@ -133,13 +133,16 @@ function homeOf(unit: Unit): Home | undefined {
 
 function firstWritten(unit: Unit): Home | undefined {
   let found: Home | undefined
+  let unnamed: Home | undefined
   for (const { backend, ops } of unit.parts)
     for (const op of ops) {
+      if (op.do === 'name' && op.expect) unnamed ??= { backend, ref: op.expect }
       if (op.do !== 'put' && op.do !== 'remove' && op.do !== 'check') continue
       if (!isFresh(op)) return { backend, ref: op.ref }
       found ??= { backend, ref: op.ref }
     }
-  return found
+  // A unit that only takes names away is decided at an object that had one.
+  return found ?? unnamed
 }
 
 interface Part {

@@ -6,15 +6,17 @@ import { soleDomain } from '../commit/index.js'
  * should their writer die on the way (docs/commit-protocol.md). In one domain they are part of the one group, and need none; but rows
  * that exclude each other check an owner that lies there as well, since its intent is what a unit over several domains holds them by.
  * So do rows that were only `read` and are to be as they were. Where rows take intents of their own, they are held by those.
+ * `isPart`: the unit is decided elsewhere, or has more than these ops.
  */
 export function withOwnerChecks(
   backend: Backend,
   ops: readonly Op[],
   written: readonly Table[],
   read: readonly Table[] = [],
+  isPart = false,
 ): readonly Op[] {
   if (written.length + read.length === 0) return ops
-  const domain = soleDomain(backend, ops)
+  const domain = isPart ? undefined : soleDomain(backend, ops)
   const checked = domain === undefined ? written : written.filter(({ writes }) => writes === 'cas')
   const needsHome = domain === undefined && written.length === 0 && !ops.some(isHome)
   const held = needsHome || !backend.capabilities.reservesRows ? [...checked, ...read] : checked

@@ -1,7 +1,7 @@
 /** Long because what a unit of work has made and changed, what it reads of that, and how it is committed are one state with one owner. */
-import { type Cells, type Op, type Receipt, Ref, type Stamp, type Stored, type Table } from '../backend.js'
+import { type Cells, type Mark, type Op, type Receipt, Ref, type Stamp, type Stored, type Table } from '../backend.js'
 import { keptOf } from '../codec/values.js'
-import type { Unit } from '../commit/index.js'
+import { soleDomain, type Unit } from '../commit/index.js'
 import { AliasTakenError, ConflictError, NotFoundError, UnsupportedError } from '../errors.js'
 import type { Id } from '../ids.js'
 import { cellsBytes } from '../large-cells.js'
@@ -322,10 +322,15 @@ export class Transaction extends UnitOfWork {
     for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
     for (const { table } of rows)
       if (readOnly?.has(table.owner.id)) throw wrongDirection(`the collection of ${table.owner.id}`, table.owner.id)
-    const ops: Op[] = [
+    const objects: readonly Op[] = [
       ...plan.ops(),
       ...[...this.#own.removed.values()].map((s): Op => ({ do: 'remove', ref: s.ref!, expect: s.stamp ?? 'present' })),
-      ...[...this.#own.names].filter(([, n]) => n.expect !== null || n.to !== null).map(([alias, n]): Op => ({ do: 'name', alias, ...n })),
+    ]
+    const names = [...this.#own.names].filter(([, n]) => n.expect !== null || n.to !== null)
+    const ops: Op[] = [
+      ...objects,
+      ...namedOf(names, objects),
+      ...names.map(([alias, n]): Op => ({ do: 'name', alias, ...n })),
       ...rows.flatMap((r) => r.overlay.toOps(r.table)),
     ]
     return { plan, ops }
@@ -350,7 +355,8 @@ export class Transaction extends UnitOfWork {
     const { home } = options
     // A home without a store is one of the store of the task, wherever it writes.
     const far = home && { ...options, home: new Ref(home.id, home.classId, home.store ?? this.store.url) }
-    for (const { part, plan, ops } of parts) units.push(await part.#unitOf(plan, ops, part === this || !far ? options : far))
+    const isPart = parts.length > 1
+    for (const { part, plan, ops } of parts) units.push(await part.#unitOf(plan, ops, part === this || !far ? options : far, isPart))
     const receipt = await this.store.send(this.store.joined(units))
     this.#phase.isCommitted = true
     if (!receipt.applied) return receipt
@@ -377,16 +383,24 @@ export class Transaction extends UnitOfWork {
     for (const { part, plan } of parts) part.#committed(plan, receipt)
   }
 
-  async #unitOf(plan: Plan, ops: readonly Op[], { commit, home, mark }: CommitOptions): Promise<Unit> {
+  async #unitOf(plan: Plan, ops: readonly Op[], { commit, home, mark }: CommitOptions, isPart: boolean): Promise<Unit> {
     this.#create(plan)
-    for (const table of this.#newTables(plan)) await this.store.backend.define(table, aliasOf(table, ops))
+    const { backend } = this.store
+    for (const table of this.#newTables(plan)) await backend.define(table, aliasOf(table, ops))
     const rows = [...this.buffered.values()]
     const written = rows.filter((r) => r.overlay.count > 0).map((r) => r.table)
-    return this.store.unitOf(withOwnerChecks(this.store.backend, ops, written, checkedTables(ops, rows)), {
+    const isElsewhere = isPart || (home && mark && !this.#isDecidedAt(home, mark, ops))
+    return this.store.unitOf(withOwnerChecks(backend, ops, written, checkedTables(ops, rows), isElsewhere), {
       ...(commit && { commit }),
       ...(home && { home }),
       ...(mark && { mark }),
     })
+  }
+
+  /** Whether a mark lies where all of these ops do. */
+  #isDecidedAt(home: Ref, mark: Mark, ops: readonly Op[]): boolean {
+    const { backend, url } = this.store
+    return (home.store ?? url) === url && backend.domain({ do: 'mark', home, mark }) === soleDomain(backend, ops)
   }
 
   /** The stores that it wrote to, or read from. */
@@ -450,3 +464,13 @@ export class Transaction extends UnitOfWork {
 }
 
 const UNCHANGED: Collected = { parts: [], ops: [] }
+
+type Named = readonly [alias: string, name: { readonly to: Ref | null }]
+
+/** What is given a name stands: its object, where the unit says nothing else of it. */
+function namedOf(names: readonly Named[], objects: readonly Op[]): Op[] {
+  if (names.length === 0) return []
+  const named = new Map(names.flatMap(([, { to }]) => (to ? [[to.id, to] as const] : [])))
+  for (const op of objects) if (op.do === 'put' || op.do === 'remove') named.delete(op.ref.id)
+  return Array.from(named.values(), (ref): Op => ({ do: 'check', ref, expect: 'present' }))
+}

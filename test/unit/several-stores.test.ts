@@ -7,11 +7,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { connect, StorageDict, StorageObject, t, transact } from '../../runtime/index.js'
 import { openBackend } from '../../runtime/open-backend.js'
-import { type Intent, type Op, Ref } from '../../src/backend.js'
-import { UnavailableError } from '../../src/errors.js'
+import { type Group, type Intent, type Op, type Receipt, Ref } from '../../src/backend.js'
+import { UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
 import { type ClassId, newCommitId } from '../../src/ids.js'
 import { Store } from '../../src/store.js'
 import { FaultyBackend, InterruptedBackend } from '../conformance/faulty-backend.js'
+import { ForwardingBackend } from '../conformance/forwarding-backend.js'
 
 class Account extends StorageObject {
   balance = 0
@@ -25,6 +26,14 @@ class Ledger extends StorageObject {
 class Bank extends StorageObject {
   name = ''
   accounts: Account[] = []
+}
+
+/** Out of reach as soon as rows are to be applied. */
+class RowlessBackend extends ForwardingBackend {
+  override commit(group: Group): Promise<Receipt> {
+    if (group.ops.some((op) => op.do === 'row')) return Promise.reject(new UnavailableError('the connection broke'))
+    return this.inner.commit(group)
+  }
 }
 
 const kinds: Record<string, (folder: string) => [string, string]> = {
@@ -111,6 +120,29 @@ for (const [kind, urls] of Object.entries(kinds))
       )
       expect([await balanceIn(a, here), await balanceIn(b, there)]).to.deep.equal([5, 105])
     })
+
+    for (const first of ['here', 'there'] as const)
+      it(`rows in both stores, and nothing else, are committed by a transaction whose writer dies behind the decision: ${first} read first`, async () => {
+        const accounts = { here: await accountIn(a, 1), there: await accountIn(b, 1) }
+        const stores = { here: a.backend, there: b.backend }
+        const day = { day: 'mon' }
+        const dying = new Store(new RowlessBackend(b.backend), { patienceMs: 50 })
+        const outcome = await new Store(a.backend, { patienceMs: 50 })
+          .run(() =>
+            transact(async () => {
+              ;(await Account.getByID(accounts.here.getID()!)).log.set(day, { moved: -7n })
+              const { log } = await dying.run(() => Account.getByID(accounts.there.getID()!))
+              log.set(day, { moved: 7n })
+            }),
+          )
+          .catch((error: unknown) => error)
+        expect(outcome, 'nobody could tell it').to.be.instanceOf(UnknownOutcomeError)
+        const movedIn = (where: 'here' | 'there'): Promise<bigint | undefined> =>
+          new Store(stores[where]).run(async () => (await (await Account.getByID(accounts[where].getID()!)).log.get(day))?.moved)
+        const other = first === 'here' ? 'there' : 'here'
+        const [one, two] = [await movedIn(first), await movedIn(other)]
+        expect([one, two]).to.deep.equal(first === 'here' ? [-7n, 7n] : [7n, -7n])
+      })
 
     it('a row of a dict that excludes other writers is not lost to who writes nothing else, at any moment of a transaction over both', async () => {
       const key = { of: 'all' }

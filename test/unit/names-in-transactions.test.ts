@@ -1,0 +1,63 @@
+/** Transactions that give and take names, and change nothing else. */
+import { expect } from 'chai'
+import { AliasTakenError, ConflictError, connect, NotFoundError, StorageObject, transact } from '../../runtime/index.js'
+import { Store } from '../../src/store.js'
+
+class Named extends StorageObject {
+  n = 1
+}
+
+for (const url of ['memory:?private', 'memory:?private&domains=3'])
+  describe(`names in a transaction: ${url}`, () => {
+    let store: Store
+    beforeEach(async () => {
+      store = await connect(url)
+    })
+    afterEach(() => store.close())
+
+    const standing = async (): Promise<readonly string[]> => {
+      const found: string[] = []
+      for (let nth = 0; nth < 6; nth++) {
+        const one = await new Store(store.backend).run(() => Named.getByAlias(`name${nth}`).catch(() => undefined))
+        if (one) found.push(`name${nth}`)
+      }
+      return found
+    }
+
+    it('are given all or none, taken all or none, and moved', async () => {
+      const [one, other] = [await new Named().makePersistent(), await new Named().makePersistent('taken')]
+      const all = ['name0', 'name1', 'name2', 'name3', 'name4', 'name5']
+      await transact(async () => {
+        for (const name of all) await one.addAlias(name)
+      })
+      expect(await standing()).to.deep.equal(all)
+      await transact(async () => {
+        for (const name of all.slice(0, 3)) await one.removeAlias(name)
+        for (const name of all.slice(0, 3)) await other.addAlias(name)
+      })
+      expect((await Named.getByAlias('name1')).getID()).to.equal(other.getID())
+      await transact(async () => {
+        for (const name of all.slice(3)) await one.removeAlias(name)
+      })
+      expect(await standing()).to.deep.equal(all.slice(0, 3))
+      const error = await transact(async () => {
+        for (const name of ['name4', 'name5', 'taken']) await one.addAlias(name)
+      }).catch((why: unknown) => why)
+      expect(error).to.be.instanceOf(AliasTakenError)
+      expect(await standing()).to.deep.equal(all.slice(0, 3))
+    })
+
+    it('are not given to an object that is gone by then', async () => {
+      const one = await new Named().makePersistent()
+      const theirs = await new Store(store.backend).run(() => Named.getByID(one.getID()!))
+      await theirs.deletePersistent()
+      const error = await transact(async () => {
+        await one.addAlias('name0')
+        await one.addAlias('name1')
+      }).catch((why: unknown) => why)
+      expect(error instanceof ConflictError || error instanceof NotFoundError, String(error)).to.equal(true)
+      const names: string[] = []
+      for await (const page of store.backend.aliases({ prefix: 'name' })) for (const [alias] of page) names.push(alias)
+      expect(names).to.deep.equal([])
+    })
+  })
