@@ -41,8 +41,11 @@ const LOADING_MS = 10_000
 /** Threads that may fail to start, one after the other, before the run is given up. */
 const STARTS_MAX = 3
 
-/** A short run ends before: it would pay for a worker that nobody needs. Where one was lost, the next loss is near. */
-const SPARE_AFTER_MS = 500
+/**
+ * A short run ends before: it would pay for a worker that nobody needs, which takes 0.2 to 0.4 s of a core to start. Where one was lost, the next
+ * loss is near.
+ */
+const SPARE_AFTER_MS = 2000
 
 /** What dispatch shares with the run. */
 export interface RunParts {
