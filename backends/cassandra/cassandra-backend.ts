@@ -182,6 +182,7 @@ export class CassandraBackend implements Backend {
     this.#opening = undefined
     await opening?.catch(() => {})
     await this.#sender.idle()
+    await this.#keeper.idle()
     if (this.#opening) return
     await this.#link.close()
   }

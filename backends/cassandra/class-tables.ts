@@ -97,8 +97,9 @@ export class ClassTables {
     const table = tableName(classLabel(classId), classId)
     const columns = new Map([...kinds].flatMap(([field, kind]) => (kind === 'packed' ? [] : [[field, `${quoted(field)} ${kind} static`]])))
     const create = `${[CREATE, ...columns.values()].join(', ')}, PRIMARY KEY (("${ID}"), "~part")) WITH comment = '${classId.replaceAll("'", "''")}'`
-    await this.keeper.ensure({ table, create, columns })
-    if (!known) await this.link.write(`INSERT INTO ${this.link.table(CLASSES)} (class, table_name) VALUES (?, ?)`, [classId, table])
+    // Who hears of a class before its table stands waits for that, as this does.
+    const noted = known || this.link.write(`INSERT INTO ${this.link.table(CLASSES)} (class, table_name) VALUES (?, ?)`, [classId, table])
+    await Promise.all([this.keeper.ensure({ table, create, columns }), noted])
     const made = { classId, table, kinds }
     this.#known.set(classId, made)
     return made

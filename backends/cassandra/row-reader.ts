@@ -24,6 +24,7 @@ import { partitionKey, tokenBytes } from './token.js'
 const PAGE_ROWS = 1000
 const PAGE_ROWS_MAX = 5000
 const PAGE_ROWS_MIN = 100
+const PAGE_GROWTH = 1.25
 const PAGE_BYTES = 512 * 1024
 const READS_AT_ONCE = 256
 /** A server reads so many at once for an aggregate, which it alone sees. */
@@ -180,7 +181,7 @@ export class RowReader {
     let page = await ask(undefined)
     for (;;) {
       signal?.throwIfAborted()
-      fetchSize = nextPageRows(plain.length, page.rows)
+      fetchSize = nextPageRows(fetchSize, plain.length, page.rows)
       const next = page.next === undefined ? undefined : ask(page.next)
       next?.catch(() => {}) // thrown where it is awaited; nobody waits for it if the loop is left before
       if (page.rows.length > 0) yield page.rows
@@ -277,11 +278,11 @@ export class RowReader {
   }
 }
 
-/** Small rows come more at a time, large ones fewer: judged by one of the page before. */
-function nextPageRows(columns: number, rows: readonly Row[]): number {
+/** Small rows come more at a time, the further one reads; large ones fewer. Judged by one of the page before. */
+function nextPageRows(before: number, columns: number, rows: readonly Row[]): number {
   const bytes = bytesOf(Object.values(rows.at(-1) ?? {}))
   const best = Math.max(PAGE_ROWS_MIN, Math.floor(PAGE_BYTES / bytes))
-  return Math.min(PAGE_ROWS_MAX, Math.ceil(PAGE_CELLS / (columns + 1)), best)
+  return Math.min(PAGE_ROWS_MAX, Math.ceil(PAGE_CELLS / (columns + 1)), best, Math.ceil(before * PAGE_GROWTH))
 }
 
 async function* noPages(): AsyncGenerator<readonly Row[], void, void> {}

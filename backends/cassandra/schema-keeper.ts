@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { UnavailableError } from '../../src/errors.js'
-import type { CassandraLink } from './cassandra-link.js'
+import type { CassandraLink, Statement } from './cassandra-link.js'
 import { quoted } from './identifiers.js'
 
 /** How long a creator that died keeps others waiting; its turn is worth far more than any change of the schema takes. */
@@ -29,6 +29,7 @@ export class SchemaKeeper {
   /** Tables that this process has seen whole, with their columns. */
   readonly #seen = new Map<string, Set<string>>()
   readonly #underWay = new Map<string, Promise<void>>()
+  readonly #giving = new Set<Promise<unknown>>()
 
   constructor(readonly link: CassandraLink) {}
 
@@ -102,11 +103,14 @@ export class SchemaKeeper {
   }
 
   async #use(wanted: Wanted): Promise<void> {
-    const { table } = wanted
     await this.link.agreed()
-    const seen = this.#seen.get(table) ?? new Set()
+    this.#take(wanted)
+  }
+
+  #take(wanted: Wanted): void {
+    const seen = this.#seen.get(wanted.table) ?? new Set()
     for (const name of partsOf(wanted)) seen.add(name)
-    this.#seen.set(table, seen)
+    this.#seen.set(wanted.table, seen)
   }
 
   /** No time that has gone by tells: a server may have stood still for all of it. */
@@ -130,7 +134,8 @@ export class SchemaKeeper {
     const { table, create, columns, indexes = NONE } = wanted
     const name = this.link.table(table)
     let found = await this.columns(table)
-    if (found.size === 0) {
+    const isMade = found.size === 0
+    if (isMade) {
       await this.link.define(`CREATE TABLE IF NOT EXISTS ${name} (${create}`)
       found = await this.columns(table)
     }
@@ -138,7 +143,10 @@ export class SchemaKeeper {
     if (added.length > 0) await this.link.define(`ALTER TABLE ${name} ADD IF NOT EXISTS (${added.join(', ')})`)
     for (const [index, column] of indexes)
       await this.link.define(`CREATE INDEX IF NOT EXISTS ${quoted(index)} ON ${name} (${quoted(column)}) USING 'sai'`)
-    await this.#use(wanted)
+    const isChanged = isMade || added.length > 0 || indexes.size > 0
+    if (isChanged)
+      this.#take(wanted) // and has waited until all agreed
+    else await this.#use(wanted)
   }
 
   /** Does something while nobody else does; false when somebody else has the turn, or may have it. */
@@ -152,8 +160,22 @@ export class SchemaKeeper {
       await work()
       return true
     } finally {
-      await this.link.cas([give])
+      this.#giveBack(give)
     }
+  }
+
+  /** Whoever had the turn need not wait for that; if it fails the turn ends by itself. */
+  #giveBack(give: Statement): void {
+    const work = this.link
+      .cas([give])
+      .catch(() => {})
+      .finally(() => this.#giving.delete(work))
+    this.#giving.add(work)
+  }
+
+  /** When all turns are given back. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#giving)
   }
 
   /** After a compare-and-set of unknown outcome. */
