@@ -115,6 +115,8 @@ export class FileSlots implements LaneSlots {
   }
 
   publish(slot: number, use: number, value: Carried, hasEffects: boolean): void {
+    // Of a task that is out of time, whose worker ends it all the same: the slot may be another one's by then.
+    if (this.isTaken(slot, use)) return
     const isHere = this.#seen.write(slot, value)
     if (isHere) {
       const from = slot * BYTES + STATE_BYTES
@@ -124,7 +126,7 @@ export class FileSlots implements LaneSlots {
   }
 
   void(slot: number, use: number): void {
-    this.#end(slot, use, At.VOID)
+    if (!this.isTaken(slot, use)) this.#end(slot, use, At.VOID)
   }
 
   #end(slot: number, use: number, at: At): void {

@@ -86,6 +86,8 @@ export class ThreadSlots implements LaneSlots {
   }
 
   publish(slot: number, use: number, value: Carried, hasEffects: boolean): void {
+    // Of a task that is out of time, whose worker ends it all the same: the slot may be another one's by then.
+    if (this.at(slot, use) === At.VOID) return
     this.#end(slot, use, endOf(this.#values.write(slot, value), hasEffects))
   }
 
@@ -93,10 +95,17 @@ export class ThreadSlots implements LaneSlots {
     this.#end(slot, use, At.VOID)
   }
 
+  /** Of this use, and no other; what is void stays so. */
   #end(slot: number, use: number, at: At): void {
-    Atomics.store(this.#words, slot * WORDS + STATE, (use << STATE_BITS) | at)
+    const index = slot * WORDS + STATE
+    for (;;) {
+      const before = Atomics.load(this.#words, index)
+      if (before >> STATE_BITS !== use) return
+      if ((before & STATE_MASK) === At.VOID) break
+      if (Atomics.compareExchange(this.#words, index, before, (use << STATE_BITS) | at) === before) break
+    }
     // To wake somebody costs more than an empty task: only those who say that they sleep are woken. They say so before they look again.
-    if (Atomics.load(this.#words, slot * WORDS + SLEEPERS) !== 0) Atomics.notify(this.#words, slot * WORDS + STATE)
+    if (Atomics.load(this.#words, slot * WORDS + SLEEPERS) !== 0) Atomics.notify(this.#words, index)
   }
 
   sleep(slot: number, use: number, ms: number): boolean {

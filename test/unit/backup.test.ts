@@ -61,7 +61,11 @@ describe('nvram: backup', () => {
       child.kill('SIGKILL')
       await once(child, 'close')
     }
-    for (const name of ['one', 'three']) expect(await fsck(`nvram:${join(folder, name)}`)).to.include({ damaged: 0 })
+    for (const name of ['one', 'three']) {
+      const findings: unknown[] = []
+      const { damaged } = await fsck(`nvram:${join(folder, name)}`, { onFinding: (finding) => findings.push(finding) })
+      expect({ damaged, findings }).to.deep.equal({ damaged: 0, findings: [] })
+    }
   }).timeout(60_000)
 
   it('is opened beside the store it was made of, elsewhere, and on another machine, and lives on its own', async () => {

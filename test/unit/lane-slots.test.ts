@@ -77,6 +77,29 @@ for (const kind of ['threads', 'processes'] as const)
       expect(another().at(3, use)).to.equal(At.VOID)
     })
 
+    it('a task that ends after its slot was taken from it, and given to another, changes nothing of that', () => {
+      const [late, next] = [another(), another()]
+      for (const end of ['publish', 'void'] as const) {
+        const first = driver.give(8)
+        late.keep(8, first)
+        expect(late.claim(8, first, At.BEGUN)).to.equal(true)
+        driver.void(8, first) // out of time
+        const endLate = (): void => (end === 'publish' ? late.publish(8, first, 'late', false) : late.void(8, first))
+        endLate()
+        const watcher = another()
+        expect(watcher.at(8, first), 'nobody takes what it made').to.equal(At.VOID)
+        const second = driver.give(8)
+        next.keep(8, second)
+        endLate()
+        expect(next.claim(8, second, At.BEGUN)).to.equal(true)
+        endLate()
+        next.publish(8, second, 'next', false)
+        endLate()
+        expect(watcher.at(8, second)).to.equal(At.DONE)
+        expect(watcher.read(8)).to.equal('next')
+      }
+    })
+
     it('who sleeps for a task sleeps no longer than it may', () => {
       const use = driver.give(5)
       const worker = another()
