@@ -64,7 +64,7 @@ describe('nvram: backup', () => {
     for (const name of ['one', 'three']) {
       const findings: unknown[] = []
       const { damaged } = await fsck(`nvram:${join(folder, name)}`, { onFinding: (finding) => findings.push(finding) })
-      expect({ damaged, findings }).to.deep.equal({ damaged: 0, findings: [] })
+      expect(damaged, JSON.stringify(findings)).to.equal(0)
     }
   }).timeout(60_000)
 
