@@ -1,8 +1,18 @@
 /** Objects of 100 bytes in a file, beside lmdb itself with its msgpackr encoding: in units of work of many, and one by one. */
 import { join } from 'node:path'
-import { type Ack, connect, getByID, type Id, StorageObject, transact } from 'insitu'
+import { type Ack, getByID, type Id, StorageObject, transact } from 'insitu'
 import { open, type RootDatabase } from 'lmdb'
-import { type Bench, type Benchmark, type Contest, collectGarbage, mustEqual, perSecond, type Sample, withFolder } from './harness.js'
+import {
+  type Bench,
+  type Benchmark,
+  type Contest,
+  collectGarbage,
+  inProgram,
+  mustEqual,
+  perSecond,
+  type Sample,
+  withFolder,
+} from './harness.js'
 
 const COUNT = 20_000
 const BATCHES = [100, 1_000]
@@ -56,14 +66,7 @@ const timed = (count: number, work: () => Promise<void>): Promise<number> => {
  * One program for all samples of a case, as lmdb's file is open for all of them: its store is the default one, as in most programs, and
  * a store that ends takes the code with it that the engine has made for it.
  */
-async function inOneProgram({ url }: Files, body: () => Promise<void>, ack: Ack = 'durable'): Promise<void> {
-  const store = await connect(url, { ack })
-  try {
-    await body()
-  } finally {
-    await store.close()
-  }
-}
+const inOneProgram = ({ url }: Files, body: () => Promise<void>, ack: Ack = 'durable'): Promise<void> => inProgram(url, body, { ack })
 
 function assertTexts(items: readonly (StorageObject | Value | undefined)[], revision: number): void {
   items.forEach((item, n) => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { type ConnectOptions, connect } from 'insitu'
 
 /** One timed run. Gives its figure once it has checked its results, and throws when they are wrong. */
 export type Sample = () => Promise<number>
@@ -163,5 +164,15 @@ export async function withFolder<T>(use: (folder: string) => Promise<T>): Promis
     return await use(folder)
   } finally {
     await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** A program that begins with nothing in memory, and has one store open. */
+export async function inProgram<T>(url: string, body: () => Promise<T>, options: ConnectOptions = {}): Promise<T> {
+  const store = await connect(url, options)
+  try {
+    return await body()
+  } finally {
+    await store.close()
   }
 }

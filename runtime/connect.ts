@@ -57,7 +57,7 @@ async function openAt(url: string): Promise<Backend> {
   return runtimeIsOff() ? openBackend(url) : openOnHosts(folder)
 }
 
-/** Its first worker loads while the store opens. */
+/** Then the first worker loads while the store opens. */
 const willRunTasks = (): boolean => hasTasks() && isProgramThread() && !runtimeIsOff() && !currentRunner()
 
 /** The default store that the program had chosen by its url, and closed. */

@@ -67,8 +67,14 @@ export class ObjectMaker {
   }
 
   #shareOut(): readonly Wanted[] | undefined {
-    this.#shares = this.writer.sharesOf(this.#waiting, ({ put }) => Buffer.from(uuidBytes(put.ref.id)))
+    const waiting = this.#waiting
     this.#waiting = []
+    this.#shares = []
+    try {
+      this.#shares = this.writer.sharesOf(waiting, ({ put }) => Buffer.from(uuidBytes(put.ref.id)))
+    } catch (error) {
+      for (const { reject } of waiting) reject(error) // nobody else would hear of it
+    }
     this.#next = 1
     return this.#shares[0]
   }

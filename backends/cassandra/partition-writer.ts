@@ -82,10 +82,15 @@ export class PartitionWriter {
   }
 
   #leave(): void {
-    const packs = [...this.#waiting.values()].flatMap((jobs) => [...packsOf(jobs)])
+    const waiting = [...this.#waiting.values()]
     this.#waiting = new Map()
-    for (const share of this.sharesOf(packs, ({ jobs }) => jobs[0]!.key()))
-      for (const jobs of requestsOf(share)) this.#send(jobs).catch(() => {}) // which does not happen: each is told
+    try {
+      const packs = waiting.flatMap((jobs) => [...packsOf(jobs)])
+      for (const share of this.sharesOf(packs, ({ jobs }) => jobs[0]!.key()))
+        for (const jobs of requestsOf(share)) this.#send(jobs).catch(() => {}) // which does not happen: each is told
+    } catch (error) {
+      for (const { reject } of waiting.flat()) reject(error) // nobody else would hear of it
+    }
   }
 
   async #send(jobs: readonly Job[]): Promise<void> {

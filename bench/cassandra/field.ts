@@ -1,7 +1,6 @@
 /** What the benchmarks of one Cassandra node share. */
 import { type Client, types } from 'cassandra-driver'
-import { connect } from 'insitu'
-import { type Bench, type Contest, collectGarbage, perSecond, type Sample } from '../harness.js'
+import { type Bench, type Contest, collectGarbage, inProgram, perSecond, type Sample } from '../harness.js'
 
 export const COUNT = 20_000
 /** Statements of the driver at once: what serves it best here. */
@@ -31,14 +30,8 @@ export class Field {
     readonly count: number,
   ) {}
 
-  /** A program that begins with nothing in memory. */
-  async program<T>(body: () => Promise<T>): Promise<T> {
-    const store = await connect(this.url)
-    try {
-      return await body()
-    } finally {
-      await store.close()
-    }
+  program<T>(body: () => Promise<T>): Promise<T> {
+    return inProgram(this.url, body)
   }
 
   /** Keys that no run before has used. */

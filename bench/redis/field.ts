@@ -1,6 +1,6 @@
 /** What the benchmarks of one Redis server share. */
-import { connect } from 'insitu'
 import type { ChainableCommander, Redis } from 'ioredis'
+import { inProgram } from '../harness.js'
 
 export const COUNT = 10_000
 export const BATCH = 1_000
@@ -41,14 +41,8 @@ export class Field {
     readonly auto: Redis,
   ) {}
 
-  /** A program that begins with nothing in memory. */
-  async program<T>(body: () => Promise<T>): Promise<T> {
-    const store = await connect(this.url)
-    try {
-      return await body()
-    } finally {
-      await store.close()
-    }
+  program<T>(body: () => Promise<T>): Promise<T> {
+    return inProgram(this.url, body)
   }
 
   /** Keys that nobody has used. */

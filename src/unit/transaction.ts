@@ -285,6 +285,7 @@ export class Transaction extends UnitOfWork {
     const isChange = parts.some(({ ops }) => ops.length > 0)
     if (options.check && isChange)
       for (const { part, plan, ops } of parts) ops.push(...checksOf(plan), ...rowChecksOf(part.buffered.values()))
+    for (const { part, ops } of parts) if (part.#own.names.size > 0) ops.push(...checksOfNamed(ops))
     if (parts.length === 1) return isChange ? { parts, ops: parts[0]!.ops } : UNCHANGED
     const changed = parts.filter(({ ops }) => ops.length > 0)
     return { parts: changed, ops: changed.flatMap(({ ops }) => ops) }
@@ -322,15 +323,10 @@ export class Transaction extends UnitOfWork {
     for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
     for (const { table } of rows)
       if (readOnly?.has(table.owner.id)) throw wrongDirection(`the collection of ${table.owner.id}`, table.owner.id)
-    const objects: readonly Op[] = [
+    const ops: Op[] = [
       ...plan.ops(),
       ...[...this.#own.removed.values()].map((s): Op => ({ do: 'remove', ref: s.ref!, expect: s.stamp ?? 'present' })),
-    ]
-    const names = [...this.#own.names].filter(([, n]) => n.expect !== null || n.to !== null)
-    const ops: Op[] = [
-      ...objects,
-      ...namedOf(names, objects),
-      ...names.map(([alias, n]): Op => ({ do: 'name', alias, ...n })),
+      ...[...this.#own.names].filter(([, n]) => n.expect !== null || n.to !== null).map(([alias, n]): Op => ({ do: 'name', alias, ...n })),
       ...rows.flatMap((r) => r.overlay.toOps(r.table)),
     ]
     return { plan, ops }
@@ -387,14 +383,18 @@ export class Transaction extends UnitOfWork {
     this.#create(plan)
     const { backend } = this.store
     for (const table of this.#newTables(plan)) await backend.define(table, aliasOf(table, ops))
-    const rows = [...this.buffered.values()]
-    const written = rows.filter((r) => r.overlay.count > 0).map((r) => r.table)
-    const isElsewhere = isPart || (home && mark && !this.#isDecidedAt(home, mark, ops))
-    return this.store.unitOf(withOwnerChecks(backend, ops, written, checkedTables(ops, rows), isElsewhere), {
+    const isElsewhere = (): boolean => isPart || (home !== undefined && mark !== undefined && !this.#isDecidedAt(home, mark, ops))
+    return this.store.unitOf(this.buffered.size === 0 ? ops : this.#withOwnerChecks(ops, isElsewhere()), {
       ...(commit && { commit }),
       ...(home && { home }),
       ...(mark && { mark }),
     })
+  }
+
+  #withOwnerChecks(ops: readonly Op[], isPart: boolean): readonly Op[] {
+    const rows = [...this.buffered.values()]
+    const written = rows.filter((r) => r.overlay.count > 0).map((r) => r.table)
+    return withOwnerChecks(this.store.backend, ops, written, checkedTables(ops, rows), isPart)
   }
 
   /** Whether a mark lies where all of these ops do. */
@@ -465,12 +465,9 @@ export class Transaction extends UnitOfWork {
 
 const UNCHANGED: Collected = { parts: [], ops: [] }
 
-type Named = readonly [alias: string, name: { readonly to: Ref | null }]
-
-/** What is given a name stands: its object, where the unit says nothing else of it. */
-function namedOf(names: readonly Named[], objects: readonly Op[]): Op[] {
-  if (names.length === 0) return []
-  const named = new Map(names.flatMap(([, { to }]) => (to ? [[to.id, to] as const] : [])))
-  for (const op of objects) if (op.do === 'put' || op.do === 'remove') named.delete(op.ref.id)
+/** What is given a name must stand: its object, of which the unit may say so already. */
+function checksOfNamed(ops: readonly Op[]): Op[] {
+  const named = new Map(ops.flatMap((op) => (op.do === 'name' && op.to ? [[op.to.id, op.to] as const] : [])))
+  for (const op of ops) if (op.do === 'put' || op.do === 'remove' || op.do === 'check') named.delete(op.ref.id)
   return Array.from(named.values(), (ref): Op => ({ do: 'check', ref, expect: 'present' }))
 }

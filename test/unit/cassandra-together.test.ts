@@ -10,11 +10,17 @@ import {
   type Row,
   type Statement,
 } from '../../backends/cassandra/cassandra-link.js'
+import { ChunkStore } from '../../backends/cassandra/chunk-store.js'
+import type { ClassTable } from '../../backends/cassandra/class-tables.js'
+import { NameIndex } from '../../backends/cassandra/name-index.js'
+import { ObjectMaker, type Put } from '../../backends/cassandra/object-maker.js'
 import { bytesOf } from '../../backends/cassandra/param-bytes.js'
 import { PartitionWriter, type Writes } from '../../backends/cassandra/partition-writer.js'
 import { Ring } from '../../backends/cassandra/ring.js'
 import { TogetherReader, type Wanted } from '../../backends/cassandra/together-reader.js'
+import { Ref } from '../../src/backend.js'
 import { UnavailableError, ValidationError } from '../../src/errors.js'
+import { type ClassId, newCommitId, newId } from '../../src/ids.js'
 
 /** Remembers what it is asked for; its ring has three nodes, and every key two of them, by its first letter. */
 class Servers extends CassandraLink {
@@ -104,6 +110,24 @@ describe('cassandra: writes that travel together', () => {
   it('hold a partition whole, whoever writes to it in one turn', async () => {
     await Promise.all([writer.write(writesOf('a1', '1', '2')), writer.write(writesOf('a2')), writer.write(writesOf('a1', '3'))])
     expect(servers.batches).to.deep.equal([['a1', 'a1', 'a1', 'a2']])
+  })
+
+  it('are told where nobody can say which nodes hold them, and later ones go on', async () => {
+    const ring = new Ring(servers)
+    const lost = { shares: ring.shares.bind(ring) }
+    const onLost = new PartitionWriter(servers, lost)
+    const maker = new ObjectMaker(servers, new ChunkStore(servers), new NameIndex(servers), onLost, new Set())
+    lost.shares = () => {
+      throw new UnavailableError('the store is closed')
+    }
+    const put: Put = { do: 'put', ref: new Ref(newId(), 'a' as ClassId), set: new Map(), expect: 'absent', isNew: true }
+    const table: ClassTable = { classId: put.ref.classId, table: 'a', kinds: new Map() }
+    const made = maker.make({ commit: newCommitId(), atMicros: 1n, ops: [put] }, put, table)
+    for (const ended of await Promise.allSettled([onLost.write(writesOf('a1')), onLost.write(writesOf('b1')), made]))
+      expect(ended).to.have.property('reason').that.is.an.instanceOf(UnavailableError)
+    lost.shares = ring.shares.bind(ring)
+    await onLost.write(writesOf('a1'))
+    expect(servers.batches).to.deep.equal([['a1']])
   })
 
   it('fail alone: one that the servers refuse does not take the others with it', async () => {

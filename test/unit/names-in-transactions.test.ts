@@ -47,6 +47,21 @@ for (const url of ['memory:?private', 'memory:?private&domains=3'])
       expect(await standing()).to.deep.equal(all.slice(0, 3))
     })
 
+    it('are given to what the transaction has read, changed, made or checks', async () => {
+      const [read, changed] = [await new Named().makePersistent(), await new Named().makePersistent()]
+      await transact(
+        async () => {
+          const [one, other] = [await Named.getByID(read.getID()!), await Named.getByID(changed.getID()!)]
+          other.n = 2
+          await one.addAlias('name0')
+          await other.addAlias('name1')
+          await new Named().makePersistent('name2')
+        },
+        { check: true },
+      )
+      expect(await standing()).to.deep.equal(['name0', 'name1', 'name2'])
+    })
+
     it('are not given to an object that is gone by then', async () => {
       const one = await new Named().makePersistent()
       const theirs = await new Store(store.backend).run(() => Named.getByID(one.getID()!))

@@ -65,6 +65,12 @@ for (const [kind, urls] of Object.entries(kinds))
 
     const accountIn = (store: Store, balance: number): Promise<Account> =>
       store.run(() => Object.assign(new Account(), { balance }).makePersistent())
+    const key = { of: 'all' }
+    const ledgerInB = async (): Promise<Ledger> => {
+      const ledger = new Ledger()
+      ledger.totals.set(key, { sum: 0 })
+      return b.run(() => ledger.makePersistent())
+    }
     /** As a program sees it that has read nothing before. */
     const balanceIn = async (store: Store, account: Account): Promise<number> =>
       new Store(store.backend).run(async () => (await Account.getByID(account.getID()!)).balance)
@@ -145,13 +151,9 @@ for (const [kind, urls] of Object.entries(kinds))
       })
 
     it('a row of a dict that excludes other writers is not lost to who writes nothing else, at any moment of a transaction over both', async () => {
-      const key = { of: 'all' }
       const countUp = async (totals: Ledger['totals']): Promise<void> => totals.set(key, { sum: (await totals.get(key))!.sum + 1 })
       for (let nth = 0; nth < 5; nth++) {
-        const here = await accountIn(a, 0)
-        const ledger = new Ledger()
-        ledger.totals.set(key, { sum: 0 })
-        await b.run(() => ledger.makePersistent())
+        const [here, ledger] = [await accountIn(a, 0), await ledgerInB()]
         const interrupted = new InterruptedBackend(b.backend)
         const through = new Store(interrupted, { patienceMs: 50 })
         const other = new Store(b.backend)
@@ -186,12 +188,8 @@ for (const [kind, urls] of Object.entries(kinds))
     }).timeout(60_000)
 
     it('a row that a transaction only read in one store holds while it writes to the other, at any moment', async () => {
-      const key = { of: 'all' }
       for (let nth = 0; nth < 5; nth++) {
-        const here = await accountIn(a, 0)
-        const ledger = new Ledger()
-        ledger.totals.set(key, { sum: 0 })
-        await b.run(() => ledger.makePersistent())
+        const [here, ledger] = [await accountIn(a, 0), await ledgerInB()]
         const interrupted = new InterruptedBackend(b.backend)
         // Each goes to one as long as the other is nothing.
         const change = (first: Store, second: Store, what: 'account' | 'row'): Promise<void> =>
