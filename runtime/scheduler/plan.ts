@@ -141,7 +141,8 @@ function wantData(state: RuntimeState, task: number, host: Host): void {
   for (let a = tasks.access[task]!; a !== NONE; a = accesses.nextOfTask(a)) {
     const datum = accesses.datum(a)
     const bytes = missingAt(state, datum, host)
-    if (bytes <= 0) continue
+    // What cannot be brought ahead is not waited for: it would keep the last of the others from making planning due.
+    if (bytes <= 0 || fetches.wasRefused(datum, host)) continue
     lacks++
     const others = host.awaiting.get(datum)
     if (others) others.push(task)

@@ -71,6 +71,13 @@ describe('scheduler: planning', () => {
     s.step({ on: 'FetchesEnded', host: 1, data: [s.datum('x')] }).sent('w1 starts t')
   })
 
+  it('what cannot be fetched ahead does not keep its task from starting when the rest is there', () => {
+    const s = new Scenario(AHEAD).join('w0 h0', 'w1 h1').kept('x y').lies('x', { h0: 10_000 }).lies('y', { h0: 10_000 })
+    s.submit({ busy: { ms: 500, host: 'h0' }, t: { ms: 50, reads: 'x y' } }).sent('w0 starts busy', 'h1 fetches y for t, x for t')
+    s.step({ on: 'FetchesEnded', host: 1, data: [s.datum('x')] }).sent()
+    s.fetched('h1', ['y', 10_000]).sent('w1 starts t')
+  })
+
   it('a host that is lost gets nothing more, and what was meant for it goes elsewhere', () => {
     const s = new Scenario(AHEAD).join('w0 h0', 'w1 h1', 'w2 h2').kept('x').lies('x', { h0: 10_000 })
     s.submit({ busy: { ms: 500, host: 'h0' }, t: { ms: 50, reads: 'x' } }).sent('w0 starts busy', 'h1 fetches x for t')
