@@ -72,7 +72,8 @@ export class GroupSender {
   }
 
   #sendAll(jobs: readonly Job[]): Promise<unknown> {
-    return together([...byDomain(jobs, (job) => job.domain)].map(([domain, list]) => this.#sendDomain(domain, list)))
+    const domains = [...byDomain(jobs, (job) => job.domain)]
+    return together(this.link.sendEach(domains, ([domain, list]) => this.#sendDomain(domain, list)))
   }
 
   #sendDomain(domain: Partition, jobs: readonly Job[]): Promise<unknown> {

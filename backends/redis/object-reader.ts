@@ -55,7 +55,7 @@ export class ObjectReader {
         batches.delete(domain)
       }
     }
-    for (const batch of batches.values()) sent.push(batch.send())
+    sent.push(...this.link.sendEach([...batches.values()], (batch) => batch.send()))
     return together(sent)
   }
 }

@@ -275,7 +275,7 @@ export class RedisBackend implements Backend {
       })
     }
     const groups = byDomain(what.keys(), (i) => this.#domainOf(partitionOfTarget(what[i]!)))
-    await Promise.all([...groups].flatMap(([domain, at]) => chunks(at, KEYS_MAX).map((part) => ask(domain, part))))
+    await this.#link.askEach(groups, KEYS_MAX, ask)
     return found
   }
 
@@ -360,7 +360,7 @@ export class RedisBackend implements Backend {
       })
     }
     const groups = byDomain(refs, ({ id }) => this.#domainOf(partitionOfId(id)))
-    await Promise.all([...groups].flatMap(([domain, part]) => chunks(part, KEYS_MAX).map((some) => ask(domain, some))))
+    await this.#link.askEach(groups, KEYS_MAX, ask)
     return sizes
   }
 

@@ -4,6 +4,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { AwakeTime } from '../../src/awake-time.js'
 import { InsituError, StateLostError, UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
+import { chunks } from './by-domain.js'
 import { type Argument, type Client, type Driver, makeDriver } from './redis-client.js'
 import type { RedisConfig } from './redis-config.js'
 import { bare, type Failure, failureOf, isKilled, namedError } from './redis-errors.js'
@@ -50,6 +51,8 @@ const GATE_PAUSE_MS = 2
 const REACHING: ReadonlySet<ScriptName> = new Set(['save', 'commit', 'flip'])
 const PAUSE_MS_MIN = 10
 const PAUSE_MS_MAX = 300
+/** Calls that one write carries: enough that it costs them nothing, few enough that the first are answered while the last are made. */
+const WRITTEN_AT_ONCE = 128
 /** A little less than one connection may take to be refused or ignored. */
 const OPEN_MS = 1_900
 
@@ -166,6 +169,23 @@ export class RedisLink {
   /** The values under keys of one domain, all of one moment. Guarded like scripts, without the cost of one. */
   read(domain: Partition, keys: readonly string[]): Promise<readonly (Buffer | null)[]> {
     return this.call({ domain, keys }) as Promise<readonly (Buffer | null)[]>
+  }
+
+  /** Sends for each item. Where each is a call to a domain of its own, as objects are in a Cluster, many leave in one write. */
+  sendEach<Item, R>(items: readonly Item[], send: (item: Item) => R): R[] {
+    if (items.length === 1) return [send(items[0]!)]
+    const driver = this.#driver
+    return chunks(items, WRITTEN_AT_ONCE).flatMap((some) => driver?.together(() => some.map(send)) ?? some.map(send))
+  }
+
+  /** Asks each domain for what lies in it, so much at a time at most. */
+  async askEach<Item>(
+    domains: ReadonlyMap<Partition, readonly Item[]>,
+    max: number,
+    ask: (domain: Partition, part: readonly Item[]) => Promise<void>,
+  ): Promise<void> {
+    const calls = [...domains].flatMap(([domain, items]) => chunks(items, max).map((part) => () => ask(domain, part)))
+    await Promise.all(this.sendEach(calls, (call) => call()))
   }
 
   /** Plain commands, repeated like scripts. */
