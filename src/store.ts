@@ -327,7 +327,6 @@ export class Store {
   }
 }
 
-/** A store may be closed while it is asked: then it is none of the open ones. */
 /** The first object that a unit writes; new ones only when there is no other, since what exists is written with it. */
 function homeIn(parts: readonly UnitPart[]): Home {
   let found: Home | undefined
