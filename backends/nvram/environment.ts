@@ -1,9 +1,10 @@
-import { chmodSync, closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { accessSync, chmodSync, closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { CorruptError, UnavailableError } from '../../src/errors.js'
 import { makeFolders } from '../../src/make-folders.js'
 import { unstopped } from '../../src/thread-gate.js'
+import { orRefusal } from './access.js'
 import { DATABASES, type DatabaseName } from './databases.js'
 import { requireRoomForNew } from './disk-room.js'
 import { openLocked, Transactions } from './lock-file.js'
@@ -38,6 +39,14 @@ export const WRITE_FLAGS = 0x40000 | 2 | 1
 
 /** Opens the file, or makes it. Errors: CorruptError, UnavailableError. */
 export async function openEnvironment(folder: string): Promise<Environment> {
+  try {
+    return await openIn(folder)
+  } catch (error) {
+    throw orRefusal(folder, error)
+  }
+}
+
+async function openIn(folder: string): Promise<Environment> {
   makeFolder(folder)
   requireSound(join(folder, 'data.mdb'))
   const file = await openFile(folder)
@@ -70,8 +79,9 @@ function makeFolder(folder: string): void {
     makeFolders(folder)
     for (const name of ['data.mdb', 'lock.mdb']) {
       const path = join(folder, name)
-      if (existsSync(path)) continue
-      makeFile(path)
+      if (!existsSync(path)) makeFile(path)
+      // lmdb-js ends the process, some time later, where it was refused one of them.
+      accessSync(path, constants.R_OK | constants.W_OK)
     }
   } catch (cause) {
     throw new UnavailableError(`The folder ${folder} cannot be used: ${messageOf(cause)}.`, { folder, cause })

@@ -166,6 +166,14 @@ export class RecordFile {
     return new Promise((resolve, reject) => unstopped(() => this.#lmdb.sync((error) => (error ? reject(error) : resolve()))))
   }
 
+  /**
+   * Lets go of what programs held that died while they read: LMDB uses no page again that a reader may need, so that the file would grow
+   * with every commit for as long as nobody opens it anew.
+   */
+  forgetDeadReaders(): void {
+    unstopped(() => this.#lmdb.readerCheck())
+  }
+
   /** A copy of the file as of one moment in an empty folder. */
   backup(folder: string): Promise<void> {
     return unstopped(() => this.#lmdb.backup(folder, false))

@@ -12,7 +12,7 @@ const SWEEP_MAX = 500
 /** Receipts lie by the time at which their id was made, which may be before their commit. */
 const RECEIPT_MARGIN_MS = RECEIPTS_KEPT_MS
 
-/** Drops what has been kept long enough, a little with a commit now and then. */
+/** Drops what has been kept long enough, a little with a commit now and then, and what readers held that have died. */
 export class Sweeper {
   readonly #env: Environment
   readonly #space: NvramSpace
@@ -31,6 +31,7 @@ export class Sweeper {
     const nowMs = this.#now()
     if (nowMs < this.#dueMs) return
     this.#dueMs = nowMs + SWEEP_EVERY_MS
+    this.#env.file.forgetDeadReaders()
     const keptSince = nowMs - RECEIPTS_KEPT_MS
     for (const key of keysBelow(this.#env.receipts, receiptsUntil(keptSince - RECEIPT_MARGIN_MS)))
       this.#space.remove(this.#env.receipts, key)

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Backend, Ref, Stored } from '../../src/backend.js'
 import { findResolved, readResolved } from '../../src/commit/index.js'
@@ -30,11 +30,22 @@ export async function withStore<T>({ storage }: CommonOptions, body: (backend: B
 export function requireStanding(url: string): void {
   const folder = folderOf(url.split('?', 1)[0]!)
   if (folder === undefined || existsSync(join(folder, 'data.mdb')) || hostsIn(folder) !== undefined) return
-  if (statSync(folder, { throwIfNoEntry: false })?.isFile()) return // opening it says what is wrong
+  if (isFileOrHidden(folder)) return // opening it says what is wrong
   throw new UnavailableError(`there is no store in ${folder}: a program makes it when it first stores something; --storage names another`, {
     code: 'ERR_NO_STORE',
     folder,
   })
+}
+
+/** A folder that this user may not look into hides what is in it. */
+function isFileOrHidden(folder: string): boolean {
+  try {
+    if (statSync(folder, { throwIfNoEntry: false })?.isFile()) return true
+    accessSync(folder, constants.X_OK)
+    return false
+  } catch (error) {
+    return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')
+  }
 }
 
 export const isNoStore = (error: unknown): error is Error => isInsituError(error) && error.code === 'ERR_NO_STORE'

@@ -36,10 +36,17 @@ async function forever(backend: Backend): Promise<void> {
   }
 }
 
+/** Dies in the midst of reading: lmdb ends a reading in a later turn. */
+async function dieReading(backend: Backend, [object = '']: string[]): Promise<void> {
+  await stored(backend, new Ref(object as Id, 'insitu/test#Thing' as ClassId))
+  process.kill(process.pid, 'SIGKILL')
+}
+
 const backend = createBackend(url)
 await backend.open()
 if (what === 'count') await count(backend, rest)
 if (what === 'forever') await forever(backend)
+if (what === 'die-reading') await dieReading(backend, rest)
 while (what === 'reopen') {
   await backend.close()
   await backend.open()

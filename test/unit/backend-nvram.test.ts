@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
+  chmodSync,
   closeSync,
   cpSync,
   mkdirSync,
@@ -36,6 +37,8 @@ import { notRun } from '../tools/not-run.js'
 import { addOp, allOf, backendSpec, failure, groupOf, newTable, newThing, putOp, rowOp, send, stored, upkeepSpec } from './backend-spec.js'
 
 const CHILD = fileURLToPath(new URL('./backend-nvram-child.js', import.meta.url))
+
+const OTHER_USER = fileURLToPath(new URL('./other-user.js', import.meta.url))
 
 const folders: string[] = []
 function newFolder(): string {
@@ -259,6 +262,30 @@ describe('nvram: whose file it is', () => {
     await on(first, async (backend) => expect(await stored(backend, ref), 'a new store at the old path').to.equal(undefined))
     await on(moved, async () => {})
   })
+
+  it('of another user is refused by an error that says whose, wherever the system refuses it', async function () {
+    if (process.getuid?.() !== 0) notRun(this, 'to run as another user needs root')
+    const folder = newFolder()
+    await on(folder, (backend) => send(backend, putOp(newThing(), {})))
+    const [data, lock] = [join(folder, 'data.mdb'), join(folder, 'lock.mdb')]
+    const cases: [folder: number, data: number, lock: number, refused: string, fsckRefused?: string][] = [
+      [0o700, 0o600, 0o600, folder, folder],
+      [0o755, 0o600, 0o600, data, data],
+      [0o755, 0o644, 0o666, data],
+      [0o755, 0o666, 0o600, lock],
+    ]
+    for (const [ofFolder, ofData, ofLock, refused, fsckRefused] of cases) {
+      chmodSync(folder, ofFolder)
+      chmodSync(data, ofData)
+      chmodSync(lock, ofLock)
+      const said = JSON.parse(execFileSync(process.execPath, [OTHER_USER, folder]).toString()) as Record<string, string>
+      const told = [said.program, said.command, ...(fsckRefused ? [said.fsck] : [])]
+      for (const one of told)
+        expect(one)
+          .to.match(/^ERR_STORE_ACCESS /)
+          .and.include(`${refused} belongs to user 0, mode`)
+    }
+  }).timeout(60_000)
 
   it('refuses another format, of the file and of a record', async () => {
     const [folder, ref] = [newFolder(), newThing()]
@@ -528,6 +555,29 @@ describe('nvram: keeping', () => {
       expect(await allOf(backend.scan({ in: table.id }))).to.have.length(1)
     })
   })
+
+  it('gives back the room that readers held who were killed', async () => {
+    const [folder, ref] = [newFolder(), newThing()]
+    const fileBytes = (): number => statSync(join(folder, 'data.mdb')).size
+    await on(folder, async (backend) => {
+      let stamp = (await send(backend, putOp(ref, {}))).stamps.get(ref.id)!
+      const rewrite = async (times: number): Promise<void> => {
+        for (let i = 0; i < times; i++)
+          stamp = (await send(backend, putOp(ref, { bytes: new Uint8Array(20_000).fill(i) }, stamp))).stamps.get(ref.id)!
+      }
+      await rewrite(20)
+      const before = fileBytes()
+      const killed = spawn(process.execPath, [CHILD, 'die-reading', `nvram:${folder}`, ref.id], { stdio: 'inherit' })
+      expect(await once(killed, 'exit')).to.deep.equal([null, 'SIGKILL'])
+      await rewrite(20)
+      expect(fileBytes() - before, 'a reader that was killed holds pages').to.be.greaterThan(300_000)
+      await new Promise((resolve) => setTimeout(resolve, 1100)) // what is due is swept once a second
+      await rewrite(5)
+      const swept = fileBytes()
+      await rewrite(200)
+      expect(fileBytes() - swept).to.be.lessThan(300_000)
+    })
+  }).timeout(60_000)
 
   it('finishes a drop that another process died over', async () => {
     const folder = newFolder()

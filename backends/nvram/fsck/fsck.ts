@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { UnavailableError } from '../../../src/errors.js'
+import { orRefusal } from '../access.js'
 import { configOf } from '../nvram-config.js'
 import { type Finding, isDamage, type OnFinding } from './finding.js'
 import { PageFile } from './page-file.js'
@@ -27,6 +28,15 @@ export interface FsckReport {
   readonly salvaged?: Salvaged
 }
 
+function requireReadable(folder: string, path: string): void {
+  try {
+    accessSync(path, constants.R_OK)
+  } catch (error) {
+    const refusal = orRefusal(folder, error)
+    if (refusal !== error) throw refusal
+  }
+}
+
 /**
  * Checks the store of a `nvram:` url and changes nothing in it: every page that is in use, every record, indexes, and what leads
  * nowhere. Nobody may write meanwhile. Errors: CorruptError when it is no LMDB file at all, UnavailableError.
@@ -34,6 +44,7 @@ export interface FsckReport {
 export async function fsck(url: string, { salvageTo, onFinding = () => {} }: FsckOptions = {}): Promise<FsckReport> {
   const { folder } = configOf(url)
   const path = join(folder, 'data.mdb')
+  requireReadable(folder, path)
   if (!existsSync(path)) throw new UnavailableError(`There is no store in ${folder}.`, { code: 'ERR_NO_STORE', folder })
   let damaged = 0
   let dangling = 0
