@@ -1,3 +1,5 @@
+// For those who compile against our declarations: `Symbol.asyncDispose` is in no library of TypeScript that is there by default.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type Ack, type Backend, type Mark, type Op, type Receipt, Ref, type Stored, type Table } from './backend.js'
 import type { Constructor } from './classes/class-locator.js'
 import { classOf } from './classes/class-registry.js'

@@ -141,6 +141,12 @@ describe('the package, installed into an empty project', function () {
         expect(await compile('types', { ...build, out: 'types' })).to.deep.equal([])
       })
 
+    it("compile without Node's types, against the libraries that a project has which asks for none", async () => {
+      const nothing = { lib: undefined, types: [], noEmit: true }
+      for (const { options } of BUILDS)
+        expect(await compile('types', { out: 'plain', options: { ...options, ...nothing } })).to.deep.equal([])
+    })
+
     it('every wrong use is an error of its own, and says the reason where the types can', async () => {
       cpSync(join(app, 'src/types/model.ts'), join(app, 'src/refused/model.ts'))
       const refusals = readFileSync(join(app, 'src/types/refusals.ts'), 'utf8')
