@@ -1,3 +1,5 @@
+// For those who compile against our declarations: `Symbol.asyncDispose` is in no library of TypeScript that is there by default.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type Ack, type Backend, type Mark, type Op, type Receipt, Ref, type Stored, type Table } from './backend.js'
 import type { Constructor } from './classes/class-locator.js'
 import { classOf } from './classes/class-registry.js'
@@ -363,7 +365,10 @@ const utf8 = new TextEncoder()
 /** Refuses an alias that not every backend can hold. */
 export function checkAlias(alias: unknown): asserts alias is string {
   if (typeof alias !== 'string' || alias === '')
-    throw new ValidationError(`an alias is a text of at least one character, not ${String(alias)}`, { code: 'ERR_ALIAS_INVALID', alias })
+    throw new ValidationError(`an alias is a text of at least one character, not ${alias === '' ? 'an empty one' : String(alias)}`, {
+      code: 'ERR_ALIAS_INVALID',
+      alias,
+    })
   if (!alias.isWellFormed())
     throw new ValidationError('an alias must be well-formed text (no lone surrogates)', { code: 'ERR_ALIAS_INVALID', alias })
   if (alias.length * 3 > ALIAS_BYTES_MAX && utf8.encode(alias).length > ALIAS_BYTES_MAX)

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Group, Intent, Key, Op, Receipt, StoredRow } from '../../src/backend.js'
 import { decodeWire, encodeWire } from '../../src/codec/wire.js'
+import { staleRow } from '../../src/conflicts.js'
 import { encodeKeyText } from '../../src/dict/row-key.js'
 import { ConflictError, UnavailableError, UnsupportedError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
@@ -286,13 +287,7 @@ function conflictIn(
     if (intent || op.expect === undefined) continue
     const stored: StoredRow | undefined = row && forms.rowFrom(layout, row)
     const found = stored?.atMicros ?? null
-    if (found !== op.expect)
-      return new ConflictError(`A row of table ${op.table} changed since it was read.`, {
-        table: op.table,
-        key: op.key,
-        expected: op.expect,
-        found,
-      })
+    if (found !== op.expect) return staleRow(op.table, op.key, op.expect, found)
   }
   return undefined
 }

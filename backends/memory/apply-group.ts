@@ -3,6 +3,7 @@
  * writes, without changing anything; only when none of them fails are the writes done. So a group that is refused leaves nothing.
  */
 import type { Group, Intent, Mark, Op, Receipt, Ref, Stamp, Table, Values } from '../../src/backend.js'
+import { staleRow } from '../../src/conflicts.js'
 import { compareBytes, encodeKey } from '../../src/dict/row-key.js'
 import { ConflictError, InsituError, NotFoundError, ValidationError } from '../../src/errors.js'
 import type { CommitId, Id, TableId } from '../../src/ids.js'
@@ -312,12 +313,7 @@ function redone(record: ObjectRecord | undefined, op: Op, commit: CommitId): Obj
 function requireRow(op: Do<'row' | 'checkRow' | 'reserveRow'>, record: RowRecord | undefined): void {
   const found = isVisible(record) ? record.atMicros : null
   if (found === op.expect) return
-  throw new ConflictError(`A row of table ${op.table} changed since it was read.`, {
-    table: op.table,
-    key: op.key,
-    expected: op.expect,
-    found,
-  })
+  throw staleRow(op.table, op.key, op.expect, found)
 }
 
 /** It may be decided already, so that nobody can tell what the row is under it: all others stand back. */

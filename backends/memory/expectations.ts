@@ -1,5 +1,6 @@
 /** What a group may expect of what it changes, on every backend that checks it here and not in a server's script. */
 import { type Intent, type Op, Ref, type Stamp, type Target } from '../../src/backend.js'
+import { staleObject } from '../../src/conflicts.js'
 import { AliasTakenError, ConflictError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
 
@@ -22,11 +23,7 @@ export interface AliasStanding {
 export function requireObject({ stamp, intent }: ObjectStanding, ref: Ref, expect: Expect, commit: CommitId): void {
   if (intent) requireFree(intent, commit, { ref, expected: expect, found: stamp })
   if (isAsExpected(stamp, expect)) return
-  throw new ConflictError(`Object ${ref.id} is not as expected: ${stamp ? `at revision ${stamp.revision}` : 'it does not exist'}.`, {
-    ref,
-    expected: expect,
-    found: stamp,
-  })
+  throw staleObject(ref, expect, stamp)
 }
 
 function isAsExpected(stamp: Stamp | null, expect: Expect): boolean {

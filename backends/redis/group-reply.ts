@@ -1,5 +1,6 @@
 /** What commit.lua says of a group, as its receipt or the error that it means. */
 import type { Group, Mark, Op, Receipt, Ref, Stamp } from '../../src/backend.js'
+import { staleObject, staleRow } from '../../src/conflicts.js'
 import { AliasTakenError, ConflictError, InsituError } from '../../src/errors.js'
 import type { Id } from '../../src/ids.js'
 import { type GroupForm, markOf, refOf } from './group-form.js'
@@ -48,12 +49,7 @@ function applied({ ops, commit }: Group): Receipt {
 }
 
 function rowConflict(op: Do<'row' | 'checkRow'>, found: Buffer | null): ConflictError {
-  return new ConflictError(`A row of table ${op.table} changed since it was read.`, {
-    table: op.table,
-    key: op.key,
-    expected: op.expect,
-    found: found && BigInt(found.toString()),
-  })
+  return staleRow(op.table, op.key, op.expect, found && BigInt(found.toString()))
 }
 
 function conflict(op: Op, meta: Buffer | null, intentForm: Buffer | null): Error {
@@ -66,6 +62,5 @@ function conflict(op: Op, meta: Buffer | null, intentForm: Buffer | null): Error
     const where = found ? `names object ${(found as Ref).id}` : 'names nothing'
     return new AliasTakenError(`Alias ${JSON.stringify(target.alias)} ${where}.`, { alias: target.alias, expected, found })
   }
-  const where = found ? `at revision ${(found as Stamp).revision}` : 'it does not exist'
-  return new ConflictError(`Object ${target.ref.id} is not as expected: ${where}.`, { ref: target.ref, expected, found })
+  return staleObject(target.ref, expected, found as Stamp | null)
 }

@@ -1,6 +1,6 @@
 import { existsSync, realpathSync, statSync, writeSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Command, Option } from 'commander'
 import { stats } from '../runtime-api.js'
 import { type CommonOptions, commonOptions, type RunSettings, useRunSettings, useStorage } from './cli-config.js'
@@ -65,10 +65,18 @@ function sayIfStuck(): void {
   if (process.exitCode === STUCK) complain('the program ended while it awaited something that nothing is left to settle')
 }
 
-/** Whether an error was thrown by code of the program, whose author wants to know where. */
-const isOf = (entry: string, error: unknown): boolean =>
-  error instanceof Error &&
-  (error.stack ?? '').split('\n').some((line) => line.trimStart().startsWith('at ') && line.includes(dirname(entry)))
+/** Whether an error was thrown by code of the program, whose author wants to know where: not by us or another package, which may lie below it. */
+function isOf(entry: string, error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const frames = (error.stack ?? '').split('\n').filter((line) => line.trimStart().startsWith('at '))
+  return frames.some((line) => {
+    const [, below] = line.split(dirname(entry))
+    return below !== undefined && !/[\\/]node_modules[\\/]/.test(below) && !OURS.some((folder) => line.includes(folder))
+  })
+}
+
+/** Where our own code lies; examples that come with it are programs. */
+const OURS = ['lib', 'runtime', 'src', 'backends'].map((folder) => fileURLToPath(new URL(`../../${folder}/`, import.meta.url)))
 
 /** At the very end, after whatever the program prints. */
 function tellAtTheEnd(): void {

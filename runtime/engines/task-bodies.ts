@@ -35,8 +35,10 @@ async function importTaskModule(place: FnPlace, url: string): Promise<object> {
 }
 
 function notExported(place: FnPlace): Error {
+  // what has no name of its own is called task, which its export cannot be
+  const name = place.name === 'task' ? 'NAME' : place.name
   return new ValidationError(
-    `task ${place.name} (${place.url}:${place.line}:${place.column}) is not exported, so workers cannot find it: write \`export const ${place.name} = task(...)\` at the top level of its module`,
+    `task ${place.name} (${place.url}:${place.line}:${place.column}) is not exported, so workers cannot find it: write \`export const ${name} = task(...)\` at the top level of its module`,
     { code: 'ERR_TASK_NOT_EXPORTED', url: place.url, line: place.line },
   )
 }

@@ -1,4 +1,4 @@
-import { inspect } from 'node:util'
+import { INSPECT } from '../../src/inspection.js'
 import { isResolver, type Resolver } from './resolver.js'
 
 declare const future: unique symbol
@@ -52,7 +52,7 @@ export class TaskFuture<T> implements Future<T> {
     this.source.cancel(reason)
   }
 
-  [inspect.custom](): string {
+  [INSPECT](): string {
     return `Future { ${this.source.describe()} }`
   }
 }

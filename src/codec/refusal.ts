@@ -5,14 +5,14 @@ import type { Trail } from './trail.js'
 
 export function refuseSymbolOrFunction(trail: Trail, value: unknown): never {
   const path = trail.toString()
-  throw new ValidationError(`${path} is a ${typeof value}, which cannot be stored: ${transientFix(trail)}, or take it out of the value`, {
+  throw new ValidationError(`${path} is a ${typeof value}, which cannot be stored: ${orTransient(trail, 'take it out of the value')}`, {
     path,
   })
 }
 
 export function refuseSymbolKey(trail: Trail, key: symbol): never {
   const path = `${trail}[${String(key)}]`
-  throw new ValidationError(`${path} has a symbol as its key, which cannot be stored: ${transientFix(trail)}, or use text`, { path })
+  throw new ValidationError(`${path} has a symbol as its key, which cannot be stored: ${orTransient(trail, 'use text')}`, { path })
 }
 
 export function refuseDepth(trail: Trail): never {
@@ -54,7 +54,8 @@ function fixFor(trail: Trail, value: object, className: string): string {
   if (value instanceof Promise) return 'await it first'
   if (value instanceof Number || value instanceof String || value instanceof Boolean)
     return 'store the plain value instead of the boxed one'
-  if (isPlatformClass(value)) return `${transientFix(trail)}, or store what it is made from`
+  if (isPlatformClass(value)) return orTransient(trail, `${trail.isField ? 'store' : 'pass'} what it is made from`)
+  if (!trail.isField) return `pass what it is made from, or make ${className} a StorageObject`
   return `name it, \`static fields = { ${trail.start}: () => ${className} }\`, or ${transientFix(trail)}`
 }
 
@@ -62,5 +63,8 @@ const isPlatformClass = (value: object): boolean =>
   (globalThis as Record<string, unknown>)[classNameOf(value)] === value.constructor || !USER_TAGS.has(Object.prototype.toString.call(value))
 
 const USER_TAGS = new Set(['[object Object]', '[object Error]', '[object Array]'])
+
+/** Only what stands in a field of an object can be left out of it. */
+const orTransient = (trail: Trail, fix: string): string => (trail.isField ? `${transientFix(trail)}, or ${fix}` : fix)
 
 const transientFix = (trail: Trail): string => `make it transient (\`static transient = [${JSON.stringify(trail.start)}]\`)`

@@ -9,7 +9,11 @@ export class Trail {
   private readonly steps: unknown[] = []
   private readonly kinds: Step[] = []
 
-  constructor(private readonly root: string) {}
+  /** `isField`: the root names a field of an object; else it says in words what the value is, such as an argument of a task. */
+  constructor(
+    private readonly root: string,
+    readonly isField = true,
+  ) {}
 
   /** Goes one level down; false when that is deeper than values may be. */
   enter(kind: Step): boolean {

@@ -210,7 +210,7 @@ function wireList(bytes: Uint8Array): unknown[] {
 
 /** One value as bytes: a task's argument or result. */
 export const encodeValue = (value: unknown, context: EncodeContext): Uint8Array =>
-  withStackGuard('store', () => packed(value, context, new Met(), new Trail(context.path ?? 'value'), () => {}))
+  withStackGuard('store', () => packed(value, context, new Met(), new Trail(context.path ?? 'value', false), () => {}))
 
 /** The value of bytes that `encodeValue` made. Damaged bytes are a CorruptError. */
 export const decodeValue = (bytes: Uint8Array, context: DecodeContext): unknown =>

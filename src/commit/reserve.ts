@@ -1,5 +1,5 @@
 import type { Backend, Op } from '../backend.js'
-import { ConflictError } from '../errors.js'
+import { staleRow } from '../conflicts.js'
 import type { TableId } from '../ids.js'
 import type { Tools } from './commit-options.js'
 import { isMissing, type Obstacle } from './obstacle.js'
@@ -86,6 +86,6 @@ async function checkRowsIn(backend: Backend, table: TableId, ops: readonly Expec
   )
   ops.forEach(({ key, expect }, i) => {
     const found = rows[i]?.atMicros ?? null
-    if (found !== expect) throw new ConflictError('a row changed since it was read', { table, key, expected: expect, found })
+    if (found !== expect) throw staleRow(table, key, expect, found)
   })
 }

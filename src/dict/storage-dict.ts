@@ -1,6 +1,6 @@
-import { inspect } from 'node:util'
 import type { Location, Op, Piece, Range, Table } from '../backend.js'
 import { ValidationError } from '../errors.js'
+import { INSPECT } from '../inspection.js'
 import { type AggregateOps, planAggregate } from './aggregate.js'
 import { type BulkOptions, bulkLoad, pairOf, type Rows, storeOf } from './bulk-load.js'
 import type { Columns, CounterNames, NewRow, Row } from './column.js'
@@ -289,7 +289,7 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
   }
 
   /** Says what the dict is and what is buffered, without fetching anything. */
-  [inspect.custom](): string {
+  [INSPECT](): string {
     const { schema, binding, own } = this.#state
     const rows = binding ? `${binding.overlay().count} unsaved` : `${own.count} rows, volatile`
     return `StorageDict { ${schema.toString()} } (${rows})`

@@ -2,7 +2,8 @@
 import { type Cells, type Mark, type Op, type Receipt, Ref, type Stamp, type Stored, type Table } from '../backend.js'
 import { keptOf } from '../codec/values.js'
 import { soleDomain, type Unit } from '../commit/index.js'
-import { AliasTakenError, ConflictError, NotFoundError, UnsupportedError } from '../errors.js'
+import { staleObject } from '../conflicts.js'
+import { AliasTakenError, NotFoundError, UnsupportedError } from '../errors.js'
 import type { Id } from '../ids.js'
 import { cellsBytes } from '../large-cells.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
@@ -188,11 +189,7 @@ export class Transaction extends UnitOfWork {
     const [stored] = await this.store.read([ref])
     if (!stored) throw notFound(ref.id, this.store.url)
     if (stored.stamp.commit !== state.stamp.commit && !mergesFields(constructorOfInstance(state.instance)))
-      throw new ConflictError(`${nameOf(state)} was changed by somebody else since it was read`, {
-        ref,
-        expected: state.stamp,
-        found: stored.stamp,
-      })
+      throw staleObject(ref, state.stamp, stored.stamp)
   }
 
   async deletePersistent(state: ObjectState, deep: boolean): Promise<void> {

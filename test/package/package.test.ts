@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, relative, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
+import { stripsTypes } from '../../runtime/import-module.js'
 import { assertOk, type Ended, node } from '../integration/processes.js'
 import { notRun } from '../tools/not-run.js'
 import { filesBelow, root } from '../tools/test-files.js'
@@ -141,6 +142,12 @@ describe('the package, installed into an empty project', function () {
         expect(await compile('types', { ...build, out: 'types' })).to.deep.equal([])
       })
 
+    it("compile without Node's types, against the libraries that a project has which asks for none", async () => {
+      const nothing = { lib: undefined, types: [], noEmit: true }
+      for (const { options } of BUILDS)
+        expect(await compile('types', { out: 'plain', options: { ...options, ...nothing } })).to.deep.equal([])
+    })
+
     it('every wrong use is an error of its own, and says the reason where the types can', async () => {
       cpSync(join(app, 'src/types/model.ts'), join(app, 'src/refused/model.ts'))
       const refusals = readFileSync(join(app, 'src/types/refusals.ts'), 'utf8')
@@ -222,6 +229,14 @@ describe('the package, installed into an empty project', function () {
       const { natives, done } = await answer('build/program.js', 'memory:')
       expect(done).to.equal(7)
       expect((natives as string[]).filter((path) => LMDB.test(path))).to.deep.equal([])
+    })
+
+    it('npx insitu run of a .ts program where nothing runs TypeScript says what to install, in a line', async function () {
+      if (stripsTypes()) notRun(this, 'this Node runs .ts programs by itself')
+      writeFileSync(join(app, 'app.ts'), 'console.log(1 as number)\n')
+      const { code, stdout, stderr } = await node([join(installed, 'dist/runtime/cli/insitu.js'), 'run', 'app.ts'], { cwd: app })
+      expect({ code, stdout }).to.deep.equal({ code: 2, stdout: '' })
+      expect(stderr).to.match(/^insitu: .*npm i -D tsx.*\n$/)
     })
 
     it('npx insitu says how it is used, which version it is, and what is stored', async () => {
