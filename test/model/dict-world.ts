@@ -301,7 +301,8 @@ export class World {
     }
     if (mine.length > 0) {
       await this.#write({ do: 'write', who, changes: mine, atOnce: false })
-      views.push(this.#view(who))
+      // also over stored rows that were fetched ahead, before the other's changes
+      views.push(this.#view(who), views[0]!.with(this.#changes(mine)))
     }
     this.#notes.touched(who)
     if (saves) await this.#save(who, 'dict')
