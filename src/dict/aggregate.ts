@@ -125,10 +125,9 @@ export class Groups {
     /** Whether rows come in the order of their keys. */
     areOrdered: boolean,
   ) {
-    const names = new Set(plan.by.map(({ name }) => name))
-    const leading = schema.keys.slice(fixed).findIndex(({ name }) => !names.has(name))
+    // Groups come in the order of their columns, which is that of the rows only where they name the same columns in the same order.
     const loose = plan.by.filter(({ name }) => !schema.keys.slice(0, fixed).some((key) => key.name === name))
-    this.#areInOrder = areOrdered && loose.length <= (leading < 0 ? schema.keys.length - fixed : leading)
+    this.#areInOrder = areOrdered && loose.every(({ name }, i) => schema.keys[fixed + i]?.name === name)
   }
 
   /** Takes a row in; gives the group that is over because this row is not in it. */

@@ -457,6 +457,18 @@ export const dict: readonly Case[] = [
     o.rows.add({ name: 'x' }, 'hits', -1)
     assert.deepEqual(await o.rows.get({ name: 'x' }), { hits: 6n, note: 'noted' })
     await refused(ValidationError, () => o.rows.add({ name: 'x' }, 'hits', 1.5))
+    for (const [end, by, otherEnd] of [
+      [2n ** 63n - 1n, 1, -(2n ** 63n)],
+      [-(2n ** 63n), -1, 2n ** 63n - 1n],
+    ] as const) {
+      const name = `from ${end}`
+      o.rows.add({ name }, 'hits', end)
+      await o.save()
+      o.rows.add({ name }, 'hits', by)
+      assert.equal((await o.rows.get({ name }))?.hits, otherEnd, 'sums are 64 bits')
+      await o.save()
+      assert.equal(await ctx.other(async () => (await (await Totals.getByID(o.getID()!)).rows.get({ name }))?.hits), otherEnd)
+    }
   }),
 
   law('I63', 'rows written in a transaction are there together with its objects, or not at all', async (ctx) => {

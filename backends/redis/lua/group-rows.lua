@@ -134,12 +134,22 @@ function ops.row()
   end)
 end
 
+local MOST, LEAST, ALL = '9223372036854775807', '-9223372036854775808', '18446744073709551616'
+
+-- Sums are of 64 bits, as in every store: what goes over one end comes in at the other
+local function sum64(a, b)
+  local sum = add(a, b)
+  if #sum < #MOST then return sum end
+  if sub(sum, 1, 1) == '-' then return isLess(sub(LEAST, 2), sub(sum, 2)) and add(sum, ALL) or sum end
+  return isLess(MOST, sum) and add(sum, '-' .. ALL) or sum
+end
+
 -- table, key, field of the counters, by
 function ops.add()
   local index, _, sums = tableKeys()
   local key, field, by = take(), take(), take()
   later(function()
-    call('HSET', sums, field, add(call('HGET', sums, field) or '0', by))
+    call('HSET', sums, field, sum64(call('HGET', sums, field) or '0', by))
     call('ZADD', index, 0, key)
   end)
 end

@@ -1,0 +1,408 @@
+/**
+ * Two programs and one who only looks, on one stored dict, and the model beside them. A long file on purpose: one kind of action after the
+ * other.
+ */
+import assert from 'node:assert/strict'
+import { ConflictError, InsituError, NotFoundError, type Store, transact, UnsavedChangesError, update } from '../../runtime/index.js'
+import { refused } from '../conformance/expect.js'
+import type { Action, Plan, Transaction, Walk, Who, Written } from './dict-actions.js'
+import { Notes } from './dict-notes.js'
+import { type Change, compareKeys, type Fields, type Row, Rows, readKey, readValues, shownValues } from './dict-oracle.js'
+import { type Asked, ask, type Query } from './dict-queries.js'
+import { type AnyDict, classOf, dictOf, nameOf, type Owner, type Shape } from './dict-shape.js'
+import { Pointer, replaced, show, Target, TARGETS } from './dict-types.js'
+
+/** Data on which programs run one after the other: each opens it anew. */
+export interface Ground {
+  open(): Promise<Store>
+}
+
+interface Program {
+  store: Store
+  owner: Owner
+  targets: Target[]
+  /** Not yet saved. */
+  pending: Change[]
+}
+
+class Failure extends Error {}
+
+export class World {
+  readonly #shape: Shape
+  readonly #stored: Rows
+  #notes: Notes
+
+  private constructor(
+    readonly ground: Ground,
+    readonly plan: Plan,
+    /** The two that act; the last one only looks, and has nothing unsaved. */
+    readonly programs: readonly [Program, Program, Program],
+  ) {
+    this.#shape = plan.shape
+    this.#stored = new Rows(plan.shape)
+    this.#notes = new Notes(this.#stored)
+  }
+
+  /** Makes the dict, first volatile, then stored, and gives the world once everybody has it. */
+  static async made(ground: Ground, stores: readonly Store[], plan: Plan): Promise<World> {
+    const [mine, ...others] = stores as [Store, Store, Store]
+    const targets = await mine.run(() => madeTargets())
+    const owner = await mine.run(() => new (classOf(plan.shape))())
+    const rows = await writtenVolatile(mine, plan, owner, targets)
+    await mine.run(async () => owner.makePersistent())
+    const first: Program = { store: mine, owner, targets, pending: [] }
+    const [second, third] = await Promise.all(others.map((store) => joined(store, plan.shape, first)))
+    const world = new World(ground, plan, [first, second!, third!])
+    world.#store(0, rows)
+    if (plan.filler.length > 0) await world.#bulk({ do: 'bulk', who: 0, rows: plan.filler })
+    await world.#look()
+    return world
+  }
+
+  async run(): Promise<void> {
+    for (const [i, action] of this.plan.actions.entries())
+      try {
+        await this.#act(action)
+        await this.#look()
+      } catch (error) {
+        if (error instanceof Error) error.message = `action ${i} (${action.do}): ${error.message}`
+        throw error
+      }
+  }
+
+  /** Removes the dict: nobody finds it afterwards, and what is unsaved has nowhere to go. */
+  async end(): Promise<void> {
+    const [first, second] = this.programs
+    const id = first.owner.getID()!
+    await first.store.run(() => first.owner.deletePersistent())
+    await second.store.run(async () => {
+      if (second.pending.length > 0) await assert.rejects(second.owner.save(), InsituError, 'saved rows of a dict that is gone')
+    })
+    await this.programs[2].store.run(() => refused(NotFoundError, () => classFrom(this.#shape).getByID(id)))
+    await second.store.run(() => second.owner.reload({ discard: true })).catch(() => {})
+    await first.store.run(async () => {
+      for (const target of first.targets) await target.deletePersistent()
+    })
+  }
+
+  // ---- what is seen
+
+  #view(who: number): Rows {
+    return this.#stored.with(this.programs[who]!.pending)
+  }
+
+  #asked(program: Program, rows: Rows, dict: AnyDict = dictOf(program.owner)): Asked {
+    const { targets } = program
+    return { shape: this.#shape, dict, rows, given: givenTo(targets), seen: seenBy(targets), isStored: true }
+  }
+
+  /** What is stored, as somebody sees it who has written nothing; and where reading changes nothing, what each of the two sees. */
+  async #look(): Promise<void> {
+    await this.#ask(2, { ask: 'all' })
+    await this.#ask(2, { ask: 'get', keys: this.plan.keys.slice(0, 4) })
+    if (this.#shape.writes === 'lww') for (const who of [0, 1] as const) await this.#ask(who, { ask: 'all' })
+  }
+
+  async #ask(who: number, query: Query): Promise<void> {
+    const program = this.programs[who]!
+    const shown = await program.store.run(() => ask(this.#asked(program, this.#view(who)), query))
+    if (who > 1) return
+    const keys = query.ask === 'get' ? query.keys.map((key) => readKey(this.#shape.keys, key)) : shown.map(({ key }) => key)
+    this.#notes.shown(who, keys, this.#keysOf(program.pending))
+    this.#notes.touched(who)
+  }
+
+  // ---- what is done
+
+  async #act(action: Action): Promise<void> {
+    switch (action.do) {
+      case 'write':
+        return this.#write(action)
+      case 'save':
+        return this.#save(action.who, action.by)
+      case 'discard':
+        return this.#discard(action.who)
+      case 'clear':
+        return this.#clear(action.who)
+      case 'reopen':
+        return this.#reopen(action.who)
+      case 'bulk':
+        return this.#bulk(action)
+      case 'update':
+        return this.#update(action)
+      case 'transact':
+        return this.#transact(action)
+      case 'walk':
+        return this.#walk(action)
+      case 'ask':
+        return this.#ask(action.who, action.query)
+    }
+  }
+
+  #changes(written: readonly Written[]): Change[] {
+    return written.map((one) => changeOf(this.#shape, one))
+  }
+
+  #keysOf(changes: readonly Change[]): Set<string> {
+    return new Set(changes.map(({ key }) => show(key)))
+  }
+
+  /** The model's own commit. */
+  #store(who: number, changes: readonly Change[]): void {
+    for (const change of changes) {
+      this.#stored.apply(change)
+      this.#notes.stored(change)
+    }
+    if (who < 2) this.#notes.wrote(who, changes)
+  }
+
+  async #write({ who, changes, atOnce }: Extract<Action, { do: 'write' }>): Promise<void> {
+    const { store, owner, targets, pending } = this.programs[who]
+    await store.run(async () => write(dictOf(owner), changes, targets, atOnce))
+    pending.push(...this.#changes(changes))
+  }
+
+  async #save(who: Who, by: 'owner' | 'dict'): Promise<void> {
+    const program = this.programs[who]
+    const { store, owner } = program
+    const verdict = this.#notes.verdict(who, program.pending)
+    const isStored = await store.run(async () => settled(() => (by === 'owner' ? owner.save() : dictOf(owner).save())))
+    if (isStored) {
+      assert.notEqual(verdict, 'conflict', 'a row that had changed since it was read was written over')
+      this.#store(who, program.pending.splice(0))
+    } else assert.notEqual(verdict, 'none', 'a conflict over rows that nobody had changed')
+  }
+
+  async #discard(who: Who): Promise<void> {
+    const program = this.programs[who]
+    await program.store.run(() => program.owner.reload({ discard: true }))
+    program.pending.length = 0
+    this.#notes.forgot(who)
+  }
+
+  async #clear(who: Who): Promise<void> {
+    const { store, owner, pending } = this.programs[who]
+    const rows = this.#view(who).inOrder()
+    await store.run(() => dictOf(owner).clear())
+    this.#notes.touched(who)
+    pending.push(...rows.map(({ key }): Change => ({ do: 'delete', key })))
+  }
+
+  /** Closing saves what is unsaved. */
+  async #reopen(who: Who): Promise<void> {
+    const program = this.programs[who]
+    if (this.#shape.writes === 'cas' && program.pending.length > 0) await this.#discard(who)
+    const id = program.owner.getID()!
+    await program.store.close()
+    this.#store(who, program.pending.splice(0))
+    program.store = await this.ground.open()
+    const [again] = await Promise.all([joined(program.store, this.#shape, this.programs[2])])
+    assert.equal(again.owner.getID(), id)
+    program.owner = again.owner
+    program.targets = again.targets
+    this.#notes.forgot(who)
+  }
+
+  async #bulk({ who, rows }: Extract<Action, { do: 'bulk' }>): Promise<void> {
+    const { store, owner, targets } = this.programs[who]
+    assert.equal(await store.run(() => dictOf(owner).bulk(givenTo(targets)(rows))), rows.length)
+    const changes = this.#changes(rows.map(([key, values]) => ({ do: 'set', key, values })))
+    this.#store(2, changes)
+    this.#notes.touched(who)
+  }
+
+  async #update({ who, changes, fails }: Extract<Action, { do: 'update' }>): Promise<void> {
+    const { store, owner, targets, pending } = this.programs[who]
+    const work = (): Promise<unknown> =>
+      update(owner, (o) => {
+        o.note += '+'
+        write(dictOf(o), changes, targets, false)
+        if (fails) throw new Failure('as planned')
+      })
+    await store.run(async () => {
+      if (pending.length > 0) await refused(UnsavedChangesError, work)
+      else if (fails) await assert.rejects(work(), Failure)
+      else await work()
+    })
+    if (pending.length > 0) return
+    this.#notes.forgot(who)
+    if (!fails) this.#store(who, this.#changes(changes))
+  }
+
+  async #transact({ who, reads, between, changes, query, check, fails }: Transaction): Promise<void> {
+    const program = this.programs[who]
+    const own = this.#changes(changes)
+    let attempts = 0
+    let mustRepeat = false
+    const body = async (): Promise<void> => {
+      const dict = dictOf(program.owner)
+      await ask(this.#asked(program, this.#stored, dict), { ask: 'get', keys: reads })
+      if (attempts++ === 0 && between.length > 0) mustRepeat = await this.#comeBetween(who, between, { reads, own, check })
+      write(dict, changes, program.targets, false)
+      if (!mustRepeat || attempts > 1) await ask(this.#asked(program, this.#stored.with(own), dict), query)
+      if (fails) throw new Failure('as planned')
+    }
+    const done = await program.store.run(async () => settled(() => transact(body, { check }), Failure))
+    assert.equal(done, !fails, 'a transaction ended otherwise than its body')
+    if (mustRepeat && !fails) assert.ok(attempts > 1, 'a transaction went through with a row that had changed since it was read')
+    if (between.length === 0) assert.equal(attempts, 1, 'a transaction ran again for nothing')
+    if (!fails) this.#store(2, own)
+    this.#notes.touched(who)
+  }
+
+  /** The other program commits something of its own; gives whether the transaction around cannot go through. */
+  async #comeBetween(
+    who: Who,
+    between: readonly Written[],
+    { reads, own, check }: { reads: readonly Fields[]; own: readonly Change[]; check: boolean },
+  ): Promise<boolean> {
+    const other = this.programs[who === 0 ? 1 : 0]
+    await other.store.run(() => transact(() => write(dictOf(other.owner), between, other.targets, false)))
+    const changes = this.#changes(between)
+    const before = this.#notes.versions()
+    this.#store(2, changes)
+    this.#notes.touched(who === 0 ? 1 : 0)
+    if (this.#shape.writes !== 'cas') return false
+    const written = this.#keysOf(own.filter((change) => change.do !== 'add'))
+    return reads
+      .map((key) => show(readKey(this.#shape.keys, key)))
+      .some((key) => this.#notes.hasChanged(key, before) && (check || written.has(key)))
+  }
+
+  /** A scan sees each row that stands during all of it once, and the others as they were at one time or another, or not. */
+  async #walk({ who, after, reverse, mine, saves, theirs }: Walk): Promise<void> {
+    const program = this.programs[who]
+    const before = this.#view(who)
+    const views = [before]
+    this.#notes.touched(who)
+    const found: [unknown, unknown][] = []
+    await program.store.run(async () => {
+      for await (const row of dictOf(program.owner).range({}, { reverse })) {
+        found.push(row as [unknown, unknown])
+        if (found.length === after) await this.#meanwhile(who, { mine, saves, theirs }, views)
+      }
+    })
+    this.#notes.touched(who)
+    const seen = seenBy(program.targets)
+    this.#checkWalk(
+      found.map(([key, values]): Row => ({ key: seen(key), values: seen(values) })),
+      views,
+      reverse,
+    )
+  }
+
+  async #meanwhile(who: Who, { mine, saves, theirs }: Pick<Walk, 'mine' | 'saves' | 'theirs'>, views: Rows[]): Promise<void> {
+    const other = this.programs[who === 0 ? 1 : 0]
+    if (theirs.length > 0) {
+      await other.store.run(() => transact(() => write(dictOf(other.owner), theirs, other.targets, false)))
+      this.#store(2, this.#changes(theirs))
+      this.#notes.touched(who === 0 ? 1 : 0)
+      views.push(this.#view(who))
+    }
+    if (mine.length > 0) {
+      await this.#write({ do: 'write', who, changes: mine, atOnce: false })
+      // also over stored rows that were fetched ahead, before the other's changes
+      views.push(this.#view(who), views[0]!.with(this.#changes(mine)))
+    }
+    this.#notes.touched(who)
+    if (saves) await this.#save(who, 'dict')
+    views.push(this.#view(who))
+  }
+
+  #checkWalk(found: readonly Row[], views: readonly Rows[], reverse: boolean): void {
+    const { keys } = this.#shape
+    const forms = views.map((view) => new Map(view.inOrder().map((row) => [show(row.key), show(shownValues(this.#shape, row))])))
+    const seen = new Map(found.map((row) => [show(row.key), show(row.values)]))
+    assert.equal(seen.size, found.length, 'a scan gave a row twice')
+    for (const [i, row] of found.entries())
+      if (i > 0) assert.ok(compareKeys(keys, found[i - 1]!.key, row.key) * (reverse ? -1 : 1) < 0, 'a scan gave rows out of order')
+    for (const [key, values] of seen)
+      assert.ok(
+        forms.some((form) => form.get(key) === values),
+        `a scan gave what never was: ${key} ${values}`,
+      )
+    for (const [key, values] of forms[0]!)
+      if (forms.every((form) => form.get(key) === values)) assert.ok(seen.has(key), `a scan left out ${key}, which stood during all of it`)
+  }
+}
+
+// ---- making and joining
+
+async function madeTargets(): Promise<Target[]> {
+  const targets = Array.from({ length: TARGETS }, () => new Target())
+  for (const target of targets) await target.makePersistent()
+  return targets.sort((a, b) => (a.getID()! < b.getID()! ? -1 : 1))
+}
+
+const classFrom = (shape: Shape): typeof Target => classOf(shape) as unknown as typeof Target
+
+async function joined(store: Store, shape: Shape, known: Program): Promise<Program> {
+  return store.run(async () => {
+    const owner = (await classFrom(shape).getByID(known.owner.getID()!)) as unknown as Owner
+    const targets = await Promise.all(known.targets.map((target) => Target.getByID(target.getID()!)))
+    return { store, owner, targets, pending: [] }
+  })
+}
+
+/** Fills the dict before it is stored, asks it, and gives what it then holds. */
+async function writtenVolatile(store: Store, plan: Plan, owner: Owner, targets: readonly Target[]): Promise<Change[]> {
+  const { shape } = plan
+  const changes: Change[] = []
+  for (const written of plan.volatile) {
+    await store.run(async () => write(dictOf(owner), written, targets, false))
+    changes.push(...written.map((one) => changeOf(shape, one)))
+    const asked = {
+      shape,
+      dict: dictOf(owner),
+      rows: new Rows(shape).with(changes),
+      given: givenTo(targets),
+      seen: seenBy(targets),
+      isStored: false,
+    }
+    // before anything is stored objects need not have ids, by which they could be ordered
+    if (nameOf(shape).includes('ref')) continue
+    for (const query of [{ ask: 'all' } as const, ...plan.asked]) await store.run(() => ask(asked, query))
+  }
+  return changes
+}
+
+// ---- in and out
+
+const givenTo =
+  (targets: readonly Target[]) =>
+  (value: unknown): any =>
+    replaced(value, (part) => (part instanceof Pointer ? targets[part.n] : undefined))
+
+const seenBy =
+  (targets: readonly Target[]) =>
+  (value: unknown): any =>
+    replaced(value, (part) => (part instanceof Target ? new Pointer(targets.findIndex((one) => one.getID() === part.getID())) : undefined))
+
+function changeOf(shape: Shape, written: Written): Change {
+  const key = readKey(shape.keys, written.key)
+  if (written.do === 'set') return { do: 'set', key, values: readValues(shape, written.values) }
+  return written.do === 'delete' ? { do: 'delete', key } : { ...written, key, by: BigInt(written.by) }
+}
+
+/** `atOnce`: rows that are set one after the other go in by one call. */
+function write(dict: AnyDict, changes: readonly Written[], targets: readonly Target[], atOnce: boolean): void {
+  const given = givenTo(targets)
+  const rows = atOnce ? changes.filter((one) => one.do === 'set') : []
+  if (rows.length > 1 && rows.length === changes.length)
+    return void dict.setMany(rows.map(({ key, values }) => [given(key), given(values)]))
+  for (const one of changes)
+    if (one.do === 'set') dict.set(given(one.key), given(one.values))
+    else if (one.do === 'delete') dict.delete(given(one.key))
+    else dict.add(given(one.key), one.counter as never, one.by)
+}
+
+/** False when it fails with an error of this kind. */
+async function settled(work: () => Promise<unknown>, kind: typeof Failure | typeof ConflictError = ConflictError): Promise<boolean> {
+  try {
+    await work()
+    return true
+  } catch (error) {
+    if (error instanceof kind) return false
+    throw error
+  }
+}
