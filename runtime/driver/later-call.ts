@@ -1,9 +1,10 @@
+import { TaskFailedError } from '../../src/errors.js'
 import { isPromiseLike } from '../current-runtime.js'
 import { isWriting } from '../tasks/directions.js'
-import type { FutureSource } from '../tasks/future.js'
+import { type FutureSource, TaskFuture } from '../tasks/future.js'
 import type { TaskDefinition } from '../tasks/task.js'
 import { directionOf } from './capture.js'
-import { recordOf, type TaskRecord } from './task-record.js'
+import { recordOf, TaskRecord } from './task-record.js'
 
 /** A call that waits for promises from outside the graph, or for the store to open, before it enters the graph. */
 export class LaterCall implements FutureSource<unknown> {
@@ -58,7 +59,14 @@ export function whenThere(definition: TaskDefinition, given: readonly unknown[])
 
 async function settledWhereDue(definition: TaskDefinition, value: unknown, position: number): Promise<unknown> {
   if (!mustWait(definition, value, position)) return new Kept(value)
-  return Array.isArray(value) ? Promise.all(value.map((item) => settledWhereDue(definition, item, position))) : value
+  if (Array.isArray(value)) return Promise.all(value.map((item) => settledWhereDue(definition, item, position)))
+  return value instanceof TaskFuture ? value.catch((cause: unknown) => notRun(definition, value, cause)) : value
+}
+
+/** A call of what failed is told as one that the graph cancels. */
+function notRun({ name }: TaskDefinition, { source }: TaskFuture<unknown>, cause: unknown): never {
+  const failed = source instanceof LaterCall || source instanceof TaskRecord ? source.name : 'what it takes'
+  throw new TaskFailedError(`task ${name} was not run: ${failed} failed`, { task: name, cause })
 }
 
 /** Keeps a future of the graph from being awaited on its way through promises. */

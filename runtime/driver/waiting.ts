@@ -8,7 +8,6 @@ import type { Effects } from './effects.js'
 import type { LaterCall } from './later-call.js'
 import type { Outcomes } from './outcomes.js'
 import type { Pending } from './pending.js'
-import { RESULT } from './task-record.js'
 
 export class Waiting {
   /** Calls that may fail before they have a record. */
@@ -54,7 +53,6 @@ export class Waiting {
   async #version(value: object, from: NonNullable<ReturnType<Capture['versionOf']>>): Promise<unknown> {
     const { record } = from
     await record.promise()
-    if (from.place !== RESULT && record.state === 'ignored') return value
     return (await this.outcomes.valueOf(record, from.place)) ?? value
   }
 

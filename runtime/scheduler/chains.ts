@@ -23,7 +23,7 @@ export function join(state: RuntimeState, a: number): boolean {
   const d = accesses.datum(a)
   const mode = accesses.mode(a)
   let g = data.tail[d]!
-  if (g === NONE || mode === Access.WRITE || groups.mode(g) !== mode) g = addGroup(state, d, mode)
+  if (g === NONE || mode === Access.WRITE || groups.mode(g) !== mode || groups.isCut(g)) g = addGroup(state, d, mode)
   accesses.setGroup(a, g)
   const free = data.head[d] === g && (mode !== Access.COMMUTATIVE || groups.turn(g) === NONE)
   groups.addPending(g, 1)
@@ -197,6 +197,7 @@ export function cutBehind(state: RuntimeState, g: number, onMember: (task: numbe
   const { accesses, groups, data, tasks } = state
   let behind = groups.next(g)
   groups.setNext(g, NONE)
+  groups.setCut(g)
   data.tail[groups.datum(g)] = g
   while (behind !== NONE) {
     const next = groups.next(behind)

@@ -101,7 +101,7 @@ function checkGroup(state: RuntimeState, g: number, isOpen: boolean, found: Foun
   law(state, mode !== Access.WRITE || found.members[g]! <= 1, NONE, `datum ${d}: a writer is alone`)
   law(
     state,
-    next === NONE || mode === Access.WRITE || groups.mode(next) !== mode,
+    next === NONE || mode === Access.WRITE || groups.mode(next) !== mode || groups.isCut(g),
     NONE,
     `datum ${d}: neighbours that could share a group do`,
   )

@@ -134,6 +134,7 @@ export class GroupPool extends Rows {
     rows[at + 4] = NONE
     rows[at + 5] = mode
     rows[at + 6] = NONE
+    rows[at + 7] = 0
     return g
   }
 
@@ -194,6 +195,15 @@ export class GroupPool extends Rows {
 
   setTurn(g: number, a: number): void {
     this.rows[(g << SHIFT) + 6] = a
+  }
+
+  /** Whether other accesses came behind it, which were cancelled: later ones of its mode are no neighbours of it. */
+  isCut(g: number): boolean {
+    return this.rows[(g << SHIFT) + 7] === 1
+  }
+
+  setCut(g: number): void {
+    this.rows[(g << SHIFT) + 7] = 1
   }
 }
 

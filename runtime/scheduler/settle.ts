@@ -107,7 +107,7 @@ function poisonBehind(state: RuntimeState, a: number, cause: number, onMember: (
   if (g === NONE || !writes(accesses.mode(a), data.kind[d]!)) return
   const isLast = groups.next(g) === NONE
   if (!isLast) cutBehind(state, g, onMember)
-  poison(state, d, cause, isLast ? groups.mode(g) : ANY_MODE)
+  poison(state, d, cause, isLast && !groups.isCut(g) ? groups.mode(g) : ANY_MODE)
 }
 
 /**
@@ -121,36 +121,51 @@ function poison(state: RuntimeState, d: number, cause: number, mode: number): vo
   if (standing === NONE) {
     data.poison[d] = cause
     data.poisonMode[d] = spared
-    return
-  }
-  if (data.poisonMode[d] !== spared) data.poisonMode[d] = ANY_MODE
-  if (standing !== cause) addFurtherCause(state, d, cause)
+  } else if (standing !== cause) addFurtherCause(state, d, cause, spared)
+  else if (data.poisonMode[d] !== spared) data.poisonMode[d] = ANY_MODE
 }
 
-/** Several CONCURRENT tasks failed, each for itself: the datum is clean only when the program has seen all of it. */
-function addFurtherCause(state: RuntimeState, d: number, cause: number): void {
-  const causes = state.furtherCauses.get(d)
-  if (causes === undefined) state.furtherCauses.set(d, new Set([cause]))
-  else causes.add(cause)
+/**
+ * Several tasks failed, each for itself: the datum is clean only when the program has seen all of it. Each spares whom it spares: failures
+ * of a writer and of CONCURRENT tasks behind it come in any order, and the program may see either of them first.
+ */
+function addFurtherCause(state: RuntimeState, d: number, cause: number, spared: number): void {
+  const causes = state.furtherCauses.get(d) ?? new Map<number, number>()
+  state.furtherCauses.set(d, causes)
+  causes.set(cause, (causes.get(cause) ?? spared) === spared ? spared : ANY_MODE)
 }
 
 /** The failure that stands between the program's order and this datum, or NONE. */
 export function activePoison(state: RuntimeState, d: number): number {
-  const { data, tasks, furtherCauses } = state
+  const { data, furtherCauses } = state
   const cause = data.poison[d]!
-  if (cause === NONE || data.kind[d] === Kind.RENAMED || (tasks.marks[cause]! & Mark.SEEN) === 0) return cause
-  const [next = NONE] = furtherCauses.get(d) ?? []
+  if (cause === NONE || !isSeen(state, d, cause)) return cause
+  const [next = NONE, spared = ANY_MODE] = [...(furtherCauses.get(d) ?? [])][0] ?? []
   data.poison[d] = next
+  data.poisonMode[d] = spared
   furtherCauses.get(d)?.delete(next)
   if (next === NONE) furtherCauses.delete(d)
   return next === NONE ? NONE : activePoison(state, d)
 }
 
+const isSeen = ({ data, tasks }: RuntimeState, d: number, cause: number): boolean =>
+  data.kind[d] !== Kind.RENAMED && (tasks.marks[cause]! & Mark.SEEN) !== 0
+
 /** As `activePoison`, for one access; one that is not spared ends the run of those that are. */
 export function poisonFor(state: RuntimeState, d: number, mode: number): number {
-  const cause = activePoison(state, d)
-  if (cause === NONE || state.data.poisonMode[d] === mode) return NONE
-  state.data.poisonMode[d] = ANY_MODE
+  const { data, furtherCauses } = state
+  const standing = activePoison(state, d)
+  if (standing === NONE) return NONE
+  let cause: number = NONE
+  if (data.poisonMode[d] !== mode) {
+    data.poisonMode[d] = ANY_MODE
+    cause = standing
+  }
+  for (const [further, spared] of furtherCauses.get(d) ?? []) {
+    if (spared === mode) continue
+    furtherCauses.get(d)!.set(further, ANY_MODE)
+    if (cause === NONE && !isSeen(state, d, further)) cause = further
+  }
   return cause
 }
 

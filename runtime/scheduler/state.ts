@@ -66,8 +66,8 @@ export class RuntimeState {
   stoppedBy = NONE
   /** Tasks settled badly whose effect on others is still to be worked out. */
   readonly doomed: number[] = []
-  /** Failures that spoilt a datum beside the one in its row: rare, so not a column. */
-  readonly furtherCauses = new Map<number, Set<number>>()
+  /** Failures that spoilt a datum beside the one in its row, with the accesses that each spares: rare, so not a column. */
+  readonly furtherCauses = new Map<number, Map<number, number>>()
   /** Data to look at for release when the step ends. */
   readonly idleData: number[] = []
   /** By COMMUTATIVE group: tasks that lacked nothing but their turn, in the order in which they came to that. */

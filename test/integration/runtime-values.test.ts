@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import {
   barrier,
@@ -65,6 +66,17 @@ describe('what tasks are given and give', function () {
     }
   })
 
+  it('a failed task cancels the call also where that waits for a promise from outside', async () => {
+    const bad = t.throwOdd(delay(1, 'from outside'))
+    for (const call of [t.echo(bad), t.echo([bad, delay(1)]), t.echo(t.echo(bad))]) {
+      const error = await thrown(() => call)
+      expect(error).to.have.property('code', 'ERR_TASK_FAILED')
+      expect(error.message).to.include('was not run')
+    }
+    await thrown(() => bad)
+    await barrier()
+  })
+
   it('a method runs on an object that is still a future', async () => {
     const box = t.newBox(4)
     expect(await executeTask(box, 'add', 3)).to.equal(7)
@@ -108,6 +120,7 @@ describe('what tasks are given and give', function () {
     t.failOnWrite(o)
     await barrier()
     expect(await t.readN(o)).to.equal(2)
+    expect((await waitOn(o)).n).to.equal(2)
     t.addTo(o, 5)
     expect((await waitOn(o)).n).to.equal(7)
     expect(await t.square(2)).to.equal(4)

@@ -87,6 +87,34 @@ describe('scheduler: failure', () => {
       .sent('w0 starts d')
   })
 
+  it('a neighbour of a task that failed goes on once the failure of the writer before them was seen, whichever failed first', () => {
+    const s = oneHost()
+      .kept('x')
+      .submit({ w: { writes: 'x' }, a: { concurrent: 'x' } })
+    cancelled(s, 'a')
+      .fail('w0', 'w')
+      .submit({ b: { concurrent: 'x' } })
+      .sent('cancelled: b by w, a predecessor did not succeed')
+    seen(s, 'w')
+      .submit({ c: { concurrent: 'x' } })
+      .sent('w0 starts c')
+    s.submit({ r: { reads: 'x' } }).sent('cancelled: r by a, a predecessor did not succeed')
+  })
+
+  it('a task is no neighbour of those before a reader that was cancelled, whether they fail before it is submitted or after', () => {
+    for (const isLate of [false, true]) {
+      const s = oneHost()
+        .kept('x')
+        .submit({ a: { concurrent: 'x' }, b: { concurrent: 'x' }, r: { reads: 'x' } })
+        .fail('w0', 'b')
+      seen(s, 'b')
+      if (!isLate) s.fail('w0', 'a')
+      s.submit({ c: { concurrent: 'x' } })
+      if (isLate) s.fail('w0', 'a').sent('failed: a by a, its body failed', 'cancelled: c by a, a predecessor did not succeed')
+      else s.sent('cancelled: c by a, a predecessor did not succeed')
+    }
+  })
+
   it('RETRY runs twice more, then cancels successors; not for errors that cannot change', () => {
     const s = oneHost()
       .kept('x')

@@ -87,8 +87,9 @@ function updated(state: RuntimeState, e: RuntimeEvent): RuntimeEvent {
 describe('scheduler: random programs in a random world', () => {
   for (const lanes of [false, true])
     it(`keep the order of the program, cancel what must be cancelled, and settle${lanes ? ', also in lanes' : ''}`, function () {
-      this.timeout(60_000)
-      fc.assert(property(step, lanes), { numRuns: Number(process.env['INSITU_RANDOM_RUNS'] ?? 400) })
+      const numRuns = Number(process.env['INSITU_RANDOM_RUNS'] ?? 400)
+      this.timeout(60_000 + 100 * numRuns)
+      fc.assert(property(step, lanes), { numRuns })
     })
 
   it('the test notices a scheduler that lets others follow what was given up', function () {
