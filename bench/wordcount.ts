@@ -47,11 +47,9 @@ async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
 /** A store orders words otherwise than a Map. */
 const sorted = (lines: string): string => lines.split('\n').sort().join('\n')
 
-const on = (folder: string): NodeJS.ProcessEnv => ({
-  INSITU_STORAGE: `nvram:${join(folder, 'store')}`,
-  INSITU_STATE: folder,
-  INSITU_WORKERS: WORKERS,
-})
+const at = (url: string, folder: string): NodeJS.ProcessEnv => ({ INSITU_STORAGE: url, INSITU_STATE: folder, INSITU_WORKERS: WORKERS })
+
+const on = (folder: string): NodeJS.ProcessEnv => at(`nvram:${join(folder, 'store')}`, folder)
 
 const plain =
   ({ mb, texts, expected }: Data): Sample =>
@@ -97,6 +95,38 @@ async function contests(bench: Bench, data: Data): Promise<void> {
   await bench.contest({ ...common, case: `count ${data.mb} MB that are stored, each block into the result`, ours: count(data, 'consumer') })
   await bench.contest({ ...common, case: `store and count ${data.mb} MB`, ours: storeAndCount(data) })
 }
+
+/** The same in several stores, by name, the first beside the others: storing the texts, and counting them. */
+export const inStores = (bench: Bench, urls: Readonly<Record<string, string>>): Promise<void> =>
+  withFolder(async (folder) => {
+    const mb = bench.options.mb ?? MB
+    const data = await dataIn(folder, mb)
+    const [first, ...others] = Object.keys(urls) as [string, ...string[]]
+    for (const [title, sample] of Object.entries({ store: storeIn, count: countIn })) {
+      const samples = Object.fromEntries(Object.entries(urls).map(([name, url]) => [name, sample(data, at(url, folder))]))
+      const rivals = Object.fromEntries(others.map((name) => [name, samples[name]!]))
+      const common = { unit: 'MB/s', better: 'higher', warmUp: false } as const
+      await bench.contest({ ...common, case: `words: ${title} ${mb} MB in ${first}`, ours: samples[first]!, rivals })
+    }
+  })
+
+const storeIn = ({ mb, texts }: Data, env: NodeJS.ProcessEnv): Sample => {
+  let isStored = false
+  return async () => {
+    if (isStored) await run('cleaner', ['texts'], env)
+    isStored = true
+    const { seconds } = await run('producer', [texts, 'texts'], env)
+    return mb / seconds
+  }
+}
+
+const countIn =
+  ({ mb, expected }: Data, env: NodeJS.ProcessEnv): Sample =>
+  async () => {
+    const { out, seconds } = await run('merging-consumer', ['texts', 'result'], env)
+    mustEqual(sorted(out), expected, 'the counts of insitu')
+    return mb / seconds
+  }
 
 export const wordcount: Benchmark = {
   name: 'wordcount',

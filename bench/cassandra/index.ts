@@ -12,6 +12,7 @@ import { largeCells } from './large-cells.js'
 import { manyObjects, objects } from './objects.js'
 import { rows, sums } from './rows.js'
 import { split } from './split.js'
+import { words } from './words.js'
 
 const TABLES = [
   'spread (k text PRIMARY KEY, n bigint)',
@@ -20,7 +21,7 @@ const TABLES = [
   'chunk (id uuid, n int, data blob, PRIMARY KEY ((id, n)))',
 ]
 
-const ON_ONE_NODE = { rows, sums, objects, many: manyObjects, mib: largeCells, split } as const
+const ON_ONE_NODE = { rows, sums, objects, many: manyObjects, mib: largeCells, split, words } as const
 
 async function onOneNode(bench: Bench): Promise<void> {
   const ring = await CassandraRing.start()
