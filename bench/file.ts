@@ -1,7 +1,8 @@
-/** Objects of 100 bytes in a file, beside lmdb itself with its msgpackr encoding: in units of work of many, and one by one. */
+/** Objects of 100 bytes in a file, and rows (`file-rows.ts`), beside lmdb itself with its msgpackr encoding: in units of work of many, and one by one. */
 import { join } from 'node:path'
 import { type Ack, getByID, type Id, StorageObject, transact } from 'insitu'
-import { open, type RootDatabase } from 'lmdb'
+import { type Key, open, type RootDatabase } from 'lmdb'
+import { rowContests } from './file-rows.js'
 import {
   type Bench,
   type Benchmark,
@@ -30,7 +31,7 @@ interface Value {
 /** Ours and lmdb's, each with a file of its own in one folder. Every sample brings its own objects, so that the files grow alike. */
 interface Files {
   readonly url: string
-  readonly db: RootDatabase<Value, string>
+  readonly db: RootDatabase<Value, Key>
 }
 
 // ---- values
@@ -270,16 +271,17 @@ async function contests(bench: Bench, files: Files): Promise<void> {
     await putting(bench, files, few, { case: `put one by one, ${ack}`, size: 1, rivals, ack })
   }
   await getting(bench, files, count, 1)
+  await rowContests(bench, files)
   // Last: from its first transaction on, Node 20 calls a hook for every promise of the process, the rivals' as well.
   for (const size of BATCHES) await putting(bench, files, count, { case: `put, ${size} per unit of work`, size, how: storeTogether })
 }
 
 export const file: Benchmark = {
   name: 'file',
-  about: 'puts, saves and gets of 100-byte objects in a file, beside lmdb',
+  about: 'puts, saves and gets of 100-byte objects, and rows put and scanned, in a file, beside lmdb',
   run: (bench) =>
     withFolder(async (folder) => {
-      const db = open<Value, string>({ path: join(folder, 'lmdb'), encoding: 'msgpack' })
+      const db = open<Value, Key>({ path: join(folder, 'lmdb'), encoding: 'msgpack' })
       try {
         await contests(bench, { url: `nvram:${join(folder, 'insitu')}`, db })
       } finally {

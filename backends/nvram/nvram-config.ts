@@ -15,6 +15,14 @@ export interface NvramConfig {
   readonly machine: string
 }
 
+/** How job scripts ask for the modes of NVDIMMs; neither of them is a store by itself. */
+const MODES = {
+  '1LM': '1LM (App Direct) is a folder on a DAX mount: name that, as in nvram:/mnt/pmem0/store; how large it may become is the mount’s own',
+  '2LM':
+    '2LM (Memory Mode) is volatile memory, and no store that is to be durable can be made of it: memory: is for what may end with the program, ' +
+    'nvram:FOLDER on a disk or a DAX mount for what may not',
+}
+
 const FOLDER_BY_DEFAULT = '.insitu'
 
 /**
@@ -24,8 +32,8 @@ const FOLDER_BY_DEFAULT = '.insitu'
 export function configOf(url: string): NvramConfig {
   const rest = /^nvram:(.*)$/s.exec(url)?.[1]
   if (rest === undefined) throw new UnsupportedError(`The nvram backend cannot open ${url}: it is no nvram: url.`, { url })
-  if (/^[12]LM:/i.test(rest))
-    throw new UnsupportedError(`${url}: 1LM and 2LM are not supported yet; name a folder on the DAX mount instead.`, { url })
+  const mode = /^[12]LM(?=:|$)/i.exec(rest)?.[0].toUpperCase()
+  if (mode) throw new UnsupportedError(`${url} names no folder: ${MODES[mode as keyof typeof MODES]}.`, { url, mode })
   const [path = '', query = ''] = rest.split('?', 2)
   const options = new URLSearchParams(query)
   for (const key of options.keys())

@@ -23,7 +23,9 @@ async function backup(folder: string, options: CommonOptions): Promise<void> {
   await withStore(options, async ({ upkeep, url }) => {
     if (!upkeep?.backup)
       throw new UnsupportedError(
-        `${url} is not made of files: use its server's own backup (of Redis: redis-cli --rdb FILE on each master, or a copy of its log of writes)`,
+        url.startsWith('memory:')
+          ? `${url} ends with its program: there is nothing to copy`
+          : `${url} is not made of files: use its server's own backup (of Redis: redis-cli --rdb FILE on each master, or a copy of its log of writes)`,
         { code: 'ERR_NO_BACKUP' },
       )
     await upkeep.backup(folder)

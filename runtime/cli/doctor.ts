@@ -134,9 +134,19 @@ const withoutSecrets = (url: string): string => url.replace(/\/\/[^@/?]*@/, '//'
 
 const SPACE_MIN_BYTES = 1e9
 
+/** What statfs says of tmpfs and ramfs on Linux. */
+const MEMORY_FILE_SYSTEMS: readonly number[] = [0x01021994, 0x858458f6]
+
 async function space(path: string): Promise<Finding> {
-  const { bavail, bsize } = await statfs(path)
+  const { bavail, bsize, type } = await statfs(path)
   const free = bavail * bsize
+  if (MEMORY_FILE_SYSTEMS.includes(type))
+    return {
+      what: 'disk space',
+      health: 'optional',
+      found: `${path} lies in memory, ${bytes(free)} free: what is told durable there ends with the machine's power all the same`,
+      fix: '--storage nvram:FOLDER on a disk, or on a DAX mount',
+    }
   const found = `${bytes(free)} free at ${path}`
   return free < SPACE_MIN_BYTES
     ? { what: 'disk space', health: 'optional', found, fix: 'free some, or --storage nvram:FOLDER on a larger disk' }

@@ -15,7 +15,8 @@ export interface ElementRange<W> {
 
 /**
  * A set per key, one row per element: adding to a set reads nothing and sends one row, and programs that add to one set at once all
- * count, which a `t.set` column, written whole, cannot give. As a dict it has the element as its last key column and no values.
+ * count, which a `t.set` column, written whole, cannot give. As a dict it has the element as its last key column and no values, so that a
+ * set without elements is not there.
  *
  * ```ts
  * class Index extends StorageObject {

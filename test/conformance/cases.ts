@@ -7,6 +7,7 @@ import { contractCorners } from './contract-corners.js'
 import { contractObjects } from './contract-objects.js'
 import { contractRows } from './contract-rows.js'
 import { dict } from './dict.js'
+import { dictCatalogue } from './dict-catalogue.js'
 import { gainedColumns } from './gained-columns.js'
 import { objects } from './objects.js'
 import { reach } from './reach.js'
@@ -37,6 +38,7 @@ export const conformanceCases: readonly Case[] = [
   ...concurrency,
   ...unitCorners,
   ...dict,
+  ...dictCatalogue,
   ...gainedColumns,
   ...taskCases,
   ...streamCases,

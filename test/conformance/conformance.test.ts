@@ -86,7 +86,7 @@ const catches: Record<keyof typeof brokenBackends, readonly string[]> = {
   NeverDeliversAgain: ['I163'],
   OverwritesAliases: ['B13'],
   OverwritesMarks: ['B14'],
-  PiecesOverlap: ['B49'],
+  PiecesOverlap: ['B49', 'H67', 'H70', 'H71', 'H75'],
   PromisesEverything: ['B27'],
   ReadsStale: ['B16', 'B17', 'B22', 'B23'],
   ScansUnordered: ['B47', 'B48', 'B51'],
@@ -116,7 +116,7 @@ describe('conformance: the suite itself', () => {
     assert.equal(new Set(ids).size, ids.length)
     assert.equal(new Set(titles).size, titles.length)
     for (const { id, title } of conformanceCases) assert.ok(title.startsWith(`${id} `), title)
-    assert.ok(ids.length >= 60)
+    assert.ok(ids.length >= 140)
   })
 
   it('has cases for members that no store in this process has', async () => {

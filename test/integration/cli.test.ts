@@ -1,10 +1,14 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statfsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { connect, StorageObject } from '../../runtime/index.js'
+import { notRun } from '../tools/not-run.js'
 import { assertOk, type Ended, insitu, type ProcessOptions, wordcount } from './processes.js'
+
+/** What statfs says of tmpfs on Linux. */
+const TMPFS = 0x01021994
 
 class Note extends StorageObject {
   text = ''
@@ -196,6 +200,13 @@ describe('command line', function () {
     expect(findings.find(({ what }) => what === 'store')).to.include({ health: 'ok' })
     expect(await readFile(join(folder, 'not-there')).catch((error: NodeJS.ErrnoException) => error.code)).to.equal('ENOENT')
     expect((await insitu(['doctor', '--storage', `nvram:${join(folder, 'a-file')}`], on)).code).to.equal(3)
+  })
+
+  it('doctor says of a store in memory that it does not outlive the machine', async function () {
+    if (!existsSync('/dev/shm') || statfsSync('/dev/shm').type !== TMPFS) notRun(this, 'no file system in memory at /dev/shm')
+    const findings = jsonLines(assertOk(await insitu(['doctor', '--json', '--storage', 'nvram:/dev/shm/insitu-none'], on)))
+    expect(findings.find(({ what }) => what === 'disk space')).to.include({ health: 'optional' })
+    expect(String(findings.find(({ what }) => what === 'disk space')?.['found'])).to.include('/dev/shm lies in memory')
   })
 
   it('demo runs the three programs and reports', async () => {

@@ -1,19 +1,40 @@
-/**
- * `npm run simulate -- [--seeds N] [--seed S] [--json]`: whole runs on a simulated cluster, and canaries, of which each must be caught.
- * `--schedules N`: schedules of the commit protocol alone. The last line on stdout says how it went, as JSON.
- */
+/** `npm run simulate -- [--seeds N | --schedules N] [--seed S] [--json]` */
 import { parseArgs } from 'node:util'
 import { runSchedules } from './commit-model.js'
 import { missedCanaries, simulate } from './simulate.js'
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '50' },
-    schedules: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-    json: { type: 'boolean', default: false },
-  },
-})
+const USAGE = `usage: npm run simulate -- [--seeds N | --schedules N] [--seed S] [--json]
+
+Whole runs on a simulated cluster, and canaries, of which each must be caught. The last line on stdout says how it went, as JSON;
+exit code 1 if a law was broken, or a canary was missed.
+  --seeds      so many runs (50)
+  --schedules  instead of them, so many schedules of the commit protocol alone
+  --seed       the first seed (1); a seed that fails is printed, and --seeds 1 or --schedules 1 shows it again
+  --json       nothing else is printed`
+
+const OPTIONS = {
+  seeds: { type: 'string', default: '50' },
+  schedules: { type: 'string' },
+  seed: { type: 'string', default: '1' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
+function endWith(code: number, why?: string): never {
+  console.error(why === undefined ? USAGE : `${why}\n${USAGE}`)
+  process.exit(code)
+}
+
+function valuesGiven(): ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'] {
+  try {
+    return parseArgs({ options: OPTIONS }).values
+  } catch (error) {
+    return endWith(2, (error as Error).message)
+  }
+}
+
+const values = valuesGiven()
+if (values.help) endWith(0)
 
 /** Runs in which the slowest canary is caught some six times over. */
 const CANARY_SEEDS = 400
@@ -36,8 +57,7 @@ function close(line: Record<string, string | number>, isWell: boolean): void {
 function wholeNumber(name: string, text: string): number {
   const n = Number(text)
   if (Number.isInteger(n) && n > 0) return n
-  console.error(`--${name} takes a whole number above 0, not ${text}`)
-  process.exit(2)
+  return endWith(2, `--${name} takes a whole number above 0, not ${text}`)
 }
 
 async function runs(seeds: number, from: number): Promise<void> {

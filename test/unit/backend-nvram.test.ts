@@ -205,8 +205,18 @@ describe('nvram: the file', () => {
       expect(error.code).to.equal('ERR_CELL_TOO_LARGE')
       expect(await stored(backend, ref)).to.equal(undefined)
     })
-    for (const url of ['nvram:1LM:10', 'nvram:x?colour=red', 'memory:'])
+    for (const url of ['nvram:x?colour=red', 'memory:'])
       expect(() => createBackend(url), url).to.throw(UnsupportedError as unknown as ErrorConstructor)
+  })
+
+  it('is not made where a mode of NVDIMMs is named, and says what to name instead', () => {
+    const said: [url: string, says: RegExp][] = [
+      ['nvram:1LM:2999', /DAX mount.* nvram:\/mnt/],
+      ['nvram:1lm', /DAX mount/],
+      ['nvram:2LM:1000', /volatile memory.*durable/],
+    ]
+    for (const [url, says] of said) expect(() => createBackend(url), url).to.throw(UnsupportedError as unknown as ErrorConstructor, says)
+    expect(createBackend(`nvram:${join(newFolder(), '1LM:10')}`).url).to.include('1LM:10') // a folder may have the name
   })
 
   it('names the host that the url gives', async () => {
