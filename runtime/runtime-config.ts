@@ -4,26 +4,34 @@ import { ValidationError } from '../src/errors.js'
 import { isIdText } from '../src/ids.js'
 import { checkHosts } from './hosts/host-ids.js'
 
-/** `INSITU_RUNTIME=off`: task calls run in place, in order. */
-export const runtimeIsOff = (): boolean => process.env['INSITU_RUNTIME'] === 'off'
+/** A setting that means nothing must not pass for none: who wrote it waits for what it says. */
+function refuseSetting(name: string, wanted: string): never {
+  const value = process.env[name]
+  throw new ValidationError(`${name} is ${wanted}, not ${value}`, { code: 'ERR_SETTING', setting: name, value })
+}
+
+function isOff(name: string): boolean {
+  const asked = process.env[name] || 'on'
+  return asked === 'off' || (asked !== 'on' && refuseSetting(name, 'on or off'))
+}
+
+function wholeNumber(name: string): number | undefined {
+  if (!process.env[name]) return undefined
+  const asked = Number(process.env[name])
+  return Number.isSafeInteger(asked) && asked > 0 ? asked : refuseSetting(name, 'a whole number from 1')
+}
+
+/** `INSITU_RUNTIME=off`: task calls run in place, in order. @throws ValidationError ERR_SETTING, as whatever is read here */
+export const runtimeIsOff = (): boolean => isOff('INSITU_RUNTIME')
 
 /** Worker threads: `INSITU_WORKERS`, else one per core. */
-export function workersWanted(): number {
-  const asked = Number(process.env['INSITU_WORKERS'])
-  return Number.isInteger(asked) && asked > 0 ? asked : Math.max(1, availableParallelism())
-}
+export const workersWanted = (): number => wholeNumber('INSITU_WORKERS') ?? Math.max(1, availableParallelism())
 
 /** Heap of one worker thread in megabytes: `INSITU_WORKER_HEAP_MB`, else Node's own limit. A task that needs more fails, and no other. */
-export function workerHeapMb(): number | undefined {
-  const asked = Number(process.env['INSITU_WORKER_HEAP_MB'])
-  return asked > 0 ? asked : undefined
-}
+export const workerHeapMb = (): number | undefined => wholeNumber('INSITU_WORKER_HEAP_MB')
 
 /** Memory that tasks may say they need of this host, in megabytes: `INSITU_MEMORY_MB`, else what the machine has. */
-export function hostMemoryMb(): number {
-  const asked = Number(process.env['INSITU_MEMORY_MB'])
-  return asked > 0 ? asked : Math.floor(totalmem() / 2 ** 20)
-}
+export const hostMemoryMb = (): number => wholeNumber('INSITU_MEMORY_MB') ?? Math.floor(totalmem() / 2 ** 20)
 
 /** What tasks may ask this host for: `INSITU_LABELS`, separated by commas. */
 export function hostLabels(): readonly string[] {
@@ -31,10 +39,7 @@ export function hostLabels(): readonly string[] {
 }
 
 /** Calls that `submitReady` lets be pending: `INSITU_PENDING_MAX`. */
-export function pendingMax(): number {
-  const asked = Number(process.env['INSITU_PENDING_MAX'])
-  return asked > 0 ? asked : 100_000
-}
+export const pendingMax = (): number => wholeNumber('INSITU_PENDING_MAX') ?? 100_000
 
 /** `INSITU_HOSTS`: logical hosts, an agent each; not set: none. @throws ValidationError ERR_HOSTS */
 export function hostsWanted(): number | undefined {
@@ -52,13 +57,10 @@ export function hostProxy(): { readonly host: string; readonly port: number } | 
 }
 
 /** Worker threads of each logical host: `INSITU_WORKERS`, else one. */
-export function workersPerHost(): number {
-  const asked = Number(process.env['INSITU_WORKERS'])
-  return Number.isInteger(asked) && asked > 0 ? asked : 1
-}
+export const workersPerHost = (): number => wholeNumber('INSITU_WORKERS') ?? 1
 
 /** `INSITU_PLACEMENT=off`: tasks do not go to their data; the data go to them. */
-export const placementIsOff = (): boolean => process.env['INSITU_PLACEMENT'] === 'off'
+export const placementIsOff = (): boolean => isOff('INSITU_PLACEMENT')
 
 /** `INSITU_RUN`: the id of the run to begin or to go on with; not set: a run of its own. @throws ValidationError ERR_RUN_ID */
 export function runAskedFor(): string | undefined {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { statSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +13,7 @@ import { captionOf } from '../observe/graph-dot.js'
 import { graphSvg } from '../observe/graph-svg.js'
 import { latestRunRecord, type RunRecord } from '../observe/run-record.js'
 import { type CommonOptions, childEnvironment, commonOptions, useRunSettings } from './cli-config.js'
+import { UsageError } from './exit-codes.js'
 import { bytes, put, say } from './output.js'
 
 interface DemoOptions extends CommonOptions {
@@ -36,6 +38,7 @@ const DATA = 'demo-texts'
 const COUNTS = 'demo-counts'
 
 async function demo(options: DemoOptions): Promise<void> {
+  requireFolder(options.folder)
   useRunSettings(options.hosts === undefined ? {} : { hosts: options.hosts })
   const temporary = await mkdtemp(join(tmpdir(), 'insitu-demo-'))
   try {
@@ -46,12 +49,24 @@ async function demo(options: DemoOptions): Promise<void> {
   }
 }
 
+function requireFolder(folder: string | undefined): void {
+  if (statSync(folder ?? 'node_modules', { throwIfNoEntry: false })?.isDirectory()) return
+  if (folder === undefined) throw new UsageError('there is no node_modules here to take texts from: name a folder with --folder')
+  throw new UsageError(`there is no folder ${folder}: name one with texts`)
+}
+
 async function show({ folder, out, json }: DemoOptions, env: NodeJS.ProcessEnv, stateFolder: string): Promise<void> {
   const startMs = performance.now()
   await program('producer', folder === undefined ? [DATA] : [folder, DATA], env)
-  const counts = await program('consumer', [DATA, COUNTS], env)
+  let counts: readonly string[]
+  try {
+    counts = await program('consumer', [DATA, COUNTS], env)
+  } finally {
+    // whatever became of the counting: in a store that stays, the next demo would find its name in use
+    await program('cleaner', [DATA], env)
+  }
+  if (counts.length === 0) throw new UsageError(`there are no texts in ${folder ?? 'node_modules'}: name another folder with --folder`)
   const record = await latestRunRecord(stateFolder)
-  await program('cleaner', [DATA], env)
   const seconds = (performance.now() - startMs) / 1000
   await writeFile(out, await graphSvg(record.graph, captionOf(record)))
   report({ words: topTen(counts), record, seconds, out, json: json ?? false })

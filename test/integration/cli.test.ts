@@ -216,4 +216,24 @@ describe('command line', function () {
     expect(report).to.deep.include({ words: { be: 3, to: 2, or: 1, not: 1, quick: 1 }, done: 4, failed: 0, bytesMoved: 0, graph: out })
     expect(await readFile(out, 'utf8')).to.include('<svg')
   })
+
+  it('demo where there are no texts says so with code 2, and leaves nothing in the way of the next', async () => {
+    const store = `nvram:${join(folder, 'demo-store')}`
+    const [empty, missing] = [join(folder, 'empty'), join(folder, 'missing')]
+    await mkdir(empty)
+    for (const [at, args] of [
+      [empty, ['--folder', empty]],
+      [missing, ['--folder', missing]],
+      ['--folder', []],
+    ] as const) {
+      const { code, stdout, stderr } = await insitu(['demo', ...args, '--storage', store], { cwd: folder })
+      expect([args, code, stdout]).to.deep.equal([args, 2, ''])
+      expect(stderr.trimEnd().split('\n').at(-1))
+        .to.match(/^insitu: there (?:is|are) no /)
+        .and.contain(at)
+    }
+    expect(jsonLines(assertOk(await insitu(['ls', '--json', '--storage', store], on))).map(({ alias }) => alias)).to.not.include(
+      'demo-texts',
+    )
+  })
 })
