@@ -260,8 +260,8 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
   }
 
   /**
-   * At least `n` parts that together hold each key once, to be passed to tasks: each reads its own rows only. The same parts as long as
-   * the store lies as it does. Errors: ValidationError on a volatile dict.
+   * At least `n` parts, or fewer of few rows, that together hold each key once, to be passed to tasks: each reads its own rows only.
+   * The same parts as long as the store lies as it does. Errors: ValidationError on a volatile dict.
    */
   async split(n = 1): Promise<StorageDict<K, V>[]> {
     if (!Number.isSafeInteger(n) || n < 1)
