@@ -293,6 +293,8 @@ export const dictQueries: readonly Case[] = [
         [{ price: '0.10' }, { n: 15 }],
         [{ price: '1.005' }, { n: 15 }],
       ])
+      const places = (await all(copy.groupBy(['at', 'sensor'], { n: 'count' }))).map(([{ at, sensor }]) => `${at}${sensor}`)
+      assert.deepEqual([places.length, ...places.slice(0, 4)], [30, '0a', '0b', '0c', '1a'], 'in the order of the columns that are named')
       await refused(UnsupportedError, () => all(copy.groupBy(['tags'], { n: 'count' })))
       await refused(UnsupportedError, () => copy.aggregate({ s: ['sum', 'sensor'] } as never))
     })
