@@ -34,7 +34,7 @@ interface Column {
 export function planFilters(layout: DictLayout, values: ColumnValues, where: readonly RowFilter[]): readonly FilterSlice[] | undefined {
   if (where.some(({ equals }) => equals?.length === 0)) return []
   const usable = where.filter((filter) => isUsable(layout, filter))
-  const manifold = usable.find(({ indexed, equals }) => indexed && equals && equals.length > 1 && equals.length <= SLICES_MAX)
+  const manifold = usable.find((one) => hasIndex(layout, one) && one.equals && one.equals.length > 1 && one.equals.length <= SLICES_MAX)
   const simple = usable.filter(({ equals }) => !equals || equals.length === 1)
   const variants = manifold ? manifold.equals!.map((cell) => ({ ...manifold, equals: [cell] })) : []
   if (simple.length + variants.length === 0) return undefined
@@ -78,14 +78,18 @@ function sliceOf(layout: DictLayout, values: ColumnValues, filters: readonly Row
       if (to !== undefined) say('<', to)
     }
   }
-  return { terms, params, isScan: filters.some(({ indexed }) => !indexed) }
+  return { terms, params, isScan: filters.some((filter) => !hasIndex(layout, filter)) }
 }
+
+/** Servers make no index of a column whose name is none of theirs, and all such are `~` here: the servers then look at all rows. */
+const isNamedPlainly = ({ cql }: Column): boolean => !cql.startsWith('~')
+const hasIndex = (layout: DictLayout, { column, indexed }: RowFilter): boolean => indexed && isNamedPlainly(columnOf(layout, column))
 
 /** The columns that have an index of their own, by the name of the index. */
 export function indexesOf(layout: DictLayout, more: readonly RowFilter[] = []): ReadonlyMap<string, string> {
   const { table, name } = layout
   const wanted = new Set([...table.keys, ...table.values].filter(({ indexed }) => indexed).map((column) => column.name))
   for (const { column, indexed } of more) if (indexed) wanted.add(column)
-  const indexed = [...wanted].map((column) => columnOf(layout, column).cql)
-  return new Map(indexed.map((cql) => [`index_${createHash('sha256').update(`${name} ${cql}`).digest('hex').slice(0, 24)}`, cql]))
+  const named = [...wanted].map((column) => columnOf(layout, column)).filter(isNamedPlainly)
+  return new Map(named.map(({ cql }) => [`index_${createHash('sha256').update(`${name} ${cql}`).digest('hex').slice(0, 24)}`, cql]))
 }

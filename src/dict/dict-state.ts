@@ -5,6 +5,7 @@ import type { DictBinding } from './dict-binding.js'
 import type { DictSchema } from './dict-schema.js'
 import type { References } from './kind.js'
 import { liveReferences } from './live-refs.js'
+import type { DictRow } from './merged-scan.js'
 import { ABOVE_ALL, coversStored, type Entry, entryOf, type KeyText, Overlay, withEntry } from './overlay.js'
 import { encodeKeyText } from './row-key.js'
 
@@ -73,12 +74,12 @@ export class DictState {
     return withEntry(entry, stored, this.schema.width, this.schema.counters)
   }
 
-  /** Rows from the store under the buffered writes, in the order asked. */
-  async fetch(keys: readonly Key[], texts: readonly KeyText[]): Promise<(Values | undefined)[]> {
+  /** Rows from the store under the buffered writes, in the order asked. `areShown`: the program is told their values. */
+  async fetch(keys: readonly Key[], texts: readonly KeyText[], areShown = true): Promise<(Values | undefined)[]> {
     for (;;) {
       const view = this.viewNow() ?? (await this.steadyView())
       const rows = await this.binding!.rows(keys)
-      if (view.isSteady()) return rows.map((row, i) => this.#seen(view.overlay, texts[i]!, row))
+      if (view.isSteady()) return rows.map((row, i) => this.#seen(view.overlay, texts[i]!, row, areShown || !row))
     }
   }
 
@@ -106,8 +107,8 @@ export class DictState {
     return this.overlay.landed(this.notesReads)
   }
 
-  #seen(overlay: Overlay, text: KeyText, row: StoredRow | undefined): Values | undefined {
-    this.noteRead(overlay, text, row)
+  #seen(overlay: Overlay, text: KeyText, row: StoredRow | undefined, isShown: boolean): Values | undefined {
+    if (this.notesReads) overlay.noteRead(text, row, isShown)
     const entry = overlay.get(text)
     return entry ? this.merged(entry, row?.values) : row?.values
   }
@@ -116,8 +117,27 @@ export class DictState {
     return this.schema.spec.writes === 'cas'
   }
 
-  noteRead(overlay: Overlay, text: KeyText, row: StoredRow | undefined): void {
-    if (this.notesReads) overlay.noteRead(text, row)
+  /** A row was read, and need not come to the program. */
+  notePassed(overlay: Overlay, text: KeyText, row: StoredRow): void {
+    if (this.notesReads) overlay.noteRead(text, row, false)
+  }
+
+  /** The values of a row of a scan, for the program. */
+  shownValues(row: DictRow): Record<string, unknown> {
+    this.#noteShown(row)
+    return this.schema.valueOf(row.values, this.refs)
+  }
+
+  /** Removes a row that a scan has found, as it was found. */
+  removeFound(row: DictRow): void {
+    this.#noteShown(row)
+    this.remove(row.key)
+  }
+
+  /** One with writes of its own has no clock here: what they expect was noted before. */
+  #noteShown(row: DictRow & Partial<StoredRow>): void {
+    const { atMicros } = row
+    if (this.notesReads && atMicros !== undefined) this.overlay.noteRead(encodeKeyText(this.schema, row.key), { atMicros }, true)
   }
 
   storedPages(range: Omit<Range, 'in'>, signal: AbortSignal | undefined): AsyncIterable<readonly StoredRow[]> {

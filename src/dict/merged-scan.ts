@@ -111,7 +111,7 @@ class MergedScan {
     for (const row of page) {
       const text = this.#textOf(row)
       if (!this.#isAhead(text)) continue // passed before a second scan of the store
-      this.dict.noteRead(overlay, text, row)
+      this.dict.notePassed(overlay, text, row)
       for (; !next.done && this.#isBefore(next.value[0], text); next = entries.next()) this.#push(rows, next.value[1], undefined)
       if (next.done || next.value[0] !== text) rows.push(row)
       else {

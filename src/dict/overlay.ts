@@ -134,9 +134,12 @@ export class Overlay {
     return flights.length === 0 ? undefined : Promise.all(flights.map((flight) => flight.landed)).then(() => undefined)
   }
 
-  /** Notes the state of a row that a write to it expects. */
-  noteRead(text: KeyText, row: StoredRow | undefined): void {
-    if (this.#reads.has(text) && (this.firstReadCounts || this.#entries.has(text))) return
+  /**
+   * Notes the state of a row that a write to it expects. `isShown`: the program was told all of it. A row that was only passed by, as counts
+   * do and scans that look ahead, does not take the place of what the program knows: a write of that would go over what it has never seen.
+   */
+  noteRead(text: KeyText, row: Pick<StoredRow, 'atMicros'> | undefined, isShown: boolean): void {
+    if (this.#reads.has(text) && (!isShown || this.firstReadCounts || this.#entries.has(text))) return
     this.#reads.set(text, row ? row.atMicros : null)
   }
 

@@ -106,7 +106,7 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
     const cells = state.schema.keyCells(key, state.refs)
     const text = encodeKeyText(state.schema, cells)
     const known = state.known(text)
-    return (known === UNKNOWN ? (await state.fetch([cells], [text]))[0] : known) !== undefined
+    return (known === UNKNOWN ? (await state.fetch([cells], [text], false))[0] : known) !== undefined
   }
 
   /**
@@ -169,7 +169,7 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
   async clear(): Promise<void> {
     const state = this.#usable()
     if (!state.binding) return state.own.clear()
-    for await (const page of mergedPages(state, {})) for (const { key } of page) state.remove(key)
+    for await (const page of mergedPages(state, {})) for (const row of page) state.removeFound(row)
   }
 
   async count(): Promise<number> {
@@ -192,8 +192,8 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
   }
 
   values(): AsyncIterable<Row<V>> {
-    const { schema } = this.#state
-    return this.#scan({}, ({ values }) => schema.valueOf(values, this.#state.refs) as Row<V>)
+    const state = this.#state
+    return this.#scan({}, (row) => state.shownValues(row) as Row<V>)
   }
 
   /**
@@ -260,8 +260,8 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
   }
 
   /**
-   * At least `n` parts that together hold each key once, to be passed to tasks: each reads its own rows only. The same parts as long as
-   * the store lies as it does. Errors: ValidationError on a volatile dict.
+   * At least `n` parts, or fewer of few rows, that together hold each key once, to be passed to tasks: each reads its own rows only.
+   * The same parts as long as the store lies as it does. Errors: ValidationError on a volatile dict.
    */
   async split(n = 1): Promise<StorageDict<K, V>[]> {
     if (!Number.isSafeInteger(n) || n < 1)
@@ -317,9 +317,9 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
     return itemsOf(() => mergedPages(this.#usable(), range, signal), item)
   }
 
-  #entry({ key, values }: DictRow): [Row<K>, Row<V>] {
+  #entry(row: DictRow): [Row<K>, Row<V>] {
     const { schema, refs } = this.#state
-    return [schema.keyOf(key, refs) as Row<K>, schema.valueOf(values, refs) as Row<V>]
+    return [schema.keyOf(row.key, refs) as Row<K>, this.#state.shownValues(row) as Row<V>]
   }
 
   #rangeOf(prefix: Partial<NewRow<K>>, { from, to, limit, reverse }: RangeOptions<K>): ScanRange {

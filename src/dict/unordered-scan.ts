@@ -54,7 +54,7 @@ async function* rowsOnce(dict: DictState, range: ScanRange, signal?: AbortSignal
       if (left.has(text)) continue
       if (overlay.get(text)) left.set(text, row.key)
       else {
-        dict.noteRead(overlay, text, row)
+        dict.notePassed(overlay, text, row)
         rows.push(row)
       }
     }

@@ -293,6 +293,8 @@ export const dictQueries: readonly Case[] = [
         [{ price: '0.10' }, { n: 15 }],
         [{ price: '1.005' }, { n: 15 }],
       ])
+      const places = (await all(copy.groupBy(['at', 'sensor'], { n: 'count' }))).map(([{ at, sensor }]) => `${at}${sensor}`)
+      assert.deepEqual([places.length, ...places.slice(0, 4)], [30, '0a', '0b', '0c', '1a'], 'in the order of the columns that are named')
       await refused(UnsupportedError, () => all(copy.groupBy(['tags'], { n: 'count' })))
       await refused(UnsupportedError, () => copy.aggregate({ s: ['sum', 'sensor'] } as never))
     })
@@ -450,6 +452,39 @@ export const dictQueries: readonly Case[] = [
         ],
       )
     })
+  }),
+
+  law('I208', "with writes 'cas' a row that was only counted, or passed by, does not count as read again", async (ctx) => {
+    const theirs = await ctx.program()
+    const passing: Record<string, (o: Guarded) => Promise<unknown>> = {
+      'a count': (o) => o.count(),
+      'an aggregate': (o) => o.aggregate({ most: ['max', 'k'] }),
+      'keys alone': (o) => all(o.keys()),
+      'that it is there': (o) => o.has({ k: 'b' }),
+      'a row before it': (o) => all(o.range({}, { to: { k: 'c' }, limit: 1 })),
+      'rows that are meant': (o) => all(o.where({ v: 77 }, { allowFiltering: true })),
+      async 'a scan that is left'(o) {
+        for await (const [{ k }] of o) if (k === 'a') break
+      },
+    }
+    for (const [what, pass] of Object.entries(passing)) {
+      const o = new Guarded()
+      for (const k of ['a', 'b']) o.set({ k }, { v: 1 })
+      await o.makePersistent()
+      const { v } = (await o.get({ k: 'b' }))!
+      await theirs.run(async () => {
+        const copy = await Guarded.getByID(o.getID()!)
+        copy.set({ k: 'b' }, { v: 10 })
+        await copy.save()
+      })
+      await pass(o)
+      o.set({ k: 'b' }, { v: v + 1n })
+      assert.ok((await thrown(() => o.save())) instanceof ConflictError, `after ${what} an update of the other program is written over`)
+      await o.reload({ discard: true })
+      for await (const [{ k }, row] of o) if (k === 'b') o.set({ k }, { v: row.v + 1n })
+      await o.save()
+      assert.deepEqual(await o.get({ k: 'b' }), { v: 11n })
+    }
   }),
 
   law('I145', 'two programs that add to one set at once both count, element by element, and sets are read in order', async (ctx) => {

@@ -12,8 +12,8 @@ export interface CheckOptions extends PlanOptions {
   readonly runs: number
   readonly seed?: number
   readonly path?: string
-  /** Nothing new is begun after so long. */
-  readonly msMax?: number
+  /** That there is a failure is enough: it is not narrowed down. */
+  readonly endsAtFirst?: boolean
 }
 
 /** @throws Error that says by which seed it comes again, and which is the smallest program that was found. */
@@ -27,7 +27,7 @@ export async function checkDicts(factory: ConformanceFactory, options: CheckOpti
         numRuns: options.runs,
         ...(options.seed !== undefined && { seed: options.seed }),
         ...(options.path !== undefined && { path: options.path }),
-        ...(options.msMax !== undefined && { interruptAfterTimeLimit: options.msMax, markInterruptAsFailure: false }),
+        endOnFailure: options.endsAtFirst ?? false,
         reporter: report,
       },
     )

@@ -351,14 +351,14 @@ async function askGroups(asked: Asked, { by, ops, bounds }: Extract<Query, { ask
     rows.inOrder().filter((row) => inBounds(shape, row, bounds)),
     by,
   )
-  const found = await all(dict.groupBy(by as never, ops as never, { prefix: given(prefix), ...given(options) }))
+  const found: [any, any][] = await all<[any, any]>(dict.groupBy(by as never, ops as never, { prefix: given(prefix), ...given(options) }))
   const keyOf = (key: Fields): string => show(by.map((name) => setOr(columnNamed(shape, name).type, key[name])))
   assert.deepEqual(
     found.map(([key]) => keyOf(seen(key))),
     expected.map(({ key }) => keyOf(key)),
     'groupBy()',
   )
-  for (const [i, [, told]] of (found as unknown as [unknown, Fields][]).entries()) compareOps(asked, ops, told, expected[i]!.rows)
+  for (const [i, [, told]] of found.entries()) compareOps(asked, ops, told, expected[i]!.rows)
 }
 
 async function askParts(asked: Asked, { n, ops }: Extract<Query, { ask: 'split' }>): Promise<void> {

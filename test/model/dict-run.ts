@@ -1,10 +1,10 @@
-/** `node dist/test/model/dict-run.js WHERE [--seeds N] [--seed S] [--actions N] [--path P]`: random programs on dicts, at length. */
+/** `npm run model-dicts -- WHERE [--seeds N] [--seed S] [--actions N] [--path P]`: random programs on dicts, at length. */
 import { parseArgs } from 'node:util'
 import { subjectAt } from '../conformance/subjects.js'
 import { checkDicts } from './dict-check.js'
 import { PLACES, type Place } from './dict-places.js'
 
-const USAGE = `usage: node dist/test/model/dict-run.js WHERE [--seeds N] [--seed S] [--actions N] [--path P]
+const USAGE = `usage: npm run model-dicts -- WHERE [--seeds N] [--seed S] [--actions N] [--path P]
 
 Runs random programs on dicts, on data of its own, and compares all that is seen with a model. Exit code 1 if they differ.
 WHERE is a url, or one of ${Object.keys(PLACES).join(', ')}: a server is then started, and ended.

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { StorageDict, StorageObject, t } from '../../runtime/index.js'
 import type { AnyColumn, Columns } from '../../src/dict/column.js'
+import type { Id } from '../../src/ids.js'
 import { i64, keyTypes, type ModelType, valueTypes } from './dict-types.js'
 
 export interface ModelColumn {
@@ -22,7 +23,11 @@ export interface Shape {
 }
 
 export type AnyDict = StorageDict<any, any>
-export type Owner = StorageObject & { note: string }
+export type Owner = StorageObject & { note: string; readonly rows: AnyDict }
+export interface OwnerClass {
+  new (): Owner
+  getByID(id: Id): Promise<Owner>
+}
 
 const KEY_NAMES = ['k', 'constructor', 'at']
 const VALUE_NAMES = ['v', 'hasOwnProperty', 'Note', 'w']
@@ -73,10 +78,10 @@ export const nameOf = ({ keys, partition, values, writes, standsAlone }: Shape):
   return `(${listed(keys.slice(0, partition))} | ${listed(keys.slice(partition))}) -> (${listed(values)}) ${writes}${standsAlone ? ' alone' : ''}`
 }
 
-const classes = new Map<string, new () => Owner>()
+const classes = new Map<string, OwnerClass>()
 
 /** Objects of one shape are of one class: a class is a table on some stores. */
-export function classOf(shape: Shape): new () => Owner {
+export function classOf(shape: Shape): OwnerClass {
   const name = nameOf(shape)
   const known = classes.get(name)
   if (known) return known
@@ -98,20 +103,23 @@ interface Options {
   readonly writes: 'lww' | 'cas'
 }
 
-function aloneClass(name: string, keys: Columns, values: Columns, options: Options): new () => Owner {
+function aloneClass(name: string, keys: Columns, values: Columns, options: Options): OwnerClass {
   class Alone extends StorageDict.of(keys, values, options) {
     static readonly typeName = name
     note = ''
   }
-  return Alone as unknown as new () => Owner
+  const made: any = Alone
+  return made
 }
 
-function ownerClass(name: string, keys: Columns, values: Columns, options: Options): new () => Owner {
-  return class Owning extends StorageObject {
+function ownerClass(name: string, keys: Columns, values: Columns, options: Options): OwnerClass {
+  class Owning extends StorageObject {
     static readonly typeName = name
     note = ''
     rows = new StorageDict(keys, values, options)
   }
+  const made: any = Owning
+  return made
 }
 
-export const dictOf = (owner: Owner): AnyDict => (owner as unknown as { readonly rows: AnyDict }).rows
+export const dictOf = (owner: Owner): AnyDict => owner.rows

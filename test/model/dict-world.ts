@@ -47,7 +47,7 @@ export class World {
   static async made(ground: Ground, stores: readonly Store[], plan: Plan): Promise<World> {
     const [mine, ...others] = stores as [Store, Store, Store]
     const targets = await mine.run(() => madeTargets())
-    const owner = await mine.run(() => new (classOf(plan.shape))())
+    const owner = mine.run(() => new (classOf(plan.shape))())
     const rows = await writtenVolatile(mine, plan, owner, targets)
     await mine.run(async () => owner.makePersistent())
     const first: Program = { store: mine, owner, targets, pending: [] }
@@ -78,7 +78,7 @@ export class World {
     await second.store.run(async () => {
       if (second.pending.length > 0) await assert.rejects(second.owner.save(), InsituError, 'saved rows of a dict that is gone')
     })
-    await this.programs[2].store.run(() => refused(NotFoundError, () => classFrom(this.#shape).getByID(id)))
+    await this.programs[2].store.run(() => refused(NotFoundError, () => classOf(this.#shape).getByID(id)))
     await second.store.run(() => second.owner.reload({ discard: true })).catch(() => {})
     await first.store.run(async () => {
       for (const target of first.targets) await target.deletePersistent()
@@ -184,8 +184,10 @@ export class World {
     const { store, owner, pending } = this.programs[who]
     const rows = this.#view(who).inOrder()
     await store.run(() => dictOf(owner).clear())
+    const keys = rows.map(({ key }) => key)
+    this.#notes.shown(who, keys, this.#keysOf(pending))
     this.#notes.touched(who)
-    pending.push(...rows.map(({ key }): Change => ({ do: 'delete', key })))
+    pending.push(...keys.map((key): Change => ({ do: 'delete', key })))
   }
 
   /** Closing saves what is unsaved. */
@@ -334,11 +336,9 @@ async function madeTargets(): Promise<Target[]> {
   return targets.sort((a, b) => (a.getID()! < b.getID()! ? -1 : 1))
 }
 
-const classFrom = (shape: Shape): typeof Target => classOf(shape) as unknown as typeof Target
-
 async function joined(store: Store, shape: Shape, known: Program): Promise<Program> {
   return store.run(async () => {
-    const owner = (await classFrom(shape).getByID(known.owner.getID()!)) as unknown as Owner
+    const owner = await classOf(shape).getByID(known.owner.getID()!)
     const targets = await Promise.all(known.targets.map((target) => Target.getByID(target.getID()!)))
     return { store, owner, targets, pending: [] }
   })
