@@ -35,6 +35,7 @@ export interface CassandraTls {
 const CONSISTENCIES = ['one', 'localOne', 'two', 'three', 'quorum', 'localQuorum', 'eachQuorum', 'all'] as const
 const SERIALS = ['serial', 'localSerial'] as const
 const LAYOUTS = ['insitu', 'hecuba'] as const
+const SWITCH = ['true', 'false'] as const
 export type LayoutName = (typeof LAYOUTS)[number]
 export type ConsistencyName = (typeof CONSISTENCIES)[number]
 export type SerialName = (typeof SERIALS)[number]
@@ -42,6 +43,7 @@ export type SerialName = (typeof SERIALS)[number]
 const PATIENCE_MS = 10_000
 const OWN_TABLES = 8
 const PORT = 9042
+const PORT_MAX = 65_535
 const TLS_OPTIONS = ['caFile', 'certFile', 'keyFile', 'servername']
 const OPTIONS = ['dc', 'consistency', 'serial', 'ownTables', 'layout', 'patienceMs', 'tls', ...TLS_OPTIONS]
 const URL_FORM = /^cassandra:\/\/(?:([^@/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/s
@@ -61,7 +63,7 @@ export function configOf(url: string): CassandraConfig {
     keyspace: keyspaceOf(url, keyspace),
     dataCentre: options.get('dc') ?? undefined,
     ...secretsOf(clean, secrets),
-    tls: TLS_OPTIONS.some((name) => options.has(name)) || options.get('tls') === 'true' ? tlsOf(options) : undefined,
+    tls: isTls(url, options) ? tlsOf(options) : undefined,
     consistency: oneOf(url, 'consistency', options.get('consistency') ?? 'quorum', CONSISTENCIES),
     serial: oneOf(url, 'serial', options.get('serial') ?? 'serial', SERIALS),
     ownTables: numberOf(url, 'ownTables', options.get('ownTables') ?? String(OWN_TABLES)),
@@ -75,6 +77,7 @@ function nodesOf(url: string, hosts: string): Pick<CassandraConfig, 'contactPoin
   const ports = new Set(nodes.flatMap(({ port }) => port ?? []))
   if (ports.size > 1) refuse(url, 'all nodes of a ring listen on one port: write it once')
   const [port = PORT] = ports
+  if (port < 1 || port > PORT_MAX) refuse(url, `a port is a number from 1 to ${PORT_MAX}, not ${port}`)
   return { contactPoints: nodes.map(({ host }) => host), port }
 }
 
@@ -85,9 +88,17 @@ function nodeOf(url: string, text: string): { host: string; port: number | undef
 
 /** Names of tables are quoted, those of keyspaces too: `Shop` and `shop` are two. */
 function keyspaceOf(url: string, text: string): string {
-  const name = decodeURIComponent(text)
+  const name = decoded(url, text)
   if (/^\w{1,48}$/.test(name)) return name
   return refuse(url, 'it names a keyspace, of 1 to 48 letters, digits or underscores: cassandra://HOST/KEYSPACE')
+}
+
+/** Of a word that is neither on nor off nobody can tell whether the line was to be safe. */
+function isTls(url: string, options: URLSearchParams): boolean {
+  const isFiles = TLS_OPTIONS.some((name) => options.has(name))
+  const said = oneOf(url, 'tls', options.get('tls') ?? String(isFiles), SWITCH)
+  if (said === 'false' && isFiles) refuse(url, `tls is false, and ${TLS_OPTIONS.filter((name) => options.has(name)).join(', ')} given`)
+  return said === 'true'
 }
 
 function tlsOf(options: URLSearchParams): CassandraTls {
@@ -102,7 +113,7 @@ function secretsOf(url: string, text: string): Secrets {
   const slot = `insitu cassandra ${url}`
   if (text === '') return kept(slot) ?? { username: process.env.INSITU_CASSANDRA_USERNAME, password: process.env.INSITU_CASSANDRA_PASSWORD }
   const [name = '', ...rest] = text.split(':')
-  const secrets = { username: decodeURIComponent(name) || undefined, password: decodeURIComponent(rest.join(':')) || undefined }
+  const secrets = { username: decoded(url, name) || undefined, password: decoded(url, rest.join(':')) || undefined }
   setEnvironmentData(slot, JSON.stringify(secrets))
   return secrets
 }
@@ -112,6 +123,15 @@ function kept(slot: string): Secrets | undefined {
   if (typeof text !== 'string') return undefined
   const { username, password } = JSON.parse(text) as { username?: string; password?: string }
   return { username, password }
+}
+
+/** What stands in a url, percent signs taken apart. */
+function decoded(url: string, text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return refuse(url, 'after a percent sign come two hexadecimal digits; the sign itself is %25')
+  }
 }
 
 function oneOf<Name extends string>(url: string, what: string, text: string, names: readonly Name[]): Name {

@@ -1,8 +1,8 @@
 /** The driver, loaded here and only when a store is opened: who stays on files never loads it. */
-import { readFileSync } from 'node:fs'
 import type { Client, ClientOptions } from 'cassandra-driver'
 import { UnsupportedError } from '../../src/errors.js'
-import type { CassandraConfig, CassandraTls } from './cassandra-config.js'
+import { tlsFile } from '../../src/tls-file.js'
+import type { CassandraConfig } from './cassandra-config.js'
 
 export type DriverModule = typeof import('cassandra-driver')
 
@@ -22,13 +22,13 @@ export async function loadDriver(): Promise<DriverModule> {
 
 /** An unconnected client. The backend repeats calls itself: the driver must not, since it cannot know which are harmless to repeat. */
 export function makeClient({ Client, types, policies }: DriverModule, config: CassandraConfig, dataCentre: string | undefined): Client {
-  const { contactPoints, port, username, password, tls } = config
+  const { contactPoints, port, username, password } = config
   const options: ClientOptions = {
     contactPoints: [...contactPoints],
     ...(dataCentre !== undefined && { localDataCenter: dataCentre }),
     protocolOptions: { port, maxSchemaAgreementWaitSeconds: 0 },
     ...(username !== undefined && { credentials: { username, password: password ?? '' } }),
-    ...(tls && { sslOptions: tlsOptions(tls) }),
+    ...(config.tls && { sslOptions: tlsOptions(config.url, config.tls) }),
     encoding: { map: Map, set: Set, useBigIntAsLong: true, useBigIntAsVarint: true, useUndefinedAsUnset: true, copyBuffer: true },
     socketOptions: { connectTimeout: CONNECT_TIMEOUT_MS, readTimeout: READ_TIMEOUT_MS },
     policies: {
@@ -47,12 +47,15 @@ export function makeClient({ Client, types, policies }: DriverModule, config: Ca
   return client
 }
 
-function tlsOptions({ caFile, certFile, keyFile, servername }: CassandraTls): NonNullable<ClientOptions['sslOptions']> {
+function tlsOptions(
+  url: string,
+  { caFile, certFile, keyFile, servername }: NonNullable<CassandraConfig['tls']>,
+): NonNullable<ClientOptions['sslOptions']> {
   return {
     rejectUnauthorized: true,
-    ...(caFile !== undefined && { ca: readFileSync(caFile) }),
-    ...(certFile !== undefined && { cert: readFileSync(certFile) }),
-    ...(keyFile !== undefined && { key: readFileSync(keyFile) }),
+    ...(caFile !== undefined && { ca: tlsFile(url, 'caFile', caFile) }),
+    ...(certFile !== undefined && { cert: tlsFile(url, 'certFile', certFile) }),
+    ...(keyFile !== undefined && { key: tlsFile(url, 'keyFile', keyFile) }),
     ...(servername !== undefined && { servername }),
   }
 }

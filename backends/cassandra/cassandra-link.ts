@@ -53,6 +53,19 @@ interface Opened {
   readonly dataCentre: string
 }
 
+/** A client that did not connect takes no `shutdown`: what it has learnt the ring by stays open, and the program would not end. */
+async function abandoned(client: Client): Promise<void> {
+  const { controlConnection } = client as Client & { readonly controlConnection?: ControlConnection }
+  controlConnection?.shutdown()
+  await controlConnection?.connection?.close()
+}
+
+/** The driver's own. */
+interface ControlConnection {
+  readonly connection?: { close(): Promise<void> } | null
+  shutdown(): void
+}
+
 export class CassandraLink {
   readonly #turnstile = new Turnstile(IN_FLIGHT_MAX)
   #opened: Opened | undefined
@@ -97,7 +110,7 @@ export class CassandraLink {
       await client.connect()
       return client
     } catch (error) {
-      await client.shutdown().catch(() => {})
+      await abandoned(client)
       throw (await this.#wrongDataCentre(driver, dataCentre, error)) ?? namedError(this.config.url, error)
     }
   }

@@ -1,6 +1,7 @@
 /** What the ring can promise, read from it. */
 import type { Ack } from '../../src/backend.js'
 import { UnavailableError, UnsupportedError } from '../../src/errors.js'
+import type { ConsistencyName } from './cassandra-config.js'
 import type { CassandraLink } from './cassandra-link.js'
 import { quoted } from './identifiers.js'
 
@@ -13,31 +14,50 @@ export interface ServerFacts {
 }
 
 export async function factsOf(link: CassandraLink): Promise<ServerFacts> {
-  const replication = await replicationOf(link)
+  const factors = await replicationOf(link)
   const sync = await commitLogSync(link)
   const isDurable = sync === 'batch' || sync === 'group'
-  const copies = Math.max(0, copiesWritten(link.config.consistency, replication) - 1)
+  const copies = Math.max(0, copiesWritten(link.config.consistency, factors, link.dataCentre) - 1)
   return {
     acks: [
       'committed',
       ...(isDurable ? (['durable'] as const) : []),
       ...Array.from({ length: copies }, (_, i): Ack => `replicated:${i + 1}`),
     ],
-    replication,
+    replication: sum([...factors.values()]),
     whyNotDurable: isDurable
       ? undefined
       : `commitlog_sync is ${sync}, so that a server may lose what it has just acknowledged; set it to batch or group`,
   }
 }
 
-/** How many nodes have a row when a write is acknowledged. */
-function copiesWritten(consistency: string, replication: number): number {
-  if (/quorum/i.test(consistency)) return Math.floor(replication / 2) + 1
-  const words: Readonly<Record<string, number>> = { one: 1, localOne: 1, two: 2, three: 3, all: replication }
-  return Math.min(replication, words[consistency] ?? 1)
+/** How many nodes have a row when a write is acknowledged. Copies in other data centres are no part of what `local…` waits for. */
+export function copiesWritten(consistency: ConsistencyName, factors: ReadonlyMap<string, number>, near: string): number {
+  const all = [...factors.values()]
+  const total = sum(all)
+  switch (consistency) {
+    case 'quorum':
+      return quorumOf(total)
+    case 'localQuorum':
+      return quorumOf(factors.get(near) ?? factors.get(SIMPLE) ?? 0)
+    case 'eachQuorum':
+      return sum(all.map(quorumOf))
+    case 'all':
+      return total
+    default:
+      return Math.min(total, { one: 1, localOne: 1, two: 2, three: 3 }[consistency])
+  }
 }
 
-async function replicationOf(link: CassandraLink): Promise<number> {
+const quorumOf = (copies: number): number => Math.floor(copies / 2) + 1
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0)
+
+/** In place of a data centre where the keyspace does not tell them apart. */
+const SIMPLE = 'replication_factor'
+
+/** Copies of each row, by data centre. */
+async function replicationOf(link: CassandraLink): Promise<ReadonlyMap<string, number>> {
   const { keyspace, url, dataCentre } = link.config
   const [row] = await link.all('SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?', [keyspace])
   if (!row)
@@ -46,10 +66,8 @@ async function replicationOf(link: CassandraLink): Promise<number> {
       keyspace,
       dataCentre ?? [...new Set(link.client.hosts.values().map((host) => host.datacenter))][0] ?? 'datacenter1',
     )
-  const factors = [...(row.replication as ReadonlyMap<string, string>)]
-    .filter(([name]) => name !== 'class')
-    .map(([, factor]) => Number(factor))
-  return factors.reduce((sum, factor) => sum + (Number.isFinite(factor) ? factor : 0), 0)
+  const factors = [...(row.replication as ReadonlyMap<string, string>)].map(([name, factor]) => [name, Number(factor)] as const)
+  return new Map(factors.filter(([name, factor]) => name !== 'class' && Number.isFinite(factor)))
 }
 
 /** Nothing makes a keyspace by itself: how many copies there are is not for a program to guess. */

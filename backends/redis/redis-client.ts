@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { UnsupportedError } from '../../src/errors.js'
+import { tlsFile } from '../../src/tls-file.js'
 import type { RedisConfig, RedisTls } from './redis-config.js'
 
 export type Client = Redis | Cluster
@@ -91,7 +91,7 @@ function clientOf({ Redis, Cluster }: Ioredis, config: RedisConfig): Client {
   })
 }
 
-function commonOptions({ username, password, tls }: RedisConfig): CommonOptions {
+function commonOptions({ url, username, password, tls }: RedisConfig): CommonOptions {
   return {
     lazyConnect: true,
     protocol: 2, // replies of raw commands have one shape in it
@@ -102,7 +102,7 @@ function commonOptions({ username, password, tls }: RedisConfig): CommonOptions 
     connectionName: 'insitu',
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
-    ...(tls && { tls: tlsOptions(tls) }),
+    ...(tls && { tls: tlsOptions(url, tls) }),
   }
 }
 
@@ -110,11 +110,11 @@ type CommonOptions = Omit<RedisOptions, 'replyMapping' | 'host' | 'port' | 'path
 
 const reconnectMs = (times: number): number => Math.min(20 * 2 ** Math.min(times, 10), RECONNECT_MS_MAX)
 
-function tlsOptions({ caFile, certFile, keyFile, servername }: RedisTls): NonNullable<RedisOptions['tls']> {
+function tlsOptions(url: string, { caFile, certFile, keyFile, servername }: RedisTls): NonNullable<RedisOptions['tls']> {
   return {
-    ...(caFile !== undefined && { ca: readFileSync(caFile) }),
-    ...(certFile !== undefined && { cert: readFileSync(certFile) }),
-    ...(keyFile !== undefined && { key: readFileSync(keyFile) }),
+    ...(caFile !== undefined && { ca: tlsFile(url, 'caFile', caFile) }),
+    ...(certFile !== undefined && { cert: tlsFile(url, 'certFile', certFile) }),
+    ...(keyFile !== undefined && { key: tlsFile(url, 'keyFile', keyFile) }),
     ...(servername !== undefined && { servername }),
   }
 }

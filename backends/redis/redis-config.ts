@@ -31,7 +31,9 @@ export interface RedisTls {
 const NAMESPACE_BY_DEFAULT = 'insitu'
 const PATIENCE_MS = 10_000
 const CACHE_MB = 64
-const OPTIONS = ['namespace', 'patienceMs', 'cacheMb', 'dictParts', 'caFile', 'certFile', 'keyFile', 'servername']
+const PORT_MAX = 65_535
+const TLS_OPTIONS = ['caFile', 'certFile', 'keyFile', 'servername']
+const OPTIONS = ['namespace', 'patienceMs', 'cacheMb', 'dictParts', ...TLS_OPTIONS]
 const URL_FORM = /^(rediss?)(\+cluster)?:\/\/(?:([^@/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/s
 
 /**
@@ -42,6 +44,8 @@ export function configOf(url: string): RedisConfig {
   const [, scheme, cluster, secrets = '', hosts = '', path = '', query = ''] = URL_FORM.exec(url) ?? refuse(url, 'it is no redis url')
   const options = new URLSearchParams(query)
   for (const key of options.keys()) if (!OPTIONS.includes(key)) refuse(url, `it knows no option ${key}; there are ${OPTIONS.join(', ')}`)
+  const forTls = TLS_OPTIONS.filter((name) => options.has(name))
+  if (scheme !== 'rediss' && forTls.length > 0) refuse(url, `${forTls.join(', ')} mean TLS: write rediss in place of redis`)
   const kind = cluster ? 'cluster' : 'single'
   const nodes = hosts.split(',').map((host) => nodeOf(url, host))
   if (kind === 'single' && nodes.length > 1) refuse(url, 'several hosts are a Cluster: redis+cluster://')
@@ -71,6 +75,7 @@ function dictPartsOf(url: string, text: string | null): number {
 function nodeOf(url: string, text: string): { host: string; port: number } {
   const [, v6, host, port = '6379'] =
     /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? refuse(url, 'hosts are written HOST or HOST:PORT')
+  if (Number(port) < 1 || Number(port) > PORT_MAX) refuse(url, `a port is a number from 1 to ${PORT_MAX}, not ${port}`)
   return { host: v6 ?? (host || '127.0.0.1'), port: Number(port) }
 }
 
@@ -87,11 +92,20 @@ function secretsOf(url: string, text: string): Secrets {
   if (text === '') return kept(slot) ?? { username: process.env.INSITU_REDIS_USERNAME, password: process.env.INSITU_REDIS_PASSWORD }
   const [name = '', ...rest] = text.split(':')
   const secrets = {
-    username: decodeURIComponent(name) || undefined,
-    password: rest.length > 0 ? decodeURIComponent(rest.join(':')) : undefined,
+    username: decoded(url, name) || undefined,
+    password: rest.length > 0 ? decoded(url, rest.join(':')) : undefined,
   }
   setEnvironmentData(slot, JSON.stringify(secrets))
   return secrets
+}
+
+/** What stands in a url, percent signs taken apart. */
+function decoded(url: string, text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return refuse(url, 'after a percent sign come two hexadecimal digits; the sign itself is %25')
+  }
 }
 
 function kept(slot: string): Secrets | undefined {

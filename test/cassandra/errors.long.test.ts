@@ -7,7 +7,7 @@ import { UnavailableError } from '../../src/errors.js'
 import { row, send, tableOn } from '../conformance/contract-kit.js'
 import { flat } from '../conformance/expect.js'
 import { CassandraRing, type CassandraSite, whyNoOwnCassandra } from '../servers/cassandra.js'
-import { notRun } from '../tools/not-run.js'
+import { requireServer } from '../servers/require-server.js'
 import { failureOf, Keyspace, siteFor } from './kit.js'
 
 /** More than a server passes over in one read. */
@@ -76,8 +76,7 @@ describe('cassandra: what goes wrong', function () {
     let ring: CassandraRing | undefined
     before(async function () {
       this.timeout(300_000)
-      const why = whyNoOwnCassandra()
-      if (why !== undefined) notRun(this, why)
+      requireServer(this, whyNoOwnCassandra())
       ring = await CassandraRing.start({ settings: { authenticator: 'PasswordAuthenticator' } })
     })
     after(() => ring?.stop())

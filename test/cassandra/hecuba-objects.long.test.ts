@@ -6,6 +6,7 @@ import { connect, StorageDict, StorageObject, StorageSets, type Store, t } from 
 import { ConflictError, NotFoundError, SchemaMismatchError } from '../../src/errors.js'
 import { all } from '../conformance/expect.js'
 import { CassandraRing, whyNoOwnCassandra } from '../servers/cassandra.js'
+import { requireServer } from '../servers/require-server.js'
 import { notRun } from '../tools/not-run.js'
 import { HecubaItself } from './hecuba-itself.js'
 import { failureOf, urlOf } from './kit.js'
@@ -91,8 +92,7 @@ describe('cassandra: objects in layout=hecuba, with Hecuba itself', function () 
   let itself: HecubaItself | undefined
   let store: Store | undefined
   before(async function () {
-    const why = whyNoOwnCassandra()
-    if (why !== undefined) notRun(this, why)
+    requireServer(this, whyNoOwnCassandra())
     const found = await HecubaItself.install()
     if (typeof found === 'string') return notRun(this, found)
     itself = found

@@ -7,6 +7,7 @@ import { connect, StorageDict, StorageObject, StorageSets, type Store, t } from 
 import { AliasTakenError, SchemaMismatchError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import { all } from '../conformance/expect.js'
 import { CassandraRing, whyNoOwnCassandra } from '../servers/cassandra.js'
+import { requireServer } from '../servers/require-server.js'
 import { notRun } from '../tools/not-run.js'
 import { HecubaItself } from './hecuba-itself.js'
 import { failureOf, urlOf } from './kit.js'
@@ -44,8 +45,7 @@ describe('cassandra: layout=hecuba', function () {
   let store: Store
   before(async function () {
     this.timeout(300_000)
-    const why = whyNoOwnCassandra()
-    if (why !== undefined) notRun(this, why)
+    requireServer(this, whyNoOwnCassandra())
     ring = await CassandraRing.start()
     const { contactPoints, port, dataCentre } = ring
     raw = new Client({ contactPoints: [...contactPoints], protocolOptions: { port }, localDataCenter: dataCentre })

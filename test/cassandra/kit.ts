@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createBackend, dropKeyspace, makeKeyspace } from '../../backends/cassandra/index.js'
 import type { Backend } from '../../src/backend.js'
 import { type CassandraSite, cassandraSite, whyNoCassandra } from '../servers/cassandra.js'
-import { notRun } from '../tools/not-run.js'
+import { requireServer } from '../servers/require-server.js'
 
 /** Files of this folder run in one process, and share a server. */
 let shared: Promise<CassandraSite> | undefined
@@ -15,8 +15,7 @@ after(async function () {
 /** The server of the suite, started at its first use. In a hook: without one the suite is not run. */
 export function siteFor(context: Mocha.Context): Promise<CassandraSite> {
   context.timeout(600_000)
-  const why = whyNoCassandra()
-  if (why !== undefined) notRun(context, why)
+  requireServer(context, whyNoCassandra())
   shared ??= cassandraSite()
   return shared
 }

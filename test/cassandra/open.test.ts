@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { setTimeout as delay } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { createBackend } from '../../backends/cassandra/index.js'
 import { AwakeTime } from '../../src/awake-time.js'
 import { UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import { put, row, send, tableOn, thing } from '../conformance/contract-kit.js'
+import { insitu } from '../integration/processes.js'
 import type { CassandraSite } from '../servers/cassandra.js'
 import { freePorts } from '../servers/free-ports.js'
 import { failureOf, Keyspace, siteFor, urlOf } from './kit.js'
@@ -36,6 +38,14 @@ describe('cassandra: opening', function () {
     const error = await failureOf(() => createBackend(keyspace.url.replace(/dc=.*/, 'dc=nowhere')).open())
     assert.ok(error instanceof UnsupportedError, inspect(error))
     assert.deepEqual([error.code, error.found], ['ERR_DATA_CENTRE', [site.dataCentre]])
+  })
+
+  it('a program that names the wrong data centre ends, as every other that cannot open its store', async () => {
+    const storage = keyspace.url.replace(/dc=.*/, 'dc=nowhere')
+    const ended = await Promise.race([insitu(['ls'], { storage }), delay(20_000, undefined, { ref: false })])
+    assert.ok(ended, 'it hangs')
+    assert.equal(ended.code, 3)
+    assert.match(ended.stderr, /there is no data centre nowhere; write \?dc=/)
   })
 
   it('the data centre is asked for when the url has none', async () => {

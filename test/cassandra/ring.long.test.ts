@@ -9,7 +9,7 @@ import { fieldOf, put, row, send, tableOn, thing } from '../conformance/contract
 import { flat } from '../conformance/expect.js'
 import { assertOk, insitu, node } from '../integration/processes.js'
 import { CassandraRing, whyNoOwnCassandra } from '../servers/cassandra.js'
-import { notRun } from '../tools/not-run.js'
+import { requireServer } from '../servers/require-server.js'
 import { root } from '../tools/test-files.js'
 import { failureOf, Keyspace } from './kit.js'
 
@@ -26,8 +26,7 @@ describe('cassandra: a ring of three nodes', function () {
   let single: Keyspace
   before(async function () {
     this.timeout(600_000)
-    const why = whyNoOwnCassandra()
-    if (why !== undefined) notRun(this, why)
+    requireServer(this, whyNoOwnCassandra())
     ring = await CassandraRing.start({ nodes: 3 })
     three = await Keyspace.on(ring, 3)
     single = await Keyspace.on(ring, 1)

@@ -202,6 +202,9 @@ describe('redis: opening', function () {
       ['redis://a,b', UnsupportedError],
       ['redis+cluster://a/3', UnsupportedError],
       ['redis://h/x', UnsupportedError],
+      ['redis://h:65536', UnsupportedError],
+      ['redis://a%zz:b@h', UnsupportedError],
+      ['redis://h?caFile=/a.pem', UnsupportedError],
       ['redis://h?namespace=a:b', UnsupportedError],
       ['redis:h', ValidationError],
     ] as const)
@@ -210,6 +213,12 @@ describe('redis: opening', function () {
         (error) => error instanceof kind,
         url,
       )
+  })
+
+  it('a certificate that is not there is named with its option', async () => {
+    const error = await failureOf(() => createBackend('rediss://127.0.0.1:1?caFile=/nowhere/a.pem').open())
+    assert.ok(error instanceof UnsupportedError, String(error))
+    assert.match(error.message, /caFile is \/nowhere\/a.pem, which cannot be read \(ENOENT\)/)
   })
 
   it('the levels of acknowledgement are those of the server', async () => {

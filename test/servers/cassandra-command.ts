@@ -69,16 +69,39 @@ function isCassandra(pid: number): boolean {
 }
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { nodes: { type: 'string', default: '1' }, port: { type: 'string', default: '9042' }, help: { type: 'boolean', short: 'h' } },
-  })
+  const given = wanted()
+  if (typeof given === 'string') {
+    process.stderr.write(`${given}${USAGE}\n`)
+    return 2
+  }
+  const { values, positionals } = given
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`)
+    return 0
+  }
   const [nodes, port] = [Number(values.nodes), Number(values.port)]
-  const [command] = positionals
-  if (command === 'stop') return stop()
-  if (command === 'start' && nodes >= 1 && nodes <= 5 && port > 0) return start(nodes, port)
+  const [command, ...more] = positionals
+  if (command === 'stop' && more.length === 0) return stop()
+  const isPossible = Number.isInteger(nodes) && nodes >= 1 && nodes <= 5 && Number.isInteger(port) && port >= 1 && port <= 65_535
+  if (command === 'start' && more.length === 0 && isPossible) return start(nodes, port)
   process.stderr.write(`${USAGE}\n`)
-  return values.help ? 0 : 2
+  return 2
+}
+
+/** What the command line says, or what is wrong with it. */
+function wanted(): { readonly values: { nodes: string; port: string; help?: boolean }; readonly positionals: readonly string[] } | string {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        nodes: { type: 'string', default: '1' },
+        port: { type: 'string', default: '9042' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    })
+  } catch (error) {
+    return `${(error as Error).message}\n`
+  }
 }
 
 try {
