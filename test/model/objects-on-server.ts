@@ -13,5 +13,5 @@ export const checkOnServer = (url: string): Promise<void> =>
   withData(url, async (open) => {
     let programsRun = 0
     const property = fc.asyncProperty(programs(25), (program) => World.run(open, program, `${programsRun++}/`))
-    await fc.assert(property, { numRuns: 100 * TIMES, interruptAfterTimeLimit: TIME_MS, maxSkipsPerRun: 0 })
+    await fc.assert(property, { numRuns: 100 * TIMES, interruptAfterTimeLimit: TIME_MS, includeErrorInReport: true })
   })
