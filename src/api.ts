@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import type { Location, Receipt } from './backend.js'
-import { ConflictError, NotFoundError, UnsavedChangesError } from './errors.js'
+import { AliasTakenError, ConflictError, NotFoundError, UnsavedChangesError } from './errors.js'
 import { type Id, newCommitId } from './ids.js'
 import { isStorageObject, type StorageObject, stateOf } from './objects/storage-object.js'
 import { currentUnit, runIn, unitOf } from './unit/context.js'
@@ -94,7 +94,9 @@ async function commitBody<T>(tx: Transaction, fn: () => T | PromiseLike<T>, chec
   try {
     return { result, collected, receipt: await tx.commit({ check, collected }) }
   } catch (error) {
-    throw isReadTableGone(error, collected.ops) ? changedMeanwhile(error) : error
+    // A name that the body found free, or another's, is not so any more: what it makes of that it says when it runs again.
+    const isMoved = error instanceof AliasTakenError
+    throw isMoved || isReadTableGone(error, collected.ops) ? changedMeanwhile(error) : error
   }
 }
 

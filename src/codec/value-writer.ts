@@ -351,7 +351,8 @@ const BUILTINS = new Set<object | null>([
 const isBuiltin = (proto: object | null): boolean => proto === Object.prototype || proto === Array.prototype || BUILTINS.has(proto)
 
 function isIrregular(array: readonly unknown[]): boolean {
-  if (array.length <= CHECKED_ARRAY_LENGTH_MAX) return Object.keys(array).length !== array.length
+  if (array.length <= CHECKED_ARRAY_LENGTH_MAX && Object.keys(array).length !== array.length) return true
+  // As many properties as holes give the same count.
   for (let i = 0; i < array.length; i++) if (array[i] === undefined && !(i in array)) return true
   return false
 }

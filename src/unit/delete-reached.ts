@@ -4,6 +4,7 @@ import type { Id } from '../ids.js'
 import { CHUNK_CLASS } from '../large-cells.js'
 import { stateOf } from '../objects/storage-object.js'
 import type { UnitOfWork } from './unit-of-work.js'
+import { ORIGIN_CLASS, versionOf } from './versions.js'
 
 /** What an object refers to in its own store: in its fields, in the rows of its collections, in a stream's items. */
 export async function edgesFrom(backend: Backend, stored: Stored): Promise<readonly Ref[]> {
@@ -35,11 +36,23 @@ export async function deleteReached(unit: UnitOfWork, reached: readonly Ref[]): 
     if ((await unit.store.aliasesOf(ref)).length > 0) keep(ref.id)
   })
   for await (const page of backend.objects({})) {
-    const others = page.filter(({ id, classId }) => !found.has(id) && classId !== CHUNK_CLASS)
+    const others = await withoutOldOrigins(
+      backend,
+      page.filter(({ id, classId }) => !found.has(id) && classId !== CHUNK_CLASS),
+    )
     for (const stored of await backend.read(others)) if (stored) for (const ref of await edgesFrom(backend, stored)) keep(ref.id)
   }
   const gone = [...found.values()].filter(({ ref }) => !kept.has(ref.id))
   await inBatches(gone, ({ ref }) => unit.deletePersistent(stateOf(unit.instanceOf(ref)), false))
+}
+
+/** Where a version came from counts for as long as the version stands. */
+async function withoutOldOrigins(backend: Backend, refs: readonly Ref[]): Promise<readonly Ref[]> {
+  const origins = refs.filter(({ classId }) => classId === ORIGIN_CLASS)
+  if (origins.length === 0) return refs
+  const versions = await backend.find(origins.map(versionOf))
+  const old = new Set(origins.filter((_, i) => !versions[i]?.ref).map(({ id }) => id))
+  return refs.filter(({ id }) => !old.has(id))
 }
 
 /** What is asked for together waits for the store together. */

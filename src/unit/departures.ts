@@ -48,7 +48,7 @@ export class Departures {
     const domain = jointDomain(departure, this.#store)
     if (domain === undefined) return undefined
     let joint = this.#joints.get(domain)
-    if (!joint || joint.isFull) this.#joints.set(domain, (joint = new Joint(this.#route, domain)))
+    if (!joint || joint.isFull || joint.writes(departure)) this.#joints.set(domain, (joint = new Joint(this.#route, domain)))
     joint.add(departure)
     return joint
   }

@@ -1,7 +1,7 @@
 import type { Op } from '../backend.js'
 import { soleDomain, timeOf, type Unit } from '../commit/index.js'
 import { UnavailableError, UnknownOutcomeError } from '../errors.js'
-import type { Domain } from '../ids.js'
+import type { Domain, Id } from '../ids.js'
 import { opBytes } from '../large-cells.js'
 import type { Store } from '../store.js'
 import type { Departure } from './departures.js'
@@ -20,6 +20,7 @@ export class Joint {
   readonly #members: Departure[] = []
   readonly #opsMax: number
   #ops: Op[] = []
+  readonly #written = new Set<Id>()
   #bytes = 0
   /** Whether all are stored; false when each must go alone. Rejects when the store does not answer. */
   readonly sent: Promise<boolean>
@@ -40,10 +41,17 @@ export class Joint {
     return this.#ops.length >= this.#opsMax || this.#bytes >= BYTES_MAX
   }
 
+  /** Whether it writes an object that `departure` does: by another instance of it, whose save has to meet a conflict. */
+  writes({ ops }: Departure): boolean {
+    for (const op of ops) if (op.do === 'put' && this.#written.has(op.ref.id)) return true
+    return false
+  }
+
   add(departure: Departure): void {
     this.#members.push(departure)
     for (const op of departure.ops) {
       this.#ops.push(op)
+      if (op.do === 'put') this.#written.add(op.ref.id)
       this.#bytes += opBytes(op)
     }
   }

@@ -18,8 +18,8 @@ import {
   type NestedClass,
 } from '../codec/values.js'
 import { dictSchemaOf, isDict, type StorageDict, volatileRowOps } from '../dict/storage-dict.js'
-import { ValidationError } from '../errors.js'
-import { newId, newTableId, type TableId } from '../ids.js'
+import { ConflictError, ValidationError } from '../errors.js'
+import { type Id, newId, newTableId, type TableId } from '../ids.js'
 import { hasColumns } from '../objects/declared-columns.js'
 import { assertRebuildable, constructorOfInstance, defaultFieldsOf, storedFields } from '../objects/fields.js'
 import type { ObjectState, Print } from '../objects/object-state.js'
@@ -309,10 +309,19 @@ function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref): Tabl
   return table
 }
 
-/** That what was only read has not changed. */
-export function checksOf(plan: Plan): Op[] {
-  const written = new Set(plan.changed.map(({ state }) => state))
-  return plan.objects.flatMap(({ state, ref }): Op[] =>
-    state.stamp && !written.has(state) ? [{ do: 'check', ref, expect: state.stamp }] : [],
-  )
+/** That what was only read has not changed. An object that is written too, by another instance of it or as one that goes, is checked by that. */
+export function checksOf(plan: Plan, removed: ReadonlyMap<Id, ObjectState>): Op[] {
+  const expected = new Map<Id, Stamp | undefined>([...removed].map(([id, { stamp }]) => [id, stamp]))
+  for (const { ref, state } of plan.changed) expected.set(ref.id, state.stamp)
+  const checks: Op[] = []
+  for (const { state, ref } of plan.objects) {
+    const { stamp } = state
+    if (!stamp) continue
+    const other = expected.get(ref.id)
+    if (other && other.commit !== stamp.commit)
+      throw new ConflictError(`two instances of ${ref.id} were read at different times`, { ref, expected: stamp, found: other })
+    if (!expected.has(ref.id)) checks.push({ do: 'check', ref, expect: stamp })
+    expected.set(ref.id, stamp)
+  }
+  return checks
 }

@@ -2,6 +2,7 @@ import type { Op, Receipt, Ref, Stamp, Table } from '../backend.js'
 import type { StorageDict } from '../dict/storage-dict.js'
 import { AliasTakenError, ConflictError, NotFoundError } from '../errors.js'
 import { changeFields, constructorOfInstance, mergesFields, storedFields } from '../objects/fields.js'
+import type { Id } from '../ids.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type StorageObject, stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
@@ -152,11 +153,17 @@ export class Program extends UnitOfWork {
       await dropBelongings(this.store.backend, stored)
     }
     await this.store.reached()
+    if (stored) this.keepContents(state, stored)
+    // A handle of what was gone already stays one: without contents it is nothing that could be stored again.
+    if (state.loaded) this.#forget(state, ref)
+    if (reached.length > 0) await deleteReached(this, reached)
+  }
+
+  #forget(state: ObjectState, ref: Ref): void {
     unbindOwned(state.instance, ref.id)
     for (const rows of this.bufferedOf(state)) this.buffered.delete(rows.table.id)
     this.instances.delete(ref.id)
     state.becomeVolatile()
-    if (reached.length > 0) await deleteReached(this, reached)
   }
 
   async addAlias(state: ObjectState, alias: string): Promise<void> {
@@ -197,6 +204,11 @@ export class Program extends UnitOfWork {
     const ref = state.ref!
     if (!this.instances.get(ref.id)) this.adopt(state, ref)
     this.serve(state)
+  }
+
+  /** A transaction has deleted an object by this instance: it is no longer what references to that lead to. */
+  lose(id: Id, { instance }: ObjectState): void {
+    if (this.instances.get(id) === instance) this.instances.delete(id)
   }
 
   /** Acts on an instance of a unit that is over, for who holds it. No one else meets it, nor what a unit that failed has left in it. */

@@ -14,12 +14,12 @@ import { dropBelongings } from './belongings.js'
 import { aliasOf } from './named-tables.js'
 import { NOTHING_OWN, newOwn, type Own } from './own-changes.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { checksOf, nameFirst, type Plan, type Prints, planOf, printsOf } from './persist-plan.js'
+import { checksOf, nameFirst, type ObjectPlan, type Plan, type Prints, planOf, printsOf } from './persist-plan.js'
 import type { Committed } from './refresh.js'
 import { areRowsCurrent, checkedTables, rowChecksOf } from './row-checks.js'
 import { bindComingTable, dictsIn, ownedTables, tableMade, unbindOwned } from './table-binding.js'
 import { dropWrites, type TableRows } from './table-rows.js'
-import { afterTheEnd, nameOf, notFound, wrongDirection } from './unit-errors.js'
+import { afterTheEnd, nameOf, notFound, twinsChanged, wrongDirection } from './unit-errors.js'
 import { UnitOfWork } from './unit-of-work.js'
 
 export interface CommitOptions extends UnitOptions {
@@ -123,6 +123,7 @@ export class Transaction extends UnitOfWork {
     met?: Set<Id>,
   ): Promise<(StorageObject | undefined)[]> {
     const own = refs.map((ref) => (this.#createdRef(ref.id) ? this.instances.get(ref.id) : undefined))
+    if (assertClass) for (const made of own) if (made) assertClass(stateOf(made).ref!)
     const stored = refs.filter((ref, i) => !own[i] && !this.#own.removed.has(ref.id))
     const fetched = stored.length > 0 ? await super.fetch(stored, options, assertClass, met) : []
     return refs.map((ref, i) => own[i] ?? (this.#own.removed.has(ref.id) ? undefined : fetched.shift()))
@@ -137,6 +138,7 @@ export class Transaction extends UnitOfWork {
     if (alias !== undefined) return this.#makePersistentAs(state, alias, ifExists)
     try {
       this.assertGoesOn('makePersistent()')
+      this.#assertStands(state)
       if (!state.ref) this.#create(planOf([state], this.store))
       return Promise.resolve(state.instance)
     } catch (error) {
@@ -147,6 +149,7 @@ export class Transaction extends UnitOfWork {
   async #makePersistentAs(state: ObjectState, alias: string, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
     checkAlias(alias)
     this.assertGoesOn('makePersistent()')
+    this.#assertStands(state)
     this.store.declare(constructorOfInstance(state.instance))
     const held = await this.resolveAlias(alias)
     if (held && held.id !== state.ref?.id) {
@@ -183,6 +186,7 @@ export class Transaction extends UnitOfWork {
   async save(state: ObjectState): Promise<void> {
     this.assertGoesOn('save()')
     const ref = this.persistentRef(state, 'save')
+    if (!state.loaded) return
     if (state.unit !== this) this.#making.enlisted.add(state)
     planOf([state], this.store)
     if (!state.stamp) return
@@ -194,6 +198,7 @@ export class Transaction extends UnitOfWork {
 
   async deletePersistent(state: ObjectState, deep: boolean): Promise<void> {
     this.assertGoesOn('deletePersistent()')
+    if (state.ref && this.#own.removed.has(state.ref.id)) return
     const ref = this.persistentRef(state, 'deletePersistent')
     if (deep) {
       throw new UnsupportedError('deletePersistent({ deep }) is not possible inside a task or transaction: call it in the main program')
@@ -201,12 +206,33 @@ export class Transaction extends UnitOfWork {
     for (const alias of this.#own.created.has(state) ? [] : await this.aliasesOf(state)) this.#rename(alias, ref, null)
     for (const [alias, { to }] of this.#own.names) if (to?.id === ref.id) this.#rename(alias, null, null)
     for (const rows of this.bufferedOf(state)) dropWrites(rows)
-    if (!this.#own.created.delete(state)) {
+    if (this.#own.created.delete(state)) this.#unmake(state, ref)
+    else {
       const [stored] = await this.store.read([ref])
       if (stored) this.#making.dropped.push(stored)
+      if (stored) this.keepContents(state, stored)
+      if (!state.loaded) return // what was gone already
       this.#making.removed.set(ref.id, state)
     }
     this.#loaded.delete(state)
+    this.#own.enlisted.delete(state)
+  }
+
+  /** What was made and deleted inside was never stored. */
+  #unmake(state: ObjectState, { id }: Ref): void {
+    unbindOwned(state.instance, id)
+    this.instances.delete(id)
+    state.becomeVolatile()
+  }
+
+  protected override persistentRef(state: ObjectState, verb: string): Ref {
+    this.#assertStands(state)
+    return super.persistentRef(state, verb)
+  }
+
+  /** What was deleted inside keeps its id to the end, since others may refer to it, and is gone for whoever asks. */
+  #assertStands({ ref }: ObjectState): void {
+    if (ref && this.#own.removed.has(ref.id)) throw notFound(ref.id, this.store.url)
   }
 
   override async aliasesOf(state: ObjectState): Promise<string[]> {
@@ -281,7 +307,7 @@ export class Transaction extends UnitOfWork {
     // What was only read is checked in all stores, as soon as anything is written to one of them.
     const isChange = parts.some(({ ops }) => ops.length > 0)
     if (options.check && isChange)
-      for (const { part, plan, ops } of parts) ops.push(...checksOf(plan), ...rowChecksOf(part.buffered.values()))
+      for (const { part, plan, ops } of parts) ops.push(...checksOf(plan, part.#own.removed), ...rowChecksOf(part.buffered.values()))
     for (const { part, ops } of parts) if (part.#own.names.size > 0) ops.push(...checksOfNamed(ops))
     if (parts.length === 1) return isChange ? { parts, ops: parts[0]!.ops } : UNCHANGED
     const changed = parts.filter(({ ops }) => ops.length > 0)
@@ -312,6 +338,7 @@ export class Transaction extends UnitOfWork {
   #collect({ readOnly }: CommitOptions = {}): { plan: Plan; ops: Op[] } {
     const plan = planOf(this.#roots, this.store)
     const { changed } = plan
+    if (this.#own.enlisted.size + this.#own.removed.size > 0) this.#refuseTwins(changed)
     if (this.#hasOnlyLoaded) {
       for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
       return { plan, ops: plan.ops() }
@@ -322,11 +349,20 @@ export class Transaction extends UnitOfWork {
       if (readOnly?.has(table.owner.id)) throw wrongDirection(`the collection of ${table.owner.id}`, table.owner.id)
     const ops: Op[] = [
       ...plan.ops(),
-      ...[...this.#own.removed.values()].map((s): Op => ({ do: 'remove', ref: s.ref!, expect: s.stamp ?? 'present' })),
+      ...this.#own.dropped.map(({ ref }): Op => ({ do: 'remove', ref, expect: this.#own.removed.get(ref.id)?.stamp ?? 'present' })),
       ...[...this.#own.names].filter(([, n]) => n.expect !== null || n.to !== null).map(([alias, n]): Op => ({ do: 'name', alias, ...n })),
       ...rows.flatMap((r) => r.overlay.toOps(r.table)),
     ]
     return { plan, ops }
+  }
+
+  /** An instance of the program that was saved inside stands beside the one that was loaded inside: one would take back what the other did. */
+  #refuseTwins(changed: readonly ObjectPlan[]): void {
+    const met = new Set<Id>(this.#own.removed.keys())
+    for (const { ref, state } of changed) {
+      if (met.has(ref.id)) throw twinsChanged(nameOf(state), ref.id)
+      met.add(ref.id)
+    }
   }
 
   /** Most tasks change nothing but their arguments. */
@@ -414,17 +450,25 @@ export class Transaction extends UnitOfWork {
   #committed(plan: Plan, receipt: Receipt): void {
     for (const { instance } of this.#own.created) for (const dict of dictsIn(instance)) tableMade(dict)
     for (const { dict } of plan.tables) tableMade(dict)
-    for (const { state, ref, prints } of plan.objects) {
+    // Not of all: beside what changed there may be another instance of it, which is as it was.
+    for (const { state, ref, prints } of plan.changed) {
       const stamp = receipt.stamps.get(ref.id)
       if (!stamp) continue
       state.stamp = stamp
       state.base = prints
     }
+    this.#letGo()
+    this.buffered.clear()
+  }
+
+  /** What was deleted inside is volatile from the end on. */
+  #letGo(): void {
     for (const [id, state] of this.#own.removed) {
+      if (!state.ref) continue
       unbindOwned(state.instance, id)
+      this.store.program.lose(id, state)
       state.becomeVolatile()
     }
-    this.buffered.clear()
   }
 
   /** Makes what was made persistent inside volatile again, after a failure. */
@@ -437,15 +481,24 @@ export class Transaction extends UnitOfWork {
       }
   }
 
-  /** After a failure: whoever still holds an instance that was loaded inside can save it. */
+  /** After a failure: whoever still holds an instance that was met inside can load and save it. */
   release(): void {
-    for (const part of this.#parts) for (const state of part.#loaded) if (state.ref && state.unit === part) part.store.program.serve(state)
+    for (const part of this.#parts) for (const state of part.#met()) part.store.program.serve(state)
   }
 
-  /** Instances that go on living in the main program after the transaction. */
+  /** Instances that go on living in the main program after the transaction, handles that loaded ones refer to among them. */
   handOver(): void {
-    for (const part of this.#parts)
-      for (const state of [...part.#own.created, ...part.#loaded]) if (state.ref && state.unit === part) part.store.program.inherit(state)
+    for (const part of this.#parts) {
+      part.#letGo() // also where there was nothing to commit, since all of it was gone already
+      for (const state of part.#met()) part.store.program.inherit(state)
+    }
+  }
+
+  *#met(): Iterable<ObjectState> {
+    for (const instance of this.instances.all()) {
+      const state = stateOf(instance)
+      if (state.ref && state.unit === this) yield state
+    }
   }
 
   /** What it has changed of objects that stood, once it is committed: for the instances of the main program. */

@@ -1,5 +1,12 @@
 import { columnsText, compareColumns, type TableColumns } from '../dict/table-columns.js'
-import { NotFoundError, SchemaMismatchError, UnsupportedError, ValidationError, WrongDirectionError } from '../errors.js'
+import {
+  NotFoundError,
+  SchemaMismatchError,
+  UnsavedChangesError,
+  UnsupportedError,
+  ValidationError,
+  WrongDirectionError,
+} from '../errors.js'
 import { isIdText } from '../ids.js'
 import { constructorOfInstance } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
@@ -40,6 +47,12 @@ export function gainsColumns(code: TableColumns, stored: TableColumns, field: st
 
 export const wrongDirection = (what: string, id: string): Error =>
   new WrongDirectionError(`the task changed ${what}, which it declares IN: declare the parameter INOUT, or do not change it`, { id })
+
+export const twinsChanged = (what: string, id: string): Error =>
+  new UnsavedChangesError(
+    `the transaction changed two instances of ${what}, the one that it loaded and the program's own, which was saved inside: change one of them`,
+    { id },
+  )
 
 export const afterTheEnd = (what: string): Error =>
   new UnsupportedError(`${what} came after the end of its task or transaction, and would be lost: await everything inside the body`, {

@@ -381,6 +381,16 @@ export abstract class UnitOfWork {
     this.onTaken(state)
   }
 
+  /** A handle that is deleted gets what it was of, if this program can read it: as a volatile object it has to have its fields. */
+  protected keepContents(state: ObjectState, stored: Stored): void {
+    if (state.loaded) return
+    try {
+      this.take(state, stored)
+    } catch {
+      // Of a class that is not loaded here, or that has changed: it stays a handle.
+    }
+  }
+
   protected onTaken(_state: ObjectState): void {}
 
   /** What is remembered of cells as they were read. */

@@ -17,6 +17,7 @@ import { storageInterface } from './storage-interface.js'
 import { streamCases } from './streams.js'
 import { taskCases } from './tasks.js'
 import { unitCorners } from './unit-corners.js'
+import { unitInstances } from './unit-instances.js'
 import { units } from './units.js'
 import { values } from './values.js'
 import { versions } from './versions.js'
@@ -37,6 +38,7 @@ export const conformanceCases: readonly Case[] = [
   ...aliases,
   ...concurrency,
   ...unitCorners,
+  ...unitInstances,
   ...dict,
   ...dictCatalogue,
   ...gainedColumns,

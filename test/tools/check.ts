@@ -34,6 +34,7 @@ const steps: readonly Step[] = [
   { name: 'types', bin: 'typescript/bin/tsc', args: ['--noEmit', '-p', 'tsconfig.json'] },
   { name: 'types of the package, as its users compile', bin: 'typescript/bin/tsc', args: ['--noEmit', '-p', 'test/types/tsconfig.json'] },
   { name: 'tidy', bin: 'mocha/bin/mocha.js', args: mocha(compiledTests('test/tools')) },
+  { name: 'random programs and their models', bin: 'mocha/bin/mocha.js', args: mocha(compiledTests('test/model')) },
   { name: 'unit tests', bin: 'mocha/bin/mocha.js', args: mocha(compiledTests('test/unit')) },
 ]
 

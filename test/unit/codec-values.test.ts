@@ -153,6 +153,7 @@ const TABLE: Record<string, () => unknown> = {
   'view on shared memory': () => new Uint8Array(shared, 1, 3),
   'empty array': () => [],
   'array with holes': () => [, 1, , undefined, ,], // oxlint-disable-line no-sparse-arrays
+  'array with as many properties as holes': () => Object.assign([1, , 3], { extra: true }), // oxlint-disable-line no-sparse-arrays
   'huge array with holes': () => Object.assign(new Array(4_000_000_000), { 3999999998: { far: true } }),
   'long array with holes': () =>
     Object.assign(

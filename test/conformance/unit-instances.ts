@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict'
+import { getByID, loadAll, transact } from '../../runtime/index.js'
+import { AliasTakenError, ConflictError, NotFoundError, NotLoadedError, UnsavedChangesError, WrongClassError } from '../../src/errors.js'
+import { type Case, type CaseContext, law } from './case.js'
+import { refused } from './expect.js'
+import { Dog, Family, Item, Person } from './model.js'
+
+const storedText = (ctx: CaseContext, o: Item): Promise<string> => ctx.other(async () => (await Item.getByID(o.getID()!)).text)
+
+/** Which instances a program has of an object: after transactions, and of what was deleted. */
+export const unitInstances: readonly Case[] = [
+  law('I230', 'after a transaction the handles that it met are the program’s, can be loaded, and saved', async (ctx) => {
+    await ctx.other(async () => {
+      const dog = Object.assign(new Dog(), { name: 'Rex' })
+      const head = Object.assign(new Person(), { dog, friends: [new Person()] })
+      await Object.assign(new Family(), { head }).makePersistent(ctx.alias('family'))
+    })
+    const met: Person[] = []
+    const failure = new Error('of the body')
+    for (const end of [() => Promise.reject(failure), () => Promise.resolve()])
+      await transact(async () => {
+        met.push((await Family.getByAlias(ctx.alias('family'))).head!)
+        await end()
+      }).catch((error: unknown) => assert.equal(error, failure))
+    const [failed, head] = met as [Person, Person]
+    assert.equal((await Family.getByAlias(ctx.alias('family'))).head, head)
+    assert.equal(await getByID(head.getID()!), head)
+    head.name = 'head'
+    await head.save()
+    assert.equal(await head.dog!.load(), await Dog.getByID(head.dog!.getID()!))
+    head.dog!.name = 'Max'
+    await head.dog!.save()
+    await loadAll(head.friends)
+    await failed.load()
+    failed.age = 9
+    await failed.save()
+    const seen = await ctx.other(async () => (await Family.getByAlias(ctx.alias('family'), { depth: 2 })).head!)
+    assert.deepEqual([seen.name, seen.age, seen.dog!.name], ['head', 9, 'Max'])
+  }),
+
+  law('I231', 'a transaction that changed two instances of one object is refused, and nothing of it is stored', async (ctx) => {
+    const mine = await Object.assign(new Item(), { text: 'stored' }).makePersistent()
+    mine.n = 1
+    const twice = transact(async () => {
+      const inside = await Item.getByID(mine.getID()!)
+      inside.text = 'inside'
+      await mine.save()
+    })
+    await refused(UnsavedChangesError, () => twice)
+    const deleted = transact(async () => {
+      await mine.save()
+      await (await Item.getByID(mine.getID()!)).deletePersistent()
+    })
+    await refused(UnsavedChangesError, () => deleted)
+    assert.equal(await storedText(ctx, mine), 'stored')
+    await transact(async () => {
+      await Item.getByID(mine.getID()!)
+      await mine.save()
+    })
+    assert.equal((await ctx.other(() => Item.getByID(mine.getID()!))).n, 1)
+    await transact(async () => {
+      await mine.save()
+      mine.n = 2
+      await mine.deletePersistent()
+    })
+    assert.deepEqual([mine.getID(), mine.n], [null, 2])
+  }),
+
+  law('I234', 'of two instances of one object that are saved in one turn, the second meets a conflict', async (ctx) => {
+    const mine = await new Item().makePersistent()
+    let inside = mine
+    await transact(async () => {
+      inside = await Item.getByID(mine.getID()!)
+    })
+    assert.notEqual(inside, mine)
+    mine.text = 'mine'
+    inside.n = 1
+    const [first, second] = await Promise.allSettled([mine.save(), inside.save()])
+    assert.equal(first.status, 'fulfilled')
+    assert.ok(second.status === 'rejected' && second.reason instanceof ConflictError)
+    const seen = await ctx.other(() => Item.getByID(mine.getID()!))
+    assert.deepEqual([seen.text, seen.n], ['mine', 0])
+  }),
+
+  law('I235', 'an instance beside the one that a transaction changed is not taken for as new as that', async (ctx) => {
+    const mine = await new Item().makePersistent()
+    let inside = mine
+    await transact(async () => {
+      inside = await Item.getByID(mine.getID()!)
+      mine.text = 'mine'
+      await mine.save()
+    })
+    inside.n = 1
+    await refused(ConflictError, () => inside.save())
+    assert.equal(await storedText(ctx, mine), 'mine')
+    const doneWell = transact(
+      async () => {
+        await Item.getByID(mine.getID()!)
+        mine.text = 'again'
+        await mine.save()
+      },
+      { check: true },
+    )
+    await doneWell
+    assert.equal(await storedText(ctx, mine), 'again')
+  }),
+
+  law('I236', 'what a transaction deletes is gone for it, keeps no name, and is not what references then lead to', async (ctx) => {
+    const dog = Object.assign(new Dog(), { name: 'Rex' })
+    const owner = await Object.assign(new Person(), { dog }).makePersistent()
+    await transact(async () => {
+      await dog.deletePersistent()
+      await dog.deletePersistent()
+      for (const act of [
+        () => dog.addAlias(ctx.alias('dog')),
+        () => dog.makePersistent(ctx.alias('dog')),
+        () => dog.save(),
+        () => dog.reload(),
+      ])
+        await refused(NotFoundError, act)
+      const made = await new Dog().makePersistent()
+      await made.deletePersistent()
+      assert.equal(made.getID(), null)
+    })
+    assert.equal(dog.getID(), null)
+    await refused(NotFoundError, () => Dog.getByAlias(ctx.alias('dog')))
+    await owner.reload({ discard: true })
+    assert.notEqual(owner.dog, dog)
+    await refused(NotFoundError, () => owner.dog!.load())
+    const gone = await new Item().makePersistent()
+    await ctx.other(async () => (await Item.getByID(gone.getID()!)).deletePersistent())
+    await transact(() => gone.deletePersistent())
+    assert.equal(gone.getID(), null)
+  }),
+
+  law('I237', 'in a transaction a handle that is saved stays one, and what was made inside is of its class', async (ctx) => {
+    const owner = await Object.assign(new Person(), { dog: new Dog() }).makePersistent(ctx.alias('owner'))
+    assert.notEqual(owner.getID(), null)
+    await ctx.other(() =>
+      transact(async () => {
+        const { dog } = await Person.getByAlias(ctx.alias('owner'))
+        await dog!.save()
+        await refused(NotLoadedError, () => dog!.name)
+        const made = await new Item().makePersistent()
+        await refused(WrongClassError, () => Dog.getByID(made.getID()!))
+        assert.equal(await Item.getByID(made.getID()!), made)
+      }),
+    )
+  }),
+
+  law('I238', 'a transaction whose name was taken meanwhile runs again', async (ctx) => {
+    const mine = await Object.assign(new Item(), { text: 'mine' }).makePersistent()
+    let runs = 0
+    await transact(async () => {
+      runs++
+      await mine.makePersistent(ctx.alias('name'), { ifExists: 'replace' })
+      if (runs === 1) await ctx.other(() => new Item().makePersistent(ctx.alias('name')))
+    })
+    assert.equal(runs, 2)
+    assert.equal((await ctx.other(() => Item.getByAlias(ctx.alias('name')))).text, 'mine')
+    runs = 0
+    const claimed = transact(async () => {
+      runs++
+      await mine.addAlias(ctx.alias('other'))
+      if (runs === 1) await ctx.other(() => new Item().makePersistent(ctx.alias('other')))
+    })
+    await refused(AliasTakenError, () => claimed)
+    assert.equal(runs, 2)
+  }),
+
+  law('I232', 'a handle that is deleted keeps what it was of, and one of what is gone stays a handle', async (ctx) => {
+    await ctx.other(async () => {
+      const members = ['a', 'b', 'c'].map((name) => Object.assign(new Person(), { name }))
+      await Object.assign(new Family(), { members }).makePersistent(ctx.alias('family'))
+    })
+    const family = await Family.getByAlias(ctx.alias('family'))
+    const [a, b, c] = family.members as [Person, Person, Person]
+    const id = a.getID()!
+    await a.deletePersistent()
+    await transact(() => b.deletePersistent())
+    await ctx.other(async () => (await Person.getByID(c.getID()!)).deletePersistent())
+    await c.deletePersistent()
+    assert.deepEqual([a.getID(), a.name, b.getID(), b.name], [null, 'a', null, 'b'])
+    assert.notEqual(c.getID(), null)
+    await refused(NotFoundError, () => c.load())
+    await refused(NotFoundError, () => Person.getByID(id))
+    await family.save() // it refers to them still, and stores them anew
+    assert.notEqual(a.getID(), id)
+    const names = await ctx.other(async () =>
+      (await loadAll((await Family.getByAlias(ctx.alias('family'))).members.slice(0, 2))).map((p) => p.name),
+    )
+    assert.deepEqual(names, ['a', 'b'])
+  }),
+
+  law('I233', 'a version that was deleted keeps nothing from being deleted with what alone reaches it', async (ctx) => {
+    const dog = await Object.assign(new Dog(), { name: 'Rex' }).makePersistent()
+    const person = await Object.assign(new Person(), { dog }).makePersistent()
+    const version = await dog.newVersion()
+    const other = await Object.assign(new Person(), { dog: await new Dog().makePersistent() }).makePersistent()
+    const standing = await other.dog!.newVersion()
+    await version.deletePersistent()
+    const [gone, kept] = [dog.getID()!, other.dog!.getID()!]
+    for (const one of [person, other]) await one.deletePersistent({ deep: true })
+    await ctx.other(async () => {
+      await refused(NotFoundError, () => Dog.getByID(gone))
+      await Dog.getByID(kept)
+      await Dog.getByID(standing.getID()!)
+    })
+  }),
+]

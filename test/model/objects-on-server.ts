@@ -1,0 +1,17 @@
+import fc from 'fast-check'
+import { programs } from './objects-actions.js'
+import { withData } from './objects-subjects.js'
+import { World } from './objects-world.js'
+
+/** A server must not be kept busy for longer than this; INSITU_RANDOM_RUNS says how many times as long. */
+const TIMES = Number(process.env['INSITU_RANDOM_RUNS'] ?? 1)
+const TIME_MS = 15_000 * TIMES
+export const SERVER_TEST_MS = TIME_MS + 60_000
+
+/** Random programs, one after the other on the same data, for as long as there is time. */
+export const checkOnServer = (url: string): Promise<void> =>
+  withData(url, async (open) => {
+    let programsRun = 0
+    const property = fc.asyncProperty(programs(25), (program) => World.run(open, program, `${programsRun++}/`))
+    await fc.assert(property, { numRuns: 100 * TIMES, interruptAfterTimeLimit: TIME_MS, includeErrorInReport: true })
+  })
