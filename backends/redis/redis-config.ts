@@ -1,5 +1,6 @@
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { UnsupportedError, ValidationError } from '../../src/errors.js'
+import { hasRawPassword, RAW_PASSWORD, withoutSecrets } from '../../src/url-secrets.js'
 import { PARTS_MAX } from './spread.js'
 
 export interface RedisConfig {
@@ -41,7 +42,10 @@ const URL_FORM = /^(rediss?)(\+cluster)?:\/\/(?:([^@/?]*)@)?([^/?@]*)(?:\/([^?]*
 export function configOf(url: string): RedisConfig {
   const [, scheme, cluster, secrets = '', hosts = '', path = '', query = ''] = URL_FORM.exec(url) ?? refuse(url, 'it is no redis url')
   const options = new URLSearchParams(query)
-  for (const key of options.keys()) if (!OPTIONS.includes(key)) refuse(url, `it knows no option ${key}; there are ${OPTIONS.join(', ')}`)
+  for (const key of options.keys()) {
+    if (!OPTIONS.includes(key)) refuse(url, `it knows no option ${key}; there are ${OPTIONS.join(', ')}`)
+    if (options.getAll(key).length > 1) refuse(url, `it says ${key} twice`)
+  }
   const kind = cluster ? 'cluster' : 'single'
   const nodes = hosts.split(',').map((host) => nodeOf(url, host))
   if (kind === 'single' && nodes.length > 1) refuse(url, 'several hosts are a Cluster: redis+cluster://')
@@ -52,7 +56,7 @@ export function configOf(url: string): RedisConfig {
     kind,
     nodes,
     tls: scheme === 'rediss' ? tlsOf(options) : undefined,
-    ...secretsOf(clean, secrets),
+    ...secretsOf(url, clean, secrets),
     db: numberOf(url, 'db', path || '0'),
     namespace: namespaceOf(url, options.get('namespace') ?? NAMESPACE_BY_DEFAULT),
     patienceMs: patienceOf(url, options.get('patienceMs')),
@@ -71,6 +75,7 @@ function dictPartsOf(url: string, text: string | null): number {
 function nodeOf(url: string, text: string): { host: string; port: number } {
   const [, v6, host, port = '6379'] =
     /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? refuse(url, 'hosts are written HOST or HOST:PORT')
+  if (Number(port) < 1 || Number(port) > 65_535) refuse(url, `a port is a number from 1 to 65535, not ${port}`)
   return { host: v6 ?? (host || '127.0.0.1'), port: Number(port) }
 }
 
@@ -82,16 +87,24 @@ function tlsOf(options: URLSearchParams): RedisTls {
 type Secrets = Pick<RedisConfig, 'username' | 'password'>
 
 /** The url that a store is known by has no secrets, so that workers, who open it again, get them past it. */
-function secretsOf(url: string, text: string): Secrets {
-  const slot = `insitu redis ${url}`
+function secretsOf(url: string, clean: string, text: string): Secrets {
+  const slot = `insitu redis ${clean}`
   if (text === '') return kept(slot) ?? { username: process.env.INSITU_REDIS_USERNAME, password: process.env.INSITU_REDIS_PASSWORD }
   const [name = '', ...rest] = text.split(':')
   const secrets = {
-    username: decodeURIComponent(name) || undefined,
-    password: rest.length > 0 ? decodeURIComponent(rest.join(':')) : undefined,
+    username: decoded(url, name) || undefined,
+    password: rest.length > 0 ? decoded(url, rest.join(':')) : undefined,
   }
   setEnvironmentData(slot, JSON.stringify(secrets))
   return secrets
+}
+
+function decoded(url: string, text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return refuse(url, RAW_PASSWORD)
+  }
 }
 
 function kept(slot: string): Secrets | undefined {
@@ -120,8 +133,10 @@ function numberOf(url: string, what: string, text: string): number {
 }
 
 function refuse(url: string, why: string): never {
-  const shown = url.replace(/\/\/[^@/]*@/, '//***@')
+  const shown = withoutSecrets(url)
   const details = { url: shown }
-  if (URL_FORM.test(url)) throw new UnsupportedError(`The redis backend cannot open ${shown}: ${why}.`, details)
-  throw new ValidationError(`The redis backend cannot open ${shown}: ${why}.`, { code: 'ERR_STORE_URL', ...details })
+  // What is wrong with the url may then be said of a piece of the password.
+  const message = `The redis backend cannot open ${shown}: ${hasRawPassword(url) ? RAW_PASSWORD : why}.`
+  if (URL_FORM.test(url)) throw new UnsupportedError(message, details)
+  throw new ValidationError(message, { code: 'ERR_STORE_URL', ...details })
 }
