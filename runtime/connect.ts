@@ -37,7 +37,9 @@ export async function connect(where?: string | Backend, options: ConnectOptions 
 
 async function storeOn(backend: Backend, options: ConnectOptions): Promise<ConnectedStore> {
   const isOnHosts = backend.places && backend.capabilities.reach !== 'network'
+  const { ack } = options
   try {
+    if (ack !== undefined && !backend.capabilities.acks.includes(ack)) await backend.flush(ack) // refuses it, and names the setting
     return new ConnectedStore(backend, isOnHosts ? { leaseMs: HOSTS_LEASE_MS, ...options } : options)
   } catch (error) {
     await backend.close() // options that are refused leave nothing open

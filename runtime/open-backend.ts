@@ -1,5 +1,6 @@
 import type { Backend, BackendFactory } from '../src/backend.js'
 import { UnavailableError, ValidationError } from '../src/errors.js'
+import { withoutSecrets } from '../src/url-secrets.js'
 import { hostsAtRest } from './hosts/at-rest.js'
 import { folderOf, hostsIn } from './hosts/hosts-folder.js'
 import { importModule } from './import-module.js'
@@ -58,9 +59,6 @@ export async function makeBackend(url: string, module = moduleFor(url)): Promise
 }
 
 const known = (): string => [...OURS.keys(), ...registered.keys()].map((s) => `${s}:`).join(', ')
-
-/** A url as it may be printed. */
-export const withoutSecrets = (url: string): string => url.replace(/\/\/[^@/]*@/, '//***@')
 
 export async function openBackend(url: string): Promise<Backend> {
   const backend = await makeBackend(url)

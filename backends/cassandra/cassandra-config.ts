@@ -1,5 +1,6 @@
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { UnsupportedError, ValidationError } from '../../src/errors.js'
+import { hasRawPassword, RAW_PASSWORD, withoutSecrets } from '../../src/url-secrets.js'
 
 export interface CassandraConfig {
   /** Without secrets. */
@@ -62,7 +63,7 @@ export function configOf(url: string): CassandraConfig {
     ...nodesOf(url, hosts),
     keyspace: keyspaceOf(url, keyspace),
     dataCentre: options.get('dc') ?? undefined,
-    ...secretsOf(clean, secrets),
+    ...secretsOf(url, clean, secrets),
     tls: isTls(url, options) ? tlsOf(options) : undefined,
     consistency: oneOf(url, 'consistency', options.get('consistency') ?? 'quorum', CONSISTENCIES),
     serial: oneOf(url, 'serial', options.get('serial') ?? 'serial', SERIALS),
@@ -88,7 +89,7 @@ function nodeOf(url: string, text: string): { host: string; port: number | undef
 
 /** Names of tables are quoted, those of keyspaces too: `Shop` and `shop` are two. */
 function keyspaceOf(url: string, text: string): string {
-  const name = decoded(url, text)
+  const name = decoded(url, text, 'after a percent sign come two hexadecimal digits; the sign itself is %25')
   if (/^\w{1,48}$/.test(name)) return name
   return refuse(url, 'it names a keyspace, of 1 to 48 letters, digits or underscores: cassandra://HOST/KEYSPACE')
 }
@@ -109,8 +110,8 @@ function tlsOf(options: URLSearchParams): CassandraTls {
 type Secrets = Pick<CassandraConfig, 'username' | 'password'>
 
 /** The url that a store is known by has no secrets, so that workers, who open it again, get them past it. */
-function secretsOf(url: string, text: string): Secrets {
-  const slot = `insitu cassandra ${url}`
+function secretsOf(url: string, clean: string, text: string): Secrets {
+  const slot = `insitu cassandra ${clean}`
   if (text === '') return kept(slot) ?? { username: process.env.INSITU_CASSANDRA_USERNAME, password: process.env.INSITU_CASSANDRA_PASSWORD }
   const [name = '', ...rest] = text.split(':')
   const secrets = { username: decoded(url, name) || undefined, password: decoded(url, rest.join(':')) || undefined }
@@ -118,20 +119,20 @@ function secretsOf(url: string, text: string): Secrets {
   return secrets
 }
 
+/** What stands in a url, percent signs taken apart. */
+function decoded(url: string, text: string, why = RAW_PASSWORD): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return refuse(url, why)
+  }
+}
+
 function kept(slot: string): Secrets | undefined {
   const text = getEnvironmentData(slot)
   if (typeof text !== 'string') return undefined
   const { username, password } = JSON.parse(text) as { username?: string; password?: string }
   return { username, password }
-}
-
-/** What stands in a url, percent signs taken apart. */
-function decoded(url: string, text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return refuse(url, 'after a percent sign come two hexadecimal digits; the sign itself is %25')
-  }
 }
 
 function oneOf<Name extends string>(url: string, what: string, text: string, names: readonly Name[]): Name {
@@ -154,8 +155,10 @@ function numberOf(url: string, what: string, text: string): number {
 }
 
 function refuse(url: string, why: string): never {
-  const shown = url.replace(/\/\/[^@/]*@/, '//***@')
+  const shown = withoutSecrets(url)
   const details = { url: shown }
-  if (URL_FORM.test(url)) throw new UnsupportedError(`The cassandra backend cannot open ${shown}: ${why}.`, details)
-  throw new ValidationError(`The cassandra backend cannot open ${shown}: ${why}.`, { code: 'ERR_STORE_URL', ...details })
+  // What is wrong with the url may then be said of a piece of the password.
+  const message = `The cassandra backend cannot open ${shown}: ${hasRawPassword(url) ? RAW_PASSWORD : why}.`
+  if (URL_FORM.test(url)) throw new UnsupportedError(message, details)
+  throw new ValidationError(message, { code: 'ERR_STORE_URL', ...details })
 }

@@ -1,5 +1,6 @@
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { UnsupportedError, ValidationError } from '../../src/errors.js'
+import { hasRawPassword, RAW_PASSWORD, withoutSecrets } from '../../src/url-secrets.js'
 import { PARTS_MAX } from './spread.js'
 
 export interface RedisConfig {
@@ -43,7 +44,10 @@ const URL_FORM = /^(rediss?)(\+cluster)?:\/\/(?:([^@/?]*)@)?([^/?@]*)(?:\/([^?]*
 export function configOf(url: string): RedisConfig {
   const [, scheme, cluster, secrets = '', hosts = '', path = '', query = ''] = URL_FORM.exec(url) ?? refuse(url, 'it is no redis url')
   const options = new URLSearchParams(query)
-  for (const key of options.keys()) if (!OPTIONS.includes(key)) refuse(url, `it knows no option ${key}; there are ${OPTIONS.join(', ')}`)
+  for (const key of options.keys()) {
+    if (!OPTIONS.includes(key)) refuse(url, `it knows no option ${key}; there are ${OPTIONS.join(', ')}`)
+    if (options.getAll(key).length > 1) refuse(url, `it says ${key} twice`)
+  }
   const forTls = TLS_OPTIONS.filter((name) => options.has(name))
   if (scheme !== 'rediss' && forTls.length > 0) refuse(url, `${forTls.join(', ')} mean TLS: write rediss in place of redis`)
   const kind = cluster ? 'cluster' : 'single'
@@ -56,7 +60,7 @@ export function configOf(url: string): RedisConfig {
     kind,
     nodes,
     tls: scheme === 'rediss' ? tlsOf(options) : undefined,
-    ...secretsOf(clean, secrets),
+    ...secretsOf(url, clean, secrets),
     db: numberOf(url, 'db', path || '0'),
     namespace: namespaceOf(url, options.get('namespace') ?? NAMESPACE_BY_DEFAULT),
     patienceMs: patienceOf(url, options.get('patienceMs')),
@@ -87,8 +91,8 @@ function tlsOf(options: URLSearchParams): RedisTls {
 type Secrets = Pick<RedisConfig, 'username' | 'password'>
 
 /** The url that a store is known by has no secrets, so that workers, who open it again, get them past it. */
-function secretsOf(url: string, text: string): Secrets {
-  const slot = `insitu redis ${url}`
+function secretsOf(url: string, clean: string, text: string): Secrets {
+  const slot = `insitu redis ${clean}`
   if (text === '') return kept(slot) ?? { username: process.env.INSITU_REDIS_USERNAME, password: process.env.INSITU_REDIS_PASSWORD }
   const [name = '', ...rest] = text.split(':')
   const secrets = {
@@ -99,12 +103,11 @@ function secretsOf(url: string, text: string): Secrets {
   return secrets
 }
 
-/** What stands in a url, percent signs taken apart. */
 function decoded(url: string, text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    return refuse(url, 'after a percent sign come two hexadecimal digits; the sign itself is %25')
+    return refuse(url, RAW_PASSWORD)
   }
 }
 
@@ -134,8 +137,10 @@ function numberOf(url: string, what: string, text: string): number {
 }
 
 function refuse(url: string, why: string): never {
-  const shown = url.replace(/\/\/[^@/]*@/, '//***@')
+  const shown = withoutSecrets(url)
   const details = { url: shown }
-  if (URL_FORM.test(url)) throw new UnsupportedError(`The redis backend cannot open ${shown}: ${why}.`, details)
-  throw new ValidationError(`The redis backend cannot open ${shown}: ${why}.`, { code: 'ERR_STORE_URL', ...details })
+  // What is wrong with the url may then be said of a piece of the password.
+  const message = `The redis backend cannot open ${shown}: ${hasRawPassword(url) ? RAW_PASSWORD : why}.`
+  if (URL_FORM.test(url)) throw new UnsupportedError(message, details)
+  throw new ValidationError(message, { code: 'ERR_STORE_URL', ...details })
 }

@@ -89,12 +89,16 @@ const KNOWN: readonly Known[] = [
     make: unsupported('this server belongs to no Cluster; write redis:// instead of redis+cluster://'),
   },
   {
+    pattern: /DB index is out of range/,
+    make: unsupported('the server has no database of that number (its setting `databases`, 16 unless it says otherwise)'),
+  },
+  {
     pattern: /^WRONGTYPE\b/,
     make: (url, cause) =>
       new CorruptError(`${url}: a key of the namespace holds something else; was it written by another program?`, { cause: bare(cause) }),
   },
   {
-    pattern: /Protocol error|unexpected byte/i,
+    pattern: /Protocol error|unexpected byte|Unknown RESP type|wrong version number/i,
     make: unavailable(
       'ERR_UNAVAILABLE',
       'what answers there does not speak the protocol of Redis; is the port right, and TLS (rediss://) on where it should be?',
@@ -104,6 +108,13 @@ const KNOWN: readonly Known[] = [
 
 export const isKilled = (error: unknown): boolean => /Script killed by user/.test((error as Error).message)
 
+/** What the driver says once a connection is gone, whatever ended it. */
+const SAYS_NOTHING = /enableOfflineQueue|Connection is closed/
+
+/** Of two errors the one that tells more, the later one if both do. */
+export const tellsMore = (first: Error | undefined, second: Error): Error =>
+  first !== undefined && SAYS_NOTHING.test(second.message) ? first : second
+
 /** An error for the caller. */
 export function namedError(url: string, cause: unknown): InsituError {
   if (cause instanceof InsituError) return cause
@@ -112,7 +123,8 @@ export function namedError(url: string, cause: unknown): InsituError {
   if (known) return known.make(url, cause)
   if (name === 'ReplyError')
     return new InsituError(`${url}: the server refused a script: ${message}`, { code: 'ERR_INTERNAL', cause: bare(cause) })
-  return new UnavailableError(`${url}: the server cannot be reached (${message}); is it running there?`, { cause: bare(cause) })
+  const tls = /ECONNREFUSED|ENOTFOUND|certificate/.test(message) ? '' : ', and is TLS (rediss://) on where it should be'
+  return new UnavailableError(`${url}: the server cannot be reached (${message}); is it running there${tls}?`, { cause: bare(cause) })
 }
 
 /** ioredis hangs the whole command, data and passwords included, on its errors. */

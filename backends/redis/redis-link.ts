@@ -7,7 +7,7 @@ import type { CommitId } from '../../src/ids.js'
 import { chunks } from './by-domain.js'
 import { type Argument, type Client, type Driver, makeDriver } from './redis-client.js'
 import type { RedisConfig } from './redis-config.js'
-import { bare, type Failure, failureOf, isKilled, namedError } from './redis-errors.js'
+import { bare, type Failure, failureOf, isKilled, namedError, tellsMore } from './redis-errors.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
 import { loadScripts, type ScriptName } from './scripts.js'
 import { slotOf } from './slot.js'
@@ -82,11 +82,14 @@ export class RedisLink {
     if (this.#driver) return
     const driver = await makeDriver(this.config)
     const { client } = driver
-    const note = (error: Error & { readonly lastNodeError?: Error }): void => void (this.#lastError = error.lastNodeError ?? error)
+    const note = (error: Error & { readonly lastNodeError?: Error }): void =>
+      void (this.#lastError = tellsMore(this.#lastError, error.lastNodeError ?? error))
     client.on('error', note)
     client.on('node error', note)
     try {
       await connected(client, signal)
+      // A driver that is refused its database goes on in the first one, among the data of others.
+      if (!isCluster(client) && this.config.db > 0) await client.select(this.config.db)
       this.#driver = driver
     } catch (error) {
       driver.close()

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, resolve } from 'node:path'
 import { Command } from 'commander'
 import pc from 'picocolors'
+import { withoutSecrets } from '../../src/url-secrets.js'
 import { stripsTypes } from '../import-module.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
 import { EXIT } from './exit-codes.js'
@@ -128,9 +129,6 @@ async function opened(url: string): Promise<Finding> {
     }
   }
 }
-
-/** A url may hold a user and a password. */
-const withoutSecrets = (url: string): string => url.replace(/\/\/[^@/?]*@/, '//')
 
 const SPACE_MIN_BYTES = 1e9
 

@@ -5,10 +5,10 @@ import { join, resolve } from 'node:path'
 import { dropKeyspace, makeKeyspace } from '../../backends/cassandra/index.js'
 import { dropNamespace } from '../../backends/redis/index.js'
 import { connect } from '../../runtime/index.js'
-import { withoutSecrets } from '../../runtime/open-backend.js'
 import type { Backend } from '../../src/backend.js'
 import { UnavailableError, ValidationError } from '../../src/errors.js'
 import { makeFolders } from '../../src/make-folders.js'
+import { withoutSecrets } from '../../src/url-secrets.js'
 import type { ConformanceFactory, Subject } from './session.js'
 
 /** Fresh data at a url: for a folder a subfolder of its own, which goes at the end. */
@@ -18,9 +18,12 @@ export function subjectAt(url: string): ConformanceFactory {
     if (url.startsWith('nvram:')) return folderSubject(url)
     if (/^rediss?(?:\+cluster)?:/.test(url)) return namespaceSubject(url)
     if (url.startsWith('cassandra:')) return keyspaceSubject(url)
-    throw new ValidationError(`no conformance run for ${url}: give memory:, nvram:DIR, redis://HOST:PORT or cassandra://HOST/KEYSPACE`, {
-      code: 'ERR_STORE_URL',
-    })
+    throw new ValidationError(
+      `no conformance run for ${withoutSecrets(url)}: give memory:, nvram:DIR, redis://HOST:PORT or cassandra://HOST/KEYSPACE`,
+      {
+        code: 'ERR_STORE_URL',
+      },
+    )
   }
 }
 
@@ -58,7 +61,10 @@ function folderAt(path: string): string | undefined {
 /** A namespace of its own on the server named by the url. */
 async function namespaceSubject(url: string): Promise<Subject> {
   const name = `conformance-${randomBytes(6).toString('hex')}`
-  const own = `${url}${url.includes('?') ? '&' : '?'}namespace=${name}`
+  // Not in the one that the url may name: all that is there is removed at the end.
+  const [server, query = ''] = url.split('?', 2) as [string, string?]
+  const options = query.split('&').filter((option) => option !== '' && !option.startsWith('namespace='))
+  const own = `${server}?${[...options, `namespace=${name}`].join('&')}`
   // A server that is not there is one error, not one for each case.
   await (await connect(own)).close()
   return { name: withoutSecrets(url), open: () => own, drop: () => dropNamespace(own) }

@@ -1,18 +1,24 @@
 import assert from 'node:assert/strict'
 import { createHook } from 'node:async_hooks'
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer as createWeb } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
+import { connect } from 'insitu'
 import { createBackend } from '../../backends/redis/index.js'
 import { AwakeTime } from '../../src/awake-time.js'
 import { StateLostError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
-import { put, send, thing } from '../conformance/contract-kit.js'
+import { fieldOf, put, row, send, tableOn, thing } from '../conformance/contract-kit.js'
+import { subjectAt } from '../conformance/subjects.js'
 import { freePorts } from '../servers/free-ports.js'
 import { RedisCluster, RedisServer } from '../servers/redis.js'
 import { requireRedis } from '../servers/require-server.js'
 import { notRun } from '../tools/not-run.js'
+import { root } from '../tools/test-files.js'
 import { backendAt, failureOf, freshNamespace, openAt } from './kit.js'
 
 const PASSWORD = 'open sesame/@:'
@@ -151,6 +157,27 @@ describe('redis: opening', function () {
     await Promise.all([a.close(), b.close()])
   })
 
+  it('aliases, rows and listings of a namespace are its own, and its conformance run removes nothing that was there', async () => {
+    const server = await started(RedisServer.start())
+    const namespace = 'shop'
+    const url = `${server.url}?namespace=${namespace}`
+    const [a, b] = [createBackend(url), await openAt(server, { namespace: `${namespace}s` })]
+    await a.open()
+    const ref = thing()
+    const table = await tableOn(a)
+    const name = { do: 'name', alias: 'till', expect: null, to: ref } as const
+    await send(a, put(ref, { v: 1 }), name, row(table.id, ['p', 1n], [1n, 'x', undefined]))
+    assert.deepEqual([await b.table(table.id), await b.find([ref.id, { alias: 'till' }])], [undefined, [undefined, undefined]])
+    for await (const page of b.aliases({})) assert.deepEqual(page, [])
+    // The same name and id once more, beside it.
+    await send(b, put(ref, { v: 2 }), name)
+    const subject = await subjectAt(url)()
+    assert.ok(!String(subject.open()).includes(`namespace=${namespace}`), String(subject.open()))
+    await subject.drop!()
+    assert.deepEqual([await fieldOf(a, ref, 'v'), await fieldOf(b, ref, 'v')], [1, 2])
+    await Promise.all([a.close(), b.close()])
+  })
+
   it('a server that evicts keys is refused, with the setting that mends it', async () => {
     const server = await started(RedisServer.start(['--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru']))
     const error = await failureOf(() => backendAt(server).open())
@@ -186,14 +213,47 @@ describe('redis: opening', function () {
   })
 
   it('what does not speak the protocol is named', async () => {
-    const { createServer } = await import('node:http')
-    const web = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
-    await new Promise((resolve) => web.once('listening', resolve))
-    const { port } = web.address() as { port: number }
-    const error = await failureOf(() => createBackend(`redis://127.0.0.1:${port}`).open())
-    assert.ok(error instanceof UnavailableError, inspect(error))
+    const web = createWeb((_, response) => response.end('hello'))
+    const babbling = createServer((socket) => socket.on('error', () => {}).on('data', () => socket.write('\u0000no redis\r\n')))
+    for (const server of [web, babbling]) {
+      await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+      servers.push({ stop: () => new Promise((resolve) => void server.close(() => resolve())) })
+      for (const scheme of ['redis', 'rediss']) {
+        const { port } = server.address() as AddressInfo
+        const error = await failureOf(() => createBackend(`${scheme}://127.0.0.1:${port}`).open())
+        assert.ok(error instanceof UnavailableError, inspect(error))
+        assert.match(error.message, /does not speak the protocol of Redis; is the port right, and TLS/)
+      }
+    }
     web.closeAllConnections()
-    web.close()
+  })
+
+  it('a numbered database that the server does not have is refused, and nothing lands in the first one', async () => {
+    const server = await started(RedisServer.start(['--databases', '4']))
+    const url = (db: number): string => `${server.url}/${db}?namespace=${freshNamespace()}`
+    const error = await failureOf(() => createBackend(url(4)).open())
+    assert.ok(error instanceof UnsupportedError, inspect(error))
+    assert.match(error.message, /no database of that number.*`databases`/)
+    const last = createBackend(url(3))
+    await last.open()
+    await send(last, put(thing(), { v: 1 }))
+    await last.close()
+    assert.equal(await server.cli('DBSIZE'), '0')
+  })
+
+  it('who asks for more than the server can promise is refused at open, with the setting that mends it', async () => {
+    const server = await started(RedisServer.start(['--appendonly', 'no']))
+    const url = `${server.url}?namespace=${freshNamespace()}`
+    for (const [ack, fix] of [
+      ['durable', /appendonly yes/],
+      ['replicated:1', /replicas/],
+    ] as const) {
+      const error = await failureOf(() => connect(url, { ack }))
+      assert.ok(error instanceof UnsupportedError, inspect(error))
+      assert.equal(error.code, 'ERR_ACK_LEVEL')
+      assert.match(error.message, fix)
+    }
+    await (await connect(url, { ack: 'committed' })).close()
   })
 
   it('a url that says something impossible is refused before anything is opened', () => {
@@ -264,8 +324,6 @@ describe('redis: opening', function () {
   })
 })
 
-/** As docs/backends/redis.md lists them. */
-const ACL_COMMANDS =
-  '+ping +info +config|get +client|setname +select +eval +evalsha +get +mget +set +setnx +mset +msetnx +incr +pexpire +persist +time +exists +unlink +hget +hmget +hset +hsetnx +hdel +hexists +hlen +sadd +srem +smembers +zadd +zrem +zscore +zcard +zrange +zrangebylex +zrevrangebylex +zlexcount +memory|usage +scan +wait +hscan +pttl +strlen +xadd +xgroup|create +xreadgroup +xautoclaim +xclaim +xpending +xack +xrange'.split(
-    ' ',
-  )
+/** The rules as the page lists them: what stands there is what a user gives his own. */
+const page = readFileSync(join(root, 'docs/backends/redis.md'), 'utf8')
+const ACL_COMMANDS = /^ACL SETUSER [^`]*/m.exec(page)![0].match(/\+\S+/g)!

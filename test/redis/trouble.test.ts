@@ -164,7 +164,11 @@ describe('redis: trouble', function () {
       const late = await openAt(server)
       const refs = Array.from({ length: 3000 }, () => thing())
       await Promise.all(refs.map((ref) => send(late, put(ref, { v: 1 }))))
+      const readsOf = async (): Promise<number> => Number(/total_reads_processed:(\d+)/.exec(await server.cli('INFO', 'stats'))![1])
+      const before = await readsOf()
       const located = await late.locate(refs)
+      const reads = (await readsOf()) - before
+      assert.ok(reads < 200, `the server was asked ${reads} times for ${refs.length} objects`)
       assert.ok(located.every((places) => places[0]!.host === `127.0.0.1:${server.port}` && places[1]!.host === `127.0.0.1:${copy.port}`))
       assert.deepEqual(
         located[0]!.map(({ role }) => role),
@@ -207,7 +211,10 @@ describe('redis+cluster: trouble', function () {
 
   it('slots that move under load lose and double nothing, and locations follow', async () => {
     const refs = Array.from({ length: 200 }, () => thing())
-    await Promise.all(refs.map((ref) => send(backend, put(ref, { v: 0 }))))
+    const many = Array.from({ length: 2000 }, () => thing()) // so that some of them lie in the slots that move
+    await Promise.all([...refs, ...many].map((ref) => send(backend, put(ref, { v: 0 }))))
+    const hosts = async (): Promise<string[]> => (await backend.locate(many)).map(([first]) => first!.host)
+    const before = await hosts()
     const [from, to] = [cluster!.servers[0]!, cluster!.servers[1]!]
     const [source, target] = await Promise.all([from, to].map((server) => server.cli('CLUSTER', 'MYID')))
     let moving = true
@@ -221,6 +228,10 @@ describe('redis+cluster: trouble', function () {
       counts,
     )
     assert.ok(counts.some((count) => count > 0))
+    let moved: string[] = []
+    for (const endMs = Date.now() + 15_000; moved.length === 0 && Date.now() < endMs; await delay(100))
+      moved = (await hosts()).filter((host, n) => host !== before[n])
+    assert.deepEqual([...new Set(moved)], [`127.0.0.1:${to.port}`])
   })
 
   it('a master that is killed under load loses nothing that was replicated, and its replica takes over', async () => {

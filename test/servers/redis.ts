@@ -101,7 +101,8 @@ export class RedisServer {
   async stop(): Promise<void> {
     this.signal('SIGCONT')
     await this.kill()
-    await rm(this.folder, { recursive: true, force: true })
+    // A child that writes a copy for a replica outlives its server by a moment, and its file may come while the folder goes.
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   }
 
   /** Waits until a copy of this one has caught up. */

@@ -1,4 +1,6 @@
+import { inspect } from 'node:util'
 import { expect } from 'chai'
+import { configOf as cassandraConfigOf } from '../../backends/cassandra/cassandra-config.js'
 import { ArgumentPack } from '../../backends/redis/argument-pack.js'
 import { netstrings } from '../../backends/redis/netstrings.js'
 import { headOf, openObject } from '../../backends/redis/object-form.js'
@@ -8,6 +10,7 @@ import { PARTITIONS, partitionOfAlias, partitionOfId, RedisKeys } from '../../ba
 import { slotOf } from '../../backends/redis/slot.js'
 import { type Cell, Packed, Ref } from '../../src/backend.js'
 import { encodeWire } from '../../src/codec/wire.js'
+import { InsituError } from '../../src/errors.js'
 import { type ClassId, type CommitId, newCommitId, newId } from '../../src/ids.js'
 
 const bytesOf = (form: string | Buffer): Buffer => Buffer.from(form)
@@ -107,5 +110,23 @@ describe('redis: forms', () => {
     expect(configOf('redis://h/3').db).to.equal(3)
     // Who opens the shown url in this process, or in a worker of it, has the secrets.
     expect(configOf(config.url).password).to.equal('p@ss')
+  })
+
+  it('a url whose password is not written as it must be is refused without showing any of it', () => {
+    const tails = ['p/zebra@h', '12/zebra@h', 'p@zebra@h', 'p?zebra@h', '%zzzebra@h', 'x@h1,u:zebra@h2', 'p/s?zebra=1@h']
+    for (const tail of tails)
+      for (const make of [() => configOf(`redis+cluster://u:${tail}`), () => cassandraConfigOf(`cassandra://u:${tail}/k`)])
+        expect(make, tail)
+          .to.throw(InsituError, /%2F %3F %40/)
+          .that.satisfies((error: Error) => !inspect(error, { showHidden: true }).includes('zebra'))
+    expect(() => configOf('redis://h?password=se-sword'))
+      .to.throw(/no option password/)
+      .that.satisfies((error: Error) => !inspect(error, { showHidden: true }).includes('se-sword'))
+  })
+
+  it('a url that says something twice, or a port that there is not, is refused', () => {
+    expect(() => configOf('redis://h?namespace=a&namespace=b')).to.throw(/says namespace twice/)
+    for (const port of ['0', '65536', '99999']) expect(() => configOf(`redis://h:${port}`)).to.throw(/a port is a number from 1 to 65535/)
+    expect(configOf('redis://h:65535').nodes[0]!.port).to.equal(65_535)
   })
 })
