@@ -75,6 +75,20 @@ export const failOnWrite = task(
   },
   { args: [INOUT], onFailure: 'IGNORE' },
 )
+export const failWriting = task(
+  (o: { n: number }) => {
+    o.n = 99
+    throw new RangeError('after writing')
+  },
+  { args: [INOUT] },
+)
+/** The same once something else is there. */
+export const failOnWriteAfter = task(
+  (_o: { n: number }, _first: unknown) => {
+    throw new RangeError('after writing')
+  },
+  { args: [INOUT], onFailure: 'IGNORE' },
+)
 export const promisesOf = task((x: number): unknown => [Promise.resolve(x), [Promise.resolve(x + 1)]])
 
 // ---- objects
