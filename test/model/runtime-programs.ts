@@ -72,7 +72,7 @@ export interface Wishes {
   readonly cancels: boolean
   readonly stops: boolean
   readonly deletes: boolean
-  /** Where bodies that end their workers leave a mark, so that they do it once. */
+  /** Bodies end their workers, once each. Then no outcome is larger than a mark keeps: after a commit it would be lost with the worker. */
   readonly dies: boolean
   readonly steps: number
 }
@@ -191,7 +191,7 @@ class Making {
         parts: raw.parts.slice(0, raw.as === 'single' ? 1 : 3).map((p) => this.#part(p, isPure, raw.as === 'single' || raw.as === 'list')),
       },
       acts,
-      shape: raw.shape,
+      shape: raw.shape === 'bytes' && this.wishes.dies ? 'list' : raw.shape,
       options: {
         ...(raw.options < 4 && { priority: raw.options * 8 - 16 }),
         ...(raw.options === 5 && { timeoutMs: 60_000 }),
@@ -262,7 +262,7 @@ class Making {
       { do: 'count', at, row, x },
       { do: 'look', at },
       { do: 'read', at },
-      { do: 'large', at, bytes: x % 4 === 0 ? 200_000 : x },
+      { do: 'large', at, bytes: x % 4 === 0 && !this.wishes.dies ? 200_000 : x },
       { do: 'transact', at, x },
       { do: 'child', kind: 'held', at, x, depth: 0 },
       this.wishes.deletes && x % 4 === 0 ? { do: 'delete', at } : { do: 'mix', at, x },
