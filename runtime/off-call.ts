@@ -60,7 +60,7 @@ export const notRun = ({ name }: TaskDefinition, failed: OffCall, cause: unknown
       cause: cause instanceof NotRunError ? cause.error : cause,
       task: name,
     }),
-    failed.cause ?? failed,
+    (cause instanceof NotRunError ? cause.failed : failed.cause) ?? failed,
   )
 
 /** Whoever awaits the call is told; until then the rejection is no news. */

@@ -22,7 +22,8 @@ import type { TaskDefinition } from './tasks/task.js'
 
 export class OffRunner implements TaskRunner {
   readonly #runId = newId()
-  readonly #versions = new WeakMap<object, Promise<Carried>>()
+  /** What the last call that writes a volatile value makes of it. */
+  readonly #versions = new WeakMap<object, { readonly call: OffCall; readonly after: Promise<Carried> }>()
   readonly #changed = new Map<Program, Set<string>>()
   /** Failed calls that nobody may have seen. */
   readonly #failed = new Map<OffCall, unknown>()
@@ -57,12 +58,13 @@ export class OffRunner implements TaskRunner {
 
   #fail(call: OffCall, error: unknown): undefined {
     const { policy } = call.definition
-    if (policy === 'IGNORE') {
+    // Whose body was not run has not failed: it is cancelled, whatever its policy.
+    if (policy === 'IGNORE' && !isCancelled(error)) {
       this.#done++
       return undefined
     }
     this.#failures++
-    if (policy === 'FAIL') this.#stopBelow = this.#calls
+    if (policy === 'FAIL' && !isCancelled(error)) this.#stopBelow = this.#calls
     if (!(error instanceof NotRunError)) {
       this.#failed.set(call, error)
       throw error
@@ -81,9 +83,10 @@ export class OffRunner implements TaskRunner {
       const before = args[i]!
       const after = call.outcome.then(
         ({ written }) => written?.find(([at]) => at === i)?.[1] ?? before,
-        (cause: unknown) => (definition.policy === 'IGNORE' ? before : Promise.reject(notRun(definition, call, cause))),
+        (cause: unknown) =>
+          definition.policy === 'IGNORE' && !isCancelled(cause) ? before : Promise.reject(notRun(definition, call, cause)),
       )
-      this.#versions.set(value, quiet(after))
+      this.#versions.set(value, { call, after: quiet(after) })
     })
   }
 
@@ -122,7 +125,7 @@ export class OffRunner implements TaskRunner {
   #capture(value: unknown, path: string, definition: TaskDefinition, store: Store | undefined): Carried | Promise<Carried> {
     if (typeof value !== 'object' || value === null) return carry(value, path, store)
     const version = this.#versions.get(value)
-    if (version !== undefined) return version
+    if (version !== undefined) return version.after
     if (isPromiseLike(value)) return later(value, path, definition, store)
     if (Array.isArray(value) && hasParts(value)) {
       const parts = value.map(async (item) => this.#capture(item, path, definition, store))
@@ -188,7 +191,10 @@ export class OffRunner implements TaskRunner {
     }
     await this.#quiet()
     const version = this.#versions.get(value)
-    if (version !== undefined) return unpack(await version, (await currentUnit()) as Program)
+    if (version !== undefined) {
+      await version.call.promise()
+      return unpack(await version.after, (await currentUnit()) as Program)
+    }
     if (Array.isArray(value)) return Promise.all(value.map((v) => this.waitOn(v)))
     if (isStorageObject(value) && stateOf(value).ref) await (stateOf(value).unit as Program).refreshClean(new Set([stateOf(value).ref!.id]))
     return value
@@ -215,6 +221,9 @@ export class OffRunner implements TaskRunner {
 
   async close(_isOver?: boolean): Promise<void> {}
 }
+
+const isCancelled = (error: unknown): boolean =>
+  error instanceof NotRunError || (error instanceof TaskFailedError && error.code === 'ERR_TASK_CANCELLED')
 
 const cancelledError = (task: string, cause: unknown): Error =>
   new TaskFailedError(`task ${task} failed: cancelled on request`, {

@@ -116,7 +116,8 @@ export class Runtime implements TaskRunner, RunOfRecords {
     this.#pending.begin()
     if (!this.#closed) this.#dispatch.startWorkers(this.#pending.count) // while the store opens
     const entered = (async () => {
-      const ready = (await whenThere(definition, args)).map(unkept)
+      const { store } = unitIfOpen() ?? {}
+      const ready = (await whenThere(definition, args, (value, i) => this.#capture.keep({ definition }, value, i, store))).map(unkept)
       const unit = await currentUnit()
       return this.#enter(definition.ofTarget?.(ready[0]) ?? definition, unit as Program, ready, callNumber)
     })()

@@ -52,14 +52,17 @@ export function mustWait(definition: TaskDefinition, value: unknown, position: n
   return !recordOf(value) || isWriting(directionOf({ definition }, position)) || (definition.method !== undefined && position === 0)
 }
 
-/** The arguments once all that must be there is. Volatile values are copied at the call, as they are for every other call. */
-export function whenThere(definition: TaskDefinition, given: readonly unknown[]): Promise<unknown[]> {
-  return Promise.all(given.map((value, i) => settledWhereDue(definition, value, i)))
+/** Makes of an argument what it is at the call. */
+type Keep = (value: unknown, position: number) => unknown
+
+/** The arguments once all that must be there is. `keep` takes the others at the call, as those of every other call are. */
+export function whenThere(definition: TaskDefinition, given: readonly unknown[], keep: Keep): Promise<unknown[]> {
+  return Promise.all(given.map((value, i) => settledWhereDue(definition, value, i, keep)))
 }
 
-async function settledWhereDue(definition: TaskDefinition, value: unknown, position: number): Promise<unknown> {
-  if (!mustWait(definition, value, position)) return new Kept(value)
-  if (Array.isArray(value)) return Promise.all(value.map((item) => settledWhereDue(definition, item, position)))
+async function settledWhereDue(definition: TaskDefinition, value: unknown, position: number, keep: Keep): Promise<unknown> {
+  if (!mustWait(definition, value, position)) return new Kept(keep(value, position))
+  if (Array.isArray(value)) return Promise.all(value.map((item) => settledWhereDue(definition, item, position, keep)))
   return value instanceof TaskFuture ? value.catch((cause: unknown) => notRun(definition, value, cause)) : value
 }
 

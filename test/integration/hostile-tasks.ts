@@ -46,6 +46,8 @@ function isFirst(marker: string): boolean {
 // ---- values
 
 export const echo = task(<T>(x: T) => x)
+/** The first of two things, of which the second may take its time. */
+export const join = task((x: unknown, _then: unknown) => x)
 export const square = task((x: number) => x * x)
 export const sumOfMap = task((m: Map<string, number>) => [...m.values()].reduce((a, b) => a + b, 0))
 export const sumOfFields = task((o: { a: number; deep: { list: readonly number[]; set: Set<number> } }) => {
@@ -69,6 +71,20 @@ export const readN = task((o: { n: number }) => o.n)
 export const failOnWrite = task(
   (o: { n: number }) => {
     o.n = 99
+    throw new RangeError('after writing')
+  },
+  { args: [INOUT], onFailure: 'IGNORE' },
+)
+export const failWriting = task(
+  (o: { n: number }) => {
+    o.n = 99
+    throw new RangeError('after writing')
+  },
+  { args: [INOUT] },
+)
+/** The same once something else is there. */
+export const failOnWriteAfter = task(
+  (_o: { n: number }, _first: unknown) => {
     throw new RangeError('after writing')
   },
   { args: [INOUT], onFailure: 'IGNORE' },

@@ -77,6 +77,24 @@ describe('what tasks are given and give', function () {
     await barrier()
   })
 
+  it('what a call is given is taken at the call, also where it waits for a promise from outside', async () => {
+    const [o, list] = [{ n: 1 }, [{ n: 1 }]]
+    const calls = [
+      t.echo([o, delay(5, 'there')] as unknown),
+      t.join(o, delay(5)),
+      t.join(list, delay(5)),
+      t.join([o, t.square(3)], delay(5)),
+    ]
+    t.addTo(o, 5)
+    o.n = 100
+    list[0]!.n = 100
+    expect(await Promise.all(calls)).to.deep.equal([[{ n: 1 }, 'there'], { n: 1 }, [{ n: 1 }], [{ n: 1 }, 9]])
+    const after = t.join(o, delay(5))
+    t.addTo(o, 5)
+    expect(await after).to.deep.equal({ n: 6 })
+    expect(await waitOn(o)).to.deep.equal({ n: 11 })
+  })
+
   it('a method runs on an object that is still a future', async () => {
     const box = t.newBox(4)
     expect(await executeTask(box, 'add', 3)).to.equal(7)

@@ -44,6 +44,22 @@ for (const mode of ['on', 'off'] as const)
       return { path, allow: () => writeFileSync(path, '') }
     }
 
+    it('a call whose input failed is cancelled whatever its policy, and leaves the value that it was to write bad', async () => {
+      const o = { n: 1 }
+      const bad = t.rejectLater()
+      const cancelled = t.failOnWriteAfter(o, bad)
+      const behind = t.echo(o)
+      for (const call of [cancelled, behind]) expect(await thrown(() => call)).to.have.property('code', 'ERR_TASK_FAILED')
+      await barrier()
+    })
+
+    it('whoever waits for a value is told of the failure of its writer, and the barrier is not', async () => {
+      const o = { n: 1 }
+      t.failWriting(o)
+      expect(await thrown(() => waitOn(o))).to.be.instanceOf(RangeError)
+      await barrier()
+    })
+
     it('asCompleted gives each outcome once, failures too, and goes on', async () => {
       const { path, allow } = gate('last')
       // Without a runtime each call is at its end before the next begins.
