@@ -6,7 +6,6 @@ import { isStorageObject, type StorageObject, stateOf } from '../../src/objects/
 import type { Store } from '../../src/store.js'
 import { tableOf, unitOfDict } from '../../src/unit/table-binding.js'
 import { directionAt } from '../attempt.js'
-import { isPromiseLike } from '../current-runtime.js'
 import { carriedObject, carry, objectsIn } from '../data/carry.js'
 import type { Carried } from '../engines/messages.js'
 import { assertImportable } from '../entry.js'
@@ -15,6 +14,7 @@ import { type Direction, isWriting } from '../tasks/directions.js'
 import { isKept } from './kept-values.js'
 import { Locations } from './locations.js'
 import type { Submissions } from './submissions.js'
+import { hasPartsOfItsOwn, isOutside, type MadeVersion, NotInGraphYet, Taken, takenIn } from './taken.js'
 import type { TaskLog } from './task-log.js'
 import { type Arg, type CallKind, FromTask, RESULT, recordOf, TaskRecord } from './task-record.js'
 
@@ -50,7 +50,7 @@ export class Capture {
   readonly #locations: Locations
   readonly #kept = new Map<string, number>()
   readonly #users = new Map<number, { records: TaskRecord[]; tidyAt: number }>()
-  readonly #versions = new WeakMap<object, { readonly from: FromTask; readonly datum: number }>()
+  readonly #versions = new WeakMap<object, MadeVersion>()
 
   constructor(
     readonly submissions: Submissions,
@@ -102,6 +102,11 @@ export class Capture {
     return this.#versions.get(value)?.from
   }
 
+  /** Tells arguments that were taken at a call what earlier calls, which are all here now, make of them. */
+  date(args: readonly unknown[]): void {
+    for (const taken of takenIn(args)) taken.version = this.#versions.get(taken.value)
+  }
+
   /** Most of many calls: nothing of theirs must be taken apart. */
   #enterPlain(kind: CallKind, args: readonly Plain[]): TaskRecord {
     const { submissions } = this
@@ -146,7 +151,8 @@ export class Capture {
 
   /** A list's own objects have its direction; values in it go as they are. */
   #item(taking: Taking, value: unknown, direction: Direction, position: number): Arg {
-    const isObject = typeof value === 'object' && value !== null && (isStorageObject(value) || Array.isArray(value) || isDict(value))
+    const own = value instanceof Taken ? value.value : value
+    const isObject = typeof own === 'object' && own !== null && (isStorageObject(own) || Array.isArray(own) || isDict(own))
     return this.#argument(taking, value, isObject ? direction : 'IN', position)
   }
 
@@ -208,9 +214,19 @@ export class Capture {
     taking.used.push(datum)
   }
 
-  #value(taking: Taking, value: object, direction: Direction, position: number): Arg {
-    const version = this.#versions.get(value)
-    const taken = version ? this.#made(taking, version.from, version.datum) : this.#encoded(taking, value, position)
+  #value(taking: Taking, given: object, direction: Direction, position: number): Arg {
+    const isTaken = given instanceof Taken
+    const value = isTaken ? given.value : given
+    const version = isTaken ? given.version : this.#versions.get(value)
+    const taken = version
+      ? this.#made(taking, version.from, version.datum)
+      : isTaken
+        ? this.#withFutures(
+            taking,
+            given.carried,
+            given.futures.map((future) => recordOf(future)!),
+          )
+        : this.#encoded(taking, value, position)
     if (isWriting(direction)) {
       taking.versions ??= []
       taking.versions.push({ value, position, datum: this.submissions.declare(Kind.RENAMED) })
@@ -222,13 +238,18 @@ export class Capture {
     const inside = new Map<TaskRecord, number>()
     const carried = carry(value, this.#path(taking, position), taking.kind.program.store, (part) => {
       const record = recordOf(part)
+      if (record === undefined && isOutside(part)) throw new NotInGraphYet()
       if (record === undefined) return -1
       if (!inside.has(record)) inside.set(record, inside.size)
       return inside.get(record)!
     })
-    if (inside.size === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried as Arg
+    return this.#withFutures(taking, carried, [...inside.keys()])
+  }
+
+  #withFutures(taking: Taking, carried: Carried, inside: readonly TaskRecord[]): Arg {
+    if (inside.length === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried as Arg
     taking.takesParts = true
-    return { k: 'v', b: carried.b, f: [...inside.keys()].map((record) => this.#result(taking, record)) }
+    return { k: 'v', b: carried.b, f: inside.map((record) => this.#result(taking, record)) }
   }
 
   #path({ kind }: Taking, position: number): string {
@@ -259,13 +280,6 @@ const isPlain = (value: unknown): value is Plain => {
 
 const TIDY_MIN = 64
 const matters = (record: TaskRecord): boolean => record.state === 'pending' || (record.isBad && !record.seen)
-
-/** Whether a list must be taken item by item: it holds futures or persistent objects, or lists that do. */
-const hasPartsOfItsOwn = (list: readonly unknown[]): boolean =>
-  list.some((item) => {
-    if (typeof item !== 'object' || item === null) return false
-    return Array.isArray(item) ? hasPartsOfItsOwn(item) : isPromiseLike(item) || (isStorageObject(item) && stateOf(item).ref !== undefined)
-  })
 
 /** The direction of an argument by position, the method's object included. */
 export const directionOf = ({ definition }: Pick<CallKind, 'definition'>, position: number): Direction =>
