@@ -1,5 +1,5 @@
 /** Rows of a `StorageDict` in the file, beside lmdb itself with its own keys and msgpackr encoding. */
-import { t, StorageDict, StorageObject } from 'insitu'
+import { StorageDict, StorageObject, t } from 'insitu'
 import type { Key, RootDatabase } from 'lmdb'
 import { type Bench, collectGarbage, inProgram, mustEqual, perSecond, type Sample } from './harness.js'
 

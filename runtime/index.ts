@@ -25,6 +25,7 @@ export type { TaskGraph } from './observe/run-record.js'
 export { registerBackend } from './open-backend.js'
 export {
   barrier,
+  dump,
   executeTask,
   explain,
   finish,

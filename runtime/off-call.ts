@@ -1,10 +1,10 @@
 /** Calls with the runtime off: what they are given, taken at the call as with the runtime on. */
 import { TaskFailedError, UnsavedChangesError } from '../src/errors.js'
 import { isStorageObject, stateOf } from '../src/objects/storage-object.js'
+import type { Store } from '../src/store.js'
 import type { Outcome } from './attempt.js'
 import { isPromiseLike } from './current-runtime.js'
 import { carry } from './data/carry.js'
-import type { Store } from '../src/store.js'
 import type { Carried } from './engines/messages.js'
 import { type FutureSource, TaskFuture } from './tasks/future.js'
 import type { Attempt } from './tasks/running.js'

@@ -219,6 +219,10 @@ export class OffRunner implements TaskRunner {
     return 'the runtime is off: tasks run in the order of their calls'
   }
 
+  dump(): string {
+    return this.explain()
+  }
+
   async close(_isOver?: boolean): Promise<void> {}
 }
 

@@ -11,6 +11,7 @@ import type { TaskGraph } from './observe/run-record.js'
 import { OffRunner } from './off-runner.js'
 import { Runtime } from './runtime.js'
 import { checkIsolation, type Isolation, pendingMax, runtimeIsOff } from './runtime-config.js'
+import { checkedLimit, checkedTimeout } from './tasks/call-options.js'
 import type { Future } from './tasks/future.js'
 import { type Arg, type Args, type CallOptions, methodDefinition, type TaskDefinition } from './tasks/task.js'
 import { TaskGroup } from './tasks/task-group.js'
@@ -21,7 +22,8 @@ const runnerIfAny = (): Runner | undefined => currentRunner() as Runner | undefi
 
 /** Rejects with the signal's reason or a time-out while `work` goes on. */
 async function within<T>(work: Promise<T>, { signal, timeoutMs }: CallOptions): Promise<T> {
-  const limits = [signal, timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)].filter((s) => s !== undefined)
+  const limitMs = checkedTimeout(timeoutMs)
+  const limits = [signal, limitMs === undefined ? undefined : AbortSignal.timeout(limitMs)].filter((s) => s !== undefined)
   if (limits.length === 0) return work
   const limit = AbortSignal.any(limits)
   limit.throwIfAborted()
@@ -64,7 +66,7 @@ export async function group<T>(body: (tasks: TaskGroup) => T | PromiseLike<T>, o
  */
 export async function submitReady({ limit = pendingMax(), ...options }: CallOptions & { readonly limit?: number } = {}): Promise<void> {
   const runner = runnerIfAny()
-  if (runner && isProgramThread()) await within(runner.submitReady(Math.max(1, limit)), options)
+  if (runner && isProgramThread()) await within(runner.submitReady(checkedLimit(limit)), options)
 }
 
 type MethodName<T> = { [K in keyof T]: T[K] extends (...a: any[]) => PromiseLike<unknown> ? K : never }[keyof T]
@@ -131,6 +133,9 @@ export const graphOf = (): TaskGraph => runnerIfAny()?.graph() ?? { nodes: [], e
 
 /** Why a task waits, or why it went where it went. */
 export const explain = (future: PromiseLike<unknown>): string => runnerIfAny()?.explain(future) ?? 'no task was called yet'
+
+/** All that is not over, and why, as text: what to look at when a run stands still, and to attach to a report of it. */
+export const dump = (): string => runnerIfAny()?.dump() ?? 'no task was called yet'
 
 /** The run's id: marks of its tasks and its graph go by it. */
 export const runId = (): string | undefined => {

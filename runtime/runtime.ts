@@ -8,10 +8,11 @@ import type { TaskRunner } from './current-runtime.js'
 import { Capture } from './driver/capture.js'
 import { Checkpoint } from './driver/checkpoint.js'
 import { Dispatch, type RunParts } from './driver/dispatch.js'
+import { EarlyCalls } from './driver/early-calls.js'
 import { Effects } from './driver/effects.js'
 import { Failures } from './driver/failures.js'
 import { KeptValues } from './driver/kept-values.js'
-import { LaterCall, mustWait, unkept, whenThere } from './driver/later-call.js'
+import { LaterCall, mustWait, whenThere } from './driver/later-call.js'
 import { Loop } from './driver/loop.js'
 import { NestedCalls } from './driver/nested-calls.js'
 import { NOTHING_SENT, Outcomes, runEnded } from './driver/outcomes.js'
@@ -19,6 +20,7 @@ import { Pending } from './driver/pending.js'
 import { RecordTable } from './driver/record-table.js'
 import { Remaking } from './driver/remaking.js'
 import { Submissions } from './driver/submissions.js'
+import { NotInGraphYet, takenNow } from './driver/taken.js'
 import { TaskLog } from './driver/task-log.js'
 import { type CallKind, type RunOfRecords, recordOf, type TaskRecord } from './driver/task-record.js'
 import { Waiting } from './driver/waiting.js'
@@ -27,7 +29,8 @@ import { checkpointDir } from './observe/observe-config.js'
 import type { TaskGraph } from './observe/run-record.js'
 import { runAskedFor } from './runtime-config.js'
 import type { Command } from './scheduler/commands.js'
-import { explain as explainTask } from './scheduler/explain.js'
+import { dump as dumpAll } from './scheduler/dump.js'
+import { explain as explainTask, type Names } from './scheduler/explain.js'
 import { type Future, type FutureSource, TaskFuture } from './tasks/future.js'
 import { assertPlaceable } from './tasks/needs.js'
 import type { TaskDefinition } from './tasks/task.js'
@@ -54,6 +57,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
   readonly #pending: Pending
   readonly #outcomes: Outcomes
   readonly #waiting: Waiting
+  readonly #early = new EarlyCalls()
   #closed = false
   /** Why no task can run any more. */
   #stuck: Error | undefined
@@ -97,10 +101,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
     const all = definition.method === undefined ? args : [target, ...args]
     const unit = unitIfOpen()
     const call = this.#checkpoint?.nextCall()
-    const source =
-      unit instanceof Program && !isLater(definition, all)
-        ? this.#enter(definition, unit, all, call)
-        : this.#enterLater(definition, all, call)
+    const source = unit instanceof Program ? this.#call(definition, unit, all, call) : this.#callEarly(definition, all, call)
     const { signal } = definition.options
     if (signal) this.#cancelWith(signal, source)
     return new TaskFuture(source)
@@ -111,32 +112,68 @@ export class Runtime implements TaskRunner, RunOfRecords {
     this.#outcomes.failAll(this.#stuck)
   }
 
-  /** Calls with what is not there yet wait outside of the graph. */
-  #enterLater(definition: TaskDefinition, args: readonly unknown[], callNumber?: number): LaterCall {
-    this.#pending.begin()
-    if (!this.#closed) this.#dispatch.startWorkers(this.#pending.count) // while the store opens
-    const entered = (async () => {
-      const { store } = unitIfOpen() ?? {}
-      const ready = (await whenThere(definition, args, (value, i) => this.#capture.keep({ definition }, value, i, store))).map(unkept)
-      const unit = await currentUnit()
-      return this.#enter(definition.ofTarget?.(ready[0]) ?? definition, unit as Program, ready, callNumber)
-    })()
-    const call = new LaterCall(entered, definition.name)
-    this.#waiting.watch(call)
-    const over = (): void => this.#pending.end()
-    entered.then(over, over)
+  #call(definition: TaskDefinition, program: Program, args: readonly unknown[], callNumber?: number): FutureSource<unknown> {
+    this.#early.enter(program) // in the order of the calls
+    try {
+      if (!isLater(definition, args)) return this.#enter(definition, program, args, callNumber)
+    } catch (error) {
+      if (!(error instanceof NotInGraphYet)) throw error
+    }
+    const call = this.#laterCall(definition)
+    this.#enterLater(call, definition, takenNow(args, definition.name, program.store), callNumber)
     return call
   }
 
+  /** While the default store opens, calls wait for it, with what they were given as it is now. */
+  #callEarly(definition: TaskDefinition, given: readonly unknown[], callNumber?: number): LaterCall {
+    this.#assertRuns(definition)
+    const args = takenNow(given, definition.name, undefined)
+    const call = this.#laterCall(definition)
+    this.#early.add(call, (program) => {
+      this.#capture.date(args)
+      if (isLater(definition, args)) this.#enterLater(call, definition, args, callNumber)
+      else call.enter(() => this.#enter(definition, program, args, callNumber))
+    })
+    return call
+  }
+
+  #laterCall({ name }: TaskDefinition): LaterCall {
+    this.#pending.begin()
+    if (!this.#closed) this.#dispatch.startWorkers(this.#pending.count) // meanwhile
+    const call = new LaterCall(name, this.#laterIsOver)
+    this.#waiting.watch(call)
+    return call
+  }
+
+  readonly #laterIsOver = (call: LaterCall): void => {
+    this.#waiting.over(call)
+    this.#pending.end()
+  }
+
+  /** Calls with what is not there yet wait outside of the graph. */
+  #enterLater(call: LaterCall, definition: TaskDefinition, args: readonly unknown[], callNumber?: number): void {
+    this.#capture.date(args)
+    const enter = async (): Promise<void> => {
+      const ready = await whenThere(definition, args)
+      const program = (await currentUnit()) as Program
+      const about = definition.ofTarget?.(ready[0]) ?? definition
+      call.enter(() => this.#enter(about, program, ready, callNumber))
+    }
+    enter().catch((error: unknown) => call.refuse(error))
+  }
+
   #enter(definition: TaskDefinition, program: Program, args: readonly unknown[], callNumber?: number): TaskRecord {
-    if (this.#stuck) throw this.#stuck
-    if (this.#closed) throw runEnded(definition.name)
-    const { needs } = definition.options
-    if (needs) assertPlaceable(definition.name, needs, this.#dispatch.offers)
+    this.#assertRuns(definition)
     if (this.crew.isSpread) this.#dispatch.startWorkers(1) // before the call: it goes to its data, which are there already
     const record = this.#add(this.#capture.take(this.#kindOf(definition, program), args))
     if (callNumber !== undefined) this.#checkpoint!.entered(record, callNumber)
     return record
+  }
+
+  #assertRuns({ name, options: { needs } }: TaskDefinition): void {
+    if (this.#stuck) throw this.#stuck
+    if (this.#closed) throw runEnded(name)
+    if (needs) assertPlaceable(name, needs, this.#dispatch.offers)
   }
 
   #add(record: TaskRecord): TaskRecord {
@@ -251,11 +288,18 @@ export class Runtime implements TaskRunner, RunOfRecords {
 
   explain(future: unknown): string {
     const record = recordOf(future)
+    if (!record && future instanceof TaskFuture && future.source instanceof LaterCall) return future.source.explain()
     if (!record) throw new ValidationError('explain() takes a future that a task call gave')
-    return explainTask(this.#loop.state, record.task, {
-      task: (t) => `${this.#log.nameOf(t)}#${t}`,
-      host: (host) => this.crew.hostName(host),
-    })
+    return explainTask(this.#loop.state, record.task, this.#names)
+  }
+
+  dump(): string {
+    return [dumpAll(this.#loop.state, this.#names), ...this.#waiting.explained()].join('\n')
+  }
+
+  readonly #names: Names = {
+    task: (t) => `${this.#log.nameOf(t)}#${t}`,
+    host: (host) => this.crew.hostName(host),
   }
 
   // ---- the end
@@ -265,6 +309,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
     process.off('beforeExit', this.#tellUnseen)
     this.#closed = true
     this.#loop.stop()
+    this.#waiting.abandon(runEnded)
     await this.#dispatch.close()
     const isLast = isOver || !this.#checkpoint
     this.#outcomes.abandon(isLast ? await this.#dispatch.seals.end() : NOTHING_SENT)

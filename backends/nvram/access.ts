@@ -1,4 +1,4 @@
-import { statSync, type Stats } from 'node:fs'
+import { type Stats, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { UnavailableError } from '../../src/errors.js'
 

@@ -8,8 +8,8 @@ import { v7 } from 'uuid'
 import { NotOwnerError, UnsupportedError } from '../../src/errors.js'
 import type { DiskRoom } from './disk-room.js'
 import type { Environment } from './environment.js'
-import type { NvramConfig } from './nvram-config.js'
 import { homeOfFormerMark, markKey } from './keys.js'
+import type { NvramConfig } from './nvram-config.js'
 import { FILE_FORMAT, isFormerMark, openMark, openValue, sealMark, sealValue } from './record.js'
 
 interface Owner {

@@ -1,21 +1,20 @@
 /** What a task is given, taken at the call: ids of what is persistent, futures as edges of the graph, the rest encoded now. */
 import type { Piece } from '../../src/backend.js'
 import { isDict, pieceOf } from '../../src/dict/storage-dict.js'
-import { UnsavedChangesError, ValidationError } from '../../src/errors.js'
+import { UnsavedChangesError } from '../../src/errors.js'
 import { isStorageObject, type StorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Store } from '../../src/store.js'
 import { tableOf, unitOfDict } from '../../src/unit/table-binding.js'
 import { directionAt } from '../attempt.js'
-import { isPromiseLike } from '../current-runtime.js'
 import { carriedObject, carry, objectsIn } from '../data/carry.js'
 import type { Carried } from '../engines/messages.js'
 import { assertImportable } from '../entry.js'
 import { Access, Flag, Kind } from '../scheduler/constants.js'
 import { type Direction, isWriting } from '../tasks/directions.js'
-import { TaskFuture } from '../tasks/future.js'
 import { isKept } from './kept-values.js'
 import { Locations } from './locations.js'
 import type { Submissions } from './submissions.js'
+import { hasPartsOfItsOwn, isOutside, type MadeVersion, NotInGraphYet, Taken, takenIn } from './taken.js'
 import type { TaskLog } from './task-log.js'
 import { type Arg, type CallKind, FromTask, RESULT, recordOf, TaskRecord } from './task-record.js'
 
@@ -35,19 +34,6 @@ interface Version {
   readonly datum: number
 }
 
-/** A volatile value as it is when a call takes it: what a task makes of it, or its bytes with the futures that stand in it. */
-type Now =
-  | { readonly from: FromTask; readonly datum: number }
-  | { readonly bytes: Carried; readonly futures: readonly TaskFuture<unknown>[] }
-
-/** A volatile value that was given to a call which enters the graph later: the program may change it meanwhile. */
-export class Snapshot {
-  constructor(
-    readonly value: object,
-    readonly now: Now,
-  ) {}
-}
-
 /** One call while its arguments are taken. */
 interface Taking {
   readonly kind: CallKind
@@ -64,7 +50,7 @@ export class Capture {
   readonly #locations: Locations
   readonly #kept = new Map<string, number>()
   readonly #users = new Map<number, { records: TaskRecord[]; tidyAt: number }>()
-  readonly #versions = new WeakMap<object, { readonly from: FromTask; readonly datum: number }>()
+  readonly #versions = new WeakMap<object, MadeVersion>()
 
   constructor(
     readonly submissions: Submissions,
@@ -92,15 +78,6 @@ export class Capture {
     }
   }
 
-  /** The same argument for later, with its volatile values as they are now. */
-  keep(kind: Pick<CallKind, 'definition'>, value: unknown, position: number, store: Store | undefined): unknown {
-    if (typeof value !== 'object' || value === null || isPromiseLike(value)) return value
-    if (Array.isArray(value) && !this.#versions.has(value) && hasPartsOfItsOwn(value))
-      return value.map((item) => this.keep(kind, item, position, store))
-    if ((isStorageObject(value) && stateOf(value).ref) || isDict(value)) return value
-    return new Snapshot(value, this.#now(value, pathOf(kind, position), store))
-  }
-
   /** Takes a call that a task has made: its arguments are on their way already, and it waits for nothing. */
   takeCalled(kind: CallKind, args: readonly Carried[], parent: number): TaskRecord {
     const { submissions, log } = this
@@ -123,6 +100,11 @@ export class Capture {
   /** What the last task that writes a volatile value makes of it. */
   versionOf(value: object): FromTask | undefined {
     return this.#versions.get(value)?.from
+  }
+
+  /** Tells arguments that were taken at a call what earlier calls, which are all here now, make of them. */
+  date(args: readonly unknown[]): void {
+    for (const taken of takenIn(args)) taken.version = this.#versions.get(taken.value)
   }
 
   /** Most of many calls: nothing of theirs must be taken apart. */
@@ -152,8 +134,7 @@ export class Capture {
   }
 
   #argument(taking: Taking, value: unknown, direction: Direction, position: number): Arg {
-    if (typeof value !== 'object' || value === null) return carry(value, pathOf(taking.kind, position), taking.kind.program.store)
-    if (value instanceof Snapshot) return this.#value(taking, value.value, direction, position, value.now)
+    if (typeof value !== 'object' || value === null) return carry(value, this.#path(taking, position), taking.kind.program.store)
     const record = recordOf(value)
     if (record) return this.#result(taking, record)
     if (Array.isArray(value) && !this.#versions.has(value) && hasPartsOfItsOwn(value)) {
@@ -170,8 +151,8 @@ export class Capture {
 
   /** A list's own objects have its direction; values in it go as they are. */
   #item(taking: Taking, value: unknown, direction: Direction, position: number): Arg {
-    const item = value instanceof Snapshot ? value.value : value
-    const isObject = typeof item === 'object' && item !== null && (isStorageObject(item) || Array.isArray(item) || isDict(item))
+    const own = value instanceof Taken ? value.value : value
+    const isObject = typeof own === 'object' && own !== null && (isStorageObject(own) || Array.isArray(own) || isDict(own))
     return this.#argument(taking, value, isObject ? direction : 'IN', position)
   }
 
@@ -233,8 +214,19 @@ export class Capture {
     taking.used.push(datum)
   }
 
-  #value(taking: Taking, value: object, direction: Direction, position: number, now = this.#nowOf(taking, value, position)): Arg {
-    const taken = 'from' in now ? this.#made(taking, now.from, now.datum) : this.#encoded(taking, now.bytes, now.futures)
+  #value(taking: Taking, given: object, direction: Direction, position: number): Arg {
+    const isTaken = given instanceof Taken
+    const value = isTaken ? given.value : given
+    const version = isTaken ? given.version : this.#versions.get(value)
+    const taken = version
+      ? this.#made(taking, version.from, version.datum)
+      : isTaken
+        ? this.#withFutures(
+            taking,
+            given.carried,
+            given.futures.map((future) => recordOf(future)!),
+          )
+        : this.#encoded(taking, value, position)
     if (isWriting(direction)) {
       taking.versions ??= []
       taking.versions.push({ value, position, datum: this.submissions.declare(Kind.RENAMED) })
@@ -242,26 +234,26 @@ export class Capture {
     return taken
   }
 
-  #nowOf({ kind }: Taking, value: object, position: number): Now {
-    return this.#now(value, pathOf(kind, position), kind.program.store)
-  }
-
-  #now(value: object, path: string, store: Store | undefined): Now {
-    const version = this.#versions.get(value)
-    if (version) return version
-    const futures: TaskFuture<unknown>[] = []
-    const bytes = carry(value, path, store, (part) => {
-      if (!(part instanceof TaskFuture)) return -1
-      const known = futures.findIndex(({ source }) => source === part.source)
-      return known < 0 ? futures.push(part) - 1 : known
+  #encoded(taking: Taking, value: object, position: number): Arg {
+    const inside = new Map<TaskRecord, number>()
+    const carried = carry(value, this.#path(taking, position), taking.kind.program.store, (part) => {
+      const record = recordOf(part)
+      if (record === undefined && isOutside(part)) throw new NotInGraphYet()
+      if (record === undefined) return -1
+      if (!inside.has(record)) inside.set(record, inside.size)
+      return inside.get(record)!
     })
-    return { bytes, futures }
+    return this.#withFutures(taking, carried, [...inside.keys()])
   }
 
-  #encoded(taking: Taking, carried: Carried, futures: readonly TaskFuture<unknown>[]): Arg {
-    if (futures.length === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried as Arg
+  #withFutures(taking: Taking, carried: Carried, inside: readonly TaskRecord[]): Arg {
+    if (inside.length === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried as Arg
     taking.takesParts = true
-    return { k: 'v', b: carried.b, f: futures.map((future) => this.#result(taking, enteredOf(future))) }
+    return { k: 'v', b: carried.b, f: inside.map((record) => this.#result(taking, record)) }
+  }
+
+  #path({ kind }: Taking, position: number): string {
+    return `argument ${position + 1} of ${kind.definition.name}`
   }
 
   #use(datum: number, record: TaskRecord): void {
@@ -272,15 +264,6 @@ export class Capture {
     users.records = users.records.filter(matters)
     users.tidyAt = Math.max(TIDY_MIN, users.records.length * 2)
   }
-}
-
-const pathOf = ({ definition }: Pick<CallKind, 'definition'>, position: number): string => `argument ${position + 1} of ${definition.name}`
-
-/** @throws ValidationError for one that still waits for a promise from outside */
-function enteredOf(future: TaskFuture<unknown>): TaskRecord {
-  const record = recordOf(future)
-  if (record) return record
-  throw new ValidationError('a value holds a future whose call still waits for a promise: await it first')
 }
 
 /** The url of a store, if it is not the task's. */
@@ -297,14 +280,6 @@ const isPlain = (value: unknown): value is Plain => {
 
 const TIDY_MIN = 64
 const matters = (record: TaskRecord): boolean => record.state === 'pending' || (record.isBad && !record.seen)
-
-/** Whether a list must be taken item by item: it holds futures or persistent objects, or lists that do. */
-const hasPartsOfItsOwn = (list: readonly unknown[]): boolean =>
-  list.some((item) => {
-    if (typeof item !== 'object' || item === null) return false
-    if (item instanceof Snapshot) return true
-    return Array.isArray(item) ? hasPartsOfItsOwn(item) : isPromiseLike(item) || (isStorageObject(item) && stateOf(item).ref !== undefined)
-  })
 
 /** The direction of an argument by position, the method's object included. */
 export const directionOf = ({ definition }: Pick<CallKind, 'definition'>, position: number): Direction =>

@@ -22,10 +22,11 @@ export class Waiting {
 
   watch(call: LaterCall): void {
     this.#later.add(call)
-    call.entered.then(
-      () => this.#later.delete(call),
-      () => {},
-    )
+  }
+
+  /** Nothing more can be told of a call that is in the graph: its record tells it. */
+  over(call: LaterCall): void {
+    if (call.state === 'entered') this.#later.delete(call)
   }
 
   /** Waits until no call is pending, then reports failures that nobody awaited. */
@@ -70,8 +71,18 @@ export class Waiting {
   }
 
   #lateFailures(): unknown[] {
-    const failed = [...this.#later].filter((l) => l.error !== undefined)
-    for (const call of failed) this.#later.delete(call)
-    return failed.filter((l) => !l.seen).map((l) => l.error)
+    const over = [...this.#later].filter((l) => l.state !== 'waiting')
+    for (const call of over) this.#later.delete(call)
+    return over.filter((l) => l.state === 'failed' && !l.seen).map((l) => l.error)
+  }
+
+  /** Why calls are not in the graph. */
+  explained(): string[] {
+    return [...this.#later].filter((l) => l.state === 'waiting').map((l) => l.explain())
+  }
+
+  /** Calls that are not in the graph never will be. */
+  abandon(errorOf: (task: string) => Error): void {
+    for (const call of this.#later) call.refuse(errorOf(call.name))
   }
 }

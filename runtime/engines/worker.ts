@@ -26,8 +26,8 @@ import {
   WAIT,
   type WarmMessage,
 } from './messages.js'
-import { ReportBox } from './report-box.js'
 import { Queued } from './queued.js'
+import { ReportBox } from './report-box.js'
 import { TaskLane } from './task-lane.js'
 
 export interface StoreMessage {

@@ -12,7 +12,10 @@ export interface TaskNeeds {
 }
 
 /** Checked, with what was left out. Throws a ValidationError that names the option. */
-export function neededBy({ units = 1, memoryMb = 0, labels = [] }: TaskNeeds): Need {
+export function neededBy(needs: TaskNeeds): Need {
+  if (typeof needs !== 'object' || needs === null) throw new ValidationError(`needs is { units, memoryMb, labels }, not ${String(needs)}`)
+  const { units = 1, memoryMb = 0, labels = [], ...others } = needs
+  for (const name of Object.keys(others)) throw new ValidationError(`needs has no ${name}: it is { units, memoryMb, labels }`)
   if (!Number.isInteger(units) || units < 1) throw new ValidationError(`needs.units is a whole number from 1, not ${String(units)}`)
   if (!(memoryMb >= 0 && Number.isFinite(memoryMb))) throw new ValidationError(`needs.memoryMb is a number from 0, not ${String(memoryMb)}`)
   if (!Array.isArray(labels) || labels.some((label) => typeof label !== 'string' || label === ''))

@@ -1,10 +1,11 @@
 import { ValidationError } from '../../src/errors.js'
 import type { StorageObject } from '../../src/objects/storage-object.js'
 import { callRuntime } from '../current-runtime.js'
+import { assertKnown, checkedOptions, checkedPolicy } from './call-options.js'
 import { type CallSite, callSite } from './call-site.js'
 import { DIRECTIONS, type Direction } from './directions.js'
 import type { Future } from './future.js'
-import { neededBy, type TaskNeeds } from './needs.js'
+import type { TaskNeeds } from './needs.js'
 
 declare const why: unique symbol
 
@@ -41,6 +42,9 @@ export interface TaskOptions<A extends readonly unknown[]> extends CallOptions {
   /** What happens when the body fails; default CANCEL_SUCCESSORS. RETRY runs it up to two more times. */
   onFailure?: FailurePolicy
 }
+
+const CALL_OPTIONS: readonly string[] = ['priority', 'timeoutMs', 'signal', 'needs']
+const TASK_OPTIONS: readonly string[] = ['args', 'target', 'onFailure', ...CALL_OPTIONS]
 
 /** What the runtime knows of a task function or method. */
 export interface TaskDefinition {
@@ -122,10 +126,11 @@ function define(
   options: TaskOptions<readonly any[]>,
 ): TaskDefinition {
   const { args = [], target = 'IN', onFailure = 'CANCEL_SUCCESSORS', ...rest } = options
+  assertKnown(options, TASK_OPTIONS, 'a task')
+  if (!Array.isArray(args)) throw new ValidationError(`args is a list of directions, one for each parameter, not ${JSON.stringify(args)}`)
   for (const d of [...(args as readonly (Direction | undefined)[]), target])
     if (d !== undefined && !DIRECTIONS.includes(d))
       throw new ValidationError(`unknown direction ${String(d)}: use one of ${DIRECTIONS.join(', ')}`, { code: 'ERR_UNKNOWN_DIRECTION' })
-  if (rest.needs) neededBy(rest.needs)
   const definition: TaskDefinition = {
     index: definitions.length,
     body,
@@ -133,8 +138,8 @@ function define(
     method,
     directions: Array.from(args as readonly (Direction | undefined)[], (d) => d ?? 'IN'),
     target,
-    policy: onFailure,
-    options: rest,
+    policy: checkedPolicy(onFailure),
+    options: checkedOptions(rest),
     name: method ?? (body.name || 'task'),
   }
   definitions.push(definition)
@@ -193,6 +198,6 @@ task.method = ((options: TaskOptions<readonly any[]> = {}) =>
 task.configure = (<F extends TaskFn<any, any>>(fn: F, options: CallOptions): F => {
   const known = definitionOf.get(fn)
   if (!known) throw new ValidationError('task.configure() takes a function made by task()')
-  if (options.needs) neededBy(options.needs)
-  return makeCall<any, any>({ ...known, options: { ...known.options, ...options } }) as F
+  assertKnown(options, CALL_OPTIONS, 'a call')
+  return makeCall<any, any>({ ...known, options: checkedOptions({ ...known.options, ...options }) }) as F
 }) as typeof task.configure

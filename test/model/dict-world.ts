@@ -10,7 +10,7 @@ import { Notes } from './dict-notes.js'
 import { type Change, compareKeys, type Fields, type Row, Rows, readKey, readValues, shownValues } from './dict-oracle.js'
 import { type Asked, ask, type Query } from './dict-queries.js'
 import { type AnyDict, classOf, dictOf, nameOf, type Owner, type Shape } from './dict-shape.js'
-import { Pointer, replaced, show, Target, TARGETS } from './dict-types.js'
+import { Pointer, replaced, show, TARGETS, Target } from './dict-types.js'
 
 /** Data on which programs run one after the other: each opens it anew. */
 export interface Ground {

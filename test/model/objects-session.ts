@@ -1,6 +1,6 @@
 /** A program on a real store and its model: the instances that it holds, each beside what it should be. */
 import assert from 'node:assert/strict'
-import { type Id, InsituError, NotLoadedError, type Store, StorageObject } from '../../runtime/index.js'
+import { type Id, InsituError, NotLoadedError, StorageObject, type Store } from '../../runtime/index.js'
 import { ALIASES } from './objects-actions.js'
 import { type AnyNode, NODE_CLASSES } from './objects-classes.js'
 import { type Instance, inOrder, isInstance, type Program, Refusal } from './objects-model.js'

@@ -1,0 +1,55 @@
+import { ValidationError } from '../../src/errors.js'
+import { neededBy } from './needs.js'
+import type { CallOptions, FailurePolicy } from './task.js'
+
+/** Timers of Node wait for 24 days at most, and a little is added to some. */
+const TIMEOUT_MS_MAX = 2_000_000_000
+const POLICIES: readonly FailurePolicy[] = ['RETRY', 'IGNORE', 'CANCEL_SUCCESSORS', 'FAIL']
+
+const isSignal = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
+
+/** An option of another name would be a wish that nobody hears. */
+export function assertKnown(given: object, names: readonly string[], of: string): void {
+  for (const name of Object.keys(given))
+    if (!names.includes(name))
+      throw new ValidationError(`${of} has no option ${name}: it takes ${names.join(', ')}`, { code: 'ERR_CALL_OPTION', option: name })
+}
+
+/**
+ * Options as they are kept: `timeoutMs: Infinity` is none.
+ * @throws ValidationError that names the option and what it takes
+ */
+export function checkedOptions<O extends CallOptions>({ timeoutMs, ...rest }: O): Omit<O, 'timeoutMs'> & { timeoutMs?: number } {
+  const { priority, signal, needs } = rest
+  if (priority !== undefined && !Number.isInteger(priority)) throw wrong('priority', 'a whole number from -16 to 15', priority)
+  if (signal !== undefined && !isSignal(signal)) throw wrong('signal', 'an AbortSignal', signal)
+  if (needs !== undefined) neededBy(needs)
+  const limit = checkedTimeout(timeoutMs)
+  return limit === undefined ? rest : { ...rest, timeoutMs: limit }
+}
+
+/** @throws ValidationError for what no timer can wait: Node would take it for a millisecond */
+export function checkedTimeout(timeoutMs: unknown): number | undefined {
+  if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) return undefined
+  if (typeof timeoutMs === 'number' && timeoutMs >= 0 && timeoutMs <= TIMEOUT_MS_MAX) return timeoutMs
+  throw wrong('timeoutMs', `a number from 0 to ${TIMEOUT_MS_MAX}, or Infinity`, timeoutMs)
+}
+
+export function checkedPolicy(policy: unknown): FailurePolicy {
+  if (POLICIES.includes(policy as FailurePolicy)) return policy as FailurePolicy
+  throw wrong('onFailure', `one of ${POLICIES.join(', ')}`, policy)
+}
+
+/** @throws ValidationError for what is no number of calls */
+export function checkedLimit(limit: unknown): number {
+  if (typeof limit === 'number' && limit >= 1) return limit
+  throw wrong('limit', 'a number from 1', limit)
+}
+
+function wrong(option: string, what: string, given: unknown): ValidationError {
+  return new ValidationError(`${option} is ${what}, not ${typeof given === 'string' ? `'${given}'` : String(given)}`, {
+    code: 'ERR_CALL_OPTION',
+    option,
+  })
+}
