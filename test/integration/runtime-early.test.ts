@@ -28,6 +28,12 @@ for (const mode of ['on', 'off'] as const)
     describe(`calls ${when}, runtime ${mode}`, function () {
       this.timeout(60_000)
       const settings = { INSITU_RUNTIME: mode, INSITU_STORAGE: 'memory:', INSITU_WORKERS: '2' }
+      // A program that has closed the store it had chosen opens no other by itself: other tests may have.
+      before(async () => {
+        Object.assign(process.env, settings)
+        await connect()
+        await finish()
+      })
       beforeEach(async () => {
         Object.assign(process.env, settings)
         if (when === 'afterwards') await init()
