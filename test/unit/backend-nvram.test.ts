@@ -215,7 +215,10 @@ describe('nvram: the file', () => {
       ['nvram:1lm', /DAX mount/],
       ['nvram:2LM:1000', /volatile memory.*durable/],
     ]
-    for (const [url, says] of said) expect(() => createBackend(url), url).to.throw(UnsupportedError as unknown as ErrorConstructor, says)
+    for (const [url, says] of said)
+      expect(() => createBackend(url), url)
+        .to.throw(says)
+        .with.property('name', 'UnsupportedError')
     expect(createBackend(`nvram:${join(newFolder(), '1LM:10')}`).url).to.include('1LM:10') // a folder may have the name
   })
 
