@@ -54,6 +54,7 @@ export interface TransactOptions {
  * Objects fetched inside are its own until then; an instance of the program is part of it once it is saved inside. A conflict runs it
  * again. Inside another unit of work it joins that one. Afterwards clean instances of the program are up to date; those with unsaved
  * changes stay as they are, and conflict when they are saved.
+ * @throws UnsavedChangesError if two instances of one object were changed: the one loaded inside, and the program's own, saved inside
  */
 export async function transact<T>(fn: () => T | PromiseLike<T>, options: TransactOptions = {}): Promise<T> {
   const unit = await currentUnit()
