@@ -1,4 +1,5 @@
 import type { Op, Receipt, Ref, Stamp, Table } from '../backend.js'
+import { staleObject } from '../conflicts.js'
 import type { StorageDict } from '../dict/storage-dict.js'
 import { AliasTakenError, ConflictError, NotFoundError } from '../errors.js'
 import type { Id } from '../ids.js'
@@ -170,8 +171,9 @@ export class Program extends UnitOfWork {
     checkAlias(alias)
     const ref = this.persistentRef(state, 'addAlias')
     const held = await this.resolveAlias(alias)
-    if (held?.id === ref.id) return
     const [stands] = held ? await this.store.read([held]) : []
+    if (held?.id === ref.id && stands) return
+    if (held?.id === ref.id) throw staleObject(ref, state.stamp, null) // a name that was settled late, and is left of what is gone
     if (stands) throw new AliasTakenError(`alias ${alias} belongs to object ${held!.id}: choose another`, { alias, by: held!.id })
     await this.#name(alias, held ?? null, ref)
   }

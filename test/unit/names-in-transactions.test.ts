@@ -1,6 +1,8 @@
 /** Transactions that give and take names, and change nothing else. */
 import { expect } from 'chai'
 import { AliasTakenError, ConflictError, connect, NotFoundError, StorageObject, transact } from '../../runtime/index.js'
+import { Ref } from '../../src/backend.js'
+import { classOf } from '../../src/classes/class-registry.js'
 import { Store } from '../../src/store.js'
 
 class Named extends StorageObject {
@@ -60,6 +62,15 @@ for (const url of ['memory:?private', 'memory:?private&domains=3'])
         { check: true },
       )
       expect(await standing()).to.deep.equal(['name0', 'name1', 'name2'])
+    })
+
+    it('that are left of an object which is gone do not make it stand', async () => {
+      const one = await new Named().makePersistent()
+      const theirs = await new Store(store.backend).run(() => Named.getByID(one.getID()!))
+      await theirs.deletePersistent()
+      const ref = new Ref(one.getID()!, classOf(Named).id)
+      await store.commit([{ do: 'name', alias: 'left', expect: null, to: ref }])
+      expect(await one.addAlias('left').catch((why: unknown) => why)).to.be.instanceOf(ConflictError)
     })
 
     it('are not given to an object that is gone by then', async () => {
