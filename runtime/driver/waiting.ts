@@ -24,9 +24,9 @@ export class Waiting {
     this.#later.add(call)
   }
 
-  /** Nothing more can be told of a call that is in the graph: its record tells it. */
+  /** Of a call that is in the graph its record tells all; one that was cancelled is no news. */
   over(call: LaterCall): void {
-    if (call.state === 'entered') this.#later.delete(call)
+    if (call.state !== 'failed') this.#later.delete(call)
   }
 
   /** Waits until no call is pending, then reports failures that nobody awaited. */
@@ -71,9 +71,9 @@ export class Waiting {
   }
 
   #lateFailures(): unknown[] {
-    const over = [...this.#later].filter((l) => l.state !== 'waiting')
-    for (const call of over) this.#later.delete(call)
-    return over.filter((l) => l.state === 'failed' && !l.seen).map((l) => l.error)
+    const failed = [...this.#later].filter((l) => l.state === 'failed')
+    for (const call of failed) this.#later.delete(call)
+    return failed.filter((l) => !l.seen).map((l) => l.error)
   }
 
   /** Why calls are not in the graph. */

@@ -15,9 +15,7 @@ export async function dropBelongings(backend: Backend, gone: Stored): Promise<vo
 
 /** Removes an object together with all names that it has. */
 export async function removeWithNames(store: Store, ref: Ref): Promise<void> {
-  const names: Op[] = []
-  for await (const page of store.backend.aliases({ ref }))
-    for (const [alias] of page) names.push({ do: 'name', alias, expect: ref, to: null })
+  const names = (await store.aliasesOf(ref)).map((alias): Op => ({ do: 'name', alias, expect: ref, to: null }))
   try {
     await store.commit([{ do: 'remove', ref, expect: 'present' }, ...names])
   } catch (error) {

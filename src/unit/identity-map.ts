@@ -18,13 +18,6 @@ export class IdentityMap {
     this.#gone.register(instance, id)
   }
 
-  *all(): Iterable<StorageObject> {
-    for (const ref of this.#refs.values()) {
-      const instance = ref.deref()
-      if (instance) yield instance
-    }
-  }
-
   delete(id: Id): void {
     this.#refs.delete(id)
   }

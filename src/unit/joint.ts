@@ -20,6 +20,7 @@ export class Joint {
   readonly #members: Departure[] = []
   readonly #opsMax: number
   #ops: Op[] = []
+  /** Objects that stood before. */
   readonly #written = new Set<Id>()
   #bytes = 0
   /** Whether all are stored; false when each must go alone. Rejects when the store does not answer. */
@@ -43,7 +44,7 @@ export class Joint {
 
   /** Whether it writes an object that `departure` does: by another instance of it, whose save has to meet a conflict. */
   writes({ ops }: Departure): boolean {
-    for (const op of ops) if (op.do === 'put' && this.#written.has(op.ref.id)) return true
+    for (const op of ops) if (isChange(op) && this.#written.has(op.ref.id)) return true
     return false
   }
 
@@ -51,7 +52,7 @@ export class Joint {
     this.#members.push(departure)
     for (const op of departure.ops) {
       this.#ops.push(op)
-      if (op.do === 'put') this.#written.add(op.ref.id)
+      if (isChange(op)) this.#written.add(op.ref.id)
       this.#bytes += opBytes(op)
     }
   }
@@ -112,3 +113,6 @@ export function jointDomain({ tables, ops }: Departure, store: Store): Domain | 
   for (const op of ops) if (op.do !== 'put') return undefined
   return soleDomain(store.backend, ops)
 }
+
+/** Of an object that stood before: a new one has one instance. */
+const isChange = (op: Op): op is Extract<Op, { do: 'put' }> => op.do === 'put' && op.expect !== 'absent'

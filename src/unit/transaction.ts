@@ -52,6 +52,7 @@ export class Transaction extends UnitOfWork {
   /** Its parts by store: they commit together, sent by the one that began. Absent while it is the only one. */
   #family: Map<Store, Transaction> | undefined
   readonly #loaded = new Set<ObjectState>()
+  readonly #handles = new Set<ObjectState>()
   #own: Own = NOTHING_OWN
 
   /** How far the whole family is. */
@@ -102,6 +103,10 @@ export class Transaction extends UnitOfWork {
 
   protected override onTaken(state: ObjectState): void {
     this.#loaded.add(state)
+  }
+
+  protected override onMet(state: ObjectState): void {
+    this.#handles.add(state)
   }
 
   override async resolveAlias(alias: string): Promise<Ref | undefined> {
@@ -495,10 +500,8 @@ export class Transaction extends UnitOfWork {
   }
 
   *#met(): Iterable<ObjectState> {
-    for (const instance of this.instances.all()) {
-      const state = stateOf(instance)
-      if (state.ref && state.unit === this) yield state
-    }
+    for (const states of [this.#own.created, this.#loaded, this.#handles])
+      for (const state of states) if (state.ref && state.unit === this) yield state
   }
 
   /** What it has changed of objects that stood, once it is committed: for the instances of the main program. */

@@ -106,8 +106,8 @@ export abstract class UnitOfWork {
     this.store.declare(ctor)
     const ref = await this.resolveAlias(alias)
     if (!ref) throw new NotFoundError(`no object has the alias ${alias} in ${this.store.url}`, { alias })
-    assertClass(ctor, ref, `alias ${alias}`)
-    const [instance] = await this.fetch([ref], options)
+    // Of a name that is left of a deleted object the class does not count: what the store has says which.
+    const [instance] = await this.fetch([ref], options, (found) => assertClass(ctor, found, `alias ${alias}`))
     if (!instance) throw new NotFoundError(`the object of alias ${alias} was deleted from ${this.store.url}`, { alias, id: ref.id })
     return instance
   }
@@ -346,6 +346,7 @@ export abstract class UnitOfWork {
     state.ref = peer ? new Ref(ref.id, ref.classId) : ref
     state.unit = this
     this.instances.set(ref.id, instance)
+    this.onMet(state)
     return instance
   }
 
@@ -392,6 +393,9 @@ export abstract class UnitOfWork {
   }
 
   protected onTaken(_state: ObjectState): void {}
+
+  /** A handle was made. */
+  protected onMet(_state: ObjectState): void {}
 
   /** What is remembered of cells as they were read. */
   protected printsTaken(cells: Cells): Prints {

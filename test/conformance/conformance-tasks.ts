@@ -1,8 +1,8 @@
 /** The tasks of the suite. A module of its own, so that worker threads can import it. */
-import { closeSync, openSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CONCURRENT, IN, INOUT, OUT, type StorageStream, task } from '../../runtime/index.js'
 import { UnavailableError } from '../../src/errors.js'
+import { isFirst } from './is-first.js'
 import { Counter, type Counts, type Grid, Item, type Person, type Tally, type Texts, type Totals } from './model.js'
 
 // ---- values
@@ -141,16 +141,6 @@ export const hit = task(
 )
 
 // ---- failures
-
-/** Gives true to the first that asks. A file, since attempts may run in different workers. */
-function isFirst(marker: string): boolean {
-  try {
-    closeSync(openSync(marker, 'wx'))
-    return true
-  } catch {
-    return false
-  }
-}
 
 export class OwnError extends RangeError {
   code = 'E_OWN'

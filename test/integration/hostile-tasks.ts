@@ -1,7 +1,8 @@
 /** Tasks that misbehave, for the tests of the runtime. A module of its own, so that workers can import it. */
-import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Future, IN, INOUT, StorageObject, TaskContext, task, UnavailableError } from '../../runtime/index.js'
+import { isFirst } from '../conformance/is-first.js'
 
 export class Box extends StorageObject {
   n = 0
@@ -31,16 +32,6 @@ export class OddError extends RangeError {
 
 class HiddenError extends Error {
   readonly hidden = true
-}
-
-/** True for the first that asks, in any thread. */
-function isFirst(marker: string): boolean {
-  try {
-    closeSync(openSync(marker, 'wx'))
-    return true
-  } catch {
-    return false
-  }
 }
 
 // ---- values

@@ -1,6 +1,6 @@
 /** Tasks that follow one another. */
-import { closeSync, openSync } from 'node:fs'
 import { INOUT, StorageObject, task } from '../../runtime/index.js'
+import { isFirst } from '../conformance/is-first.js'
 
 export class Sum extends StorageObject {
   n = 0
@@ -26,12 +26,3 @@ export const dieAt = task((n: number, at: number, marker: string) => {
   if (n === at && isFirst(marker)) process.exit(3)
   return n + 1
 })
-
-function isFirst(marker: string): boolean {
-  try {
-    closeSync(openSync(marker, 'wx'))
-    return true
-  } catch {
-    return false
-  }
-}

@@ -25,7 +25,7 @@ describe('objects: random programs and their model', function () {
   it('see the same on a file, which all of them share', () =>
     withData(`nvram:${tmpdir()}`, async (open: () => Promise<Store>) => {
       let number = 0
-      const property = fc.asyncProperty(programs(20), (program) => World.run(open, program, `${number++}/`))
+      const property = fc.asyncProperty(programs(20), (program) => World.run(open, program, { prefix: `${number++}/` }))
       await fc.assert(property, { numRuns: 15 * TIMES, ...REPORT })
     }))
 })

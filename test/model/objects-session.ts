@@ -13,7 +13,7 @@ export interface Pair {
 }
 
 export const isReal = (value: object): value is AnyNode => value instanceof StorageObject
-const NEVER_STORED = '01890000-0000-7000-8000-000000000000' as Id
+export const NEVER_STORED = '01890000-0000-7000-8000-000000000000' as Id
 
 /** What a call gave: a value, or the code of its error. */
 export type Outcome = { readonly value: unknown } | { readonly code: string }

@@ -1,10 +1,19 @@
 /** Runs a random program on a real store and on its model at once, and compares all that can be seen after each action. */
 import fc from 'fast-check'
 import type { Store } from '../../runtime/index.js'
+import { Ref } from '../../src/backend.js'
+import type { ClassId } from '../../src/ids.js'
 import type { Action, RandomProgram, Step } from './objects-actions.js'
 import { Doing } from './objects-doing.js'
 import { ModelStore, Program } from './objects-model.js'
-import { Ids, Session } from './objects-session.js'
+import { Ids, NEVER_STORED, Session } from './objects-session.js'
+
+export interface WorldOptions {
+  /** Of all names, where programs share a store. */
+  readonly prefix?: string
+  /** Whether a program's units are settled before another's next step: where that takes its time, names are listed late. */
+  readonly isSettledBetween?: boolean
+}
 
 export class World {
   readonly #model = new ModelStore()
@@ -13,14 +22,13 @@ export class World {
 
   constructor(
     readonly open: () => Promise<Store>,
-    prefix: string,
+    readonly options: WorldOptions,
   ) {
-    this.#ids = new Ids(prefix)
+    this.#ids = new Ids(options.prefix ?? '')
   }
 
-  /** `prefix`: of all names, where programs share a store. */
-  static async run(open: () => Promise<Store>, { first, steps }: RandomProgram, prefix = ''): Promise<void> {
-    const world = new World(open, prefix)
+  static async run(open: () => Promise<Store>, { first, steps }: RandomProgram, options: WorldOptions = {}): Promise<void> {
+    const world = new World(open, options)
     try {
       for (let i = 0; i < 3; i++) world.#sessions.push(await world.#program())
       for (const [i, step] of beginning(first).entries()) await world.#step(step, i)
@@ -58,9 +66,13 @@ export class World {
       await session.store.close()
       this.#sessions[this.#sessions.indexOf(session)] = await this.#program()
     } else await session.store.run(() => this.#doing(session).do(action))
+    if (this.options.isSettledBetween && action.do !== 'restart') await settled(session.store)
     for (const one of this.#sessions) one.check()
   }
 }
+
+/** What it has committed is settled before names are listed. */
+const settled = (store: Store): Promise<unknown> => store.aliasesOf(new Ref(NEVER_STORED, 'nothing' as ClassId))
 
 /** One program stores some objects, and the others open them. */
 function beginning(first: readonly number[]): Step[] {

@@ -1,7 +1,7 @@
 /** The tasks of random programs: a module of its own, since workers import it. */
-import { closeSync, openSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { COMMUTATIVE, CONCURRENT, IN, IN_DELETE, INOUT, OUT, StorageDict, StorageObject, TaskContext, t, task, transact } from 'insitu'
+import { isFirst } from '../conformance/is-first.js'
 import { type ChildKind, type Hands, type Order, perform, type Stored, type Thing } from './runtime-body.js'
 
 export class Cell extends StorageObject implements Stored {
@@ -64,15 +64,6 @@ function die(marker: string, late: boolean): void {
   if (marker === '' || !isFirst(marker)) return
   if (late) setImmediate(() => setImmediate(() => process.exit(1)))
   else process.exit(1)
-}
-
-function isFirst(marker: string): boolean {
-  try {
-    closeSync(openSync(marker, 'wx'))
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** Objects inside of values are handles. */

@@ -1,13 +1,18 @@
 /** Transactions that give and take names, and change nothing else. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
+import { createBackend } from '../../backends/memory/index.js'
 import { AliasTakenError, ConflictError, connect, NotFoundError, StorageObject, transact } from '../../runtime/index.js'
-import { Ref } from '../../src/backend.js'
+import { type Group, type Receipt, Ref } from '../../src/backend.js'
 import { classOf } from '../../src/classes/class-registry.js'
 import { Store } from '../../src/store.js'
+import { ForwardingBackend } from '../conformance/forwarding-backend.js'
 
 class Named extends StorageObject {
   n = 1
 }
+
+class Other extends StorageObject {}
 
 for (const url of ['memory:?private', 'memory:?private&domains=3'])
   describe(`names in a transaction: ${url}`, () => {
@@ -71,6 +76,7 @@ for (const url of ['memory:?private', 'memory:?private&domains=3'])
       const ref = new Ref(one.getID()!, classOf(Named).id)
       await store.commit([{ do: 'name', alias: 'left', expect: null, to: ref }])
       expect(await one.addAlias('left').catch((why: unknown) => why)).to.be.instanceOf(ConflictError)
+      for (const ctor of [Named, Other]) expect(await ctor.getByAlias('left').catch((why: unknown) => why)).to.be.instanceOf(NotFoundError)
     })
 
     it('are not given to an object that is gone by then', async () => {
@@ -87,3 +93,32 @@ for (const url of ['memory:?private', 'memory:?private&domains=3'])
       expect(names).to.deep.equal([])
     })
   })
+
+/** What a decision leaves to be done is slow to come, as on a ring. */
+class LateSettling extends ForwardingBackend {
+  override async commit(group: Group): Promise<Receipt> {
+    if (group.ops.every(({ do: what }) => what === 'settle')) await delay(30)
+    return super.commit(group)
+  }
+}
+
+describe('names that are still being settled', () => {
+  it('go with the object that is deleted', async () => {
+    const backend = new LateSettling(createBackend('memory:?private&domains=3'))
+    await backend.open()
+    const store = new Store(backend)
+    try {
+      const names = ['name0', 'name1', 'name2', 'name3', 'name4', 'name5']
+      await store.run(async () => {
+        for (const name of names) {
+          const one = await new Named().makePersistent()
+          await one.addAlias(name)
+          await one.deletePersistent()
+        }
+      })
+      expect(await new Store(backend).find(names.map((alias) => ({ alias })))).to.deep.equal(names.map(() => undefined))
+    } finally {
+      await store.close()
+    }
+  })
+})
