@@ -51,7 +51,7 @@ export class Records {
     return unstopped(() => [...this.#records.getKeys(range)])
   }
 
-  /** Copies, one after the other, as long as `visit` does not say `false`. */
+  /** One after the other, as long as `visit` does not say `false`. A key is the caller's; a value is valid until any other record is looked at. */
   each(range: Range, visit: (key: Key, value: Uint8Array) => unknown): void {
     unstopped(() => {
       for (const { key, value } of this.#records.getRange(range)) if (visit(key, value) === false) break
@@ -83,6 +83,11 @@ export type Lmdb = RootDatabase<Uint8Array, Key> &
   }
 
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
+/** lmdb-js copies what a range gives unless a decoder is there to do so: a buffer for each row takes longer than to read the row. */
+const UNCOPIED = {
+  ...BINARY,
+  encoder: { encode: (value: Uint8Array): Uint8Array => value, decode: (value: Uint8Array): Uint8Array => value },
+}
 /** No database has this name. */
 const NO_KEY = Buffer.from('?')
 
@@ -113,7 +118,7 @@ export class RecordFile {
 
   /** In a transaction. */
   database(name: string): Records {
-    const database = unstopped(() => this.#lmdb.openDB<Uint8Array, Key>({ name, ...BINARY }) as Database<Uint8Array, Key> & Begins)
+    const database = unstopped(() => this.#lmdb.openDB<Uint8Array, Key>({ name, ...UNCOPIED }) as Database<Uint8Array, Key> & Begins)
     this.#count(database)
     return new Records(database)
   }

@@ -531,5 +531,16 @@ export const dict: readonly Case[] = [
     assert.deepEqual([...(await o.rows.get({ name: 'a' }))!.bytes!], [1, 2])
   }),
 
+  law('I245', 'what a scan has given stays as it is when it goes on', async (ctx) => {
+    const o = await new Measures().makePersistent()
+    const bytesOf = (i: number): Uint8Array => new Uint8Array(50 + i * 7).fill(i)
+    for (let i = 0; i < 100; i++) o.rows.set({ name: String(i).padStart(3, '0') }, { bytes: bytesOf(i) })
+    await o.save()
+    await ctx.other(async () => {
+      const { rows } = await Measures.getByID(o.getID()!)
+      for (const [i, [, { bytes }]] of (await all(rows.range({}))).entries()) assert.deepEqual(bytes, bytesOf(i), `row ${i}`)
+    })
+  }),
+
   ...dictQueries,
 ]
