@@ -1,9 +1,9 @@
 import type { Mark, Op, Table } from '../../src/backend.js'
 import { Ref } from '../../src/backend.js'
 import { copyOut } from '../../src/codec/slab.js'
-import { compareBytes } from '../../src/dict/row-key.js'
 import { type ClassId, type CommitId, type Id, type TableId, writeUuid } from '../../src/ids.js'
 import type { AliasRecord, ObjectRecord, RowRecord, Space } from '../memory/space.js'
+import { Ascending } from './ascending.js'
 import { ClassIndex } from './class-index.js'
 import type { Environment } from './environment.js'
 import { aliasKey, classByName, classByNumber, graveKey, idKey, markKey, objectAliasKey, rowKey, stagedKey } from './keys.js'
@@ -44,9 +44,8 @@ export class NvramSpace implements Space {
   readonly #classNumbers = new Map<ClassId, number>()
   /** Numbered in the running transaction; forgotten when that is rolled back. */
   readonly #newClasses: ClassId[] = []
-  /** Of the running write transaction: objects looked up, and the last key there is. */
-  #lookups: number | undefined
-  #last: Uint8Array | undefined
+  readonly #objects: Ascending
+  readonly #rows: Ascending
   #lastRow: { readonly table: TableId; readonly key: Uint8Array; readonly whole: Uint8Array } | undefined
   // Filled anew for each record: lmdb copies a key before `get` or `put` returns.
   readonly #objectKey = new Uint8Array(16)
@@ -55,12 +54,15 @@ export class NvramSpace implements Space {
 
   constructor(env: Environment) {
     this.#env = env
+    this.#objects = new Ascending(env.objects)
+    this.#rows = new Ascending(env.rows)
     this.#byClass = new ClassIndex(env.objectsByClass, this)
   }
 
   /** To be called when a write transaction begins: what is read until its end is what it writes upon. */
   began(): void {
-    this.#lookups = 0
+    this.#objects.began()
+    this.#rows.began()
   }
 
   /** To be called before a write transaction ends, after all that it writes. */
@@ -71,8 +73,8 @@ export class NvramSpace implements Space {
   /** To be called when a write transaction has ended. */
   ended(committed: boolean): void {
     this.#byClass.forget()
-    this.#last = undefined
-    this.#lookups = undefined
+    this.#objects.ended()
+    this.#rows.ended()
     if (!committed) for (const name of this.#newClasses) this.#forgetClass(name)
     this.#newClasses.length = 0
   }
@@ -90,26 +92,11 @@ export class NvramSpace implements Space {
 
   object(id: Id): ObjectRecord | undefined {
     const key = this.#keyOf(id)
-    if (this.#isBeyond(key)) return undefined
+    if (this.#objects.isBeyond(key)) return undefined
     const open = this.#open(id, key)
     if (!open) return undefined
     const body = copied(open.body)
     return recordOf(open, this.#refOf(id, open), body)
-  }
-
-  /**
-   * Whether a key comes after all objects in the file. Ids rise with time, so that most new ones do, and a comparison of bytes spares
-   * looking for what is not there; finding the last key costs as much as three lookups.
-   */
-  #isBeyond(key: Uint8Array): boolean {
-    if (this.#lookups === undefined || this.#lookups++ < LOOKUPS_BEFORE) return false
-    this.#last ??= this.#lastKey()
-    return compareBytes(key, this.#last) > 0
-  }
-
-  #lastKey(): Uint8Array {
-    const [last] = this.#env.objects.keys({ reverse: true, limit: 1 })
-    return last ? copied(last) : NOTHING
   }
 
   /** For readers: `use` must be done with the body before it reads anything else of the store. */
@@ -139,19 +126,16 @@ export class NvramSpace implements Space {
     const key = this.#keyOf(id)
     const classBefore = before?.stamp ? before.ref.classId : undefined
     const classNow = record?.stamp ? record.ref.classId : undefined
-    if (record) this.#putObject(key, sealObject(key, record, this.#numberOf(record.ref.classId)))
+    if (record) this.#append(this.#objects, key, sealObject(key, record, this.#numberOf(record.ref.classId)))
     else this.remove(this.#env.objects, key)
     if (classBefore === classNow) return
     if (classBefore !== undefined) this.#byClass.remove(this.#numberOf(classBefore), id)
     if (classNow !== undefined) this.#byClass.add(this.#numberOf(classNow), id)
   }
 
-  #putObject(key: Uint8Array, sealed: Uint8Array): void {
-    if (!this.#last || compareBytes(key, this.#last) <= 0) return this.put(this.#env.objects, key, sealed)
+  #append(to: Ascending, key: Uint8Array, sealed: Uint8Array): void {
     this.#count(sealed)
-    this.#env.objects.append(key, sealed)
-    if (this.#last.length === key.length) this.#last.set(key)
-    else this.#last = Uint8Array.from(key)
+    to.put(key, sealed)
   }
 
   alias(alias: string): AliasRecord | undefined {
@@ -188,6 +172,7 @@ export class NvramSpace implements Space {
   }
 
   row(table: Table, key: Uint8Array): RowRecord | undefined {
+    if (this.#rows.isBeyond(this.#rowKey(table.id, key))) return undefined
     const record = this.rowNow(table, key)
     return record?.values ? { ...record, values: copied(record.values) } : record
   }
@@ -201,7 +186,7 @@ export class NvramSpace implements Space {
 
   setRow(table: Table, key: Uint8Array, record: RowRecord): void {
     const whole = this.#rowKey(table.id, key)
-    this.put(this.#env.rows, whole, sealRow(whole, record))
+    this.#append(this.#rows, whole, sealRow(whole, record))
     if (record.values === null && record.sums.size === 0) this.put(this.#env.graves, graveKey(Date.now(), whole), PRESENT)
   }
 
@@ -329,8 +314,6 @@ export class NvramSpace implements Space {
     records.remove(key)
   }
 }
-
 const NOTHING = new Uint8Array(0)
-const LOOKUPS_BEFORE = 4
 
 export const rowName = (table: TableId, key: Uint8Array): string => `Row ${Buffer.from(key).toString('hex')} of table ${table}`
