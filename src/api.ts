@@ -51,9 +51,10 @@ export interface TransactOptions {
 
 /**
  * Runs `fn` as one unit of work: what it changes in persistent objects and collections commits as one group, or not at all.
- * Objects fetched inside are its own until then; an instance of the program is part of it once it is saved inside. A conflict runs it
- * again. Inside another unit of work it joins that one. Afterwards clean instances of the program are up to date; those with unsaved
- * changes stay as they are, and conflict when they are saved.
+ * Objects fetched inside are its own until then; an instance of the program is part of it once it is saved inside, and is what is then
+ * found there, unless the object was met before. A conflict runs it again. Inside another unit of work it joins that one. Afterwards clean
+ * instances of the program are up to date, and references in what it goes on with lead to them; those with unsaved changes stay as they
+ * are, and conflict when they are saved.
  * @throws UnsavedChangesError if two instances of one object were changed: the one loaded inside, and the program's own, saved inside
  */
 export async function transact<T>(fn: () => T | PromiseLike<T>, options: TransactOptions = {}): Promise<T> {
@@ -113,8 +114,16 @@ function refuseInsideUpdate({ parts }: Collected): void {
 
 /** The program goes on with what a transaction has loaded and changed. An instance with unsaved changes stays as it is: its save will conflict. */
 async function takeOver(tx: Transaction, unit: UnitOfWork, { collected, receipt }: Done<unknown>): Promise<void> {
-  tx.handOver()
-  if (!receipt) return
+  const twins = tx.handOver()
+  if (receipt) await bringUpToDate(tx, unit, { collected, receipt })
+  await twins.join()
+}
+
+async function bringUpToDate(
+  tx: Transaction,
+  unit: UnitOfWork,
+  { collected, receipt }: { readonly collected: Collected; readonly receipt: Receipt },
+): Promise<void> {
   const changed = new Set(receipt.stamps.keys())
   const known = tx.committed(collected, receipt)
   for (const store of tx.stores) {

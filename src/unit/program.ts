@@ -3,18 +3,18 @@ import { staleObject } from '../conflicts.js'
 import type { StorageDict } from '../dict/storage-dict.js'
 import { AliasTakenError, ConflictError, NotFoundError } from '../errors.js'
 import type { Id } from '../ids.js'
-import { changeFields, constructorOfInstance, mergesFields, storedFields } from '../objects/fields.js'
+import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type StorageObject, stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
 import { dropBelongings, removeWithNames } from './belongings.js'
-import { changedFields, fieldsIn } from './changed-fields.js'
 import { deleteReached, edgesFrom } from './delete-reached.js'
 import { Departures } from './departures.js'
 import { Orphans } from './orphans.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { forgetName, nameFirst, type ObjectPlan, type Plan, planOf, withoutKept } from './persist-plan.js'
 import { PlanDeparture, type Sender } from './plan-departure.js'
+import { rebase } from './rebase.js'
 import { type Committed, type Held, refresh } from './refresh.js'
 import { bindComingTable, bindTable, dictsIn, tableOf, unbindOwned, unbindTable } from './table-binding.js'
 import type { TableRows } from './table-rows.js'
@@ -123,23 +123,10 @@ export class Program extends UnitOfWork {
         return await this.#commitStates([state], NOTHING_MORE, undefined)
       } catch (error) {
         if (!(error instanceof ConflictError) || attempt >= 10 || !mergesFields(constructorOfInstance(state.instance))) throw error
-        if (!(await this.#rebase(state))) throw error
+        const [stored] = await this.store.read([state.ref!])
+        if (!stored || !rebase(state, stored, this)) throw error
       }
     }
-  }
-
-  /** Moves unsaved changes onto the newly stored state, if that changed other fields only. */
-  async #rebase(state: ObjectState): Promise<boolean> {
-    const [stored] = await this.store.read([state.ref!])
-    if (!stored) return false
-    const { set, unset } = planOf([state], this.store).objects[0]!
-    const mine = fieldsIn(set, unset)
-    const theirs = changedFields(stored.cells, state.base)
-    for (const name of mine) if (theirs.has(name)) return false
-    const fields = storedFields(state.instance)
-    this.take(state, stored)
-    changeFields(state.instance, new Map(Array.from(mine, (name) => [name, fields.has(name) ? { value: fields.get(name) } : undefined])))
-    return true
   }
 
   async deletePersistent(state: ObjectState, deep: boolean): Promise<void> {
@@ -201,11 +188,13 @@ export class Program extends UnitOfWork {
     return this.#versions.consolidate(state)
   }
 
-  /** Takes over an instance that a transaction made or loaded. */
-  inherit(state: ObjectState): void {
+  /** Takes over an instance that a transaction made or loaded. Gives the one that the program has. */
+  inherit(state: ObjectState): StorageObject {
     const ref = state.ref!
-    if (!this.instances.get(ref.id)) this.adopt(state, ref)
+    const own = this.instances.get(ref.id)
+    if (!own) this.adopt(state, ref)
     this.serve(state)
+    return own ?? state.instance
   }
 
   /** A transaction has deleted an object by this instance: it is no longer what references to that lead to. */

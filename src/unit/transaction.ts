@@ -15,10 +15,12 @@ import { aliasOf } from './named-tables.js'
 import { NOTHING_OWN, newOwn, type Own } from './own-changes.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { checksOf, nameFirst, type ObjectPlan, type Plan, type Prints, planOf, printsOf } from './persist-plan.js'
+import { rebase } from './rebase.js'
 import type { Committed } from './refresh.js'
 import { areRowsCurrent, checkedTables, rowChecksOf } from './row-checks.js'
 import { bindComingTable, dictsIn, ownedTables, tableMade, unbindOwned } from './table-binding.js'
 import { dropWrites, type TableRows } from './table-rows.js'
+import { Twins } from './twins.js'
 import { afterTheEnd, nameOf, notFound, twinsChanged, wrongDirection } from './unit-errors.js'
 import { UnitOfWork } from './unit-of-work.js'
 
@@ -192,13 +194,24 @@ export class Transaction extends UnitOfWork {
     this.assertGoesOn('save()')
     const ref = this.persistentRef(state, 'save')
     if (!state.loaded) return
-    if (state.unit !== this) this.#making.enlisted.add(state)
+    if (state.unit !== this) this.#enlist(state, ref)
     planOf([state], this.store)
     if (!state.stamp) return
     const [stored] = await this.store.read([ref])
     if (!stored) throw notFound(ref.id, this.store.url)
-    if (stored.stamp.commit !== state.stamp.commit && !mergesFields(constructorOfInstance(state.instance)))
-      throw staleObject(ref, state.stamp, stored.stamp)
+    if (stored.stamp.commit !== state.stamp.commit && !this.#merges(state, stored)) throw staleObject(ref, state.stamp, stored.stamp)
+  }
+
+  /** From now on who asks inside gets this instance, unless another was met before. */
+  #enlist(state: ObjectState, { id }: Ref): void {
+    this.#making.enlisted.add(state)
+    if (!this.instances.get(id)) this.instances.set(id, state.instance)
+  }
+
+  /** One that was loaded inside meets its conflict at the end, and is loaded anew when the body runs again; the program's would be as stale. */
+  #merges(state: ObjectState, stored: Stored): boolean {
+    if (!mergesFields(constructorOfInstance(state.instance))) return false
+    return state.unit === this || !state.unit || rebase(state, stored, state.unit)
   }
 
   async deletePersistent(state: ObjectState, deep: boolean): Promise<void> {
@@ -491,12 +504,22 @@ export class Transaction extends UnitOfWork {
     for (const part of this.#parts) for (const state of part.#met()) part.store.program.serve(state)
   }
 
-  /** Instances that go on living in the main program after the transaction, handles that loaded ones refer to among them. */
-  handOver(): void {
+  /**
+   * Instances that go on living in the main program after the transaction, handles that loaded ones refer to among them. Gives those of
+   * which the program has another.
+   */
+  handOver(): Twins {
+    const twins = new Twins()
     for (const part of this.#parts) {
       part.#letGo() // also where there was nothing to commit, since all of it was gone already
-      for (const state of part.#met()) part.store.program.inherit(state)
+      for (const state of part.#met()) {
+        const own = part.store.program.inherit(state)
+        if (own === state.instance) twins.addHolder(own)
+        else twins.add(state.instance, own)
+      }
+      for (const { instance } of part.#own.enlisted) twins.addHolder(instance)
     }
+    return twins
   }
 
   *#met(): Iterable<ObjectState> {

@@ -314,7 +314,8 @@ export abstract class UnitOfWork {
     const instance = this.instances.get(stored.ref.id) ?? this.#make(stored) ?? this.instanceOf(stored.ref)
     const state = stateOf(instance)
     const fresh = state.loaded && state.stamp?.commit === stored.stamp.commit && state.stamp.revision === stored.stamp.revision
-    if (!fresh && !(state.loaded && (state.busy || this.isDirty(state)))) this.take(state, stored)
+    // One of the program that a transaction has saved stays the program's.
+    if (!fresh && !(state.loaded && (state.busy || this.isDirty(state)))) (state.unit ?? this).take(state, stored)
     return instance
   }
 

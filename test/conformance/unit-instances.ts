@@ -3,7 +3,7 @@ import { getByID, loadAll, transact } from '../../runtime/index.js'
 import { AliasTakenError, ConflictError, NotFoundError, NotLoadedError, UnsavedChangesError, WrongClassError } from '../../src/errors.js'
 import { type Case, type CaseContext, law } from './case.js'
 import { refused } from './expect.js'
-import { Dog, Family, Item, Person } from './model.js'
+import { Dog, Family, Item, Person, Profile } from './model.js'
 
 const storedText = (ctx: CaseContext, o: Item): Promise<string> => ctx.other(async () => (await Item.getByID(o.getID()!)).text)
 
@@ -48,8 +48,9 @@ export const unitInstances: readonly Case[] = [
     })
     await refused(UnsavedChangesError, () => twice)
     const deleted = transact(async () => {
+      const inside = await Item.getByID(mine.getID()!)
       await mine.save()
-      await (await Item.getByID(mine.getID()!)).deletePersistent()
+      await inside.deletePersistent()
     })
     await refused(UnsavedChangesError, () => deleted)
     assert.equal(await storedText(ctx, mine), 'stored')
@@ -166,6 +167,79 @@ export const unitInstances: readonly Case[] = [
     })
     await refused(AliasTakenError, () => claimed)
     assert.equal(runs, 2)
+  }),
+
+  law('I246', 'after a transaction its objects refer to the instances that the program has, as new as what it met', async (ctx) => {
+    const ids = await ctx.other(async () => {
+      const dog = Object.assign(new Dog(), { name: 'Rex' })
+      const head = Object.assign(new Person(), { dog, friends: [Object.assign(new Person(), { dog })] })
+      const family = await Object.assign(new Family(), { head }).makePersistent(ctx.alias('family'))
+      return { family: family.getID()!, head: head.getID()!, friend: head.friends[0]!.getID()!, dog: dog.getID()! }
+    })
+    const [dog, friend] = [await Dog.getByID(ids.dog), await Person.getByID(ids.friend)]
+    await ctx.other(async () => {
+      const theirs = await Dog.getByID(ids.dog)
+      theirs.name = 'Max'
+      await theirs.save()
+    })
+    const made = new Person()
+    const head = await transact(async () => {
+      const met = (await Family.getByAlias(ctx.alias('family'), { depth: 3 })).head!
+      assert.equal(met.dog!.name, 'Max')
+      made.friends = [met.friends[0]!]
+      await made.makePersistent()
+      return met
+    })
+    assert.equal(head.dog, dog)
+    assert.equal(dog.name, 'Max')
+    assert.deepEqual(
+      [head.friends, made.friends].map(([one]) => one === friend),
+      [true, true],
+    )
+    dog.name = 'Bello'
+    await dog.save()
+    assert.equal((await Family.getByAlias(ctx.alias('family'), { depth: 3 })).head!.dog!.name, 'Bello')
+  }),
+
+  law('I247', 'an instance of the program that a transaction has saved is what is found there', async (ctx) => {
+    const mine = await Object.assign(new Item(), { text: 'stored' }).makePersistent(ctx.alias('mine'))
+    await transact(async () => {
+      mine.text = 'saved'
+      await mine.save()
+      assert.equal(await Item.getByID(mine.getID()!), mine)
+      assert.equal(await Item.getByAlias(ctx.alias('mine')), mine)
+      assert.equal(mine.text, 'saved')
+      mine.n = 7
+    })
+    assert.equal(await storedText(ctx, mine), 'saved')
+    assert.equal((await ctx.other(() => Item.getByID(mine.getID()!))).n, 7)
+    await transact(async () => {
+      mine.text = 'again'
+      await mine.save()
+      await (await Item.getByID(mine.getID()!)).deletePersistent()
+    })
+    assert.equal(mine.getID(), null)
+    await refused(NotFoundError, () => ctx.other(() => Item.getByAlias(ctx.alias('mine'))))
+  }),
+
+  law('I248', 'a stale instance of a class that merges fields is saved in a transaction as outside of it', async (ctx) => {
+    const mine = await Object.assign(new Profile(), { nick: 'a', mail: 'b' }).makePersistent()
+    const change = (field: 'nick' | 'mail', to: string): Promise<void> =>
+      ctx.other(async () => {
+        const theirs = await Profile.getByID(mine.getID()!)
+        theirs[field] = to
+        await theirs.save()
+      })
+    await change('mail', 'theirs')
+    mine.nick = 'mine'
+    await transact(() => mine.save())
+    assert.deepEqual([mine.nick, mine.mail], ['mine', 'theirs'])
+    const stored = await ctx.other(() => Profile.getByID(mine.getID()!))
+    assert.deepEqual([stored.nick, stored.mail], ['mine', 'theirs'])
+    await change('nick', 'theirs')
+    mine.nick = 'both'
+    await refused(ConflictError, () => transact(() => mine.save(), { retries: 2 }))
+    assert.equal(mine.nick, 'both')
   }),
 
   law('I232', 'a handle that is deleted keeps what it was of, and one of what is gone stays a handle', async (ctx) => {

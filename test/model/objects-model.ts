@@ -145,7 +145,7 @@ export abstract class Unit {
   /** A stored object meets what is in memory: unsaved changes win, else the store. */
   arrive(stored: Stored): Instance {
     const one = this.instanceOf(stored.key)
-    if (one.base !== stored && !(one.isLoaded && this.isDirty(one))) this.take(one, stored)
+    if (one.base !== stored && !(one.isLoaded && this.isDirty(one))) (one.unit ?? this).take(one, stored)
     return one
   }
 
@@ -278,12 +278,12 @@ export class Program extends Unit {
     keyOf(one)
     if (!one.isLoaded) return
     const stored = this.stored(one.key!)
-    if (merges(one.cls) && this.isDirty(one) && stored && stored !== one.base) this.#rebase(one, stored)
+    if (merges(one.cls) && this.isDirty(one) && stored && stored !== one.base) this.rebase(one, stored)
     this.#commit([one])
   }
 
   /** Moves unsaved changes onto what somebody else stored, if that changed other fields. */
-  #rebase(one: Instance, stored: Stored): void {
+  rebase(one: Instance, stored: Stored): void {
     const mine = fieldsThatDiffer(one.base!.fields, one.fields)
     const theirs = fieldsThatDiffer(one.base!.fields, stored.fields)
     for (const name of mine) if (theirs.has(name)) throw new Refusal('ERR_CONFLICT')

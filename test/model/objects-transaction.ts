@@ -1,5 +1,6 @@
 /** What the documentation says of transactions. */
-import { type IfExists, type Instance, isSubclass, keyOf, merges, type Program, Refusal, Unit } from './objects-model.js'
+import { type IfExists, type Instance, isInstance, isSubclass, keyOf, merges, type Program, Refusal, Unit } from './objects-model.js'
+import { copyOf, textWithObjects } from './objects-values.js'
 
 /** What a transaction does: all of it at its end, or nothing. */
 export class Transaction extends Unit {
@@ -81,11 +82,18 @@ export class Transaction extends Unit {
   save(one: Instance): void {
     const key = this.#requireStanding(one) ?? keyOf(one)
     if (!one.isLoaded) return
-    if (one.unit !== this) this.#enlisted.add(one)
+    if (one.unit !== this) this.#enlist(one, key)
     if (one.base === undefined) return
     const stored = this.stored(key)
     if (!stored) throw new Refusal('ERR_NOT_FOUND')
-    if (stored !== one.base && !merges(one.cls)) throw new Refusal('ERR_CONFLICT')
+    if (stored === one.base) return
+    if (!merges(one.cls)) throw new Refusal('ERR_CONFLICT')
+    if (one.unit !== this) this.program.rebase(one, stored)
+  }
+
+  #enlist(one: Instance, key: number): void {
+    this.#enlisted.add(one)
+    if (!this.held.has(key)) this.held.set(key, one)
   }
 
   delete(one: Instance, deep: boolean): void {
@@ -179,12 +187,24 @@ export class Transaction extends Unit {
   /** The program goes on with what was met inside; its own clean instances are brought up to date. */
   #handOver(changed: readonly Instance[]): void {
     const { held } = this.program
+    const met = [...this.held.values()].filter((one) => one.unit === this)
     this.release()
     for (const [key, one] of this.held) if (one.key === key && !held.has(key)) held.set(key, one)
     for (const { key, base } of changed) {
       const own = held.get(key!)
       if (own?.isLoaded && own.base !== base && !this.program.isDirty(own)) this.program.take(own, base!)
     }
+    const isOwn = (one: Instance): boolean => held.get(one.key!) === one
+    this.#join([...met.filter(isOwn), ...this.#enlisted], new Set(met.filter((one) => !isOwn(one))))
+  }
+
+  /** References lead to the instances that the program had, once these are as new as what was met. */
+  #join(holders: readonly Instance[], twins: ReadonlySet<Instance>): void {
+    const met = new Set(holders.flatMap(({ fields }) => textWithObjects(fields, isInstance)[1]).filter((one) => twins.has(one)))
+    const ownOf = ({ key }: Instance): Instance => this.program.held.get(key!)!
+    for (const one of met) if (one.isLoaded && !(ownOf(one).isLoaded && ownOf(one).base === one.base)) this.program.fetch([one.key!], 0)
+    const isJoined = (one: Instance): boolean => met.has(one) && (ownOf(one).isLoaded || !one.isLoaded)
+    for (const holder of holders) holder.fields = copyOf(holder.fields, (o) => (isInstance(o) ? (isJoined(o) ? ownOf(o) : o) : undefined))
   }
 
   /** Who still holds an instance of it can go on with that. */
