@@ -13,6 +13,12 @@ import type { TaskDefinition } from './tasks/task.js'
 /** A call, waiting or running. */
 export class OffCall implements FutureSource<unknown> {
   seen = false
+  state: 'pending' | 'done' | 'bad' = 'pending'
+  error: unknown
+  /** Whether it has failed by itself: it was not cancelled. */
+  hasFailed = false
+  /** Calls whose failure cancels this one. */
+  behind: readonly OffCall[] = []
   cancelled: { readonly reason: unknown } | undefined
   attempt: Attempt | undefined
   result!: Promise<any>
@@ -20,23 +26,64 @@ export class OffCall implements FutureSource<unknown> {
   outcome!: Promise<Outcome>
   /** The failed call because of which this one was not run. */
   cause: OffCall | undefined
+  /** How many calls there were when the program was told that it failed. */
+  #toldAt = Number.POSITIVE_INFINITY
+  #stop: (() => void) | undefined
 
   constructor(
     readonly definition: TaskDefinition,
     readonly number: number,
     readonly given: readonly unknown[],
     readonly args: readonly (Carried | Promise<Carried>)[],
+    /** How many calls there are. */
+    readonly count: () => number,
   ) {}
 
   promise(): Promise<any> {
-    this.seen = true
-    if (this.cause) this.cause.seen = true
+    this.see()
     return this.result
   }
 
+  /** Somebody waits, or is told: of this one, and of the failure with which it began. */
+  see(): void {
+    this.seen = true
+    if (this.state === 'bad') this.#toldAt = Math.min(this.#toldAt, this.count())
+    this.cause?.see()
+  }
+
+  fail(error: unknown, cause: OffCall | undefined): void {
+    this.state = 'bad'
+    this.error = error
+    this.cause = cause
+    if (this.seen) this.see()
+  }
+
+  /** The failed call with which its failure began. */
+  get root(): OffCall {
+    return this.cause ?? this
+  }
+
+  /** Whether it fails for whoever stands behind it: what began it was not told to the program before that one was called. */
+  isBadFor({ number }: OffCall): boolean {
+    return this.state === 'bad' && this.root.#toldAt > number
+  }
+
+  /** Whether later calls on what it writes may run: what began its failure was told to the program. */
+  get isGoodOrTold(): boolean {
+    return this.state === 'done' || (this.state === 'bad' && this.root.#toldAt < Number.POSITIVE_INFINITY)
+  }
+
   cancel(reason: unknown): void {
+    if (this.state !== 'pending') return
     this.cancelled = { reason }
     this.attempt?.abort()
+    this.#stop?.()
+  }
+
+  /** What it is given, once that is there; nothing if it is cancelled before. */
+  arrived(): Promise<readonly Carried[] | undefined> {
+    const stopped = new Promise<undefined>((resolve) => (this.#stop = () => resolve(undefined)))
+    return Promise.race([Promise.all(this.args.map(async (arg) => arg)), stopped])
   }
 
   describe(): string {

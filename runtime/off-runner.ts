@@ -12,6 +12,7 @@ import { carry, objectsIn, unpack } from './data/carry.js'
 import type { Carried, HomeParts } from './engines/messages.js'
 import type { TaskGraph } from './observe/run-record.js'
 import { assertSaved, hasParts, later, NotRunError, notRun, OffCall, quiet, withFutures } from './off-call.js'
+import { OffOrder } from './off-order.js'
 import { CONFLICTS_MAX, RETRIES_MAX } from './scheduler/constants.js'
 import { isWriting } from './tasks/directions.js'
 import { AggregateTaskError } from './tasks/failures.js'
@@ -25,8 +26,9 @@ export class OffRunner implements TaskRunner {
   /** What the last call that writes a volatile value makes of it. */
   readonly #versions = new WeakMap<object, { readonly call: OffCall; readonly after: Promise<Carried> }>()
   readonly #changed = new Map<Program, Set<string>>()
-  /** Failed calls that nobody may have seen. */
-  readonly #failed = new Map<OffCall, unknown>()
+  readonly #order = new OffOrder()
+  /** Calls that did not end well, since the program was last told of all of them. */
+  #bad: OffCall[] = []
   #chain: Promise<unknown> = Promise.resolve()
   #calls = 0
   #done = 0
@@ -38,11 +40,13 @@ export class OffRunner implements TaskRunner {
     const all = definition.method === undefined ? given : [target, ...given]
     const store = unitIfOpen()?.store
     const args = all.map((value, i) => this.#capture(value, `argument ${i + 1} of ${definition.name}`, definition, store))
-    const call = new OffCall(definition, this.#calls++, all, args)
+    const call = new OffCall(definition, this.#calls++, all, args, () => this.#calls)
+    call.behind = this.#order.enter(call)
     definition.options.signal?.addEventListener('abort', () => call.cancel(definition.options.signal!.reason), { once: true })
     if (definition.options.signal?.aborted) call.cancel(definition.options.signal.reason)
     call.outcome = quiet(this.#chain.then(() => this.#outcome(call)))
-    call.result = quiet(call.outcome.then((outcome) => this.#value(outcome)).catch((error: unknown) => this.#fail(call, error)))
+    const made = call.outcome.then((outcome) => this.#value(outcome)).then((value) => this.#end(call, value))
+    call.result = quiet(made.catch((error: unknown) => this.#fail(call, error)))
     this.#chain = call.result.catch(() => {})
     this.#renew(call)
     return new TaskFuture(call)
@@ -52,26 +56,25 @@ export class OffRunner implements TaskRunner {
     const program = (await currentUnit()) as Program
     await program.fetchAnywhere(objectsIn(outcome.result))
     const value = unpack(outcome.result, program)
-    this.#done++
     return value
   }
 
-  #fail(call: OffCall, error: unknown): undefined {
+  #end(call: OffCall, value: unknown): unknown {
+    this.#done++
+    call.state = 'done'
+    return value
+  }
+
+  #fail(call: OffCall, error: unknown): unknown {
     const { policy } = call.definition
     // Whose body was not run has not failed: it is cancelled, whatever its policy.
-    if (policy === 'IGNORE' && !isCancelled(error)) {
-      this.#done++
-      return undefined
-    }
+    if (policy === 'IGNORE' && !isCancelled(error)) return this.#end(call, undefined)
     this.#failures++
     if (policy === 'FAIL' && !isCancelled(error)) this.#stopBelow = this.#calls
-    if (!(error instanceof NotRunError)) {
-      this.#failed.set(call, error)
-      throw error
-    }
-    call.cause = error.failed
-    if (call.seen && call.cause) call.cause.seen = true
-    throw error.error
+    call.hasFailed = !isCancelled(error)
+    call.fail(error instanceof NotRunError ? error.error : error, error instanceof NotRunError ? error.failed : undefined)
+    this.#bad.push(call)
+    throw call.error
   }
 
   /** Later calls take what this one makes of the volatile values that it writes. */
@@ -90,16 +93,22 @@ export class OffRunner implements TaskRunner {
     })
   }
 
-  #assertWanted({ cancelled, number, definition: { name } }: OffCall): void {
+  #assertWanted(call: OffCall): void {
+    const { cancelled, number, behind, definition } = call
+    const { name } = definition
     if (cancelled) throw cancelledError(name, cancelled.reason)
     if (number < this.#stopBelow)
       throw new NotRunError(new TaskFailedError(`task ${name} was not run: the run was stopped`, { task: name }), undefined)
+    const failed = behind.find((one) => one.isBadFor(call))?.root
+    call.behind = [] // they go when nobody else holds them
+    if (failed) throw notRun(definition, failed, failed.error)
   }
 
   async #outcome(call: OffCall): Promise<Outcome> {
     const { definition, number } = call
     this.#assertWanted(call)
-    const args = await Promise.all(call.args.map(async (arg) => arg))
+    const args = await call.arrived()
+    if (!args) throw cancelledError(definition.name, call.cancelled?.reason)
     const program = (await currentUnit()) as Program
     const named = definition.ofTarget?.(unpack(args[0], program)) ?? definition
     const about = { ...named, isMethod: named.method !== undefined, key: `${this.#runId}/${number}`, args }
@@ -159,8 +168,11 @@ export class OffRunner implements TaskRunner {
   async barrier(): Promise<void> {
     await this.#quiet()
     await this.#refresh()
-    const failures = [...this.#failed].filter(([call]) => !call.seen).map(([, error]) => error)
-    this.#failed.clear()
+    const bad = this.#bad
+    this.#bad = []
+    // What was cancelled is told by whoever cancelled it, or by the failure with which it began.
+    const failures = bad.filter(({ seen, hasFailed }) => hasFailed && !seen).map(({ error }) => error)
+    for (const call of bad) call.see()
     if (failures.length > 0) throw new AggregateTaskError(failures)
   }
 
@@ -196,8 +208,13 @@ export class OffRunner implements TaskRunner {
       return unpack(await version.after, (await currentUnit()) as Program)
     }
     if (Array.isArray(value)) return Promise.all(value.map((v) => this.waitOn(v)))
-    if (isStorageObject(value) && stateOf(value).ref) await (stateOf(value).unit as Program).refreshClean(new Set([stateOf(value).ref!.id]))
+    if (isStorageObject(value) && stateOf(value).ref) await this.#object(stateOf(value))
     return value
+  }
+
+  async #object({ ref, unit }: ReturnType<typeof stateOf>): Promise<void> {
+    await this.#order.unseenOf(ref!.id)?.promise()
+    await (unit as Program).refreshClean(new Set([ref!.id]))
   }
 
   // ---- looking

@@ -55,8 +55,6 @@ export class Oracle {
   constructor(
     readonly program: Program,
     readonly observed: Observed,
-    /** Then a failure does not spoil the objects that it was to write: the calls behind it run, and nobody is told by waiting for an object. */
-    readonly runtimeIsOff: boolean,
   ) {
     this.cells = Array.from({ length: program.cells }, (_, i) => new Twin(i))
     this.values = Array.from({ length: program.values }, (_, i) => ({
@@ -115,7 +113,7 @@ export class Oracle {
   #save({ cell, x, ...rest }: Extract<Step, { step: 'save' }>): void {
     const twin = this.cells[cell]!
     this.#waitOn({ ...rest, cell, x }, { cell })
-    if (!this.runtimeIsOff) for (const at of this.#users.get(cell) ?? []) this.#tell(at)
+    for (const at of this.#users.get(cell) ?? []) this.#tell(at)
     if (!twin.isGone) twin.n += x
   }
 
@@ -173,7 +171,7 @@ export class Oracle {
   }
 
   #bad({ number, places, fn }: Call, uses: ReadonlyMap<number, Direction>, causes: ReadonlySet<number>): CallState {
-    for (const [cell, direction] of uses) if (isWriting(direction) && !this.runtimeIsOff) this.#spoil(cell, causes, direction)
+    for (const [cell, direction] of uses) if (isWriting(direction)) this.#spoil(cell, causes, direction)
     for (const [i, place] of places.entries())
       if (place && 'value' in place && isWriting(FNS[fn][i]!)) this.values[place.value]!.version = { bad: number }
     return { status: 'bad', value: undefined, causes, told: 'no' }
@@ -259,7 +257,6 @@ export class Oracle {
 
   #waitOn(step: Step, place: Place): void {
     if ('value' in place) return this.#waitOnValue(step, place.value)
-    if (this.runtimeIsOff) return void this.expected.push({ step, seen: 'goes' })
     const users = (this.#users.get(place.cell) ?? []).filter((at) => this.calls[at]!.status === 'bad' && this.calls[at]!.told !== 'yes')
     const first = users.findIndex((at) => this.calls[at]!.told === 'no')
     const seen = first >= 0 ? 'fails' : users.length > 0 ? 'either' : 'goes'

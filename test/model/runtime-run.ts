@@ -47,7 +47,7 @@ export class ProgramRun {
 
   async check(): Promise<void> {
     await this.#inTime(this.#run())
-    const oracle = new Oracle(this.program, { outcomes: this.#outcomes.map(outcomeSeen) }, this.where.isOff)
+    const oracle = new Oracle(this.program, { outcomes: this.#outcomes.map(outcomeSeen) })
     await oracle.run()
     this.#compareCalls(oracle)
     this.#compareSteps(oracle)
