@@ -73,7 +73,10 @@ type MethodName<T> = { [K in keyof T]: T[K] extends (...a: any[]) => PromiseLike
 type ParamsOf<M> = M extends (...a: infer A) => unknown ? Args<A> : never
 type ResultOf<M> = M extends (...a: any[]) => infer R ? Awaited<R> : never
 
-/** Runs a method of an object where the object is. */
+/**
+ * Runs a method of an object where the object is. If that is still a future or a promise, what the method does with its arguments is known once it
+ * has come: until then the call has no place among those on the same objects, unless the runtime is off.
+ */
 export function executeTask<T extends StorageObject, K extends Exclude<MethodName<T>, keyof StorageObject>>(
   target: T | PromiseLike<T>,
   method: K,

@@ -12,6 +12,7 @@ import { EarlyCalls } from './driver/early-calls.js'
 import { Effects } from './driver/effects.js'
 import { Failures } from './driver/failures.js'
 import { KeptValues } from './driver/kept-values.js'
+import { LateInputs } from './driver/late.js'
 import { LaterCall, mustWait, whenThere } from './driver/later-call.js'
 import { Loop } from './driver/loop.js'
 import { NestedCalls } from './driver/nested-calls.js'
@@ -82,7 +83,8 @@ export class Runtime implements TaskRunner, RunOfRecords {
       values,
       remaking: this.#remaking,
     }
-    this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread, crew.hosts)
+    this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread, crew.hosts, (record, inputs) => late.await(record, inputs))
+    const late = new LateInputs({ capture: this.#capture, loop: this.#loop, failures: this.#failures })
     this.#dispatch = new Dispatch(parts, crew, (why) => this.#giveUp(why), this.#nested)
     this.#pending = new Pending((busy) => this.#dispatch.engine.hold(busy))
     this.#outcomes = new Outcomes(parts, this.#pending, () => this.#dispatch.deadlines)
@@ -290,10 +292,12 @@ export class Runtime implements TaskRunner, RunOfRecords {
     const record = recordOf(future)
     if (!record && future instanceof TaskFuture && future.source instanceof LaterCall) return future.source.explain()
     if (!record) throw new ValidationError('explain() takes a future that a task call gave')
+    this.#loop.turn() // calls made just now are in the graph
     return explainTask(this.#loop.state, record.task, this.#names)
   }
 
   dump(): string {
+    this.#loop.turn()
     return [dumpAll(this.#loop.state, this.#names), ...this.#waiting.explained()].join('\n')
   }
 

@@ -6,17 +6,19 @@ import { isStorageObject, type StorageObject, stateOf } from '../../src/objects/
 import type { Store } from '../../src/store.js'
 import { tableOf, unitOfDict } from '../../src/unit/table-binding.js'
 import { directionAt } from '../attempt.js'
+import { isPromiseLike } from '../current-runtime.js'
 import { carriedObject, carry, objectsIn } from '../data/carry.js'
 import type { Carried } from '../engines/messages.js'
 import { assertImportable } from '../entry.js'
 import { Access, Flag, Kind } from '../scheduler/constants.js'
 import { type Direction, isWriting } from '../tasks/directions.js'
 import { isKept } from './kept-values.js'
+import type { Arrival, Late } from './late.js'
 import { Locations } from './locations.js'
 import type { Submissions } from './submissions.js'
-import { hasPartsOfItsOwn, isOutside, type MadeVersion, NotInGraphYet, Taken, takenIn } from './taken.js'
+import { assertInside, hasPartsOfItsOwn, type MadeVersion, Taken, takenIn } from './taken.js'
 import type { TaskLog } from './task-log.js'
-import { type Arg, type CallKind, FromTask, RESULT, recordOf, TaskRecord } from './task-record.js'
+import { type Arg, type CallKind, FromTask, RESULT, recordOf, TaskRecord, ToCome } from './task-record.js'
 
 const ACCESS: Record<Direction, number> = {
   IN: Access.READ,
@@ -41,6 +43,10 @@ interface Taking {
   /** Futures inside an encoded value. */
   versions: Version[] | undefined
   used: number[] | undefined
+  /** What comes later. */
+  late: Late[] | undefined
+  /** Of a call that is in the graph already: what it uses besides, as triples. */
+  readonly besides: number[] | undefined
   /** Whether it takes results of others; and whether some of what others make is not an argument by itself. */
   takesResults: boolean
   takesParts: boolean
@@ -59,6 +65,8 @@ export class Capture {
     readonly pins: boolean,
     /** How many hosts run tasks. */
     hosts: number,
+    /** Told of inputs that are still to come. */
+    readonly onLate: (record: TaskRecord, inputs: readonly Late[]) => void,
   ) {
     this.#locations = new Locations(submissions, hosts)
   }
@@ -68,7 +76,7 @@ export class Capture {
     const { submissions } = this
     if (given.every(isPlain)) return this.#enterPlain(kind, given as readonly Plain[])
     const before = submissions.accesses
-    const taking: Taking = { kind, task: submissions.next, versions: undefined, used: undefined, takesResults: false, takesParts: false }
+    const taking = takingOf(kind, submissions.next)
     try {
       const args = given.map((value, i) => this.#argument(taking, value, directionOf(kind, i), i))
       return this.#enter(taking, args)
@@ -76,6 +84,16 @@ export class Capture {
       submissions.abandon(before)
       throw error
     }
+  }
+
+  /** An input of a call that is in the graph has come. When it throws, nothing has happened. */
+  arrive(record: TaskRecord, { isItem, direction, position }: Late, value: unknown): Arrival {
+    const accesses: number[] = []
+    const taking = takingOf(record.kind, record.task, accesses)
+    const arg = isItem ? this.#item(taking, value, direction, position) : this.#argument(taking, value, direction, position)
+    for (const { datum } of taking.versions ?? []) this.#access(taking, datum, Access.WRITE)
+    this.#keep(taking, record)
+    return { arg, accesses, late: taking.late ?? NOTHING }
   }
 
   /** Takes a call that a task has made: its arguments are on their way already, and it waits for nothing. */
@@ -116,14 +134,30 @@ export class Capture {
     return record
   }
 
-  #enter({ kind, task, versions, used, takesResults, takesParts }: Taking, args: readonly Arg[]): TaskRecord {
+  #enter(taking: Taking, args: readonly Arg[]): TaskRecord {
+    const { kind, task, versions, late, takesResults, takesParts } = taking
     const flags = takesResults && !takesParts ? Flag.TAKES_RESULTS : 0
     for (const { datum } of versions ?? []) this.submissions.access(datum, Access.WRITE)
-    const record = new TaskRecord(task, this.submissions.add(kind.definition, this.#hostFor(kind, args), flags), kind, args)
+    const datum = this.submissions.add(kind.definition, this.#hostFor(kind, args), flags, late?.length)
+    const record = new TaskRecord(task, datum, kind, args)
     this.log.add(kind.definition.index)
-    for (const { value, position, datum } of versions ?? []) this.#versions.set(value, { from: new FromTask(record, position), datum })
-    for (const datum of used ?? []) this.#use(datum, record)
+    this.#keep(taking, record)
+    if (late) this.onLate(record, late)
     return record
+  }
+
+  /** Later calls find what it writes, and whoever waits for an object finds it. */
+  #keep({ versions, used }: Taking, record: TaskRecord): void {
+    for (const { value, position, datum } of versions ?? []) {
+      const last = this.#versions.get(value)
+      if (!last || last.from.record.task <= record.task) this.#versions.set(value, { from: new FromTask(record, position), datum })
+    }
+    for (const datum of used ?? []) this.#use(datum, record)
+  }
+
+  #access({ besides, task }: Taking, datum: number, access: number): void {
+    if (besides) besides.push(task, datum, access)
+    else this.submissions.access(datum, access)
   }
 
   #hostFor({ definition, program }: CallKind, [target]: readonly Arg[]): number | undefined {
@@ -135,8 +169,7 @@ export class Capture {
 
   #argument(taking: Taking, value: unknown, direction: Direction, position: number): Arg {
     if (typeof value !== 'object' || value === null) return carry(value, this.#path(taking, position), taking.kind.program.store)
-    const record = recordOf(value)
-    if (record) return this.#result(taking, record)
+    if (isPromiseLike(value)) return this.#promised(taking, value, direction, position)
     if (Array.isArray(value) && !this.#versions.has(value) && hasPartsOfItsOwn(value)) {
       taking.takesParts = true
       return { k: 'a', e: value.map((v) => this.#item(taking, v, direction, position)) }
@@ -149,8 +182,22 @@ export class Capture {
     return this.#value(taking, value, direction, position)
   }
 
+  /** What a future gives that is written must be known: what the call waits for depends on it. */
+  #promised(taking: Taking, value: PromiseLike<unknown>, direction: Direction, position: number, isItem = false): Arg {
+    const record = recordOf(value)
+    if (record && !isWriting(direction)) return this.#result(taking, record)
+    if (record && record.state !== 'done' && record.state !== 'ignored') this.#take(taking, record, record.datum)
+    if (!record) assertInside(value)
+    const place = new ToCome()
+    taking.late ??= []
+    taking.late.push({ value, place, position, direction, isItem })
+    taking.takesParts = true
+    return place
+  }
+
   /** A list's own objects have its direction; values in it go as they are. */
   #item(taking: Taking, value: unknown, direction: Direction, position: number): Arg {
+    if (isPromiseLike(value)) return this.#promised(taking, value, direction, position, true)
     const own = value instanceof Taken ? value.value : value
     const isObject = typeof own === 'object' && own !== null && (isStorageObject(own) || Array.isArray(own) || isDict(own))
     return this.#argument(taking, value, isObject ? direction : 'IN', position)
@@ -166,11 +213,16 @@ export class Capture {
     const isOver = record.state === 'done' || record.state === 'ignored'
     if (isOver && !isKept(from.value)) return from.value
     if (isOver && from.place !== RESULT) return from // the graph does not know where it is
-    this.submissions.access(datum, Access.READ)
-    this.log.draw(record.task, taking.task)
+    this.#take(taking, record, datum)
     taking.takesResults = true
     if (from.place !== RESULT) taking.takesParts = true
     return from
+  }
+
+  /** Waits for what another task makes. */
+  #take(taking: Taking, { task }: TaskRecord, datum: number): void {
+    this.#access(taking, datum, Access.READ)
+    this.log.draw(task, taking.task)
   }
 
   #object(taking: Taking, value: StorageObject, direction: Direction): Arg {
@@ -197,7 +249,7 @@ export class Capture {
     let datum = this.#kept.get(name)
     if (datum === undefined) this.#kept.set(name, (datum = this.submissions.declare(Kind.KEPT)))
     this.#locations.tellPiece(datum, piece, taking.kind.program)
-    this.submissions.access(datum, ACCESS.IN)
+    this.#access(taking, datum, ACCESS.IN)
     taking.used ??= []
     taking.used.push(datum)
   }
@@ -208,7 +260,7 @@ export class Capture {
     const { program } = taking.kind
     const its = store === undefined ? program : program.store.peer(store)?.program
     if (its && what !== 'elsewhere') this.#locations.tell(datum, id, its, what === 'collection')
-    this.submissions.access(datum, ACCESS[direction])
+    this.#access(taking, datum, ACCESS[direction])
     this.log.drawUse(datum, taking.task, direction !== 'IN')
     taking.used ??= []
     taking.used.push(datum)
@@ -217,7 +269,7 @@ export class Capture {
   #value(taking: Taking, given: object, direction: Direction, position: number): Arg {
     const isTaken = given instanceof Taken
     const value = isTaken ? given.value : given
-    const version = isTaken ? given.version : this.#versions.get(value)
+    const version = isTaken ? given.version : this.#versionBefore(value, taking.task)
     const taken = version
       ? this.#made(taking, version.from, version.datum)
       : isTaken
@@ -234,11 +286,17 @@ export class Capture {
     return taken
   }
 
+  /** What calls before a task make of a value. What has come late may have been written by calls behind it. */
+  #versionBefore(value: object, task: number): MadeVersion | undefined {
+    const version = this.#versions.get(value)
+    return version && version.from.record.task < task ? version : undefined
+  }
+
   #encoded(taking: Taking, value: object, position: number): Arg {
     const inside = new Map<TaskRecord, number>()
     const carried = carry(value, this.#path(taking, position), taking.kind.program.store, (part) => {
       const record = recordOf(part)
-      if (record === undefined && isOutside(part)) throw new NotInGraphYet()
+      if (record === undefined) assertInside(part)
       if (record === undefined) return -1
       if (!inside.has(record)) inside.set(record, inside.size)
       return inside.get(record)!
@@ -277,6 +335,19 @@ const isPlain = (value: unknown): value is Plain => {
   const type = typeof value
   return type === 'object' ? value === null : type !== 'function' && type !== 'symbol'
 }
+
+const takingOf = (kind: CallKind, task: number, besides?: number[]): Taking => ({
+  kind,
+  task,
+  versions: undefined,
+  used: undefined,
+  late: undefined,
+  besides,
+  takesResults: false,
+  takesParts: false,
+})
+
+const NOTHING: readonly Late[] = []
 
 const TIDY_MIN = 64
 const matters = (record: TaskRecord): boolean => record.state === 'pending' || (record.isBad && !record.seen)

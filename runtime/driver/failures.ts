@@ -7,7 +7,12 @@ import { reviveError } from '../tasks/revive-error.js'
 import type { TaskLog } from './task-log.js'
 import type { TaskRecord } from './task-record.js'
 
-type Thrown = (Pick<TaskBad, 'error'> & Partial<Pick<TaskBad, 'className'>>) | Error
+/** A promise among its arguments rejected. */
+interface Rejected {
+  readonly rejected: unknown
+}
+
+type Thrown = (Pick<TaskBad, 'error'> & Partial<Pick<TaskBad, 'className'>>) | Rejected | Error
 
 /** What attempts of tasks reported, until the task settles. */
 export class Failures {
@@ -21,6 +26,11 @@ export class Failures {
 
   note(task: number, thrown: Thrown): void {
     this.#thrown.set(task, thrown)
+  }
+
+  /** The first of several is told. */
+  noteRejected(task: number, rejected: unknown): void {
+    if (!this.#thrown.has(task)) this.#thrown.set(task, { rejected })
   }
 
   /** Nothing of it will be asked again. */
@@ -40,6 +50,8 @@ export class Failures {
     if (cause !== record.task) return this.#notRun(record, cause)
     const own = this.#ownError(record)
     switch (reason) {
+      case Reason.INPUT:
+        return this.#thrown.has(record.task) ? own : waitsForItself(record)
       case Reason.BODY:
         return own // also `undefined`, if that is what was thrown
       case Reason.CONFLICTS:
@@ -72,10 +84,17 @@ export class Failures {
   #ownError(record: TaskRecord): unknown {
     const thrown = this.#thrown.get(record.task)
     if (thrown === undefined || thrown instanceof Error) return thrown
+    if ('rejected' in thrown) return thrown.rejected
     const story = { task: record.name, index: record.task, worker: this.log.workerOf(record.task) }
     return reviveError(decodeError(thrown.error, record.kind.program), thrown.className, record.kind.definition, story)
   }
 }
+
+const waitsForItself = ({ name }: TaskRecord): Error =>
+  new TaskFailedError(
+    `task ${name} was not run: a promise among its arguments gave it the future of a call that waits for it: make that call first`,
+    { task: name },
+  )
 
 const failed = (record: TaskRecord, why: string, code: string, cause?: unknown): Error =>
   new TaskFailedError(`task ${record.name} failed: ${why}`, { task: record.name, code, ...(cause !== undefined && { cause }) })

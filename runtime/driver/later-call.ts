@@ -1,13 +1,11 @@
 import { TaskFailedError } from '../../src/errors.js'
 import { isPromiseLike } from '../current-runtime.js'
-import { isWriting } from '../tasks/directions.js'
 import { type FutureSource, TaskFuture } from '../tasks/future.js'
 import type { TaskDefinition } from '../tasks/task.js'
-import { directionOf } from './capture.js'
 import { Taken } from './taken.js'
 import { recordOf, type TaskRecord } from './task-record.js'
 
-/** A call that waits for promises from outside the graph, or for the store to open, before it enters the graph. */
+/** A call that enters the graph later: when the store is open, or the object is there whose method it calls. */
 export class LaterCall implements FutureSource<unknown> {
   record: TaskRecord | undefined
   seen = false
@@ -90,7 +88,7 @@ export class LaterCall implements FutureSource<unknown> {
 
   /** Why it is not in the graph. */
   explain(): string {
-    if (this.state === 'waiting') return `${this.name} waits for the store to open, or for promises among its arguments that no task makes.`
+    if (this.state === 'waiting') return `${this.name} waits for the store to open, or for the object whose method is called.`
     return `${this.name} was not run: ${this.error instanceof Error ? this.error.message : String(this.error)}`
   }
 }
@@ -103,39 +101,28 @@ class NotRun {
   ) {}
 }
 
-/** Whether an argument must be there before the call can enter the graph. */
+/** Whether an argument must be there before the call can enter the graph: without it nobody knows what is called, or whose place comes first. */
 export function mustWait(definition: TaskDefinition, value: unknown, position: number): boolean {
-  if (Array.isArray(value)) return value.some((item) => mustWait(definition, item, position))
+  if (Array.isArray(value)) return value.some((item) => mustWait(definition, item, -1))
   if (value instanceof Taken) return value.futures.some((future) => !recordOf(future))
-  if (!isPromiseLike(value)) return false
-  return !recordOf(value) || isValueWanted(definition, position)
+  if (position === 0 && definition.ofTarget) return isPromiseLike(value)
+  return value instanceof TaskFuture && value.source instanceof LaterCall && !recordOf(value)
 }
-
-/** A future that is written, or whose method is called, must be over: what it gives decides what the call waits for. */
-const isValueWanted = (definition: TaskDefinition, position: number): boolean =>
-  isWriting(directionOf({ definition }, position)) || (definition.method !== undefined && position === 0)
 
 /** The arguments once all that must be there is. Volatile values were taken at the call, as they are for every other call. */
 export async function whenThere(definition: TaskDefinition, given: readonly unknown[]): Promise<unknown[]> {
-  return (await Promise.all(given.map((value, i) => settledWhereDue(definition, value, i)))).map(unkept)
+  for (const [i, value] of given.entries()) await inGraph(definition, value, i)
+  const [target, ...rest] = given
+  if (!definition.ofTarget || !isPromiseLike(target)) return [...given]
+  return [await (target instanceof TaskFuture ? because(definition, target, target.source.promise()) : target), ...rest]
 }
 
-async function settledWhereDue(definition: TaskDefinition, value: unknown, position: number): Promise<unknown> {
-  if (!mustWait(definition, value, position)) return new Kept(value)
-  if (Array.isArray(value)) return Promise.all(value.map((item) => settledWhereDue(definition, item, position)))
-  if (value instanceof Taken) {
-    for (const future of value.futures) await inGraph(definition, future)
-    return new Kept(value)
-  }
-  if (!(value instanceof TaskFuture)) return value
-  if (!isValueWanted(definition, position) && (await inGraph(definition, value))) return new Kept(value)
-  return because(definition, value, value.source.promise())
-}
-
-/** Waits until a future is one of the graph, if it is ever going to be. */
-async function inGraph(definition: TaskDefinition, future: TaskFuture<unknown>): Promise<boolean> {
-  if (future.source instanceof LaterCall) await because(definition, future, future.source.entered)
-  return recordOf(future) !== undefined
+/** Waits until the futures in it are of the graph, if they are ever going to be. */
+async function inGraph(definition: TaskDefinition, value: unknown, position: number): Promise<void> {
+  if (!mustWait(definition, value, position)) return
+  if (Array.isArray(value)) for (const item of value) await inGraph(definition, item, -1)
+  const futures = value instanceof Taken ? value.futures : value instanceof TaskFuture ? [value] : []
+  for (const future of futures) if (future.source instanceof LaterCall) await because(definition, future, future.source.entered)
 }
 
 async function because<T>(definition: TaskDefinition, { source }: TaskFuture<unknown>, work: Promise<T>): Promise<T> {
@@ -146,14 +133,4 @@ async function because<T>(definition: TaskDefinition, { source }: TaskFuture<unk
     const failed = source.describe().split(':')[0]
     throw new NotRun(new TaskFailedError(`task ${name} was not run: ${failed} failed`, { cause, task: name }), source)
   }
-}
-
-/** Keeps a future of the graph from being awaited on its way through promises. */
-class Kept {
-  constructor(readonly value: unknown) {}
-}
-
-const unkept = (value: unknown): unknown => {
-  if (value instanceof Kept) return value.value
-  return Array.isArray(value) && value.some((item) => item instanceof Kept || Array.isArray(item)) ? value.map(unkept) : value
 }

@@ -1,7 +1,7 @@
 /** How a large value of a task came to be, for as long as somebody may need it: with the same arguments it can be made again. */
 import type { Seen } from '../../src/unit/transaction.js'
 import { isKept, type Kept } from './kept-values.js'
-import { type Arg, type CallKind, FromTask, type TaskRecord } from './task-record.js'
+import { type Arg, type CallKind, FromTask, type TaskRecord, type ToCome } from './task-record.js'
 
 export interface Lineage {
   readonly kind: CallKind
@@ -25,7 +25,7 @@ export interface Source {
 }
 
 export type Given =
-  | Exclude<Arg, FromTask | { readonly k: 'a' | 'v' | 'r' }>
+  | Exclude<Arg, FromTask | ToCome | { readonly k: 'a' | 'v' | 'r' }>
   | Source
   | { readonly k: 'a'; readonly e: readonly Given[] }
   | { readonly k: 'v'; readonly b: Uint8Array; readonly f?: readonly Given[] }
@@ -77,6 +77,8 @@ function givenBy(arg: Arg, isCut: boolean): Given {
       return { k: 'a', e: arg.e.map((one) => givenBy(one, isCut)) }
     case 'v':
       return arg.f ? { k: 'v', b: arg.b, f: arg.f.map((one) => givenBy(one, isCut)) } : { k: 'v', b: arg.b }
+    case 'l':
+      return givenBy(arg.arg, isCut)
     case 'r':
       return { k: 's', value: new WeakRef(arg), from: undefined, place: 0 }
     case 'o':

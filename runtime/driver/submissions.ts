@@ -25,6 +25,8 @@ export class Submissions {
   #newKinds: Need[] = []
   #host: number[] = []
   #isPinned = false
+  /** Left out while nobody waits for any. */
+  #promises: number[] | undefined
   #located = noLocations()
 
   /** The number of the next task. */
@@ -67,8 +69,8 @@ export class Submissions {
     this.#accesses.cutTo(accesses)
   }
 
-  /** Ends a capture. Gives the datum of the result. `host`: the only one that may run it. */
-  add(definition: TaskDefinition, host: number = NONE, flags = 0): number {
+  /** Ends a capture. Gives the datum of the result. `host`: the only one that may run it; `promises`: what comes later. */
+  add(definition: TaskDefinition, host: number = NONE, flags = 0, promises = 0): number {
     const datum = this.declare(Kind.RENAMED)
     this.access(datum, Access.WRITE)
     this.#fn.push(definition.index)
@@ -78,6 +80,8 @@ export class Submissions {
     this.#need.push(definition.options.needs === undefined ? 0 : this.#kindOf(definition.options.needs))
     if (host !== NONE) this.#pin(host)
     else if (this.#isPinned) this.#host.push(NONE)
+    if (promises > 0) this.#promises ??= Array.from({ length: this.#count }, () => 0)
+    this.#promises?.push(promises)
     this.#count++
     return datum
   }
@@ -124,8 +128,10 @@ export class Submissions {
         need: this.#need.take(),
         accesses: this.#accesses.take(),
         ...(this.#isPinned && { host: this.#host }),
+        ...(this.#promises && { promises: this.#promises }),
       })
       this.#isPinned = false
+      this.#promises = undefined
       this.#first += this.#count
       this.#count = 0
     }

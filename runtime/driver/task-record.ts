@@ -26,6 +26,7 @@ export interface CallKind {
 export type Arg =
   | Exclude<Carried, { readonly k: 'a' | 'v' }>
   | FromTask
+  | ToCome
   | { readonly k: 'a'; readonly e: readonly Arg[] }
   | { readonly k: 'v'; readonly b: Uint8Array; readonly f?: readonly Arg[] }
 
@@ -46,12 +47,29 @@ export class FromTask {
 
 export const RESULT = -1
 
+/** An argument, or a part of one, that was not there at the call. */
+export class ToCome {
+  readonly k = 'l'
+  /** Once it is there. */
+  arg: Arg
+}
+
+/** An argument all of whose parts are there. */
+export function whole(arg: Arg): Arg {
+  if (typeof arg !== 'object' || arg === null) return arg
+  if (arg instanceof ToCome) return whole(arg.arg)
+  if (arg.k === 'a') return { k: 'a', e: arg.e.map(whole) }
+  return arg
+}
+
 /** An argument as it is sent, once what it is made of is there. */
 export function filled(arg: Arg): Carried {
   if (typeof arg !== 'object' || arg === null) return arg
   switch (arg.k) {
     case 'd':
       return arg.value
+    case 'l':
+      return filled(arg.arg)
     case 'a':
       return { k: 'a', e: arg.e.map(filled) }
     case 'v':

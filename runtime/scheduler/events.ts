@@ -138,6 +138,11 @@ export interface TasksSubmitted {
 export interface InputsArrived {
   readonly on: 'InputsArrived'
   readonly tasks: Ints
+  /**
+   * Flat triples [task, datum, access] of what came with them and was not known before. Each takes its place behind all that use the datum by
+   * now; a persistent object is used without one where some of them wait for the task.
+   */
+  readonly accesses?: Ints
 }
 
 export interface InputsFailed {

@@ -60,7 +60,7 @@ function runs(state: RuntimeState, seen: AssignedView): string {
 
 function waitsFor(state: RuntimeState, seen: TaskView & { status: 'waiting' }, name: Named): string {
   const parts = seen.behind.map((o) => `${name.datum(o.datum)} (${some(o.tasks.map((t) => withStatus(state, t, name)))})`)
-  if (seen.promises > 0) parts.push(`${seen.promises} input${seen.promises > 1 ? 's' : ''} from outside the graph`)
+  if (seen.promises > 0) parts.push(seen.promises === 1 ? 'a promise of the program' : `${seen.promises} promises of the program`)
   return parts.join(', ')
 }
 

@@ -2,16 +2,16 @@ import type { Commands } from './commands.js'
 import { isSettled, NONE, Reason, Status } from './constants.js'
 import { onDataDeclared, onDataHeld, onDataReleased, onLocationsLearned, releaseIdleData } from './data-events.js'
 import type { RuntimeEvent, RuntimeEvents, TasksCancelled } from './events.js'
-import { EVENT_CODES, type FailuresSeen, type InputsArrived, type InputsFailed, type Millis, type NeedsDeclared } from './events.js'
+import { EVENT_CODES, type FailuresSeen, type Millis, type NeedsDeclared } from './events.js'
 import { feed } from './feed.js'
 import { issueFetches, onFetchesEnded } from './fetches.js'
+import { onInputsArrived, onInputsFailed } from './inputs.js'
 import { onSlotsChanged, onWorkersJoined, onWorkersLost } from './membership.js'
 import { lookOut } from './outlook.js'
-import { grant } from './ready.js'
 import { recallFromSlow, recallStuck } from './recall.js'
 import { onInputsLost, onTasksConflicted, onTasksFailed, onTasksFinished, onTasksRan, onTasksReturned } from './reports.js'
-import { askToStop, cancel, failForGood, onTasksCommitted, onTasksSealed } from './settle.js'
-import { illegal, type RuntimeState } from './state.js'
+import { askToStop, cancel, onTasksCommitted, onTasksSealed } from './settle.js'
+import type { RuntimeState } from './state.js'
 import { onTasksSubmitted } from './submit.js'
 import { Mark } from './task-table.js'
 
@@ -93,24 +93,6 @@ function apply(state: RuntimeState, event: RuntimeEvent): void {
 function onNeedsDeclared(state: RuntimeState, { first, needs }: NeedsDeclared): void {
   if (first !== state.needs.length) throw new RangeError(`needs ${first} are declared where ${state.needs.length} come next`)
   state.needs.push(...needs)
-}
-
-function onInputsArrived(state: RuntimeState, event: InputsArrived): void {
-  for (const task of event.tasks) if (takePromise(state, task)) grant(state, task)
-}
-
-function onInputsFailed(state: RuntimeState, event: InputsFailed): void {
-  for (const task of event.tasks) if (takePromise(state, task)) failForGood(state, task, Reason.INPUT)
-}
-
-/** False for a task that was cancelled meanwhile: its promises settle all the same. */
-function takePromise(state: RuntimeState, task: number): boolean {
-  const { tasks } = state
-  const status = tasks.status[task]!
-  if (task < tasks.count && isSettled(status)) return false
-  if (status !== Status.WAITING || tasks.promises[task] === 0) throw illegal(state, task, 'was not waiting for an input from outside')
-  tasks.promises[task]!--
-  return true
 }
 
 function onTasksCancelled(state: RuntimeState, event: TasksCancelled): void {

@@ -103,6 +103,11 @@ export const taskAt = (site: CallSite): object | undefined => bySite.get(`${site
 /**
  * Makes a function a task: calling it gives a Future at once, and the body runs where its data lives. The task must be exported,
  * since workers find it by module and export.
+ *
+ * An argument may be a promise, or a list that holds some: the call waits for them, and keeps its place. Later calls on the same objects and
+ * values see what it does, as in the text of the program; so a promise that waits for one of those never comes. If it rejects, the call fails
+ * with what it rejected with. A persistent object that only the promise gives takes its place when it comes, behind all calls on it made by then;
+ * where one of those waits for this call, the store decides between the two, and no change is lost.
  */
 export function task<A extends readonly unknown[], R>(fn: (...args: A) => R, options: TaskOptions<NoInfer<A>> = {}): TaskFn<A, R> {
   if (typeof fn !== 'function') throw new ValidationError(`task() takes a function, not ${typeof fn}`)

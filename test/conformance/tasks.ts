@@ -498,4 +498,34 @@ export const taskCases: readonly Case[] = [
     await o.reload({ discard: true })
     assert.equal(o.n, 2)
   }),
+
+  law(
+    'I87',
+    'a call that waits for a promise of the program keeps its place before later calls on the same object or value',
+    async (ctx) => {
+      const [o, list] = [await counter(1), [1]]
+      const soon = (x: number): Promise<number> => new Promise((resolve) => setTimeout(resolve, 20, x))
+      const before = tasks.readN(o)
+      tasks.addN(o, soon(10))
+      tasks.appendTo(list, soon(2))
+      const [after, length] = [tasks.readN(o), tasks.lengthOf(list)]
+      tasks.addN(o, 100)
+      assert.deepEqual([await before, await after, await length], [1, 11, 2])
+      await barrier()
+      assert.equal(await stored(ctx, o), 111)
+    },
+  ),
+
+  law('I88', 'where that promise rejects the call fails with the same, and what stands behind it is not run', async (ctx) => {
+    const o = await counter(1)
+    const outside = new RangeError('outside')
+    const bad = tasks.addN(o, Promise.reject(outside))
+    const behind = tasks.addN(o, 100)
+    const error = await thrown(() => behind)
+    assert.ok(error instanceof TaskFailedError, String(error))
+    assert.equal(error.cause, outside)
+    assert.equal(await thrown(() => bad), outside)
+    assert.equal(await tasks.addN(o, 1), 2)
+    assert.equal(await stored(ctx, o), 2)
+  }),
 ]

@@ -106,6 +106,14 @@ export const addAll = task(
   },
   { args: [INOUT] },
 )
+export const moveN = task(
+  (from: Box, to: Box, n: number) => {
+    from.n -= n
+    to.n += n
+  },
+  { args: [INOUT, INOUT] },
+)
+export const addOrIgnore = task((b: Box, by: number) => void (b.n += by), { args: [INOUT], onFailure: 'IGNORE' })
 export const changeIn = task((b: Box) => void (b.n = 5), { args: [IN] })
 export const changeInValue = task((o: { n: number }) => void (o.n = 5))
 export const addSlowly = task(

@@ -117,8 +117,6 @@ class Making {
   #calls = 0
   #deaths = 0
   readonly #awaited = new Set<number>()
-  /** Calls that wait for a promise from outside, and those that wait for them: they enter the graph later than calls after them. */
-  readonly #late = new Set<number>()
 
   constructor(
     readonly cells: number,
@@ -180,7 +178,6 @@ class Making {
     const acts = [...untilGone(raw.acts.flatMap((one) => this.#act(one, fn, places, number))), ...this.#death(raw, fn)]
     const times = isFailing || fn === 'ignored' || fn === 'stops' ? 9 : fn === 'retries' ? 1 : 0
     if (times > 0 && (fn !== 'ignored' || raw.trouble % 2 === 0)) acts.splice(raw.x % (acts.length + 1), 0, { do: 'throw', times })
-    const isPure = places.every((place) => place === null || 'value' in place) && FNS[fn].every((d) => d === 'IN')
     const call: Call = {
       step: 'call',
       number,
@@ -188,7 +185,7 @@ class Making {
       places,
       inputs: {
         as: raw.as,
-        parts: raw.parts.slice(0, raw.as === 'single' ? 1 : 3).map((p) => this.#part(p, isPure, raw.as === 'single' || raw.as === 'list')),
+        parts: raw.parts.slice(0, raw.as === 'single' ? 1 : 3).map((p) => this.#part(p, raw.as === 'single' || raw.as === 'list')),
       },
       acts,
       shape: raw.shape === 'bytes' && this.wishes.dies ? 'list' : raw.shape,
@@ -211,20 +208,12 @@ class Making {
     return isSame ? [first, ...(isList ? [] : [null])] : [first, second]
   }
 
-  /** Only a call that uses no object does not mind to be late. */
-  #part({ pick, x }: { pick: number; x: number }, isPure: boolean, mayPromise: boolean): Part {
+  #part({ pick, x }: { pick: number; x: number }, mayPromise: boolean): Part {
     if (this.#calls > 0 && pick >= 30) {
       const result = this.#calls - 1 - (x % Math.min(6, this.#calls))
-      if (this.#awaited.has(result) && pick % 2 === 0) return { known: result }
-      if (!this.#late.has(result)) return { result }
-      if (isPure) return this.#lately({ result })
+      return this.#awaited.has(result) && pick % 2 === 0 ? { known: result } : { result }
     }
-    return isPure && mayPromise && pick % 5 === 0 ? this.#lately({ promised: x }) : { x }
-  }
-
-  #lately(part: Part): Part {
-    this.#late.add(this.#calls)
-    return part
+    return mayPromise && pick % 5 === 0 ? { promised: x } : { x }
   }
 
   /** One in a program: with the third lost worker a task fails, and one that ends late may take a task of the next program along. */

@@ -161,6 +161,11 @@ export class Scenario {
     return this.step({ on: 'InputsLost', ...this.report(worker, task), data: [this.datum(datum)] })
   }
 
+  /** A promise of the task has resolved, to something that uses data: `arrives('t', { writes: 'x' })`. */
+  arrives(task: string, brings: TaskSpec = {}): this {
+    return this.step({ on: 'InputsArrived', tasks: [this.task(task)], accesses: this.accesses(this.task(task), brings) })
+  }
+
   giveBack(worker: string, tasks: string): this {
     return this.step({ on: 'TasksReturned', ...this.report(worker, tasks) })
   }

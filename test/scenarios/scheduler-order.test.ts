@@ -149,8 +149,70 @@ describe('scheduler: order', () => {
       .sent()
       .finish('w0', 'w')
       .sent('done: w')
-    expect(s.why('r')).to.equal('r waits for 1 input from outside the graph.')
+    expect(s.why('r')).to.equal('r waits for a promise of the program.')
     s.step({ on: 'InputsArrived', tasks: [s.task('r')] }).sent('w0 starts r')
+  })
+
+  it('what comes with an input from outside is waited for behind all that use it by then', () => {
+    const s = oneHost(3)
+      .kept('x y')
+      .submit({ late: { writes: 'x', promises: 1 }, r: { reads: 'x' }, w: { writes: 'y' } })
+      .sent('w0 starts w')
+    s.arrives('late', { writes: 'y' }).sent()
+    s.submit({ r2: { reads: 'y' } }).sent()
+    s.finish('w0', 'w').sent('done: w', 'w0 starts late').finish('w0', 'late').sent('done: late', 'w0 starts r2 r')
+  })
+
+  it('and it is used at once if it is free, or has been used by the task before', () => {
+    oneHost()
+      .kept('x y')
+      .submit({ late: { writes: 'x', promises: 2 }, r: { reads: 'x y' } })
+      .arrives('late', { writes: 'x' })
+      .sent()
+      .submit({ c: { commutative: 'y' } })
+      .sent()
+      .arrives('late')
+      .sent('w0 starts late')
+  })
+
+  it('an object is used without a place where someone in front of it waits for the task, at whatever distance', () => {
+    oneHost(4)
+      .kept('x y z')
+      .submit({
+        late: { writes: 'x', promises: 1 },
+        near: { writes: 'x z' },
+        far: { reads: 'z', writes: 'y' },
+        other: { commutative: 'y' },
+      })
+      .sent()
+      .arrives('late', { writes: 'y' })
+      .sent('w0 starts late')
+      .finish('w0', 'late')
+      .sent('done: late', 'w0 starts near')
+      .finish('w0', 'near')
+      .sent('done: near', 'w0 starts far')
+  })
+
+  it('a value that is still to be made by one that waits for the task never will be', () => {
+    const s = oneHost()
+      .kept('x')
+      .renamed('v u', 1)
+      .submit({ late: { writes: 'x', promises: 2 }, r: { reads: 'x', writes: 'v' }, free: { writes: 'u' } })
+      .sent('w0 starts free')
+    s.arrives('late', { reads: 'u' }).sent()
+    s.finish('w0', 'free').sent('done: free')
+    s.arrives('late', { reads: 'v' })
+    s.sent('failed: late by late, an input from outside failed', 'cancelled: r by late, a predecessor did not succeed')
+  })
+
+  it('a failed writer of what comes with an input cancels the task, until it was seen; its other inputs are no news then', () => {
+    const s = oneHost(2)
+      .kept('x')
+      .submit({ w: { writes: 'x' }, a: { promises: 2 }, b: { promises: 1 } })
+    s.fail('w0', 'w').sent('failed: w by w, its body failed')
+    s.arrives('a', { reads: 'x' }).sent('cancelled: a by w, a predecessor did not succeed').arrives('a', { reads: 'x' }).sent()
+    s.step({ on: 'FailuresSeen', tasks: [s.task('w')] })
+    s.arrives('b', { reads: 'x' }).sent('w0 starts b')
   })
 
   it('higher priority starts first, equal priority in the order of submission', () => {
