@@ -3,9 +3,9 @@ import { v5 } from 'uuid'
 import { type Mark, type Op, type Receipt, Ref } from '../src/backend.js'
 import { decodeWire, encodeWire } from '../src/codec/wire.js'
 import type { Member } from '../src/commit/index.js'
-import { ConflictError, LostValueError, NotFoundError, TaskFailedError, WrongDirectionError } from '../src/errors.js'
+import { ConflictError, LostValueError, NotFoundError, TaskFailedError, UnknownOutcomeError, WrongDirectionError } from '../src/errors.js'
 import { type ClassId, type Id, newCommitId } from '../src/ids.js'
-import { OUTCOME_BYTES_MAX } from '../src/limits.js'
+import { chunksInOutcome, type LargeOutcome } from '../src/large-cells.js'
 import type { StorageObject } from '../src/objects/storage-object.js'
 import type { Store } from '../src/store.js'
 import { runBelonging } from '../src/unit/context.js'
@@ -14,6 +14,7 @@ import { isPromiseLike, settled } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
 import { staysAtHost } from './data/rides.js'
 import type { Carried, ChildEffects, HomeParts } from './engines/messages.js'
+import { dropChunks, type KeptOutcome, keptOf, keptOutcome, storeFirst } from './kept-outcome.js'
 import { type AttemptUnit, type Prepared, prepare } from './prepared.js'
 import { type Direction, isWriting } from './tasks/directions.js'
 import type { Attempt } from './tasks/running.js'
@@ -128,16 +129,17 @@ async function outcomeWithout(store: Store, call: Call, { id }: Ref): Promise<En
 export async function committedBefore(store: Store, call: Call): Promise<Outcome | undefined> {
   const home = homeOf(call)
   const mark = await store.markOf(home, call.key)
-  return mark?.state === 'committed' ? outcomeIn(mark, home, call.name) : undefined
+  return mark?.state === 'committed' ? outcomeIn(store, mark, home, call.name) : undefined
 }
 
-/** The outcome that a mark keeps. @throws ConflictError when it was too large */
-export function outcomeIn({ outcome }: Mark, home: Ref, name: string): Outcome {
-  if (outcome) {
-    const kept = decodeWire(outcome) as Outcome | KeptShort
-    return 'only' in kept ? { result: kept.only, ...changedHome(home) } : kept
-  }
-  throw new ConflictError(`an earlier attempt of ${name} has committed, but its outcome was too large to keep`, { retryable: false })
+/** The outcome that a mark keeps. @throws ConflictError when it is not kept any more */
+export async function outcomeIn(store: Store, mark: Mark, home: Ref, name: string): Promise<Outcome> {
+  const bytes = await keptOutcome(store, home, mark)
+  if (!bytes)
+    throw new ConflictError(`an earlier attempt of ${name} has committed, but its outcome is no longer kept`, { retryable: false })
+  const kept = decodeWire(bytes) as Outcome | KeptShort
+  const outcome: Outcome = 'only' in kept ? { result: kept.only, ...changedHome(home) } : kept
+  return withChunks(outcome, chunksInOutcome(mark.outcome))
 }
 
 /** Of most tasks: they change the object where their mark stands, and nothing else. */
@@ -147,7 +149,14 @@ interface KeptShort {
 
 export const changedHome = ({ id, classId }: Ref): Pick<Outcome, 'changed' | 'home'> => ({ changed: [id], home: [id, classId] })
 
-/** What a mark keeps of an outcome. */
+/** An outcome that was too large for its mark, with the chunks that are to go when nobody asks for it any more. */
+function withChunks(outcome: Outcome, chunks: readonly Id[]): Outcome {
+  if (chunks.length === 0 || !outcome.home) return outcome
+  const [id, classId, store = null, wrote = NO_STORES] = outcome.home
+  return { ...outcome, home: [id, classId, store, wrote, chunks] }
+}
+
+/** An outcome as its mark keeps it. */
 function kept(made: Outcome): Uint8Array {
   if (made.written || made.children || !changedOnlyHome(made)) return encodeWire(made)
   return made.result === undefined ? NO_RESULT : encodeWire({ only: made.result } satisfies KeptShort)
@@ -229,7 +238,7 @@ const sameValue = (before: { readonly b: Uint8Array }, after: Carried): boolean 
 export class Changes {
   readonly home: Ref
   readonly #made: Outcome
-  #encoded: Uint8Array | undefined
+  #kept: KeptOutcome | undefined
 
   constructor(
     readonly unit: Transaction,
@@ -253,35 +262,58 @@ export class Changes {
   }
 
   async #commit(): Promise<Outcome> {
-    const { call, collected, home } = this
+    const { call, collected, home, unit } = this
     const commit = newCommitId()
-    const mark: Mark = { key: call.key, attempt: commit, state: 'committed', outcome: this.#outcome }
-    const receipt = await this.unit.commit({ collected, mark, home, commit })
+    const { bytes, beside, first } = this.#outcome
+    if (first) await storeFirst(unit.store, home, first)
+    const mark: Mark = { key: call.key, attempt: commit, state: 'committed', outcome: bytes }
+    const receipt = await this.#sent(unit.commit({ collected, mark, home, commit, beside }), first)
     if (receipt && !receipt.applied) {
       // An earlier attempt committed and died before it could report: its outcome stands. Or the task was given up meanwhile.
-      if (receipt.mark?.state === 'committed') return outcomeIn(receipt.mark, home, call.name)
+      if (receipt.mark?.state === 'committed') return outcomeIn(unit.store, receipt.mark, home, call.name)
       throw givenUp(call)
     }
-    return this.#made
+    return this.#told
   }
 
-  /** What a mark keeps of it. */
-  get #outcome(): Uint8Array | null {
-    this.#encoded ??= kept(this.#made)
-    return this.#encoded.length <= OUTCOME_BYTES_MAX ? this.#encoded : null
+  /** What was stored first goes if nothing leads to it in the end. */
+  async #sent(committing: Promise<Receipt | undefined>, first: LargeOutcome | undefined): Promise<Receipt | undefined> {
+    if (!first) return committing
+    const drop = (): Promise<void> => dropChunks(this.unit.store, this.home.store, first.chunks)
+    try {
+      const receipt = await committing
+      if (!receipt?.applied) await drop()
+      return receipt
+    } catch (error) {
+      if (!(error instanceof UnknownOutcomeError)) await drop()
+      throw error
+    }
+  }
+
+  get #outcome(): KeptOutcome {
+    this.#kept ??= keptOf(this.unit, this.home, this.collected, kept(this.#made))
+    return this.#kept
+  }
+
+  /** As whoever awaits the task gets it. */
+  get #told(): Outcome {
+    return withChunks(this.#made, this.#outcome.chunks)
   }
 
   /** As part of a group that others are in as well, if that can be. */
   asMember(): Member | undefined {
     if (this.home.store !== undefined) return undefined
     const ops = this.unit.jointOps(this.collected)
-    return ops && { ops, home: this.home, key: this.call.key, outcome: this.#outcome }
+    if (!ops) return undefined
+    const { bytes, beside, first } = this.#outcome
+    if (first) return undefined
+    return { ops: beside ? [...ops, ...beside] : ops, home: this.home, key: this.call.key, outcome: bytes }
   }
 
   /** That group has committed. */
   landed(receipt: Receipt): Outcome {
     this.unit.landed(this.collected, receipt)
-    return this.#made
+    return this.#told
   }
 }
 

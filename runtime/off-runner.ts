@@ -10,6 +10,7 @@ import { directionAt, type Outcome, type runAttempt } from './attempt.js'
 import { isPromiseLike, type TaskRunner } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
 import type { Carried, HomeParts } from './engines/messages.js'
+import { dropChunks } from './kept-outcome.js'
 import type { TaskGraph } from './observe/run-record.js'
 import { assertSaved, hasParts, later, NotRunError, notRun, OffCall, quiet, withFutures } from './off-call.js'
 import { OffOrder } from './off-order.js'
@@ -118,8 +119,9 @@ export class OffRunner implements TaskRunner {
   }
 
   /** What was changed in the program's store, and in others of its. */
-  async #takeEffects(program: Program, ids: readonly string[], [, , , wrote = []]: HomeParts): Promise<void> {
+  async #takeEffects(program: Program, ids: readonly string[], [, , store, wrote = [], chunks]: HomeParts): Promise<void> {
     this.#noteChanged(program, ids)
+    if (chunks) await dropChunks(program.store, store, chunks)
     for (const url of wrote) this.#noteChanged(program.store.peer(url)!.program, ids)
     await program.store.reachedWith(wrote)
   }

@@ -317,7 +317,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
     await this.#dispatch.close()
     const isLast = isOver || !this.#checkpoint
     this.#outcomes.abandon(isLast ? await this.#dispatch.seals.end() : NOTHING_SENT)
-    if (isLast) await this.#effects.forgetMarks()
+    await (isLast ? this.#effects.forgetMarks() : this.#effects.dropped())
     this.#checkpoint?.close(isOver)
   }
 

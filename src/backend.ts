@@ -63,7 +63,7 @@ export interface Mark {
   /** The attempt that put it. */
   readonly attempt: CommitId
   readonly state: 'committed' | 'aborted'
-  /** The encoded outcome (at most OUTCOME_BYTES_MAX); `null` once dropped. */
+  /** The encoded outcome (at most OUTCOME_BYTES_MAX), or what leads to it; `null` once dropped. */
   readonly outcome: Uint8Array | null
 }
 

@@ -23,6 +23,7 @@ export const FAIL_POINTS = [
   'alone-done',
   'together-sent',
   'together-done',
+  'outcome-stored',
   'group-staged',
   'group-stepped',
   'part-made',

@@ -25,7 +25,7 @@ export interface LargeCellStore {
   commit(ops: readonly Op[]): Promise<unknown>
 }
 
-/** No format of values begins with it. */
+/** No format of values begins with it, nor any outcome of a task. */
 const MANIFEST = 0xfe
 export const CHUNK_CLASS = 'insitu#chunk' as ClassId
 const chunkRef = (id: Id): Ref => new Ref(id, CHUNK_CLASS)
@@ -73,22 +73,16 @@ export class LargeCells {
   }
 
   async #storeChunks(of: Id, { kind, bytes }: NonNullable<ReturnType<typeof largePart>>): Promise<Manifest> {
-    const chunks: Id[] = []
-    for (let from = 0; from < bytes.length; from += CHUNK_BYTES) {
-      const id = this.store.newId?.(of) ?? newId()
-      chunks.push(id)
-      // Each a group of its own: no group, and no store's memory, ever holds more than one.
-      await this.store.commit([
-        { do: 'put', ref: chunkRef(id), set: new Map([['bytes', bytes.subarray(from, from + CHUNK_BYTES)]]), expect: 'absent' },
-      ])
-    }
+    const { puts, chunks } = chunksOf(bytes, () => this.store.newId?.(of) ?? newId())
+    // Each a group of its own: no group, and no store's memory, ever holds more than one.
+    for (const put of puts) await this.store.commit([put])
     return { kind, bytes: bytes.length, chunks }
   }
 
   /** Removes the chunks of an object, or of the cells that a put replaces. */
   #removals(id: Id, put?: PutOp): Op[] {
     const gone = [...(this.#known.get(id) ?? [])].filter(([name]) => !put || put.set.has(name) || put.unset?.includes(name))
-    return gone.flatMap(([, { chunks }]) => chunks.map((chunk): Op => ({ do: 'remove', ref: chunkRef(chunk), expect: 'present' })))
+    return gone.flatMap(([, { chunks }]) => chunks.map(removalOf))
   }
 
   #remember(ops: readonly Op[], written: readonly (readonly [Id, Map<string, Manifest>])[]): void {
@@ -142,43 +136,62 @@ export class LargeCells {
       const manifest = manifestOf(cell)
       if (!manifest) continue
       this.#know(ref.id, name, manifest)
-      const bytes = await this.#gather(manifest)
+      const bytes = await gather(this.store, manifest)
       if (!bytes) return undefined
       whole.set(name, cellOf(manifest.kind, bytes))
     }
     return whole
   }
-
-  async #gather({ bytes, chunks }: Manifest): Promise<Uint8Array | undefined> {
-    const whole = new Uint8Array(bytes)
-    let at = 0
-    for (const id of chunks) {
-      const [chunk] = await this.store.read([chunkRef(id)])
-      const part = chunk?.cells.get('bytes')
-      if (!(part instanceof Uint8Array) || at + part.length > bytes) return undefined
-      whole.set(part, at)
-      at += part.length
-    }
-    return at === bytes ? whole : undefined
-  }
 }
+
+/** Bytes cut into chunks, not stored yet. */
+function chunksOf(bytes: Uint8Array, idOfNext: () => Id): { readonly puts: readonly Op[]; readonly chunks: readonly Id[] } {
+  const chunks: Id[] = []
+  const puts: Op[] = []
+  for (let from = 0; from < bytes.length; from += CHUNK_BYTES) {
+    const id = idOfNext()
+    chunks.push(id)
+    puts.push({ do: 'put', ref: chunkRef(id), set: new Map([['bytes', bytes.subarray(from, from + CHUNK_BYTES)]]), expect: 'absent' })
+  }
+  return { puts, chunks }
+}
+
+/** The bytes whole; `undefined` when a chunk is gone. */
+async function gather(store: Pick<LargeCellStore, 'read'>, { bytes, chunks }: Manifest): Promise<Uint8Array | undefined> {
+  const whole = new Uint8Array(bytes)
+  let at = 0
+  for (const id of chunks) {
+    const [chunk] = await store.read([chunkRef(id)])
+    const part = chunk?.cells.get('bytes')
+    if (!(part instanceof Uint8Array) || at + part.length > bytes) return undefined
+    whole.set(part, at)
+    at += part.length
+  }
+  return at === bytes ? whole : undefined
+}
+
+export const removalOf = (chunk: Id): Op => ({ do: 'remove', ref: chunkRef(chunk), expect: 'present' })
 
 function replaced(cells: Cells, large: ReadonlyMap<string, Manifest>): Cells {
   const out = new Map<string, Cell>(cells)
-  for (const [name, manifest] of large) {
-    const body = encodeWire(manifest as never)
-    const bytes = new Uint8Array(body.length + 1)
-    bytes[0] = MANIFEST
-    bytes.set(body, 1)
-    out.set(name, new Packed(bytes))
-  }
+  for (const [name, manifest] of large) out.set(name, new Packed(listOf(manifest)))
   return out
 }
 
-function manifestOf(cell: Cell): Manifest | undefined {
-  if (!(cell instanceof Packed) || cell.bytes[0] !== MANIFEST) return undefined
-  const manifest = decodeWire(cell.bytes.subarray(1))
-  if (!isManifest(manifest)) throw new CorruptError('the list of chunks of a large field is damaged')
+function listOf(manifest: Manifest): Uint8Array {
+  const body = encodeWire(manifest)
+  const bytes = new Uint8Array(body.length + 1)
+  bytes[0] = MANIFEST
+  bytes.set(body, 1)
+  return bytes
+}
+
+const manifestOf = (cell: Cell): Manifest | undefined =>
+  cell instanceof Packed && cell.bytes[0] === MANIFEST ? manifestIn(cell.bytes, 'field') : undefined
+
+function manifestIn(list: Uint8Array, what: string): Manifest {
+  const manifest = decodeWire(list.subarray(1))
+  if (!isManifest(manifest)) throw new CorruptError(`the list of chunks of a large ${what} is damaged`)
   return manifest
 }
 
@@ -192,6 +205,31 @@ function isManifest(value: unknown): value is Manifest {
 
 /** The chunks that an object's cells list. */
 export const chunksIn = (cells: Cells): Ref[] => [...cells.values()].flatMap((cell) => manifestOf(cell)?.chunks.map(chunkRef) ?? [])
+
+// ---- outcomes of tasks
+
+/** An outcome that its mark is too small for: chunks that nothing but the mark leads to, and the list of them that it keeps. */
+export interface LargeOutcome {
+  readonly puts: readonly Op[]
+  readonly chunks: readonly Id[]
+  readonly list: Uint8Array
+}
+
+export function largeOutcome(bytes: Uint8Array, idOfNext: () => Id): LargeOutcome {
+  const { puts, chunks } = chunksOf(bytes, idOfNext)
+  return { puts, chunks, list: listOf({ kind: 'blob', bytes: bytes.length, chunks }) }
+}
+
+/** The chunks that a mark lists. */
+export const chunksInOutcome = (outcome: Uint8Array | null): readonly Id[] =>
+  outcome?.[0] === MANIFEST ? manifestIn(outcome, 'outcome').chunks : NO_CHUNKS
+
+const NO_CHUNKS: readonly Id[] = []
+
+/** What a mark keeps, whole; `undefined` when it is no longer kept. */
+export async function wholeOutcome(store: Pick<LargeCellStore, 'read'>, outcome: Uint8Array | null): Promise<Uint8Array | undefined> {
+  return outcome?.[0] === MANIFEST ? gather(store, manifestIn(outcome, 'outcome')) : (outcome ?? undefined)
+}
 
 export function isChunked(stored: Stored | undefined): stored is Stored {
   if (!stored) return false

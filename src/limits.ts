@@ -4,7 +4,7 @@
 export const ALIAS_BYTES_MAX = 1024
 /** Longest key of a row, in bytes of its order-preserving encoding (see row-key.ts). */
 export const ROW_KEY_BYTES_MAX = 1024
-/** Largest outcome kept inside a mark, in bytes; a larger one is stored as an object of its own first. */
+/** Largest outcome kept inside a mark, in bytes; a larger one is kept in chunks that the mark lists. */
 export const OUTCOME_BYTES_MAX = 64 * 1024
 /** Deepest nesting of plain values inside one field. */
 export const VALUE_DEPTH_MAX = 1000

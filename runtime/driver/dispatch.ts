@@ -355,7 +355,6 @@ export class Dispatch implements Stopper {
       record.result = results[i]
       if (isKept(record.result)) this.run.values?.noteResult(record, record.result)
     }
-    if (this.run.checkpoint) this.#keepDone(this.run.checkpoint, tasks, results, more)
     for (const { at, ...did } of more) {
       const record = records.get(tasks[at]!)
       if (!record) continue
@@ -363,7 +362,16 @@ export class Dispatch implements Stopper {
       this.#takeEffects(record, did)
       if (did.seen && this.run.values && record.state === 'pending') record.lineage = record.remakes ?? lineageOf(record, did.seen)
     }
+    if (this.run.checkpoint) this.#keepDone(this.run.checkpoint, tasks, results, more)
+    else if (this.run.effects.haveChunks)
+      for (const { at, children } of more) this.run.effects.dropOutcomes(this.#marksOf(records.get(tasks[at]!), children))
     if (this.run.remaking) for (const task of tasks) this.#takeRemade(this.run.remaking, records.get(task))
+  }
+
+  /** Marks that nobody looks for once the program has what a task made. One that a task has called is asked for again if its parent is run again. */
+  #marksOf(record: TaskRecord | undefined, children: DoneMore['children'] = []): readonly string[] {
+    if (!record || this.nested.keyOf(record.task) !== undefined) return []
+    return [this.#keyOf(record.task), ...children.map(({ key }) => key)]
   }
 
   #changedHome(task: number, at: number): DoneMore[] {
@@ -393,8 +401,12 @@ export class Dispatch implements Stopper {
       const record = this.run.records.get(tasks[i]!)
       if (record?.state !== 'pending') continue
       const args = record.args.map(filled)
-      const { written, changed, home } = further.get(i) ?? {}
-      const keep = (): void => checkpoint.note(record, args, { result: results[i], written, changed, home })
+      const { written, changed, home, children } = further.get(i) ?? {}
+      const marks = this.run.effects.haveChunks ? this.#marksOf(record, children) : []
+      const keep = (): void => {
+        checkpoint.note(record, args, { result: results[i], written, changed, home })
+        this.run.effects.dropOutcomes(marks)
+      }
       if (changed) void Promise.resolve(record.kind.program.store.reachedWith(home?.[3])).then(keep, () => {})
       else keep()
     }

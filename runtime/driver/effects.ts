@@ -2,23 +2,34 @@ import { type Op, Ref } from '../../src/backend.js'
 import type { ClassId, Id } from '../../src/ids.js'
 import type { Program } from '../../src/unit/program.js'
 import type { HomeParts } from '../engines/messages.js'
+import { dropChunks } from '../kept-outcome.js'
 import type { TaskRecord } from './task-record.js'
 
 /** Homes whose marks are dropped as one group. */
 const HOMES_AT_ONCE = 500
 
-/** What tasks changed in the stores of the program: instances to refresh, marks to drop. */
+interface Chunks {
+  readonly keeper: Program
+  readonly ids: readonly string[]
+}
+
+/** What tasks changed in the stores of the program: instances to refresh, marks to drop, chunks of outcomes to drop before them. */
 export class Effects {
   readonly #changed = new Map<Program, Set<string>>()
   readonly #marks = new Map<Program, Map<string, { readonly home: Ref; readonly keys: string[] }>>()
 
-  note({ kind: { program } }: TaskRecord, ids: readonly string[], [id, classId, store, wrote = []]: HomeParts, mark: string): void {
+  /** Of outcomes too large for their marks, by the marks' keys. */
+  readonly #chunks = new Map<string, Chunks>()
+  readonly #dropping = new Set<Promise<void>>()
+
+  note({ kind: { program } }: TaskRecord, ids: readonly string[], [id, classId, store, wrote = [], chunks]: HomeParts, mark: string): void {
     this.#noteChanged(program, ids)
     for (const url of wrote) {
       const other = program.store.peer(url)
       if (other) this.#noteChanged(other.program, ids)
     }
     const keeper = (store && program.store.peer(store)?.program) || program
+    if (chunks) this.#chunks.set(mark, { keeper, ids: chunks })
     const homes = this.#marks.get(keeper) ?? new Map<string, { home: Ref; keys: string[] }>()
     this.#marks.set(keeper, homes)
     const at = homes.get(id)
@@ -47,8 +58,31 @@ export class Effects {
     }
   }
 
+  /** Whether outcomes stand in chunks. */
+  get haveChunks(): boolean {
+    return this.#chunks.size > 0
+  }
+
+  /** Nobody will ask the store for the outcomes under these marks again: what they are too large for goes now. */
+  dropOutcomes(marks: Iterable<string>): void {
+    for (const mark of marks) {
+      const chunks = this.#chunks.get(mark)
+      if (!chunks) continue
+      this.#chunks.delete(mark)
+      const dropping: Promise<void> = dropChunks(chunks.keeper.store, undefined, chunks.ids).finally(() => this.#dropping.delete(dropping))
+      this.#dropping.add(dropping)
+    }
+  }
+
+  /** Resolves when what goes has gone. */
+  async dropped(): Promise<void> {
+    await Promise.all(this.#dropping)
+  }
+
   /** Drops the marks of the run: nobody will ask for its outcomes again. */
   async forgetMarks(): Promise<void> {
+    this.dropOutcomes([...this.#chunks.keys()])
+    await this.dropped()
     for (const [program, homes] of this.#marks) {
       const ops = [...homes.values()].map(({ home, keys }): Op => ({ do: 'forget', home, keys, what: 'mark' }))
       for (let i = 0; i < ops.length && !program.store.closed; i += HOMES_AT_ONCE)

@@ -85,7 +85,7 @@ export class Seals {
       const home = homeOfRecord(kind, args, key)
       const mark = await kind.program.store.giveUp(home, key)
       if (mark.state !== 'committed') return 'barred'
-      this.run.take(record, outcomeIn(mark, home, record.name))
+      this.run.take(record, await outcomeIn(kind.program.store, mark, home, record.name))
       return 'done'
     } catch (cause) {
       return unknownOutcome(record, cause)

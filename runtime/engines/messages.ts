@@ -113,8 +113,11 @@ export type ToWorker =
   | TasksMessage
   | RecallMessage
 
-/** Where a task's mark stands, with the store's url where that is not the task's; and the other stores that the task has written to. */
-export type HomeParts = readonly [id: string, classId: string, store?: string | null, wrote?: readonly string[]]
+/**
+ * Where a task's mark stands, with the store's url where that is not the task's; the other stores that the task has written to; and the chunks of
+ * an outcome that was too large for the mark.
+ */
+export type HomeParts = readonly [id: string, classId: string, store?: string | null, wrote?: readonly string[], chunks?: readonly string[]]
 
 /** What a finished task did beside giving a result. */
 export interface DoneMore {

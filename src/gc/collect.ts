@@ -1,7 +1,7 @@
 /**
  * Removes from a store what no alias leads to, while programs go on working with it.
  *
- * **What goes**: objects that no alias reaches, through whatever number of others; chunks of large fields that no object lists; notes
+ * **What goes**: objects that no alias reaches, through whatever number of others; chunks that no object and no mark lists; notes
  * of versions that are gone; tables whose owner is gone or has let go of them; names without an object; marks of runs long over;
  * intents of dead writers, which are finished or dropped as whoever meets them would (src/commit).
  *
@@ -22,14 +22,14 @@
  *
  * References from other stores cannot be seen from here: `referringStores` names those that may have some.
  */
-import type { Backend, Op, Ref, Stored } from '../backend.js'
+import type { Backend, Mark, Op, Ref, Stored } from '../backend.js'
 import { toolsOf } from '../commit/commit-options.js'
 import { type CommitOptions, finishStaged, resolveIntent } from '../commit/index.js'
 import { DomainGroups } from '../commit/plan-groups.js'
 import { send } from '../commit/send.js'
 import { ConflictError, InsituError } from '../errors.js'
 import { type CommitId, isIdText, madeAtMs, newCommitId, type TableId } from '../ids.js'
-import { CHUNK_CLASS, chunksIn } from '../large-cells.js'
+import { CHUNK_CLASS, chunksIn, chunksInOutcome } from '../large-cells.js'
 import { STREAM_CLASS } from '../unit/belongings.js'
 import { ORIGIN_CLASS, versionOf } from '../unit/versions.js'
 import { ownTableIds } from './edges.js'
@@ -46,10 +46,10 @@ export async function collect(backend: Backend, options: GcOptions = {}): Promis
   await collector.intents()
   const reach = await collector.objects()
   await collector.aliases(reach)
+  await collector.marks() // before the chunks that they list
   await collector.chunks()
   await collector.origins()
   await collector.tables()
-  await collector.marks()
   return collector.report()
 }
 
@@ -59,7 +59,7 @@ class Collector {
   readonly #marksBeforeMs: number
   readonly #dryRun: boolean
   readonly #commit: CommitOptions
-  /** Objects that went, or would: what hangs on them goes as well. */
+  /** Objects and marks that went, or would: what hangs on them goes as well. */
   readonly #gone = new Set<string>()
   #bytes = 0
   #kept = 0
@@ -193,13 +193,15 @@ class Collector {
 
   // ---- what hangs on objects
 
-  /** A chunk is listed by one object only, from the commit that publishes it on, and never again once that lets go of it. */
+  /** A chunk is listed by one object or mark only, from the commit that publishes it on, and never again once that lets go of it. */
   async chunks(): Promise<void> {
     const old = await this.#oldOf(CHUNK_CLASS)
     if (old.size === 0) return
     for await (const page of this.backend.objects({}))
       for (const stored of await this.backend.read(page.filter(({ classId }) => classId !== CHUNK_CLASS)))
         for (const { id } of stored && !this.#gone.has(stored.ref.id) ? chunksIn(stored.cells) : []) old.delete(id)
+    for await (const page of this.backend.upkeep?.marksBefore(Number.MAX_SAFE_INTEGER) ?? [])
+      for (const { mark } of page) if (!this.#gone.has(nameOfMark(mark))) for (const id of chunksInOutcome(mark.outcome)) old.delete(id)
     await this.#removeHangers('chunk', [...old.values()])
   }
 
@@ -257,12 +259,14 @@ class Collector {
     const { upkeep } = this.backend
     if (!upkeep) return
     const needed = new Set<string>()
-    const old: { readonly home: Ref; readonly key: string }[] = []
-    for await (const page of upkeep.marksBefore(this.#marksBeforeMs)) for (const { home, mark } of page) old.push({ home, key: mark.key })
+    const old: { readonly home: Ref; readonly key: string; readonly name: string }[] = []
+    for await (const page of upkeep.marksBefore(this.#marksBeforeMs))
+      for (const { home, mark } of page) old.push({ home, key: mark.key, name: nameOfMark(mark) })
     for await (const page of upkeep.intents()) for (const { intent } of page) needed.add(intent.commit)
-    for (const { home, key } of old) {
+    for (const { home, key, name } of old) {
       if (needed.has(key)) continue
       if (!this.#dryRun) await this.#forget(home, key)
+      this.#gone.add(name)
       this.#found({ kind: 'mark', name: key })
     }
   }
@@ -300,3 +304,6 @@ class Collector {
     await send(backend, { commit: newCommitId(), atMicros: 0n, ops }, toolsOf(this.#commit))
   }
 }
+
+/** An attempt has one mark under a key. */
+const nameOfMark = ({ key, attempt }: Mark): string => `${attempt} ${key}`

@@ -31,6 +31,8 @@ export interface CommitOptions extends UnitOptions {
   readonly readOnly?: ReadonlySet<Id>
   /** What `collect` gave, when nothing has changed since. */
   readonly collected?: Collected
+  /** New objects that nothing leads to but the mark. */
+  readonly beside?: readonly Op[] | undefined
 }
 
 /** What a transaction has changed, by store. */
@@ -401,7 +403,7 @@ export class Transaction extends UnitOfWork {
     const units: Unit[] = []
     const { home } = options
     // A home without a store is one of the store of the task, wherever it writes.
-    const far = home && { ...options, home: new Ref(home.id, home.classId, home.store ?? this.store.url) }
+    const far = home && { ...options, beside: undefined, home: new Ref(home.id, home.classId, home.store ?? this.store.url) }
     const isPart = parts.length > 1
     for (const { part, plan, ops } of parts) units.push(await part.#unitOf(plan, ops, part === this || !far ? options : far, isPart))
     const receipt = await this.store.send(this.store.joined(units))
@@ -430,12 +432,13 @@ export class Transaction extends UnitOfWork {
     for (const { part, plan } of parts) part.#committed(plan, receipt)
   }
 
-  async #unitOf(plan: Plan, ops: readonly Op[], { commit, home, mark }: CommitOptions, isPart: boolean): Promise<Unit> {
+  async #unitOf(plan: Plan, ops: readonly Op[], { commit, home, mark, beside }: CommitOptions, isPart: boolean): Promise<Unit> {
     this.#create(plan)
     const { backend } = this.store
     for (const table of this.#newTables(plan)) await backend.define(table, aliasOf(table, ops))
     const isElsewhere = (): boolean => isPart || (home !== undefined && mark !== undefined && !this.#isDecidedAt(home, mark, ops))
-    return this.store.unitOf(this.buffered.size === 0 ? ops : this.#withOwnerChecks(ops, isElsewhere()), {
+    const own = this.buffered.size === 0 ? ops : this.#withOwnerChecks(ops, isElsewhere())
+    return this.store.unitOf(beside ? [...own, ...beside] : own, {
       ...(commit && { commit }),
       ...(home && { home }),
       ...(mark && { mark }),

@@ -48,6 +48,22 @@ const APP = `
     console.log(await total, (await counter.reload()).n, stats().resumed)
   })`
 
+const LARGE = 200_000
+
+const LARGE_TASKS = `
+  import { INOUT, StorageObject, task } from '${entry}'
+  export class Counter extends StorageObject { n = 0 }
+  export const add = task((counter, bytes) => String(++counter.n).repeat(bytes), { args: [INOUT] })`
+
+const LARGE_APP = `
+  import { main } from '${entry}'
+  import { add, Counter } from './large-tasks.mjs'
+  main(import.meta, async () => {
+    const counter = await new Counter().makePersistent('counter', { ifExists: 'open' })
+    const made = [await add(counter, 1), await add(counter, ${LARGE}), await add(counter, 1)]
+    console.log(...made.map((text) => text[0] + ' ' + text.length), (await counter.reload()).n)
+  })`
+
 /** A program that is killed, and started again as the same run. */
 describe('a run that is gone on with', function () {
   this.timeout(60_000)
@@ -58,6 +74,8 @@ describe('a run that is gone on with', function () {
     folder = await mkdtemp(join(tmpdir(), 'insitu-resume-'))
     await writeFile(join(folder, 'tasks.mjs'), TASKS)
     await writeFile(join(folder, 'app.mjs'), APP)
+    await writeFile(join(folder, 'large-tasks.mjs'), LARGE_TASKS)
+    await writeFile(join(folder, 'large-app.mjs'), LARGE_APP)
   })
   after(() => rm(folder, { recursive: true, force: true }))
 
@@ -98,6 +116,19 @@ describe('a run that is gone on with', function () {
       expect(new Set(ran(log)).size).to.equal(STEPS)
       expect(existsSync(join(folder, 'checkpoints', `${run}.log`))).to.equal(false)
     })
+
+  it('has the outcome of a task that had committed when the program was killed, however large, and leaves none behind', async () => {
+    const { storage, run } = fresh()
+    const args = ['run', '--storage', storage, '--run', run, join(folder, 'large-app.mjs')]
+    // Counted by thread: the program's second commit would be its end as well, but it has only one.
+    const killed = await insitu(args, { stateFolder: folder, env: { INSITU_FAILPOINT: 'alone-done:2', INSITU_WORKERS: '1' } })
+    expect([killed.code, killed.stdout]).to.deep.equal([null, ''])
+    const listed = ['ls', '--all', '--class', 'insitu#chunk', '--storage', storage]
+    expect(assertOk(await insitu(listed)).stdout).to.include('insitu#chunk')
+
+    expect(assertOk(await insitu(args, { stateFolder: folder })).stdout.trim()).to.equal(`1 1 2 ${LARGE} 3 1 3`)
+    expect(assertOk(await insitu(listed)).stdout).to.equal('')
+  })
 
   it('goes on after a failure too, and begins anew once it has succeeded', async () => {
     const { log, storage, run } = fresh()

@@ -1,11 +1,14 @@
 /** Attempts of one task: only the first that commits has effects, and all tell its outcome. */
 import { expect } from 'chai'
 import { createBackend } from '../../backends/memory/index.js'
-import { type Call, homeOf, outcomeIn, runAttempt } from '../../runtime/attempt.js'
-import { carry } from '../../runtime/data/carry.js'
-import { getByID, StorageObject } from '../../runtime/index.js'
+import { beginAttempt, type Call, homeOf, type Outcome, outcomeIn, runAttempt } from '../../runtime/attempt.js'
+import { carry, unpack } from '../../runtime/data/carry.js'
+import { ConflictError, getByID, StorageObject } from '../../runtime/index.js'
+import { dropChunks } from '../../runtime/kept-outcome.js'
 import type { Direction } from '../../runtime/tasks/directions.js'
 import { Ref } from '../../src/backend.js'
+import { CHUNK_CLASS } from '../../src/large-cells.js'
+import { CHUNK_BYTES, OUTCOME_BYTES_MAX } from '../../src/limits.js'
 import { Store } from '../../src/store.js'
 import { thrown } from '../integration/thrown.js'
 
@@ -66,7 +69,7 @@ for (const url of ['memory:?private', 'memory:?private&domains=3'])
       const early = callOf('run 2 task 2', ['INOUT'], [account])
       await runAttempt(store, early, body)
       const standing = await store.giveUp(homeOf(early), early.key)
-      expect([standing.state, outcomeIn(standing, homeOf(early), 'pay').result]).to.deep.equal(['committed', 1])
+      expect([standing.state, (await outcomeIn(store, standing, homeOf(early), 'pay')).result]).to.deep.equal(['committed', 1])
       expect((await runAttempt(store, early, body)).result).to.equal(1)
       expect(await balance(account)).to.equal(1)
     })
@@ -97,6 +100,57 @@ for (const url of ['memory:?private', 'memory:?private&domains=3'])
       const ids: string[] = []
       for await (const page of store.backend.objects({})) ids.push(...page.map((ref) => ref.id))
       expect(ids).to.deep.equal([(first.result as { id: string }).id])
+    })
+
+    describe('with an outcome that is too large for its mark', () => {
+      const chunks = async (): Promise<number> => {
+        let count = 0
+        for await (const page of store.backend.objects({ classId: CHUNK_CLASS })) count += page.length
+        return count
+      }
+      const bytesOf = ({ result }: Outcome): Uint8Array => unpack(result, store.program) as Uint8Array
+      const pay =
+        (bytes: number) =>
+        ([it]: unknown[]): Uint8Array =>
+          new Uint8Array(bytes).fill(++(it as Account).balance)
+
+      for (const [bytes, count] of [
+        [OUTCOME_BYTES_MAX + 1, 1],
+        [2 * CHUNK_BYTES + 1, 3],
+      ] as const)
+        it(`a later attempt tells it: ${bytes} bytes`, async () => {
+          const account = await store.run(() => new Account().makePersistent())
+          const call = callOf('run 5 task 1', ['INOUT'], [account])
+          const first = await runAttempt(store, call, pay(bytes))
+          const second = await runAttempt(store, call, pay(bytes))
+          expect(second).to.deep.equal(first)
+          expect(bytesOf(second)).to.deep.equal(new Uint8Array(bytes).fill(1))
+          expect([await balance(account), await chunks()]).to.deep.equal([1, count])
+          expect(second.home![4]).to.have.lengthOf(count)
+
+          await dropChunks(store, undefined, second.home![4]!)
+          expect(await chunks()).to.equal(0)
+          const late = await thrown(() => runAttempt(store, call, pay(bytes)))
+          expect([late.name, late.message]).to.deep.equal([
+            'ConflictError',
+            'an earlier attempt of pay has committed, but its outcome is no longer kept',
+          ])
+        })
+
+      for (const bytes of [OUTCOME_BYTES_MAX + 1, CHUNK_BYTES + 1])
+        it(`one that does not commit leaves nothing of it: ${bytes} bytes`, async () => {
+          const account = await store.run(() => new Account().makePersistent())
+          const call = callOf('run 6 task 1', ['INOUT'], [account])
+          const late = (await beginAttempt(store, call, pay(bytes))).changes!
+          await runAttempt(store, callOf('run 6 task 2', ['INOUT'], [account]), ([it]) => ++(it as Account).balance)
+          expect(await thrown(() => late.commit())).to.be.instanceOf(ConflictError)
+          expect(await chunks()).to.equal(0)
+
+          const given = (await beginAttempt(store, call, pay(bytes))).changes!
+          await store.giveUp(homeOf(call), call.key)
+          expect(await thrown(() => given.commit())).to.have.property('code', 'ERR_TASK_GIVEN_UP')
+          expect([await chunks(), await balance(account)]).to.deep.equal([0, 1])
+        })
     })
   })
 
@@ -134,6 +188,22 @@ for (const query of ['', '&domains=3'])
       expect((await own.giveUp(homeOf(paid), paid.key)).state).to.equal('committed')
       expect((await runAttempt(own, paid, body)).result).to.equal(1)
       expect(await balance()).to.equal(1)
+    })
+
+    it('an outcome too large for the mark stands where the mark does', async () => {
+      const large = OUTCOME_BYTES_MAX + 1
+      for (const [key, keeper, args] of [
+        ['run 4 task 4', own, []],
+        ['run 4 task 5', other, [carry(account, 'account', own)]],
+      ] as const) {
+        const paid: Call = { ...call(key), directions: ['INOUT'], args }
+        const first = await runAttempt(own, paid, async () => new Uint8Array(large).fill(await body()))
+        expect(await runAttempt(own, paid, async () => new Uint8Array(large).fill(await body()))).to.deep.equal(first)
+        const chunks: Ref[] = []
+        for await (const page of keeper.backend.objects({ classId: CHUNK_CLASS })) chunks.push(...page)
+        expect(chunks.map(({ id }) => id)).to.deep.equal(first.home![4])
+      }
+      expect(await balance()).to.equal(2)
     })
 
     it('once given up it changes nothing', async () => {

@@ -13,7 +13,7 @@ import { encodeWire } from '../../src/codec/wire.js'
 import { CorruptError } from '../../src/errors.js'
 import { collect, type GcOptions, type GcReport } from '../../src/gc/index.js'
 import { type ClassId, type Id, newCommitId, newId } from '../../src/ids.js'
-import { CHUNK_CLASS } from '../../src/large-cells.js'
+import { CHUNK_CLASS, largeOutcome } from '../../src/large-cells.js'
 import { Store } from '../../src/store.js'
 import { originRef, putOrigin } from '../../src/unit/versions.js'
 import { ForwardingBackend } from '../conformance/forwarding-backend.js'
@@ -160,6 +160,21 @@ for (const [kind, urlIn] of Object.entries(kinds))
       expect((await collect(backend, later())).counts).to.include({ chunk: 1, origin: 1, object: 0 })
       const left = await ids()
       expect([listed, loose, originRef(version).id, originRef(gone).id].map((id) => left.has(id))).to.deep.equal([true, false, true, false])
+    })
+
+    it('keeps the chunks of an outcome for as long as the mark that lists them', async () => {
+      const [home, bytes] = [newThing(), new Uint8Array(100_000)]
+      const { puts, chunks, list } = largeOutcome(bytes, newId)
+      const [loose] = largeOutcome(bytes, newId).puts
+      for (const put of [...puts, loose!]) await commit(put)
+      await send(backend, { do: 'mark', home, mark: { key: 'run/8', attempt: newCommitId(), state: 'committed', outcome: list } })
+      // Marks stay for longer than other garbage: here for a day.
+      const young = later({ nowMs: Date.now() + 60_000, olderThanMs: 0 })
+      expect((await collect(backend, young)).counts).to.include({ mark: 0, chunk: 1 })
+      expect(await ids()).to.include(chunks[0])
+      expect((await collect(backend, { ...later(), dryRun: true })).counts).to.include({ mark: 1, chunk: 1 })
+      expect((await collect(backend, later())).counts).to.include({ mark: 1, chunk: 1 })
+      expect(await ids()).not.to.include(chunks[0])
     })
 
     it('keeps what a version comes from for as long as the version', async () => {

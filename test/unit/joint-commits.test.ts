@@ -7,6 +7,7 @@ import { JointCommits } from '../../runtime/engines/joint-commits.js'
 import { getByID, StorageDict, StorageObject, t } from '../../runtime/index.js'
 import type { Group, Op, Receipt } from '../../src/backend.js'
 import { ConflictError, UnknownOutcomeError } from '../../src/errors.js'
+import { OUTCOME_BYTES_MAX } from '../../src/limits.js'
 import { Store } from '../../src/store.js'
 import { FaultyBackend } from '../conformance/faulty-backend.js'
 
@@ -94,11 +95,23 @@ describe('commits of tasks that end one after the other', () => {
     for (const [i, one] of all.entries()) {
       const home = homeOf(callOf('', one))
       const mark = await store.markOf(home, `run/${i}`)
-      expect(outcomeIn(mark!, home, 'pay')).to.deep.equal({ result: 1, changed: [one.getID()], home: [home.id, home.classId] })
+      expect(await outcomeIn(store, mark!, home, 'pay')).to.deep.equal({ result: 1, changed: [one.getID()], home: [home.id, home.classId] })
       // A further attempt changes nothing and tells the same.
       expect((await runAttempt(store, callOf(`run/${i}`, one), pay)).result).to.equal(1)
     }
     expect(await balances(all)).to.deep.equal([1, 1, 1, 1, 1])
+  })
+
+  it('an outcome too large for its mark goes in the same group, and a later attempt tells it', async () => {
+    const all = await accounts(3)
+    const large = (i: number) => (args: unknown[]) => `${pay(args)}${' '.repeat(i === 1 ? OUTCOME_BYTES_MAX : i)}`
+    const changes = await Promise.all(all.map((one, i) => ended(callOf(`large/${i}`, one), large(i))))
+    const told = await left(changes)
+    expect(backend.groups.map(marksIn)).to.deep.equal([3])
+    for (const [i, one] of all.entries())
+      expect((await runAttempt(store, callOf(`large/${i}`, one), large(i))).result, String(i)).to.deep.equal(told[i])
+    expect(told).to.deep.equal([0, 1, 2].map((i) => large(i)([new Account()])))
+    expect(await balances(all)).to.deep.equal([1, 1, 1])
   })
 
   it('a conflict of one is its own: all others commit, once', async () => {
