@@ -1,7 +1,7 @@
 import type { Backend } from '../src/backend.js'
 import type { Constructor } from '../src/classes/class-locator.js'
 import { registerClass } from '../src/classes/class-registry.js'
-import { UnavailableError } from '../src/errors.js'
+import { UnavailableError, ValidationError } from '../src/errors.js'
 import { Store, type StoreOptions } from '../src/store.js'
 import { programUnit, setDefaultOpener, setProgramUnit } from '../src/unit/context.js'
 import type { UnitOfWork } from '../src/unit/unit-of-work.js'
@@ -22,11 +22,12 @@ export interface ConnectOptions extends StoreOptions {
 /**
  * Opens a store. The first one that a program connects is its default. Without a url: `INSITU_STORAGE`, else `storage` in
  * `insitu.config.*` or package.json's `insitu`, found upward, else `nvram:.insitu`.
- * @throws NotOwnerError, UnavailableError, UnsupportedError, CorruptError, ValidationError
+ * @throws NotOwnerError, UnavailableError, UnsupportedError, CorruptError, ValidationError (ERR_HOSTS_STORE, ERR_HOSTS_DIFFER among others)
  */
 export async function connect(where?: string | Backend, options: ConnectOptions = {}): Promise<Store> {
   for (const ctor of options.classes ?? []) registerClass(ctor)
   const backend = typeof where === 'object' ? where : await openAt(where ?? (await configuredStorage()))
+  if (where === undefined) await requireHosts(backend)
   if (typeof where === 'object') await backend.open()
   const store = await storeOn(backend, options)
   store.isChosen = where !== undefined
@@ -57,6 +58,21 @@ async function openAt(url: string): Promise<Backend> {
   // Without the runtime there are no agents: the files are the same ones, opened here.
   if (runtimeIsOff()) claimHosts(folder, hostsWanted()!)
   return runtimeIsOff() ? openBackend(url) : openOnHosts(folder)
+}
+
+/**
+ * The store that was asked for along with the hosts must be one whose data lie on several, or nothing of them would be seen. One that a program opens
+ * by itself may lie where it likes.
+ */
+async function requireHosts(backend: Backend): Promise<void> {
+  const { places, capabilities, url } = backend
+  const hosts = hostsWanted()
+  if (hosts === undefined || places || capabilities.reach === 'network' || runtimeIsOff()) return
+  await backend.close()
+  throw new ValidationError(
+    `the data of ${url} cannot lie on ${hosts} hosts: use a store of files (--storage nvram:FOLDER) or a server, or run without --hosts`,
+    { code: 'ERR_HOSTS_STORE', hosts, url },
+  )
 }
 
 /** Then the first worker loads while the store opens. */

@@ -10,7 +10,8 @@ import { hasTasks } from './tasks/task.js'
 
 /**
  * Runs `body` if this module is the program: not in workers, not when another module imports it. Then waits for its tasks,
- * saves buffered rows, closes all stores, and ends. A failure is printed and makes the exit code 1.
+ * saves buffered rows, closes all stores, and ends. A failure is printed and makes the exit code 1; under `insitu run` 2 if it could not
+ * run as it was told to.
  */
 export function main(meta: { readonly url: string }, body: () => void | PromiseLike<void>): void {
   if (!isProgramThread() || !isEntry(meta.url)) return
@@ -18,6 +19,11 @@ export function main(meta: { readonly url: string }, body: () => void | PromiseL
   if (hasTasks() && !runtimeIsOff()) prepareWorker(isolationWanted())
   void run(body)
 }
+
+let exitCodeOf: (error: unknown) => number = () => 1
+
+/** For the command that starts a program: what the exit code of a failure is. */
+export const setExitCodes = (of: (error: unknown) => number): void => void (exitCodeOf = of)
 
 async function run(body: () => void | PromiseLike<void>): Promise<void> {
   const startedAt = new Date().toISOString()
@@ -43,7 +49,7 @@ async function closeOthers(): Promise<void> {
 
 /** What is still pending is not waited for: the program has given up. */
 async function fail(error: unknown, startedAt: string): Promise<void> {
-  process.exitCode = process.exitCode || 1
+  process.exitCode = process.exitCode || exitCodeOf(error)
   console.error(error)
   const run = runAskedFor()
   if (run !== undefined) console.error(`insitu: what run ${run} has done is kept: start it again with the same id to go on`)

@@ -12,14 +12,15 @@ export class UsageError extends Error {
 /** What the store itself is to blame for: it cannot be opened, reached or read. */
 const UNREACHABLE = [UnavailableError, NotOwnerError, CorruptError, UnknownOutcomeError, UnsupportedError]
 
+/** What an option or the environment says of how a program is to run cannot be. */
+const SETTING_CODES = ['ERR_STORE_URL', 'ERR_RUN_ID', 'ERR_HOSTS', 'ERR_HOSTS_DIFFER', 'ERR_HOSTS_STORE', 'ERR_SETTING']
+
 /** What the caller wrote is to blame, whatever kind of error it is. */
-const USAGE_CODES: ReadonlySet<string> = new Set([
-  'ERR_STORE_URL',
-  'ERR_ALIAS_INVALID',
-  'ERR_NO_TYPESCRIPT',
-  'ERR_BACKUP_FOLDER',
-  'ERR_RUN_ID',
-])
+const USAGE_CODES: ReadonlySet<string> = new Set([...SETTING_CODES, 'ERR_ALIAS_INVALID', 'ERR_NO_TYPESCRIPT', 'ERR_BACKUP_FOLDER'])
+
+/** Of a program that `run` has started: what it failed with is its own affair, unless it could not run as it was told to. */
+export const exitCodeOfProgram = (error: unknown): number =>
+  isInsituError(error) && SETTING_CODES.includes(error.code) ? EXIT.usage : EXIT.failed
 
 export function exitCodeOf(error: unknown): number {
   // commander throws for --help and --version as well, with exit code 0

@@ -2,9 +2,10 @@ import { existsSync, realpathSync, statSync, writeSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Command, Option } from 'commander'
+import { setExitCodes } from '../main.js'
 import { stats } from '../runtime-api.js'
 import { type CommonOptions, commonOptions, type RunSettings, useRunSettings, useStorage } from './cli-config.js'
-import { EXIT, exitCodeOf, UsageError } from './exit-codes.js'
+import { EXIT, exitCodeOf, exitCodeOfProgram, UsageError } from './exit-codes.js'
 import { complain } from './output.js'
 
 const EXAMPLES = `
@@ -43,6 +44,7 @@ async function run(app: string, args: readonly string[], { storage, json, ...set
   const entry = realpathSync(path)
   process.argv = [process.execPath, entry, ...args]
   onInterrupt()
+  setExitCodes(exitCodeOfProgram)
   const [{ showProgress }, { importModule }] = await Promise.all([import('./progress.js'), import('../import-module.js')])
   const hide = showProgress()
   process.once('beforeExit', hide)

@@ -2,9 +2,11 @@ import { existsSync, statfsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
 import { connect, StorageObject } from '../../runtime/index.js'
 import { notRun } from '../tools/not-run.js'
+import { root } from '../tools/test-files.js'
 import { assertOk, type Ended, insitu, type ProcessOptions, wordcount } from './processes.js'
 
 /** What statfs says of tmpfs on Linux. */
@@ -56,6 +58,28 @@ describe('command line', function () {
       ['graph', '--format', 'png'],
     ])
       expect([args, (await insitu(args, on)).code]).to.deep.equal([args, 2])
+  })
+
+  it('hosts that the store cannot have end a run with code 2, and say what to do', async () => {
+    const app = join(folder, 'hosts.mjs')
+    const entry = pathToFileURL(join(root, 'dist/runtime/index.js')).href
+    await writeFile(
+      app,
+      `import { hosts, main } from '${entry}'
+       main(import.meta, async () => console.log((await hosts()).length))`,
+    )
+    const run = (...args: string[]): Promise<Ended> => insitu(['run', ...args, app], { stateFolder: folder })
+    const data = `nvram:${join(folder, 'three-hosts')}`
+    expect(assertOk(await run('--hosts', '3', '--storage', data)).stdout).to.equal('3\n')
+    for (const [args, code, fix] of [
+      [['--hosts', '3', '--storage', 'memory:'], 'ERR_HOSTS_STORE', 'without --hosts'],
+      [['--hosts', '2', '--storage', data], 'ERR_HOSTS_DIFFER', 'run with --hosts 3'],
+      [['--hosts', '2', '--storage', on.storage!], 'ERR_HOSTS_DIFFER', 'run without --hosts'],
+    ] as const) {
+      const { code: exit, stdout, stderr } = await run(...args)
+      expect([code, exit, stdout]).to.deep.equal([code, 2, ''])
+      expect(stderr).to.include(fix)
+    }
   })
 
   it('ls lists aliases with class and id, and filters', async () => {
