@@ -4,6 +4,7 @@ import { configOf } from './redis-config.js'
 
 export { dropNamespace } from './drop-namespace.js'
 export { fsck, type RedisFinding, type RedisFsckReport } from './fsck.js'
+export { functionsRefusedAt } from './functions-at.js'
 export { RedisBackend } from './redis-backend.js'
 
 /**

@@ -8,6 +8,8 @@ export type Failure =
   /** It may have been executed. */
   | 'unknown'
   | 'no script'
+  /** It was not executed, and may be as a script. */
+  | 'no function'
   | 'final'
 
 /**
@@ -15,6 +17,8 @@ export type Failure =
  * that may have moved away.
  */
 const NOT_NOW = /^(?:LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY|ASK|MOVED)\b|Script killed by user|access a non local key/
+/** It is not loaded, the user may not call any, or the server is too old for them. */
+const NO_FUNCTION = /^ERR Function not found|^(?:NOPERM|ERR unknown command)\b.*\bfcall_ro\b/is
 /** What ioredis says of calls that it never sent, or that it was told to send elsewhere too often. */
 const NEVER_SENT =
   /enableOfflineQueue|Too many Cluster redirections|Failed to refresh slots cache|None of startup nodes|Cluster isn't ready/
@@ -23,6 +27,7 @@ export function failureOf(error: unknown): Failure {
   const { message, name, code } = error as Error & { readonly code?: unknown }
   if (name === 'ReplyError') {
     if (message.startsWith('NOSCRIPT')) return 'no script'
+    if (NO_FUNCTION.test(message)) return 'no function'
     return NOT_NOW.test(message) ? 'again' : 'final'
   }
   if (error instanceof InsituError) return 'final'

@@ -5,11 +5,12 @@ import { AwakeTime } from '../../src/awake-time.js'
 import { InsituError, StateLostError, UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
 import { chunks } from './by-domain.js'
+import { Functions } from './functions.js'
 import { type Argument, type Client, type Driver, makeDriver } from './redis-client.js'
 import type { RedisConfig } from './redis-config.js'
 import { bare, type Failure, failureOf, isKilled, namedError, tellsMore } from './redis-errors.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
-import { loadScripts, type ScriptName } from './scripts.js'
+import { type Library, loadScripts, type ScriptName } from './scripts.js'
 import { slotOf } from './slot.js'
 
 export type Reply = Buffer | number | null | readonly Reply[]
@@ -58,6 +59,7 @@ const OPEN_MS = 1_900
 
 export class RedisLink {
   readonly #scripts = loadScripts()
+  readonly #functions = new Functions()
   /** The highest sequence that each domain has shown. */
   readonly #sequences = new Map<Partition, number>()
   #driver: Driver | undefined
@@ -102,6 +104,7 @@ export class RedisLink {
     const driver = this.#driver
     this.#driver = undefined
     this.#lost = undefined
+    this.#functions.forget()
     this.#sequences.clear()
     driver?.close()
   }
@@ -112,7 +115,7 @@ export class RedisLink {
     const endMs = startMs + this.config.patienceMs
     const copies = call.copies ?? { mayTravel: false }
     let isForgotten = false
-    for (let nth = 0; ; ) {
+    for (let nth = 0, loads = 0; ; ) {
       if (this.#lost) throw this.#lost
       let pauseMs = Math.min(PAUSE_MS_MIN * 2 ** nth++, PAUSE_MS_MAX)
       try {
@@ -125,6 +128,10 @@ export class RedisLink {
         const failure = this.#failureOf(error)
         isForgotten ||= failure === 'no script'
         if (failure === 'no script') continue
+        if (failure === 'no function') {
+          await this.#functions.mend(error, this.#libraryOf(call), this.masterOf(call.keys[0]!), loads++)
+          continue
+        }
         copies.mayTravel ||= failure === 'unknown'
         const isUnknown = copies.mayTravel && call.isWrite === true
         if (failure === 'final') throw this.#refused(error, isUnknown)
@@ -237,9 +244,14 @@ export class RedisLink {
     const driver = this.#open
     if (!script) return driver.send('mget', guarded)
     if (REACHING.has(script) && this.config.kind === 'cluster') guarded.push(this.keys.nothing(domain))
-    const { sha, text } = this.#scripts[script]
+    const { sha, text, library } = this.#scripts[script]
     const rest = [guarded.length, ...guarded, this.#sequences.get(domain) ?? 0, ...(args?.(isAgain) ?? [])]
+    if (library && this.#functions.mayBe) return driver.send('fcall_ro', [library.name, ...rest])
     return isForgotten ? driver.send('eval', [text, ...rest]) : driver.send('evalsha', [sha, ...rest])
+  }
+
+  #libraryOf({ script }: Call): Library | undefined {
+    return script && this.#scripts[script].library
   }
 
   #heard({ script, domain }: Call, reply: unknown): readonly Reply[] | Gate {

@@ -29,17 +29,36 @@ const SCRIPTS = {
 
 export type ScriptName = keyof typeof SCRIPTS
 
+/** Those that a server may keep as a Function: they only look, and are asked for often. */
+const FUNCTIONS: ReadonlySet<ScriptName> = new Set(['aggregate'])
+
 export interface Script {
   readonly name: ScriptName
   readonly text: string
   readonly sha: string
+  readonly library?: Library
+}
+
+/** A library of one Function of the same name. */
+export interface Library {
+  readonly name: string
+  readonly text: string
 }
 
 const read = (name: string): string => readFileSync(new URL(`${name}.lua`, FOLDER), 'utf8')
 
 function script(name: ScriptName): Script {
   const text = ['guard', ...SCRIPTS[name], name].map(read).join('\n')
-  return { name, text, sha: createHash('sha1').update(text).digest('hex') }
+  const sha = createHash('sha1').update(text).digest('hex')
+  return { name, text, sha, ...(FUNCTIONS.has(name) && { library: libraryOf(name, text, sha) }) }
+}
+
+/** Named by what it does, so that two versions of insitu on one server have one each, and neither replaces the other's. */
+function libraryOf(script: ScriptName, text: string, sha: string): Library {
+  const name = `insitu_${script}_${sha.slice(0, 16)}`
+  const flags = "flags = { 'no-writes' }"
+  const register = `redis.register_function{ function_name = '${name}', callback = run, ${flags} }`
+  return { name, text: `#!lua name=${name}\nlocal function run(KEYS, ARGV)\n${text}\nend\n${register}` }
 }
 
 /** All scripts, each with what it needs in front. */

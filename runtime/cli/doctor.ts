@@ -91,7 +91,22 @@ const STORE = 'store'
 async function store(url: string): Promise<readonly Finding[]> {
   const path = url.startsWith('nvram:') ? resolve(url.slice('nvram:'.length).split('?', 1)[0] || '.insitu') : undefined
   if (path !== undefined && !existsSync(path)) return [notYet(url, path), await space(existingAbove(path))]
-  return [await opened(url), ...(path === undefined ? [] : [await space(path)])]
+  const finding = await opened(url)
+  if (path !== undefined) return [finding, await space(path)]
+  return finding.health === 'ok' && /^rediss?(?:\+cluster)?:/.test(url) ? [finding, await aggregates(url)] : [finding]
+}
+
+async function aggregates(url: string): Promise<Finding> {
+  const what = 'aggregates'
+  const { functionsRefusedAt } = await import('insitu/backends/redis')
+  const refused = await functionsRefusedAt(url).catch(() => ['FCALL_RO'])
+  if (refused.length === 0) return { what, health: 'ok', found: 'they run in the store, as Functions' }
+  return {
+    what,
+    health: 'optional',
+    found: `they run in the store as scripts, not as Functions: the server or the user's ACL forbids ${refused.join(', ')}`,
+    fix: 'Redis 7 or newer, and ACL SETUSER USER +fcall_ro +function|load; who may load Functions may replace those of others',
+  }
 }
 
 function notYet(url: string, path: string): Finding {

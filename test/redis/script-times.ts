@@ -15,7 +15,7 @@ async function scriptTimes(server: RedisServer, work: () => Promise<unknown>): P
     number,
     readonly string[],
   ])[]
-  const scripts = log.filter(([, , , [name]]) => name!.startsWith('eval'))
+  const scripts = log.filter(([, , , [name]]) => /^(?:eval|fcall)/.test(name!))
   return scripts.map(([, , micros]) => micros / 1000).reverse()
 }
 
