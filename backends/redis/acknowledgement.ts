@@ -1,9 +1,10 @@
 import type { Redis } from 'ioredis'
 import type { Ack } from '../../src/backend.js'
 import { UnavailableError, UnsupportedError } from '../../src/errors.js'
+import { isCluster } from './redis-client.js'
 import type { RedisKeys } from './redis-keys.js'
 import { PARTITIONS } from './redis-keys.js'
-import { isCluster, type RedisLink } from './redis-link.js'
+import type { RedisLink } from './redis-link.js'
 import { hasWaitAof, type ServerFacts } from './server-facts.js'
 import { slotOf } from './slot.js'
 

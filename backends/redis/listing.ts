@@ -3,9 +3,10 @@ import type { ClassId, Id } from '../../src/ids.js'
 import { byDomain } from './by-domain.js'
 import { refOf } from './group-form.js'
 import { metaOf } from './object-form.js'
+import { isCluster } from './redis-client.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
 import { partitionOfAlias, partitionOfId } from './redis-keys.js'
-import { isCluster, type RedisLink, type Reply } from './redis-link.js'
+import type { RedisLink, Reply } from './redis-link.js'
 
 const SCAN_COUNT = 1000
 

@@ -1,7 +1,8 @@
 import type { Location } from '../../src/backend.js'
 import type { Host } from '../../src/ids.js'
+import { isCluster } from './redis-client.js'
 import type { Partition } from './redis-keys.js'
-import { isCluster, type RedisLink } from './redis-link.js'
+import type { RedisLink } from './redis-link.js'
 import type { ServerFacts } from './server-facts.js'
 import { slotOf } from './slot.js'
 

@@ -5,6 +5,8 @@ import type { RedisConfig, RedisTls } from './redis-config.js'
 
 export type Client = Redis | Cluster
 
+export const isCluster = (client: Client): client is Cluster => client.isCluster
+
 /** Replies that come late are as good as none, but a busy server may take its time. */
 const COMMAND_TIMEOUT_MS = 20_000
 const CONNECT_TIMEOUT_MS = 2_000

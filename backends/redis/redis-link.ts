@@ -1,12 +1,12 @@
 /** Calls of scripts: repeated while that is harmless and there is patience, each told how far the store had come. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Cluster, Redis } from 'ioredis'
-import { AwakeTime } from '../../src/awake-time.js'
+import type { Redis } from 'ioredis'
 import { InsituError, StateLostError, UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
 import { chunks } from './by-domain.js'
+import { connected } from './connected.js'
 import { Functions } from './functions.js'
-import { type Argument, type Client, type Driver, makeDriver } from './redis-client.js'
+import { type Argument, type Client, type Driver, isCluster, makeDriver } from './redis-client.js'
 import type { RedisConfig } from './redis-config.js'
 import { bare, type Failure, failureOf, isKilled, namedError, tellsMore } from './redis-errors.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
@@ -54,8 +54,6 @@ const PAUSE_MS_MIN = 10
 const PAUSE_MS_MAX = 300
 /** Calls that one write carries: enough that it costs them nothing, few enough that the first are answered while the last are made. */
 const WRITTEN_AT_ONCE = 128
-/** A little less than one connection may take to be refused or ignored. */
-const OPEN_MS = 1_900
 
 export class RedisLink {
   readonly #scripts = loadScripts()
@@ -89,13 +87,14 @@ export class RedisLink {
     client.on('error', note)
     client.on('node error', note)
     try {
-      await connected(client, signal)
+      await connected(this.config, client, signal)
       // A driver that is refused its database goes on in the first one, among the data of others.
       if (!isCluster(client) && this.config.db > 0) await client.select(this.config.db)
       this.#driver = driver
     } catch (error) {
       driver.close()
       signal?.throwIfAborted()
+      if (error instanceof InsituError) throw error
       throw namedError(this.config.url, (error as { lastNodeError?: Error }).lastNodeError ?? this.#lastError ?? error)
     }
   }
@@ -334,33 +333,3 @@ class Gate {
 
 const held = ({ url, patienceMs }: RedisConfig, { commit }: Gate): UnavailableError =>
   new UnavailableError(`${url}: the large group ${commit} held it up for ${patienceMs} ms; try again`, { retryable: true, commit })
-
-export const isCluster = (client: Client): client is Cluster => client.isCluster
-
-/** A server that has just been started may need a moment; one that refuses the password will do so again. */
-async function connected(client: Client, signal?: AbortSignal): Promise<void> {
-  const time = new AwakeTime()
-  let refused: Error | undefined
-  const note = (error: Error): void => {
-    if (failureOf(error) === 'final') refused = error
-  }
-  client.on('error', note)
-  try {
-    for (;;) {
-      signal?.throwIfAborted()
-      try {
-        if (client.status === 'wait' || client.status === 'end') await client.connect()
-        else if (client.status !== 'ready') await delay(PAUSE_MS_MIN)
-        if (client.status === 'ready') return void client.off('error', note)
-      } catch (error) {
-        const cause = refused ?? (error as { lastNodeError?: Error }).lastNodeError ?? error
-        if (failureOf(cause) === 'final' || time.ms > OPEN_MS) throw cause
-        await delay(PAUSE_MS_MIN * 5)
-      }
-      if (refused) throw refused
-      if (time.ms > OPEN_MS) throw new Error(`not connected after ${OPEN_MS} ms`)
-    }
-  } finally {
-    time.stop()
-  }
-}

@@ -204,6 +204,22 @@ describe('redis: opening', function () {
     assert.match(error.message, /redis\+cluster:\/\//)
   })
 
+  it('a Cluster that does not serve yet is waited for, and named when it never does', async () => {
+    const node = await started(RedisServer.start(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1']))
+    await node.cli('CLUSTER', 'ADDSLOTSRANGE', '0', '16000')
+    const url = node.url.replace('redis:', 'redis+cluster:')
+    const error = await failureOf(() => backendAt({ url }, { patienceMs: '300' }).open())
+    assert.ok(error instanceof UnavailableError, inspect(error))
+    assert.match(error.message, /has not served for 300 ms.*redis-cli --cluster check 127.0.0.1/)
+    const backend = backendAt({ url })
+    const opening = backend.open()
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    await node.cli('CLUSTER', 'ADDSLOTSRANGE', '16001', '16383')
+    await opening
+    await send(backend, put(thing(), { v: 1 }))
+    await backend.close()
+  })
+
   it('another format in the namespace is refused', async () => {
     const server = await started(RedisServer.start())
     const namespace = freshNamespace()

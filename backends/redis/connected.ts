@@ -1,0 +1,54 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { AwakeTime } from '../../src/awake-time.js'
+import { UnavailableError } from '../../src/errors.js'
+import { type Client, isCluster } from './redis-client.js'
+import type { RedisConfig } from './redis-config.js'
+import { failureOf } from './redis-errors.js'
+
+/** A little less than one connection may take to be refused or ignored. */
+const OPEN_MS = 1_900
+const PAUSE_MS = 10
+
+/** A server that has just been started may need a moment, and so may a Cluster that elects masters; one that refuses the password will do so again. */
+export async function connected(config: RedisConfig, client: Client, signal?: AbortSignal): Promise<void> {
+  const time = new AwakeTime()
+  let refused: Error | undefined
+  let isUnready = false
+  const note = (error: Error): void => {
+    if (failureOf(error) === 'final') refused = error
+  }
+  const unready = unreadiness(client)
+  client.on('error', note)
+  try {
+    for (;;) {
+      signal?.throwIfAborted()
+      try {
+        if (client.status === 'wait' || client.status === 'end')
+          isUnready = (await Promise.race([client.connect(), unready])) === 'unready' || isUnready
+        else if (client.status !== 'ready') await delay(PAUSE_MS)
+        if (client.status === 'ready') return void client.off('error', note)
+      } catch (error) {
+        const cause = refused ?? (error as { lastNodeError?: Error }).lastNodeError ?? error
+        if (failureOf(cause) === 'final' || time.ms > OPEN_MS) throw cause
+        await delay(PAUSE_MS * 5)
+      }
+      if (refused) throw refused
+      if (isUnready && time.ms > config.patienceMs) throw notServing(config)
+      if (!isUnready && time.ms > OPEN_MS) throw new Error(`not connected after ${OPEN_MS} ms`)
+    }
+  } finally {
+    time.stop()
+  }
+}
+
+/** The driver goes on by itself with a Cluster that answers and does not serve, and its promise of a connection is then never settled. */
+const unreadiness = (client: Client): Promise<'unready'> =>
+  new Promise((resolve) => {
+    if (isCluster(client)) client.once('connect', () => client.once('close', () => resolve('unready')))
+  })
+
+const notServing = ({ url, nodes: [node], patienceMs }: RedisConfig): UnavailableError =>
+  new UnavailableError(
+    `${url}: its nodes answer, but the Cluster has not served for ${patienceMs} ms (cluster_state:fail): \`redis-cli --cluster check ${node!.host}:${node!.port}\` says what it lacks`,
+    { retryable: true },
+  )
