@@ -479,8 +479,8 @@ export interface Upkeep {
   /** All intents on objects and aliases, those that do not exist yet among them. One on a row is ended by who writes the row next. */
   intents(): AsyncIterable<readonly { readonly target: Target; readonly intent: Intent }[]>
   /**
-   * Copies the store, as of one moment, into a new folder while others go on writing. What is opened from there is a store of its own.
-   * A store that is not made of files has none.
+   * Copies the store, as of one moment, into a new folder while others go on writing: a file's copy is opened from there, as a store of its
+   * own; a server's are files that its own kind of server loads. Absent where there is nothing to copy, or only the store's own tools can.
    */
   backup?(folder: string): Promise<void>
 }

@@ -1,7 +1,6 @@
-import { chmodSync, closeSync, fdatasyncSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
-import { UnavailableError, ValidationError } from '../../src/errors.js'
-import { makeFolders } from '../../src/make-folders.js'
+import { chmodSync, closeSync, fdatasyncSync, openSync, rmSync, statfsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fillNewFolder } from '../../src/new-folder.js'
 import { storeFull } from './disk-room.js'
 import { type Environment, openEnvironment } from './environment.js'
 import type { NvramConfig } from './nvram-config.js'
@@ -16,35 +15,11 @@ import { disown } from './owner.js'
  * - pages that writers free meanwhile are not used again before it is done: the store may grow by as much as is written;
  * - the copy says that it belongs where it came from, and would be refused as the copy it is: it is made nobody's.
  */
-export async function backUp({ file }: Environment, config: NvramConfig, to: string): Promise<void> {
-  const folder = resolve(to)
-  requireFree(folder)
-  const half = `${folder}.half`
-  try {
-    rmSync(half, { recursive: true, force: true })
-    makeFolders(half)
+export function backUp({ file }: Environment, config: NvramConfig, to: string): Promise<void> {
+  return fillNewFolder(to, async (half) => {
     requireRoom(file.bytes(), half)
     await file.backup(half)
     await finish(half, config)
-    renameSync(half, folder)
-    flushFolder(dirname(folder))
-  } catch (error) {
-    rmSync(half, { recursive: true, force: true })
-    throw error instanceof UnavailableError ? error : failed(folder, error)
-  }
-}
-
-/** Never over anything: a backup that was mistyped must not cost another. */
-function requireFree(folder: string): void {
-  try {
-    if (readdirSync(folder).length === 0) return
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw failed(folder, error)
-  }
-  throw new ValidationError(`A backup needs a new folder, and ${folder} holds something already.`, {
-    code: 'ERR_BACKUP_FOLDER',
-    folder,
   })
 }
 
@@ -66,20 +41,4 @@ async function finish(folder: string, config: NvramConfig): Promise<void> {
   const file = openSync(join(folder, 'data.mdb'), 'r+')
   fdatasyncSync(file)
   closeSync(file)
-  flushFolder(folder)
 }
-
-/** So that the name survives power loss as well; not every file system lets a folder be flushed. */
-function flushFolder(folder: string): void {
-  const at = openSync(folder, 'r')
-  try {
-    fsyncSync(at)
-  } catch {
-    // then its names are flushed with its files
-  } finally {
-    closeSync(at)
-  }
-}
-
-const failed = (folder: string, cause: unknown): UnavailableError =>
-  new UnavailableError(`The backup into ${folder} failed: ${cause instanceof Error ? cause.message : String(cause)}.`, { folder, cause })

@@ -69,6 +69,12 @@ export function configOf(url: string): RedisConfig {
   }
 }
 
+/** The environment of a redis-cli: a password on its command line would stand in every list of processes. */
+export const environmentOf = ({ password }: RedisConfig): NodeJS.ProcessEnv => ({
+  ...process.env,
+  ...(password !== undefined && { REDISCLI_AUTH: password }),
+})
+
 function dictPartsOf(url: string, text: string | null): number {
   if (text === null) return 0
   const parts = numberOf(url, 'dictParts', text)

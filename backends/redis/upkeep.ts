@@ -1,6 +1,7 @@
 /** What looking after a store has to see, found by SCAN like all listings. */
 import { type Intent, type Mark, Ref, type Table, type Target, type Upkeep } from '../../src/backend.js'
 import { type ClassId, type Id, madeAtMs, type TableId } from '../../src/ids.js'
+import { backUp } from './backup.js'
 import { byDomain } from './by-domain.js'
 import { markOf } from './group-form.js'
 import { scanKeys } from './listing.js'
@@ -32,6 +33,10 @@ export class RedisUpkeep implements Upkeep {
     readonly keys: RedisKeys,
     readonly domainOf: (partition: Partition) => Partition,
   ) {}
+
+  backup(folder: string): Promise<void> {
+    return backUp(this.link, folder)
+  }
 
   async *tables(): AsyncGenerator<readonly Table[], void, void> {
     for await (const keys of scanKeys(this.link, this.keys.anyTable)) {

@@ -10,11 +10,14 @@ export const backupCommand = (): Command =>
     .addHelpText(
       'after',
       `
-To restore, open the folder, or a copy of it: it becomes a store of its own where it is first opened, on any machine.
+To restore a file, open the folder, or a copy of it: it becomes a store of its own where it is first opened, on any machine. Of Redis the
+folder gets one file for each master, by redis-cli, with all that the server holds; a Cluster takes no writes for some seconds meanwhile.
+docs/care.md says how to restore each.
 
 Examples:
   $ insitu backup /backups/monday
-  $ cp -r /backups/monday ./data && insitu ls --storage nvram:./data`,
+  $ cp -r /backups/monday ./data && insitu ls --storage nvram:./data
+  $ insitu backup /backups/monday --storage redis://127.0.0.1`,
     )
     .action(async (folder: string, _: unknown, command: Command) => backup(folder, command.optsWithGlobals()))
 
@@ -25,11 +28,14 @@ async function backup(folder: string, options: CommonOptions): Promise<void> {
       throw new UnsupportedError(
         url.startsWith('memory:')
           ? `${url} ends with its program: there is nothing to copy`
-          : `${url} is not made of files: use its server's own backup (of Redis: redis-cli --rdb FILE on each master, or a copy of its log of writes)`,
+          : `${url} is not made of files: use its server's own backup`,
         { code: 'ERR_NO_BACKUP' },
       )
     await upkeep.backup(folder)
     put(options.json, { backup: folder, of: url }, [folder])
-    say(`${url} is copied; \`insitu fsck --storage nvram:${folder}\` checks the copy`)
+    const how = url.startsWith('nvram:')
+      ? `\`insitu fsck --storage nvram:${folder}\` checks the copy`
+      : 'docs/care.md says how servers are started on the copy'
+    say(`${url} is copied; ${how}`)
   })
 }
