@@ -24,6 +24,8 @@ export interface CassandraConfig {
   readonly layout: LayoutName
   /** How long a ring that does not answer is waited for. */
   readonly patienceMs: number
+  /** The same of reads over parts of the ring. */
+  readonly scanPatienceMs: number
 }
 
 export interface CassandraTls {
@@ -42,6 +44,11 @@ export type ConsistencyName = (typeof CONSISTENCIES)[number]
 export type SerialName = (typeof SERIALS)[number]
 
 const PATIENCE_MS = 10_000
+/**
+ * Servers take some 18 s to notice that one of them has died. Of a partition they ask another one meanwhile, of a part of the ring they
+ * do not; and what they were asked before they noticed, they do not answer.
+ */
+const SCAN_PATIENCE_MS = 40_000
 const OWN_TABLES = 8
 const PORT = 9042
 const PORT_MAX = 65_535
@@ -69,7 +76,8 @@ export function configOf(url: string): CassandraConfig {
     serial: oneOf(url, 'serial', options.get('serial') ?? 'serial', SERIALS),
     ownTables: numberOf(url, 'ownTables', options.get('ownTables') ?? String(OWN_TABLES)),
     layout: oneOf(url, 'layout', options.get('layout') ?? 'insitu', LAYOUTS),
-    patienceMs: patienceOf(url, options.get('patienceMs')),
+    patienceMs: patienceOf(url, options.get('patienceMs'), PATIENCE_MS),
+    scanPatienceMs: patienceOf(url, options.get('patienceMs'), SCAN_PATIENCE_MS),
   }
 }
 
@@ -144,8 +152,8 @@ function oneOf<Name extends string>(url: string, what: string, text: string, nam
 /** Receipts are kept for twice as long: a group that is sent again without one would be applied twice. */
 const PATIENCE_MS_MAX = 300_000
 
-function patienceOf(url: string, text: string | null): number {
-  const ms = text === null ? PATIENCE_MS : numberOf(url, 'patienceMs', text)
+function patienceOf(url: string, text: string | null, unsaid: number): number {
+  const ms = text === null ? unsaid : numberOf(url, 'patienceMs', text)
   return ms <= PATIENCE_MS_MAX ? ms : refuse(url, `patienceMs is at most ${PATIENCE_MS_MAX}, not ${ms}`)
 }
 

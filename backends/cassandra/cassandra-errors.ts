@@ -26,6 +26,10 @@ const CODE = {
 
 interface DriverError extends Error {
   readonly code?: number | string
+  /** Where too few copies are alive: the consistency, as the protocol counts them, and how many copies it wants and has. */
+  readonly consistencies?: number
+  readonly required?: number
+  readonly alive?: number
   readonly innerErrors?: Readonly<Record<string, Error>>
 }
 
@@ -102,6 +106,20 @@ export const tooManyTombstones = (url: string, cause: unknown): InsituError =>
     { code: 'ERR_TOO_MANY_TOMBSTONES', retryable: false, cause: bare(cause) },
   )
 
+/** In the order of the protocol's numbers. */
+const LEVELS = ['any', 'one', 'two', 'three', 'quorum', 'all', 'localQuorum', 'eachQuorum', 'serial', 'localSerial', 'localOne']
+
+function tooFewCopies(url: string, cause: DriverError): InsituError {
+  const { consistencies = -1, required, alive } = cause
+  const level = LEVELS[consistencies] ?? 'consistency'
+  const setting = /serial/i.test(level) ? 'serial' : 'consistency'
+  const wanted = `${setting}=${level} wants ${required}, ${alive} alive`
+  return new UnavailableError(
+    `${url}: too few copies are alive (${wanted}); start the nodes that are down (nodetool status), or choose another ${setting} in the url`,
+    { code: 'ERR_NO_QUORUM', retryable: true, setting, level, required, alive, cause: bare(cause) },
+  )
+}
+
 /** A node could not do a read; why, it does not say. */
 export const isReadFailure = (thrown: unknown): boolean => causeOf(thrown).code === CODE.readFailure
 
@@ -123,10 +141,7 @@ const KNOWN: readonly Known[] = [
   },
   {
     fits: ({ code }) => code === CODE.unavailable,
-    make: unavailable(
-      'ERR_NO_QUORUM',
-      'too few copies are alive for the consistency asked for; start the nodes that are down (nodetool status)',
-    ),
+    make: tooFewCopies,
   },
   {
     fits: ({ code, name }) => code === CODE.overloaded || name === 'BusyConnectionError',

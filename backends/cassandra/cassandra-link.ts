@@ -23,6 +23,8 @@ export interface ReadOptions {
   readonly pageState?: string | undefined
   readonly fetchSize?: number
   readonly consistency?: 'serial' | 'one'
+  /** Over a part of the ring, which takes longer while a node is dying. */
+  readonly isScan?: boolean
   /** The node that is to answer; another one does if it cannot. */
   readonly host?: Host | undefined
   /** A partition that a statement is about, where the driver cannot tell. */
@@ -46,6 +48,15 @@ const STILL_MS = 500
 const REDRAWS_MS = [0, 1000, 5000]
 const PAUSE_MS_MIN = 10
 const PAUSE_MS_MAX = 300
+/** A node that has not answered is not asked before others again for so long: the servers have noticed by then what it is. */
+const SHUNNED_MS = 30_000
+
+interface Patience {
+  readonly isWrite?: boolean
+  readonly isScan?: boolean
+  readonly signal?: AbortSignal | undefined
+  readonly query?: string
+}
 
 interface Opened {
   readonly driver: DriverModule
@@ -68,6 +79,8 @@ interface ControlConnection {
 
 export class CassandraLink {
   readonly #turnstile = new Turnstile(IN_FLIGHT_MAX)
+  /** Until when, by address. */
+  readonly #shunned = new Map<string, number>()
   #opened: Opened | undefined
 
   constructor(readonly config: CassandraConfig) {}
@@ -177,7 +190,7 @@ export class CassandraLink {
   /** One page of a read; repeated until it is answered or patience is over. */
   async read(query: string, params: readonly Param[], options: ReadOptions = {}): Promise<Page> {
     const { types } = this.driver
-    const { pageState, fetchSize, consistency, routingKey, signal } = options
+    const { pageState, fetchSize, consistency, routingKey, signal, isScan = false } = options
     const sent: QueryOptions = {
       prepare: true,
       isIdempotent: true,
@@ -188,12 +201,10 @@ export class CassandraLink {
         consistency: consistency === 'one' ? types.consistencies.one : types.consistencies[this.config.serial],
       }),
     }
+    const host = this.#isShunned(options.host) ? undefined : options.host
     const result = await this.#patiently(
-      (nth) => this.#execute(query, params, nth === 0 && options.host ? { ...sent, host: options.host } : sent),
-      {
-        signal,
-        query,
-      },
+      (nth) => (nth === 0 && host ? this.#executeAt(host, query, params, sent) : this.#execute(query, params, sent)),
+      { signal, query, isScan },
     )
     return { rows: result.rows, next: result.pageState ?? undefined }
   }
@@ -202,10 +213,15 @@ export class CassandraLink {
   async *pages(query: string): AsyncGenerator<readonly Row[], void, void> {
     let next: string | undefined
     do {
-      const page: Page = await this.read(query, [], { pageState: next, fetchSize: PAGE_ROWS })
+      const page: Page = await this.read(query, [], { pageState: next, fetchSize: PAGE_ROWS, isScan: true })
       if (page.rows.length > 0) yield page.rows
       next = page.next
     } while (next !== undefined)
+  }
+
+  /** Of tables that each node has of its own, as it has them: there is one copy, whatever consistency is asked for. */
+  ofNode(query: string, params: readonly Param[] = []): Promise<readonly Row[]> {
+    return this.all(query, params, { consistency: 'one' })
   }
 
   /** All rows of a read that has few. */
@@ -331,11 +347,21 @@ export class CassandraLink {
     return this.#turnstile.pass(() => this.client.execute(query, [...params], options))
   }
 
-  async #patiently<T>(
-    send: (nth: number) => Promise<T>,
-    { isWrite = false, signal, query }: { readonly isWrite?: boolean; readonly signal?: AbortSignal | undefined; readonly query?: string },
-  ): Promise<T> {
-    const endMs = Date.now() + this.config.patienceMs
+  async #executeAt(host: Host, query: string, params: readonly Param[], options: QueryOptions): Promise<types.ResultSet> {
+    try {
+      return await this.#execute(query, params, { ...options, host })
+    } catch (error) {
+      if (failureOf(error) !== 'final') this.#shunned.set(host.address, Date.now() + SHUNNED_MS)
+      throw error
+    }
+  }
+
+  #isShunned(host: Host | undefined): boolean {
+    return host !== undefined && (this.#shunned.get(host.address) ?? 0) > Date.now()
+  }
+
+  async #patiently<T>(send: (nth: number) => Promise<T>, { isWrite = false, isScan = false, signal, query }: Patience): Promise<T> {
+    const endMs = Date.now() + (isScan ? this.config.scanPatienceMs : this.config.patienceMs)
     let isUnknown = false
     for (let nth = 0; ; nth++) {
       signal?.throwIfAborted()

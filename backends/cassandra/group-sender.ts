@@ -125,7 +125,10 @@ export class GroupSender {
       const state = await this.reader.state(table, place, true)
       const parts = await this.reader.parts(table, place, partsOf(group.commit, group.ops), true)
       const verdict = isLoose ? this.#unlessLoose(() => draftOf(group, state, parts)) : draftOf(group, state, parts)
-      if ('receipt' in verdict) return verdict.receipt
+      if ('receipt' in verdict) {
+        await this.reader.ensureCopies(table, place)
+        return verdict.receipt
+      }
       const { draft } = verdict
       const { statements, dropped } = await this.#statements(group, place, known, state, draft)
       const applied = statements.length === 0 || (await this.link.cas(statements))
@@ -162,7 +165,11 @@ export class GroupSender {
       const state = await this.reader.state(table, place, true)
       const parts = await this.reader.parts(table, place, [PART.receipt(group.commit)], true)
       const standing = receiptOf(group, state, parts)
-      if (standing) return standing === 'barred' ? undefined : standing
+      if (standing === 'barred') return undefined
+      if (standing) {
+        await this.reader.ensureCopies(table, place)
+        return standing
+      }
       if (await this.link.cas(this.#barring(group, place, table, state))) return undefined
       if (Date.now() > endMs) throw this.link.unknownOutcome()
       await delay(Math.random() * Math.min(AGAIN_MS_MAX, 2 ** nth))

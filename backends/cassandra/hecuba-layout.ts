@@ -49,7 +49,7 @@ export async function prepareHecuba(link: CassandraLink): Promise<void> {
   const { keyspace, url } = link.config
   if (!NAME.test(keyspace) || keyspace === 'hecuba')
     throw cannot(`keyspace ${keyspace} is not one that Hecuba can have: lower case, not hecuba itself`)
-  const [found] = await link.all('SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?', ['hecuba'])
+  const [found] = await link.ofNode('SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?', ['hecuba'])
   const statement = `CREATE KEYSPACE hecuba WITH replication = {'class': 'NetworkTopologyStrategy', '${link.dataCentre}': 3}`
   if (!found)
     throw new UnavailableError(
@@ -59,9 +59,8 @@ export async function prepareHecuba(link: CassandraLink): Promise<void> {
         statement,
       },
     )
-  const [table] = await link.all(
+  const [table] = await link.ofNode(
     "SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'hecuba' AND table_name = 'istorage'",
-    [],
   )
   if (!table) for (const one of SCHEMA) await link.define(one)
 }

@@ -7,6 +7,7 @@ import type { Group, Receipt, Ref } from '../../src/backend.js'
 import { AliasTakenError, UnavailableError } from '../../src/errors.js'
 import { newCommitId } from '../../src/ids.js'
 import type { CassandraLink, Param, Statement } from './cassandra-link.js'
+import { ensureCopies } from './copies.js'
 import { BARRED, type Draft, receiptOf } from './group-draft.js'
 import { type HecubaClass, type HecubaClasses, STORAGE_ID } from './hecuba-classes.js'
 import { hecubaDraftOf, nameIn } from './hecuba-draft.js'
@@ -49,6 +50,7 @@ export class HecubaSender {
       const verdict = hecubaDraftOf(group, ref, state)
       if ('receipt' in verdict) {
         await this.finish(of, ref, state)
+        await ensureCopies(this.link, () => this.rows.state(of, ref.id, false))
         return verdict.receipt
       }
       const { draft } = verdict
@@ -169,7 +171,11 @@ export class HecubaSender {
     for (let nth = 0; ; nth++) {
       const state = await this.rows.state(of, ref.id, true)
       const standing = receiptOf(group, state, state.parts)
-      if (standing) return standing === 'barred' ? undefined : standing
+      if (standing === 'barred') return undefined
+      if (standing) {
+        await ensureCopies(this.link, () => this.rows.state(of, ref.id, false))
+        return standing
+      }
       const update = this.#update(of, ref, [['~version', newCommitId()]], state.stamp || state.intent ? 0 : GRAVE_S, state)
       if (await this.link.cas([update, this.#part(of, ref, PART.receipt(group.commit), BARRED, this.receiptsKeptS)])) return undefined
       if (Date.now() > endMs) throw this.link.unknownOutcome()

@@ -7,6 +7,7 @@ import type { CassandraLink, Row } from './cassandra-link.js'
 import { LARGE_BYTES, type Manifest, manifestForm } from './cell-forms.js'
 import type { ChunkStore } from './chunk-store.js'
 import { ID } from './class-tables.js'
+import { ensureCopies } from './copies.js'
 import { quoted } from './identifiers.js'
 import { keyColumn, keyText, PART, type Place } from './places.js'
 
@@ -60,6 +61,12 @@ export class PlaceReader {
     const key = quoted(keyColumn(place))
     const query = `SELECT DISTINCT ${key} FROM ${this.link.table(table)} WHERE ${key} = ?`
     return (await this.link.all(query, [keyOf(place)])).length > 0
+  }
+
+  /** Of a group that was found to be applied: see `copies.ts`. */
+  ensureCopies(table: string, place: Place): Promise<void> {
+    const query = `SELECT * FROM ${this.link.table(table)} WHERE ${quoted(keyColumn(place))} = ?`
+    return ensureCopies(this.link, () => this.link.all(query, [keyOf(place)]))
   }
 
   async state(table: string, place: Place, isSerial = false): Promise<PlaceState> {

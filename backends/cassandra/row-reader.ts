@@ -172,7 +172,7 @@ export class RowReader {
     let fetchSize = Math.min(PAGE_ROWS, Math.ceil(PAGE_CELLS / (plain.length + 1)))
     const ask = async (pageState: string | undefined): Promise<Page> => {
       try {
-        return await this.link.read(query, params, { pageState, fetchSize, signal, host: node })
+        return await this.link.read(query, params, { pageState, fetchSize, signal, host: node, isScan: true })
       } catch (error) {
         if (signal?.aborted || (await this.#stands(table.id, name, place))) throw error
         throw new NotFoundError(`There is no table ${table.id}.`, { table: table.id, cause: error })
@@ -217,7 +217,7 @@ export class RowReader {
     const rows: Row[] = []
     let next: string | undefined
     do {
-      const page: Page = await this.link.read(query, params, { pageState: next, fetchSize: Math.min(5000, max) })
+      const page: Page = await this.link.read(query, params, { pageState: next, fetchSize: Math.min(5000, max), isScan: true })
       rows.push(...page.rows)
       next = page.next
     } while (next !== undefined && rows.length < max)

@@ -7,7 +7,8 @@ import { staleRow } from '../../src/conflicts.js'
 import { encodeKeyText } from '../../src/dict/row-key.js'
 import { ConflictError, UnavailableError, UnsupportedError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
-import type { CassandraLink, Param, Row, Statement } from './cassandra-link.js'
+import type { CassandraLink, Param, ReadOptions, Row, Statement } from './cassandra-link.js'
+import { ensureCopies } from './copies.js'
 import { clusteringOf, type DictLayout, partitionColumns } from './dict-layout.js'
 import { fewAtOnce } from './few-at-once.js'
 import { quoted } from './identifiers.js'
@@ -122,7 +123,8 @@ export class RowWriter {
     const endMs = Date.now() + this.link.config.patienceMs
     let isUnknown = false
     for (let nth = 0; ; nth++) {
-      if (await this.#hasReceipt(layout, ops[0]!.key, receiptOf(group, layout, ops[0]!.key))) return
+      if (await this.#hasReceipt(layout, ops[0]!.key, receiptOf(group, layout, ops[0]!.key)))
+        return ensureCopies(this.link, () => this.#rows(layout, ops, {}))
       const rows = await this.#rows(layout, ops)
       const conflict = conflictIn(group, layout, ops, rows, this.forms)
       if (conflict) throw isUnknown ? this.link.unknownOutcome(conflict) : conflict
@@ -134,11 +136,15 @@ export class RowWriter {
     }
   }
 
-  async #rows(layout: DictLayout, ops: readonly RowOp[]): Promise<ReadonlyMap<string, Row | undefined>> {
+  async #rows(
+    layout: DictLayout,
+    ops: readonly RowOp[],
+    options: ReadOptions = { consistency: 'serial' },
+  ): Promise<ReadonlyMap<string, Row | undefined>> {
     const keys = new Map(ops.map((op) => [encodeKeyText(layout.table, op.key), op.key]))
     const query = `SELECT * FROM ${this.link.table(layout.name)} WHERE ${this.forms.whereKey(layout)}`
     const read = async ([text, key]: [string, Key]): Promise<[string, Row | undefined]> => {
-      const [row] = await this.link.all(query, this.forms.keyParams(layout, key), { consistency: 'serial' })
+      const [row] = await this.link.all(query, this.forms.keyParams(layout, key), options)
       return [text, row]
     }
     return new Map(await Promise.all([...keys].map(read)))

@@ -43,7 +43,7 @@ export class SchemaKeeper {
   }
 
   async #standing(): Promise<ReadonlySet<string>> {
-    const rows = await this.link.all('SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?', [this.link.config.keyspace])
+    const rows = await this.link.ofNode('SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?', [this.link.config.keyspace])
     return new Set(rows.map((row) => row.table_name as string))
   }
 
@@ -98,7 +98,7 @@ export class SchemaKeeper {
 
   async #indexes(table: string): Promise<ReadonlySet<string>> {
     const query = 'SELECT index_name FROM system_schema.indexes WHERE keyspace_name = ? AND table_name = ?'
-    const rows = await this.link.all(query, [this.link.config.keyspace, table])
+    const rows = await this.link.ofNode(query, [this.link.config.keyspace, table])
     return new Set(rows.map((row) => row.index_name as string))
   }
 
@@ -126,7 +126,7 @@ export class SchemaKeeper {
   /** The columns of a table and their types; none when there is no such table. */
   async columns(table: string): Promise<ReadonlyMap<string, string>> {
     const query = 'SELECT column_name, type FROM system_schema.columns WHERE keyspace_name = ? AND table_name = ?'
-    const rows = await this.link.all(query, [this.link.config.keyspace, table])
+    const rows = await this.link.ofNode(query, [this.link.config.keyspace, table])
     return new Map(rows.map((row) => [row.column_name as string, row.type as string]))
   }
 

@@ -59,7 +59,7 @@ const SIMPLE = 'replication_factor'
 /** Copies of each row, by data centre. */
 async function replicationOf(link: CassandraLink): Promise<ReadonlyMap<string, number>> {
   const { keyspace, url, dataCentre } = link.config
-  const [row] = await link.all('SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?', [keyspace])
+  const [row] = await link.ofNode('SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?', [keyspace])
   if (!row)
     throw noKeyspace(
       url,
