@@ -38,6 +38,8 @@ const KEYS_MAX = 1_000_000
 interface Slice {
   readonly query: string
   readonly params: readonly Param[]
+  /** So many rows are most likely wanted, and no more. */
+  readonly enough?: number
 }
 
 export class RowReader {
@@ -115,11 +117,13 @@ export class RowReader {
     if (range.where && isFiltered(layout, range)) return this.#filteredPages(layout, range, range.where, signal)
     if (isOnePartition && layout.place === undefined && typeof range.in !== 'string' && !this.#holds(layout, range.in, prefix))
       return noPages()
-    if (isOnePartition) return this.#pages(layout, sliceOf(this.link, this.forms, layout, range), signal)
+    const enough = isSaid(layout, range) ? range.limit : undefined
+    const wanted = (slice: Slice): Slice => (enough === undefined ? slice : { ...slice, enough })
+    if (isOnePartition) return this.#pages(layout, wanted(sliceOf(this.link, this.forms, layout, range)), signal)
     const ring = typeof range.in === 'string' ? WHOLE_RING : rangeOfPiece(range.in)
     if (reverse) return this.#backwards(layout, ring, signal)
     const [node] = typeof range.in === 'string' ? [] : this.ring.nodesFor(ring)
-    return this.#pages(layout, this.#ringSlice(layout, ring, '*'), signal, node)
+    return this.#pages(layout, wanted(this.#ringSlice(layout, ring, '*')), signal, node)
   }
 
   /** Rows that an index knows, or that servers find among all; what else the range says is looked at row by row. */
@@ -161,15 +165,16 @@ export class RowReader {
     return { query: `SELECT ${columns} FROM ${table} WHERE ${token} > ? AND ${token} <= ?`, params: [after, upTo] }
   }
 
-  /** The next page is under way while one is worked on, never more. */
+  /** Each page when it is wanted: whoever wants the next one early asks for it early. */
   async *#pages(
     { table, name, plain, place }: DictLayout,
-    { query, params }: Slice,
+    { query, params, enough = Number.POSITIVE_INFINITY }: Slice,
     signal?: AbortSignal,
     /** That is to answer, as long as it can. */
     node?: Node,
   ): AsyncGenerator<readonly Row[], void, void> {
-    let fetchSize = Math.min(PAGE_ROWS, Math.ceil(PAGE_CELLS / (plain.length + 1)))
+    let left = enough
+    let fetchSize = Math.min(PAGE_ROWS, Math.ceil(PAGE_CELLS / (plain.length + 1)), left)
     const ask = async (pageState: string | undefined): Promise<Page> => {
       try {
         return await this.link.read(query, params, { pageState, fetchSize, signal, host: node, isScan: true })
@@ -181,13 +186,12 @@ export class RowReader {
     let page = await ask(undefined)
     for (;;) {
       signal?.throwIfAborted()
-      fetchSize = nextPageRows(fetchSize, plain.length, page.rows)
-      const next = page.next === undefined ? undefined : ask(page.next)
-      next?.catch(() => {}) // thrown where it is awaited; nobody waits for it if the loop is left before
+      left -= page.rows.length
+      fetchSize = Math.min(nextPageRows(fetchSize, plain.length, page.rows), left > 0 ? left : PAGE_ROWS)
       if (page.rows.length > 0) yield page.rows
-      if (!next) break
+      if (page.next === undefined) break
       signal?.throwIfAborted()
-      page = await next
+      page = await ask(page.next) // also where it was enough: some may be what is left of removed rows
     }
     // The rows of a dict that is dropped go from a shared table without a sound.
     if (place !== undefined && !(await this.#stands(table.id, name, place)))
@@ -330,13 +334,20 @@ const isRowAPartition = ({ keys, place }: DictLayout): boolean => keys.length ==
 /** Rows of several partitions are given in no order: so any way of finding them will do. */
 const isFiltered = ({ table }: DictLayout, { where, prefix = [] }: Range): boolean => where !== undefined && prefix.length < table.partition
 
+/** Whether the statement says all of a range. */
+function isSaid(layout: DictLayout, range: Range): boolean {
+  const { table, place } = layout
+  const { in: where, prefix = [], from, to } = range
+  if (isFiltered(layout, range)) return false
+  const isOnePartition = place !== undefined || prefix.length >= table.partition
+  return isOnePartition ? place === undefined || typeof where === 'string' : prefix.length === 0 && !from && !to
+}
+
 /** What the statement does not say of a range is looked at here, row by row. */
 function filterOf(layout: DictLayout, range: Range): (key: Key) => boolean {
   const { table, place } = layout
   const { in: where, prefix = [], from, to } = range
-  const isOnePartition = place !== undefined || prefix.length >= table.partition
-  const isSaid = isOnePartition ? place === undefined || typeof where === 'string' : prefix.length === 0 && !from && !to
-  if (isSaid && !isFiltered(layout, range)) return () => true
+  if (isSaid(layout, range)) return () => true
   const bounds = prefixBounds(table, { in: place === undefined ? table.id : where, prefix, ...(from && { from }), ...(to && { to }) })
   return (key) => {
     const bytes = encodeKey(table, key)

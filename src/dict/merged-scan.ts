@@ -10,6 +10,7 @@ import { ValidationError } from '../errors.js'
 import type { TableId } from '../ids.js'
 import type { DictState } from './dict-state.js'
 import type { Entry, KeyText, Overlay } from './overlay.js'
+import { prefetched } from './prefetched.js'
 import { encodeKeyText, prefixBounds } from './row-key.js'
 import { isUnordered, unorderedPages } from './unordered-scan.js'
 
@@ -170,21 +171,6 @@ const NO_TABLE = '' as TableId
 
 /** The first text above. */
 const just = (text: KeyText): KeyText => `${text}\0`
-
-/** Asks for the next page while the one before is worked on. Leaving early waits for that page and closes the source. */
-async function* prefetched<T>(pages: AsyncIterable<T>): AsyncGenerator<T, void> {
-  const source = pages[Symbol.asyncIterator]()
-  let next = source.next()
-  try {
-    for (let page = await next; !page.done; page = await next) {
-      next = source.next()
-      next.catch(() => {}) // thrown where it is awaited; nobody waits for it if the loop is left before
-      yield page.value
-    }
-  } finally {
-    await source.return?.()
-  }
-}
 
 export function checkedLimit(limit: number): number {
   if (Number.isSafeInteger(limit) && limit >= 0) return limit

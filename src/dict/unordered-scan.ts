@@ -8,6 +8,7 @@ import type { TableId } from '../ids.js'
 import type { DictState } from './dict-state.js'
 import type { DictRow, ScanRange } from './merged-scan.js'
 import type { KeyText } from './overlay.js'
+import { prefetched } from './prefetched.js'
 import { compareBytes, encodeKeyText, prefixBounds } from './row-key.js'
 
 /** So many rows are sorted before the first is given. */
@@ -45,9 +46,13 @@ export async function* unorderedPages(dict: DictState, range: ScanRange, signal?
 /** Each row that is stored or buffered once, in no order. */
 async function* rowsOnce(dict: DictState, range: ScanRange, signal?: AbortSignal): AsyncGenerator<readonly DictRow[], void> {
   const left = await bufferedKeys(dict, range)
-  for await (const page of dict.storedPages(range, signal)) {
+  for await (const page of prefetched(dict.storedPages(range, signal))) {
     signal?.throwIfAborted()
     const { overlay } = dict
+    if (left.size === 0 && overlay.isEmpty && !dict.notesReads) {
+      yield page
+      continue
+    }
     const rows: DictRow[] = []
     for (const row of page) {
       const text = encodeKeyText(dict.schema, row.key)
