@@ -1,10 +1,13 @@
 import type { Ref, Stored } from '../backend.js'
-import type { Id } from '../ids.js'
+import type { Id, TableId } from '../ids.js'
 import type { ObjectState } from '../objects/object-state.js'
+import type { TablePlan } from './persist-plan.js'
 
 /** What a transaction does beside changing fields. */
 export interface Own {
   readonly created: Set<ObjectState>
+  /** Collections made inside, of objects that were made inside or before: their tables are defined before the group that refers to them. */
+  readonly tables: Map<TableId, TablePlan>
   readonly removed: Map<Id, ObjectState>
   /** What was removed: what belongs to it goes after the commit. */
   readonly dropped: Stored[]
@@ -13,7 +16,14 @@ export interface Own {
   readonly enlisted: Set<ObjectState>
 }
 
-export const newOwn = (): Own => ({ created: new Set(), removed: new Map(), dropped: [], names: new Map(), enlisted: new Set() })
+export const newOwn = (): Own => ({
+  created: new Set(),
+  tables: new Map(),
+  removed: new Map(),
+  dropped: [],
+  names: new Map(),
+  enlisted: new Set(),
+})
 
 /** Of all that have done nothing: nobody adds to it. */
 export const NOTHING_OWN: Own = newOwn()

@@ -1,5 +1,5 @@
 /** Long because what a unit of work has made and changed, what it reads of that, and how it is committed are one state with one owner. */
-import { type Cells, type Mark, type Op, type Receipt, Ref, type Stamp, type Stored, type Table } from '../backend.js'
+import { type Cells, type Mark, type Op, type Receipt, Ref, type Stamp, type Stored } from '../backend.js'
 import { keptOf } from '../codec/values.js'
 import { soleDomain, type Unit } from '../commit/index.js'
 import { staleObject } from '../conflicts.js'
@@ -14,11 +14,11 @@ import { dropBelongings } from './belongings.js'
 import { aliasOf } from './named-tables.js'
 import { NOTHING_OWN, newOwn, type Own } from './own-changes.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { checksOf, nameFirst, type ObjectPlan, type Plan, type Prints, planOf, printsOf } from './persist-plan.js'
+import { checksOf, nameFirst, type ObjectPlan, type Plan, type Prints, planOf, printsOf, type TablePlan } from './persist-plan.js'
 import { rebase } from './rebase.js'
 import type { Committed } from './refresh.js'
 import { areRowsCurrent, checkedTables, rowChecksOf } from './row-checks.js'
-import { bindComingTable, dictsIn, ownedTables, tableMade, unbindOwned } from './table-binding.js'
+import { bindComingTable, bindTable, tableMade, tableOf, unbindOwned, unbindTable } from './table-binding.js'
 import { dropWrites, type TableRows } from './table-rows.js'
 import { Twins } from './twins.js'
 import { afterTheEnd, nameOf, notFound, twinsChanged, wrongDirection } from './unit-errors.js'
@@ -184,7 +184,11 @@ export class Transaction extends UnitOfWork {
       this.adopt(state, ref)
       this.#making.created.add(state)
     }
-    for (const { dict, table } of plan.tables) bindComingTable(dict, table, this)
+    for (const planned of plan.tables) {
+      if (this.#own.tables.has(planned.table.id)) continue
+      this.#making.tables.set(planned.table.id, planned)
+      bindComingTable(planned.dict, planned.table, this)
+    }
   }
 
   #rename(alias: string, held: Ref | null, to: Ref | null): void {
@@ -240,9 +244,14 @@ export class Transaction extends UnitOfWork {
 
   /** What was made and deleted inside was never stored. */
   #unmake(state: ObjectState, { id }: Ref): void {
-    unbindOwned(state.instance, id)
+    for (const planned of this.#own.tables.values()) if (planned.table.owner.id === id) this.#unmakeTable(planned)
     this.instances.delete(id)
     state.becomeVolatile()
+  }
+
+  #unmakeTable({ dict, table }: TablePlan): void {
+    this.#own.tables.delete(table.id)
+    if (tableOf(dict)?.id === table.id) unbindTable(dict)
   }
 
   protected override persistentRef(state: ObjectState, verb: string): Ref {
@@ -317,7 +326,14 @@ export class Transaction extends UnitOfWork {
 
   /** Everything that changed in all stores, as ops; empty when nothing did. */
   collect(options: CommitOptions = {}): Collected {
-    this.#phase.hasEnded = true
+    try {
+      return this.#collectAll(options)
+    } finally {
+      this.#phase.hasEnded = true
+    }
+  }
+
+  #collectAll(options: CommitOptions): Collected {
     const parts: { readonly part: Transaction; readonly plan: Plan; readonly ops: Op[] }[] = []
     for (const part of this.#parts) {
       if (part.#isUntouched) continue
@@ -359,12 +375,11 @@ export class Transaction extends UnitOfWork {
     const plan = planOf(this.#roots, this.store)
     const { changed } = plan
     if (this.#own.enlisted.size + this.#own.removed.size > 0) this.#refuseTwins(changed)
-    if (this.#hasOnlyLoaded) {
-      for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
-      return { plan, ops: plan.ops() }
-    }
-    const rows = [...this.buffered.values()].filter((r) => r.overlay.count > 0)
     for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
+    // Now, since the rows that new collections hold go into the buffer by it, and out of that into the group.
+    if (plan.tables.length > 0) this.#create(plan)
+    if (this.#hasOnlyLoaded) return { plan, ops: plan.ops() }
+    const rows = [...this.buffered.values()].filter((r) => r.overlay.count > 0)
     for (const { table } of rows)
       if (readOnly?.has(table.owner.id)) throw wrongDirection(`the collection of ${table.owner.id}`, table.owner.id)
     const ops: Op[] = [
@@ -417,12 +432,12 @@ export class Transaction extends UnitOfWork {
   /** What it has changed, if that may stand in one group beside what others have: objects of its own store, and nothing that is stored before them. */
   jointOps({ parts }: Collected): readonly Op[] | undefined {
     const [only] = parts
-    if (parts.length !== 1 || only!.part !== this || this.buffered.size > 0 || this.#own.dropped.length > 0) return undefined
+    const { tables, dropped } = this.#own
+    if (parts.length !== 1 || only!.part !== this || this.buffered.size + tables.size + dropped.length > 0) return undefined
     const { plan, ops } = only!
     for (const op of ops) if (op.do !== 'put') return undefined
-    if (plan.tables.length > 0 || !this.store.isReady(ops)) return undefined
+    if (!this.store.isReady(ops)) return undefined
     this.#create(plan)
-    for (const state of this.#own.created) if (ownedTables(state).length > 0) return undefined
     return ops
   }
 
@@ -435,7 +450,7 @@ export class Transaction extends UnitOfWork {
   async #unitOf(plan: Plan, ops: readonly Op[], { commit, home, mark, beside }: CommitOptions, isPart: boolean): Promise<Unit> {
     this.#create(plan)
     const { backend } = this.store
-    for (const table of this.#newTables(plan)) await backend.define(table, aliasOf(table, ops))
+    for (const { table } of this.#own.tables.values()) await backend.define(table, aliasOf(table, ops))
     const isElsewhere = (): boolean => isPart || (home !== undefined && mark !== undefined && !this.#isDecidedAt(home, mark, ops))
     const own = this.buffered.size === 0 ? ops : this.#withOwnerChecks(ops, isElsewhere())
     return this.store.unitOf(beside ? [...own, ...beside] : own, {
@@ -462,15 +477,8 @@ export class Transaction extends UnitOfWork {
     return this.#family?.keys() ?? [this.store]
   }
 
-  /** Tables of collections that this unit made: defined before the group that refers to them. */
-  #newTables(plan: Plan): Table[] {
-    const owned = [...this.#own.created].flatMap(ownedTables)
-    return [...new Map([...plan.tables.map((t) => t.table), ...owned].map((table) => [table.id, table])).values()]
-  }
-
   #committed(plan: Plan, receipt: Receipt): void {
-    for (const { instance } of this.#own.created) for (const dict of dictsIn(instance)) tableMade(dict)
-    for (const { dict } of plan.tables) tableMade(dict)
+    for (const { dict } of this.#own.tables.values()) tableMade(dict)
     // Not of all: beside what changed there may be another instance of it, which is as it was.
     for (const { state, ref, prints } of plan.changed) {
       const stamp = receipt.stamps.get(ref.id)
@@ -495,11 +503,10 @@ export class Transaction extends UnitOfWork {
   /** Makes what was made persistent inside volatile again, after a failure. */
   rollback(): void {
     this.#phase.hasEnded = true
-    for (const part of this.#parts)
-      for (const state of part.#own.created) {
-        if (state.ref) unbindOwned(state.instance, state.ref.id)
-        state.becomeVolatile()
-      }
+    for (const part of this.#parts) {
+      for (const planned of part.#own.tables.values()) part.#unmakeTable(planned)
+      for (const state of part.#own.created) state.becomeVolatile()
+    }
   }
 
   /** After a failure: whoever still holds an instance that was met inside can load and save it. */
@@ -521,6 +528,7 @@ export class Transaction extends UnitOfWork {
         else twins.add(state.instance, own)
       }
       for (const { instance } of part.#own.enlisted) twins.addHolder(instance)
+      for (const { dict, table } of part.#own.tables.values()) bindTable(dict, table, part.store.program)
     }
     return twins
   }

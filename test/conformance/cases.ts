@@ -9,6 +9,7 @@ import { contractRows } from './contract-rows.js'
 import { dict } from './dict.js'
 import { dictCatalogue } from './dict-catalogue.js'
 import { gainedColumns } from './gained-columns.js'
+import { lateDicts } from './late-dicts.js'
 import { objects } from './objects.js'
 import { reach } from './reach.js'
 import { rowChecks } from './row-checks.js'
@@ -42,6 +43,7 @@ export const conformanceCases: readonly Case[] = [
   ...dict,
   ...dictCatalogue,
   ...gainedColumns,
+  ...lateDicts,
   ...taskCases,
   ...streamCases,
   ...storageInterface,

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { CONCURRENT, IN, INOUT, OUT, type StorageStream, task } from '../../runtime/index.js'
 import { UnavailableError } from '../../src/errors.js'
 import { isFirst } from './is-first.js'
-import { Counter, type Counts, type Grid, Item, type Person, type Tally, type Texts, type Totals } from './model.js'
+import { booksOf, Counter, type Counts, type Grid, Item, type Person, Shelf, type Tally, type Texts, type Totals } from './model.js'
 
 // ---- values
 
@@ -196,6 +196,15 @@ export const changeIn = task((o: Counter) => {
 const hidden = task(() => 'never')
 /** Calls a task that no worker could find. */
 export const callHidden = (): PromiseLike<string> => hidden()
+
+/** Its object gets a collection, and another one by way of an object that it gets. */
+export const fillShelf = task(
+  (shelf: Shelf, title: string) => {
+    shelf.books = booksOf(title)
+    shelf.next = Object.assign(new Shelf(), { books: booksOf(`${title}, part 2`) })
+  },
+  { args: [INOUT] },
+)
 
 // ---- streams
 

@@ -220,3 +220,18 @@ export class Tally extends StorageObject {
 export class Grid extends StorageObject {
   rows: number[] = []
 }
+
+export type Books = ReturnType<typeof booksOf>
+export function booksOf(...titles: readonly string[]): StorageDict<{ title: typeof t.text }, { pages: typeof t.i32 }> {
+  const books = new StorageDict({ title: t.text }, { pages: t.i32 })
+  for (const title of titles) books.set({ title }, { pages: title.length })
+  return books
+}
+
+/** Its constructor makes no collection; they come later, also into what its fields hold. */
+export class Shelf extends StorageObject {
+  books: Books | null = null
+  more: Books[] = []
+  named = new Map<string, { books: Books }>()
+  next: Shelf | null = null
+}
