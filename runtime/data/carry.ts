@@ -9,7 +9,8 @@ import {
   encodeValue,
   type NestedClass,
 } from '../../src/codec/values.js'
-import { dictFromSchema, isDict, narrow, pieceOf, type StorageDict } from '../../src/dict/storage-dict.js'
+import { isDict, narrow, pieceOf, type StorageDict } from '../../src/dict/storage-dict.js'
+import { dictFromSchema } from '../../src/dict/stored-dict.js'
 import { ValidationError } from '../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../src/ids.js'
 import { assertRebuildable, constructHandle, constructorOfInstance, fill, storedFields } from '../../src/objects/fields.js'

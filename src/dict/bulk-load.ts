@@ -56,7 +56,8 @@ export function pairOf<K, V>(row: readonly [K, V]): readonly [K, V] {
 
 export function storeOf({ binding }: DictState): [DictStore, Table] {
   const table = binding?.table()
-  if (!table) throw new ValidationError('this dict is volatile: make its owner persistent first', { code: 'ERR_NOT_PERSISTENT' })
+  const why = binding ? 'is new in this unit of work: commit it first' : 'is volatile: make its owner persistent first'
+  if (!table) throw new ValidationError(`this dict ${why}`, { code: 'ERR_NOT_PERSISTENT' })
   if (!binding!.unit) throw new UnsupportedError('this dict does not stand on a store')
   return [binding!.unit.store, table]
 }

@@ -24,6 +24,7 @@ const FORWARDED = [
   'set',
   'setMany',
   'add',
+  'increment',
   'delete',
   'clear',
   'count',

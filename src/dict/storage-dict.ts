@@ -4,7 +4,6 @@ import { INSPECT } from '../inspection.js'
 import { type AggregateOps, planAggregate } from './aggregate.js'
 import { type BulkOptions, bulkLoad, pairOf, type Rows, storeOf } from './bulk-load.js'
 import type { Columns, CounterNames, NewRow, Row } from './column.js'
-import { columnOf } from './columns.js'
 import { aggregated, askStore, grouped } from './dict-aggregate.js'
 import { type DictBinding, idOfPiece, PieceBinding } from './dict-binding.js'
 import { DictSchema, type DictSpec, type Writes } from './dict-schema.js'
@@ -302,8 +301,7 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
 
   /** Another view of the same columns. */
   #bound(binding: DictBinding): StorageDict<K, V> {
-    const { keyColumns, valueColumns, options } = this.#state.schema
-    const dict = new StorageDict(keyColumns as K, valueColumns as V, options as DictOptions<K>)
+    const dict: StorageDict<K, V> = dictLike(this)
     dict.#state.binding = binding
     return dict
   }
@@ -344,6 +342,12 @@ export const isDict = (value: unknown): value is AnyDict => typeof value === 'ob
 /** True for a volatile dict without rows: as its constructor made it. */
 export const isUntouched = (dict: AnyDict): boolean => stateOf(dict).binding === undefined && stateOf(dict).own.isEmpty
 
+/** A volatile dict of the same columns, without rows. */
+export function dictLike(dict: AnyDict): AnyDict {
+  const { keyColumns, valueColumns, options } = stateOf(dict).schema
+  return new StorageDict(keyColumns, valueColumns, options)
+}
+
 /** The columns as a Table has them. */
 export const dictSchemaOf = (dict: AnyDict): DictSpec => stateOf(dict).schema.spec
 
@@ -358,13 +362,6 @@ export function narrow(dict: AnyDict, piece: Piece): void {
   const state = stateOf(dict)
   if (!state.binding) throw new ValidationError('a volatile dict has no parts', { code: 'ERR_NOT_PERSISTENT' })
   state.binding = new PieceBinding(state.binding, piece)
-}
-
-/** A dict with stored columns, for when the class does not say. References then come back as whatever class they are of. */
-export function dictFromSchema(spec: DictSpec): AnyDict {
-  const columns = (specs: Table['keys']): Columns => Object.fromEntries(specs.map((spec) => [spec.name, columnOf(spec)]))
-  const partition = spec.keys.slice(0, spec.partition).map((key) => key.name)
-  return new StorageDict(columns(spec.keys), columns(spec.values), { partition, writes: spec.writes })
 }
 
 /** Ties a dict to a table: the rows that it held itself go into the binding's overlay, over what is stored. */

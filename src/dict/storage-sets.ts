@@ -1,6 +1,6 @@
 import { ValidationError } from '../errors.js'
 import type { Column, Columns, NewRow } from './column.js'
-import { type DictOptions, StorageDict } from './storage-dict.js'
+import { type DictOptions, dictLike, StorageDict } from './storage-dict.js'
 
 type WithElement<K extends Columns, R, W> = K & { element: Column<R, W> }
 
@@ -32,14 +32,28 @@ export class StorageSets<K extends Columns, R, W> extends StorageDict<WithElemen
     super({ ...keys, element }, {}, options)
   }
 
-  /** Adds elements; those that are there already stay. */
+  /** Adds elements; those that are there already stay. None is added if one is refused. */
   addTo(key: NewRow<K>, ...elements: readonly W[]): void {
-    for (const element of elements) this.set(member(key, element), {})
+    for (const row of this.#members(key, elements)) this.set(row, {})
   }
 
-  /** Removes elements; a missing one is no error. */
+  /** Removes elements; a missing one is no error. None is removed if one is refused. */
   removeFrom(key: NewRow<K>, ...elements: readonly W[]): void {
-    for (const element of elements) this.delete(member(key, element))
+    for (const row of this.#members(key, elements)) this.delete(row)
+  }
+
+  /** Rows that all can be written. */
+  #members(key: NewRow<K>, elements: readonly W[]): readonly never[] {
+    const rows = elements.map((element) => member(key, element))
+    const tried = dictLike(this)
+    for (const row of rows.length > 1 ? rows : []) tried.set(row, {})
+    return rows
+  }
+
+  /** As of any dict: the parts of one with sets are such as well. */
+  override async split(n?: number): Promise<StorageSets<K, R, W>[]> {
+    const parts = await super.split(n)
+    return parts.map((part) => Object.setPrototypeOf(part, StorageSets.prototype))
   }
 
   includes(key: NewRow<K>, element: W): Promise<boolean> {

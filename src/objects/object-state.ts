@@ -1,6 +1,7 @@
 import type { Ref, Stamp } from '../backend.js'
 import type { Fingerprint, Kept } from '../codec/values.js'
-import type { Host } from '../ids.js'
+import type { StorageDict } from '../dict/storage-dict.js'
+import type { Host, TableId } from '../ids.js'
 import type { UnitOfWork } from '../unit/unit-of-work.js'
 import type { StorageObject } from './storage-object.js'
 
@@ -29,7 +30,14 @@ export class ObjectState {
   /** The last of the `update` calls on this instance, which take turns. */
   turn: Promise<unknown> | undefined
 
+  /** The collections with a table that its fields hold, however deep: as they came from the store, or went there. */
+  dicts: ReadonlyMap<TableId, StorageDict<any, any>> = NO_DICTS
+
   constructor(readonly instance: StorageObject) {}
+
+  holds(table: TableId, dict: StorageDict<any, any>): void {
+    this.dicts = new Map(this.dicts).set(table, dict)
+  }
 
   becomeVolatile(): void {
     this.ref = undefined
@@ -39,7 +47,10 @@ export class ObjectState {
     this.host = undefined
     this.stamp = undefined
     this.base = NOTHING
+    this.dicts = NO_DICTS
   }
 }
 
 const NOTHING: ReadonlyMap<string, Print> = new Map()
+/** Of all that hold none. */
+export const NO_DICTS = new Map<TableId, StorageDict<any, any>>()

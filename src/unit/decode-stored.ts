@@ -1,4 +1,4 @@
-import type { Ref, Stored } from '../backend.js'
+import type { Cells, Ref, Stored } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { nestedClassesOf } from '../codec/nested-classes.js'
 import { decodeFields } from '../codec/values.js'
@@ -21,13 +21,25 @@ export function decodeStored(
   stored: Stored,
   resolve: (ref: Ref) => StorageObject,
   collection: (cell: DictCell, path: string) => StorageDict<any, any>,
+  comesFirst: (field: string) => boolean,
 ): StoredFields {
   const deleted: string[] = []
   for (const [name, cell] of stored.cells) if (isDeleted(cell)) deleted.push(name)
   const cells = deleted.length === 0 ? stored.cells : new Map([...stored.cells].filter(([, cell]) => !isDeleted(cell)))
   const { nested } = nestedClassesOf(ctor)
+  const order = isOrdered(cells, comesFirst) ? cells : new Map([...cells].sort(([a], [b]) => Number(comesFirst(b)) - Number(comesFirst(a))))
   return {
-    values: decodeFields(cells, { resolve, collection: (cell, path) => collection(cell as unknown as DictCell, path), nested }),
+    values: decodeFields(order, { resolve, collection: (cell, path) => collection(cell as unknown as DictCell, path), nested }),
     deleted,
   }
+}
+
+/** Whether no field that comes first stands behind another: that is so for most objects. */
+function isOrdered(cells: Cells, comesFirst: (field: string) => boolean): boolean {
+  let isBehind = false
+  for (const name of cells.keys()) {
+    if (!comesFirst(name)) isBehind = true
+    else if (isBehind) return false
+  }
+  return true
 }

@@ -4,7 +4,7 @@
  */
 import type { StorageDict } from '../dict/storage-dict.js'
 import { constructorOfInstance, guardAgain } from '../objects/fields.js'
-import type { ObjectState } from '../objects/object-state.js'
+import { NO_DICTS, type ObjectState } from '../objects/object-state.js'
 import type { Store } from '../store.js'
 import { tableOf, unbindTable } from './table-binding.js'
 
@@ -59,4 +59,5 @@ function letGo({ state, dict }: Gain): void {
   unbindTable(dict)
   guardAgain(state.instance, constructorOfInstance(state.instance))
   state.loaded = false
+  state.dicts = NO_DICTS
 }

@@ -45,7 +45,9 @@ export interface ObjectPlan {
   readonly prints: Prints
 }
 
+/** A collection that gets a table of its own, and the object that holds it. */
 export interface TablePlan {
+  readonly holder: ObjectState
   readonly dict: StorageDict<any, any>
   readonly table: Table
 }
@@ -195,7 +197,7 @@ class Holder implements EncodeContext {
   }
 
   collectionOf(value: object): CollectionCell | undefined {
-    return isDict(value) ? dictCell(this.#plan, value, this.#ref) : undefined
+    return isDict(value) ? dictCell(this.#plan, value, this.#state, this.#ref) : undefined
   }
 
   classOf(value: object): NestedClass | undefined {
@@ -281,13 +283,18 @@ export function ownTables({ ref, cells }: Stored): TableId[] {
   return listed.filter((cell) => cell.owner.id === ref.id).map((cell) => cell.table as TableId)
 }
 
-function dictCell(plan: Plan, dict: StorageDict<any, any>, holder: Ref): DictCell & { readonly [property: string]: unknown } {
-  const table = tableOf(dict) ?? plannedTable(plan, dict, holder)
+function dictCell(
+  plan: Plan,
+  dict: StorageDict<any, any>,
+  holder: ObjectState,
+  its: Ref,
+): DictCell & { readonly [property: string]: unknown } {
+  const table = tableOf(dict) ?? plannedTable(plan, dict, holder, its)
   const { id, owner, keys, partition, values, writes } = table
   return { kind: 'dict', table: id, owner, keys, partition, values, writes }
 }
 
-function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref): Table {
+function plannedTable(plan: Plan, dict: StorageDict<any, any>, holder: ObjectState, owner: Ref): Table {
   const planned = plan.tables.find((t) => t.dict === dict)
   if (planned) return planned.table
   const { places } = plan.store.backend
@@ -296,7 +303,7 @@ function plannedTable(plan: Plan, dict: StorageDict<any, any>, owner: Ref): Tabl
   const maySpread = schema.writes !== 'cas' || plan.store.backend.capabilities.reservesRows
   const beside = (maySpread && places?.tableBeside?.(owner.id, schema.partition)) || places?.idBeside(owner.id)
   const table: Table = { id: (beside as TableId | undefined) ?? newTableId(), owner, ...schema }
-  plan.tables.push({ dict, table })
+  plan.tables.push({ holder, dict, table })
   // Objects that its rows refer to are stored with it.
   volatileRowOps(dict, table, {
     refOf: (value) => {

@@ -1,6 +1,5 @@
 import type { Op, Receipt, Ref, Stamp, Table } from '../backend.js'
 import { staleObject } from '../conflicts.js'
-import type { StorageDict } from '../dict/storage-dict.js'
 import { AliasTakenError, ConflictError, NotFoundError } from '../errors.js'
 import type { Id } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
@@ -10,13 +9,14 @@ import { checkAlias } from '../store.js'
 import { dropBelongings, removeWithNames } from './belongings.js'
 import { deleteReached, edgesFrom } from './delete-reached.js'
 import { Departures } from './departures.js'
+import { giveName } from './give-name.js'
 import { Orphans } from './orphans.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { forgetName, nameFirst, type ObjectPlan, type Plan, planOf, withoutKept } from './persist-plan.js'
 import { PlanDeparture, type Sender } from './plan-departure.js'
 import { rebase } from './rebase.js'
 import { type Committed, type Held, refresh } from './refresh.js'
-import { bindComingTable, bindTable, dictsIn, tableOf, unbindOwned, unbindTable } from './table-binding.js'
+import { bindComingTable, bindTable, tableOf, unbindOwned, unbindTable } from './table-binding.js'
 import type { TableRows } from './table-rows.js'
 import { NO_ROWS, type TakenRows, takeRows } from './taken-rows.js'
 import { nameOf, notFound } from './unit-errors.js'
@@ -57,7 +57,9 @@ export class Program extends UnitOfWork {
     if (state.ref) return this.#persistAgain(state, alias, ifExists)
     this.store.declare(constructorOfInstance(state.instance))
     for (let attempt = 0; ; attempt++) {
-      const expect = alias === undefined ? null : await this.#aliasTarget(alias, ifExists)
+      const expect = alias === undefined ? null : await this.#aliasTarget(state, alias, ifExists)
+      while (state.busy) await state.busy.catch(() => {})
+      if (state.ref) return this.#persistAgain(state, alias, ifExists) // by another call, meanwhile
       if (expect && ifExists === 'open') return this.#become(state, alias!, expect)
       if (alias !== undefined) nameFirst(state, alias, this.store)
       try {
@@ -75,12 +77,12 @@ export class Program extends UnitOfWork {
   }
 
   /** What stands under an alias that may be taken over; `null` when it is free. */
-  async #aliasTarget(alias: string, ifExists: 'error' | 'open' | 'replace'): Promise<Ref | null> {
+  async #aliasTarget(state: ObjectState, alias: string, ifExists: 'error' | 'open' | 'replace'): Promise<Ref | null> {
     const ref = await this.resolveAlias(alias)
     if (!ref || ifExists === 'replace') return ref ?? null
     const [stored] = await this.store.read([ref])
-    // A name whose object is gone is free.
-    if (!stored || ifExists === 'open') return ref
+    // A name whose object is gone is free, and another call may have given it to this one.
+    if (!stored || ifExists === 'open' || ref.id === (state.ref ?? state.provisional)?.id) return ref
     throw new AliasTakenError(`alias ${alias} belongs to object ${ref.id}: choose another, or { ifExists: 'open' | 'replace' }`, {
       alias,
       by: ref.id,
@@ -104,7 +106,7 @@ export class Program extends UnitOfWork {
     if (alias === undefined) return state.instance
     const held = await this.resolveAlias(alias)
     if (held?.id === state.ref!.id) return state.instance
-    if (held && ifExists === 'replace') await this.#name(alias, held, state.ref!)
+    if (held && ifExists === 'replace') await giveName(this.store, alias, held, state.ref!)
     else await this.addAlias(state, alias)
     return state.instance
   }
@@ -148,7 +150,7 @@ export class Program extends UnitOfWork {
   }
 
   #forget(state: ObjectState, ref: Ref): void {
-    unbindOwned(state.instance, ref.id)
+    unbindOwned(state, ref.id)
     for (const rows of this.bufferedOf(state)) this.buffered.delete(rows.table.id)
     this.instances.delete(ref.id)
     state.becomeVolatile()
@@ -162,7 +164,7 @@ export class Program extends UnitOfWork {
     if (held?.id === ref.id && stands) return
     if (held?.id === ref.id) throw staleObject(ref, state.stamp, null) // a name that was settled late, and is left of what is gone
     if (stands) throw new AliasTakenError(`alias ${alias} belongs to object ${held!.id}: choose another`, { alias, by: held!.id })
-    await this.#name(alias, held ?? null, ref)
+    await giveName(this.store, alias, held ?? null, ref)
   }
 
   async removeAlias(state: ObjectState, alias: string): Promise<void> {
@@ -170,13 +172,7 @@ export class Program extends UnitOfWork {
     const ref = this.persistentRef(state, 'removeAlias')
     const held = await this.resolveAlias(alias)
     if (held?.id !== ref.id) throw new NotFoundError(`${nameOf(state)} has no alias ${alias}`, { alias, id: ref.id })
-    await this.#name(alias, ref, null)
-  }
-
-  async #name(alias: string, expect: Ref | null, to: Ref | null): Promise<void> {
-    const holds: Op[] = to ? [{ do: 'check', ref: to, expect: 'present' }] : []
-    await this.store.commit([...holds, { do: 'name', alias, expect, to }])
-    await this.store.reached()
+    await giveName(this.store, alias, ref, null)
   }
 
   override newVersion(state: ObjectState): Promise<StorageObject> {
@@ -206,7 +202,7 @@ export class Program extends UnitOfWork {
   serve(state: ObjectState): void {
     state.base = withoutKept(state.base)
     state.unit = this
-    for (const dict of dictsIn(state.instance)) {
+    for (const dict of state.dicts.values()) {
       const table = tableOf(dict)
       if (table) bindTable(dict, table, this)
     }
@@ -242,7 +238,7 @@ export class Program extends UnitOfWork {
 
   #leave<T>(plan: Plan, extra: (ref: Ref) => readonly Op[], result: T): Promise<T> {
     // From now on their rows are buffered here, so that none written meanwhile is lost.
-    for (const { dict, table } of plan.tables) bindComingTable(dict, table, this)
+    for (const planned of plan.tables) bindComingTable(planned, this)
     const rows = this.buffered.size === 0 ? NO_ROWS : this.#takeRowsOf(plan)
     const ops = plan.ops()
     for (const op of extra(plan.objects[0]!.ref)) ops.push(op)
@@ -270,7 +266,10 @@ export class Program extends UnitOfWork {
   readonly #sender: Sender = {
     stored: (object, receipt) => this.#stored(object, receipt),
     orphaned: ({ state }, commit) => this.#orphans.note(state, commit),
-    notMade: ({ dict, table }) => this.#unbind(dict, table),
+    notMade: ({ dict, table }) => {
+      unbindTable(dict)
+      this.buffered.delete(table.id)
+    },
   }
 
   #takeRowsOf(plan: Plan): TakenRows {
@@ -294,11 +293,6 @@ export class Program extends UnitOfWork {
 
   #withReached(roots: readonly ObjectState[]): ObjectState[] {
     return [...roots, ...roots.flatMap((r) => this.bufferedOf(r).flatMap((b) => [...b.reached].filter((s) => !s.ref)))]
-  }
-
-  #unbind(dict: StorageDict<any, any>, table: Table): void {
-    unbindTable(dict)
-    this.buffered.delete(table.id)
   }
 
   #stored(object: ObjectPlan, receipt: Receipt): void {

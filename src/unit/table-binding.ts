@@ -9,7 +9,7 @@ import type { Id } from '../ids.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { isStorageObject, type StorageObject, stateOf } from '../objects/storage-object.js'
 import { unitIfOpen } from './context.js'
-import { refFrom } from './persist-plan.js'
+import { refFrom, type TablePlan } from './persist-plan.js'
 import type { UnitOfWork } from './unit-of-work.js'
 
 const bindings = new WeakMap<object, TableBinding>()
@@ -26,9 +26,10 @@ export function bindTable(dict: StorageDict<any, any>, table: Table, unit: UnitO
 }
 
 /** The same before the table exists: `tableMade` says when it does. */
-export function bindComingTable(dict: StorageDict<any, any>, table: Table, unit: UnitOfWork): void {
+export function bindComingTable({ holder, dict, table }: TablePlan, unit: UnitOfWork): void {
   const binding = new TableBinding(table, unit)
   binding.exists = false
+  holder.holds(table.id, dict)
   bind(dict, binding)
 }
 
@@ -43,22 +44,6 @@ function bind(dict: StorageDict<any, any>, binding: TableBinding): void {
   bindDict(dict, binding)
 }
 
-/** The collections that stand in an object's fields. Most have none. */
-export function dictsIn(instance: object): readonly StorageDict<any, any>[] {
-  let dicts: StorageDict<any, any>[] | undefined
-  for (const value of Object.values(instance)) if (typeof value === 'object' && value !== null && isDict(value)) (dicts ??= []).push(value)
-  return dicts ?? NO_DICTS
-}
-
-const NO_DICTS: readonly StorageDict<any, any>[] = []
-const NO_TABLES: readonly Table[] = []
-
-/** The tables of the collections that a stored object owns. */
-export function ownedTables({ instance, ref }: ObjectState): readonly Table[] {
-  const dicts = dictsIn(instance)
-  return dicts.length === 0 ? NO_TABLES : dicts.flatMap((dict) => tableOf(dict) ?? []).filter(({ owner }) => owner.id === ref?.id)
-}
-
 /** Makes a dict volatile again, with the rows that are buffered. */
 export function unbindTable(dict: StorageDict<any, any>): void {
   unbindDict(dict)
@@ -66,8 +51,8 @@ export function unbindTable(dict: StorageDict<any, any>): void {
 }
 
 /** Makes the collections of an object that is stored no more volatile again. */
-export function unbindOwned(instance: object, owner: Id): void {
-  for (const dict of dictsIn(instance)) if (tableOf(dict)?.owner.id === owner) unbindTable(dict)
+export function unbindOwned({ dicts }: ObjectState, owner: Id): void {
+  for (const dict of dicts.values()) if (tableOf(dict)?.owner.id === owner) unbindTable(dict)
 }
 
 class TableBinding implements DictBinding {

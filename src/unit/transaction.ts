@@ -187,7 +187,7 @@ export class Transaction extends UnitOfWork {
     for (const planned of plan.tables) {
       if (this.#own.tables.has(planned.table.id)) continue
       this.#making.tables.set(planned.table.id, planned)
-      bindComingTable(planned.dict, planned.table, this)
+      bindComingTable(planned, this)
     }
   }
 
@@ -494,7 +494,7 @@ export class Transaction extends UnitOfWork {
   #letGo(): void {
     for (const [id, state] of this.#own.removed) {
       if (!state.ref) continue
-      unbindOwned(state.instance, id)
+      unbindOwned(state, id)
       this.store.program.lose(id, state)
       state.becomeVolatile()
     }

@@ -31,8 +31,8 @@ export function assertId(id: unknown): void {
 }
 
 export function assertDepth(depth: unknown): void {
-  if (depth !== undefined && !(typeof depth === 'number' && depth >= 0))
-    throw new ValidationError(`depth is a number of steps from 0, not ${String(depth)}`, { path: 'depth' })
+  if (depth !== undefined && !(Number.isInteger(depth) && Number(depth) >= 0) && depth !== Number.POSITIVE_INFINITY)
+    throw new ValidationError(`depth is a whole number of steps from 0, or Infinity, not ${String(depth)}`, { path: 'depth' })
 }
 
 /** Whether the class has further columns than are stored. Errors: SchemaMismatchError when its columns do not go on from those. */

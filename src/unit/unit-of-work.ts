@@ -7,12 +7,13 @@ import type { Constructor } from '../classes/class-locator.js'
 import { constructorOf, findConstructor } from '../classes/class-registry.js'
 import { gainsSoFar } from '../codec/nested-classes.js'
 import { refsIn } from '../codec/values.js'
-import { dictFromSchema, dictSchemaOf, type StorageDict } from '../dict/storage-dict.js'
+import { dictLike, dictSchemaOf, isUntouched, type StorageDict } from '../dict/storage-dict.js'
+import { dictFromSchema } from '../dict/stored-dict.js'
 import { compareColumns } from '../dict/table-columns.js'
 import { NotFoundError, UnsavedChangesError, ValidationError } from '../errors.js'
 import type { ClassId, Host, Id, TableId } from '../ids.js'
-import { constructEmpty, constructHandle, constructorOfInstance, fill, guardAgain } from '../objects/fields.js'
-import type { ObjectState } from '../objects/object-state.js'
+import { constructEmpty, constructHandle, constructorOfInstance, fill, guardAgain, type StoredFields } from '../objects/fields.js'
+import { NO_DICTS, type ObjectState } from '../objects/object-state.js'
 import { type GetOptions, newHandle, type PersistOptions, StorageObject, stateOf } from '../objects/storage-object.js'
 import { storeNotOpen } from '../open-stores.js'
 import { checkAlias, type Store } from '../store.js'
@@ -367,20 +368,25 @@ export abstract class UnitOfWork {
   #fill(state: ObjectState, ctor: Constructor, stored: Stored, isUsed = false): void {
     const gains = gainsSoFar()
     this.#hasOtherColumns = false
-    const fields =
-      plainStored(stored) ??
-      decodeStored(
-        ctor,
-        stored,
-        (ref) => this.instanceOf(ref),
-        (cell, path) => this.#collection(state, cell, path),
-      )
-    fill(state.instance, ctor, fields, isUsed)
+    const plain = plainStored(stored)
+    const given: Given = plain ? NO_DICTS : new Map()
+    fill(state.instance, ctor, plain ?? this.#decoded(state, ctor, stored, given), isUsed)
     state.loaded = true
+    state.dicts = given.size > 0 ? given : NO_DICTS
     state.stamp = stored.stamp
     state.base = this.printsTaken(stored.cells)
     if (gainsSoFar() !== gains || this.#hasOtherColumns) state.base = printsAsTaken(state, this.store)
     this.onTaken(state)
+  }
+
+  #decoded(state: ObjectState, ctor: Constructor, stored: Stored, given: Given): StoredFields {
+    return decodeStored(
+      ctor,
+      stored,
+      (ref) => this.instanceOf(ref),
+      (cell, path) => this.#collection(state, cell, path, given),
+      (field) => madeDict(state.instance, field) !== undefined,
+    )
   }
 
   /** A handle that is deleted gets what it was of, if this program can read it: as a volatile object it has to have its fields. */
@@ -410,39 +416,60 @@ export abstract class UnitOfWork {
     constructHandle(instance, ctor)
     const state = stateOf(instance)
     const sources = new Map<StorageDict<any, any>, Table>()
+    const copies: Given = new Map()
     const collection = (cell: DictCell, path: string): StorageDict<any, any> => {
-      if (cell.owner.id !== stored.ref.id) return this.#collection(state, cell, path)
       const { kind: _, table: id, ...schema } = cell
+      const copy = copies.get(id as TableId)
+      if (copy) return copy
+      if (cell.owner.id !== stored.ref.id) return this.#collection(state, cell, path, copies)
       const dict = madeDict(instance, path) ?? dictFromSchema(schema)
+      copies.set(id as TableId, dict)
       sources.set(dict, { id: id as TableId, ...schema })
       return dict
     }
     fill(
       instance,
       ctor,
-      decodeStored(ctor, stored, (ref) => this.instanceOf(ref), collection),
+      decodeStored(
+        ctor,
+        stored,
+        (ref) => this.instanceOf(ref),
+        collection,
+        (field) => madeDict(instance, field) !== undefined,
+      ),
     )
     state.loaded = true
     return { state, sources }
   }
 
+  /** One dict for each table: where it stands twice, and when its object is loaded again. */
+  #collection(state: ObjectState, { kind: _, table: id, ...rest }: DictCell, path: string, given: Given): StorageDict<any, any> {
+    const table: Table = { id: id as TableId, ...rest }
+    let dict = given.get(table.id)
+    if (dict) return dict
+    dict = this.#heldOf(state, table) ?? this.#newlyBound(state, table, path, given)
+    given.set(table.id, dict)
+    return dict
+  }
+
+  #heldOf(state: ObjectState, table: Table): StorageDict<any, any> | undefined {
+    const held = state.dicts.get(table.id)
+    const bound = held && tableOf(held)
+    if (bound?.id !== table.id) return undefined
+    this.#hasOtherColumns ||= compareColumns(bound, table) !== 'same'
+    return held
+  }
+
   /** The dict of a field: the one the constructor made, or one made from the stored columns. */
-  #collection(state: ObjectState, cell: DictCell, path: string): StorageDict<any, any> {
-    const { kind: _, table: id, owner, ...schema } = cell
-    const table: Table = { id: id as TableId, owner, ...schema }
-    const made = madeDict(state.instance, path)
+  #newlyBound(state: ObjectState, table: Table, path: string, given: Given): StorageDict<any, any> {
+    const made = dictToBind(state, table, path, given)
     if (!made) {
-      const dict = dictFromSchema(schema)
+      const dict = dictFromSchema(table)
       bindTable(dict, table, this)
       return dict
     }
-    const bound = tableOf(made)
-    if (bound?.id === table.id) {
-      this.#hasOtherColumns ||= compareColumns(bound, table) !== 'same'
-      return made
-    }
     const own = dictSchemaOf(made)
-    const gains = gainsColumns(own, schema, `${constructorOfInstance(state.instance).name}.${path}`)
+    const gains = gainsColumns(own, table, `${constructorOfInstance(state.instance).name}.${path}`)
     bindTable(made, gains ? { ...table, values: own.values } : table, this)
     if (gains) {
       this.#hasOtherColumns = true
@@ -513,6 +540,21 @@ export abstract class UnitOfWork {
     state.unit = this
     this.instances.set(ref.id, state.instance)
   }
+}
+
+/** Collections of one object by their tables, as they are put into its fields. */
+type Given = Map<TableId, StorageDict<any, any>>
+
+/**
+ * What is tied to the table that is stored in a field: the dict that stands there, or one like it if that is another field's now, or has
+ * rows of its own, which the program has put there and lets go. `undefined` if it says nothing about the columns.
+ */
+function dictToBind({ instance, stamp }: ObjectState, table: Table, path: string, given: Given): StorageDict<any, any> | undefined {
+  const stands = madeDict(instance, path)
+  if (!stands) return undefined
+  const isLater = stamp !== undefined && tableOf(stands) === undefined
+  if (isLater && compareColumns(dictSchemaOf(stands), table) === 'other') return undefined
+  return (isLater && !isUntouched(stands)) || [...given.values()].includes(stands) ? dictLike(stands) : stands
 }
 
 /** Of all that have none: nobody adds to it. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { transact, update } from '../../runtime/index.js'
-import { ConflictError } from '../../src/errors.js'
+import { StorageSets, t, transact, update } from '../../runtime/index.js'
+import { AliasTakenError, ConflictError, UnsavedChangesError, ValidationError } from '../../src/errors.js'
 import { type Case, type CaseContext, law } from './case.js'
 import { fillShelf } from './conformance-tasks.js'
 import { all, refused } from './expect.js'
-import { type Books, booksOf, Counter, Shelf } from './model.js'
+import { type Books, booksOf, Counter, Index, Shelf, Twofold, Visits } from './model.js'
 
 const titlesIn = async (books: Books | null): Promise<string[]> => (books ? (await all(books.keys())).map(({ title }) => title).sort() : [])
 
@@ -83,5 +83,113 @@ export const lateDicts: readonly Case[] = [
     await Promise.all([fillShelf(o, 'one'), new Counter().makePersistent()])
     assert.deepEqual(await titles(ctx, 'a'), ['one'])
     assert.deepEqual(await found(ctx, 'a', ({ next }) => titlesIn(next!.books)), ['one, part 2'])
+  }),
+
+  law('I249', 'collections deep in the fields of an object are stored, go on, and end with it as those in its fields do', async (ctx) => {
+    const made = Object.assign(new Shelf(), { more: [booksOf('one')], named: new Map([['a', { books: booksOf('of a') }]]) })
+    await shelf(ctx, 'taken')
+    await refused(AliasTakenError, () => made.makePersistent(ctx.alias('taken')))
+    await transact(() => made.makePersistent(ctx.alias('a')))
+    made.more[0]!.set({ title: 'two' }, { pages: 2 })
+    await made.save()
+    await ctx.other(async () => {
+      const its = await transact(async () => {
+        const loaded = await Shelf.getByAlias(ctx.alias('a'))
+        loaded.more[0]!.set({ title: 'three' }, { pages: 3 })
+        return loaded
+      })
+      its.more[0]!.set({ title: 'four' }, { pages: 4 })
+      its.named.get('a')!.books.set({ title: 'more of a' }, { pages: 1 })
+      await its.save()
+    })
+    assert.deepEqual(await found(ctx, 'a', ({ more }) => titlesIn(more[0]!)), ['four', 'one', 'three', 'two'])
+    assert.deepEqual(await found(ctx, 'a', ({ named }) => titlesIn(named.get('a')!.books)), ['more of a', 'of a'])
+    await made.deletePersistent()
+    made.more[0]!.set({ title: 'again' }, { pages: 1 })
+    await made.makePersistent(ctx.alias('a'))
+    assert.deepEqual(await found(ctx, 'a', ({ more }) => titlesIn(more[0]!)), ['again'])
+  }),
+
+  law('I250', 'a collection that an object holds twice is one where it comes back, and stays so', async (ctx) => {
+    const o = new Twofold()
+    o.books.set({ title: 'one' }, { pages: 1 })
+    Object.assign(o, { first: o.books, list: [o.books] })
+    await o.makePersistent(ctx.alias('o'))
+    await ctx.other(async () => {
+      const its = await Twofold.getByAlias(ctx.alias('o'))
+      const { books } = its
+      const areOne = (): boolean => its.first === books && its.books === books && its.list[0] === books
+      assert.ok(areOne())
+      await its.reload()
+      assert.ok(areOne())
+      its.books = booksOf('another')
+      await its.save()
+    })
+    await o.reload()
+    assert.deepEqual([await titlesIn(o.first), await titlesIn(o.books), await titlesIn(o.list[0]!)], [['one'], ['another'], ['one']])
+  }),
+
+  law('I251', 'a collection put in the place of a stored one is let go by reload, with its rows', async (ctx) => {
+    const o = Object.assign(new Shelf(), { books: booksOf('stored') })
+    await o.makePersistent(ctx.alias('o'))
+    const { books } = o
+    o.books = booksOf('put')
+    await refused(UnsavedChangesError, () => o.reload())
+    await o.reload({ discard: true })
+    assert.ok(o.books === books)
+    await o.save()
+    assert.deepEqual([await titlesIn(o.books), await titles(ctx, 'o')], [['stored'], ['stored']])
+  }),
+
+  law('I252', 'calls that make one object persistent at once agree on one, with the names of all', async (ctx) => {
+    for (const ifExists of ['error', 'open', 'replace'] as const) {
+      const o = Object.assign(new Shelf(), { books: booksOf(ifExists) })
+      const name = ctx.alias(ifExists)
+      const given = await Promise.all([undefined, name, name, `${name}/2`].map((alias) => o.makePersistent(alias, { ifExists })))
+      assert.ok(given.every((one) => one === o))
+      assert.deepEqual(await o.aliases(), [name, `${name}/2`])
+      assert.deepEqual(await titles(ctx, ifExists), [ifExists])
+    }
+  }),
+
+  law('I253', 'elements come into a set and leave it all or none; sets that no constructor makes come back as such', async (ctx) => {
+    const o = new Index()
+    o.further = new StorageSets({ word: t.text }, t.text)
+    const word = 'in'
+    o.files.addTo({ word }, 'a', 'b', 'c')
+    o.further.addTo({ word }, 'x')
+    for (const wrong of ['\ud800', 'y'.repeat(2000)]) {
+      await refused(ValidationError, () => o.files.addTo({ word }, 'd', wrong))
+      await refused(ValidationError, () => o.files.removeFrom({ word }, 'a', wrong))
+    }
+    assert.deepEqual(await all(o.files.elements({ word })), ['a', 'b', 'c'])
+    await o.makePersistent(ctx.alias('o'))
+    await ctx.other(async () => {
+      const its = await Index.getByAlias(ctx.alias('o'))
+      assert.deepEqual(await all(its.further!.elements({ word })), ['x'])
+      const parts = await its.files.split(2)
+      const sizes = await Promise.all(parts.map((part) => part.sizeOf({ word })))
+      assert.equal(
+        sizes.reduce((sum, size) => sum + size, 0),
+        3,
+      )
+    })
+  }),
+
+  law('I254', 'a dict of counters that stands alone is added to at once, as one in a field is', async (ctx) => {
+    const o = await new Visits().makePersistent(ctx.alias('o'))
+    await Promise.all([o.increment({ page: 'a' }, 'n'), o.increment({ page: 'a' }, 'n', 2)])
+    assert.deepEqual(await ctx.other(async () => (await Visits.getByAlias(ctx.alias('o'))).get({ page: 'a' })), { n: 3n })
+  }),
+
+  law('I255', 'what is new in a unit of work has no parts yet, and steps of references are whole', async (ctx) => {
+    await transact(async () => {
+      const made = Object.assign(new Shelf(), { books: booksOf('one') })
+      await made.makePersistent(ctx.alias('a'))
+      const { message } = await refused(ValidationError, () => made.books.split(2))
+      assert.match(message, /unit of work/)
+    })
+    for (const depth of [1.5, -1, Number.NaN]) await refused(ValidationError, () => Shelf.getByAlias(ctx.alias('a'), { depth }))
+    assert.ok(await Shelf.getByAlias(ctx.alias('a'), { depth: Number.POSITIVE_INFINITY }))
   }),
 ]

@@ -1,5 +1,5 @@
 /** The classes of the suite. A module of its own, so that worker threads can import it. */
-import { StorageDict, StorageObject, t, task } from '../../runtime/index.js'
+import { StorageDict, StorageObject, StorageSets, t, task } from '../../runtime/index.js'
 
 export class Item extends StorageObject {
   text = ''
@@ -226,6 +226,21 @@ export function booksOf(...titles: readonly string[]): StorageDict<{ title: type
   const books = new StorageDict({ title: t.text }, { pages: t.i32 })
   for (const title of titles) books.set({ title }, { pages: title.length })
   return books
+}
+
+/** Counters that are added to at once, in a dict that stands alone. */
+export class Visits extends StorageDict.of({ page: t.text }, { n: t.counter }, { writes: 'counters' }) {}
+
+export class Index extends StorageObject {
+  files = new StorageSets({ word: t.text }, t.text)
+  further: StorageSets<{ word: typeof t.text }, string, string> | null = null
+}
+
+/** A field that is empty at first stands before the one in which the constructor makes a collection. */
+export class Twofold extends StorageObject {
+  first: Books | null = null
+  books = booksOf()
+  list: Books[] = []
 }
 
 /** Its constructor makes no collection; they come later, also into what its fields hold. */

@@ -1,4 +1,5 @@
 /** Long because every operation is tried volatile, bound and mixed. */
+
 import { inspect } from 'node:util'
 import { expect } from 'chai'
 import fc from 'fast-check'
@@ -7,7 +8,6 @@ import { t } from '../../src/dict/columns.js'
 import {
   bindDict,
   boundTable,
-  dictFromSchema,
   dictSchemaOf,
   forgetVolatileRows,
   isDict,
@@ -17,6 +17,7 @@ import {
   unbindDict,
   volatileRowOps,
 } from '../../src/dict/storage-dict.js'
+import { dictFromSchema } from '../../src/dict/stored-dict.js'
 import { UnsupportedError, ValidationError } from '../../src/errors.js'
 import { allOf, FakeStore } from './dict-fake-store.js'
 
