@@ -205,12 +205,22 @@ export type ColumnType =
   | { readonly mapOf: readonly [ColumnType, ColumnType] }
   | { readonly vectorOf: number }
 
+/** What a type leaves out of records, which are tuples in a store: the names of their fields, and which may be left out. */
+export type RecordNames =
+  | { readonly fields: readonly RecordField[] }
+  /** Of the types inside a collection, by their places. */
+  | { readonly within: readonly (RecordNames | null)[] }
+
+export type RecordField = readonly [name: string, mayBeAbsent: boolean, within: RecordNames | null]
+
 export interface ColumnSpec {
   readonly name: string
   readonly type: ColumnType
   readonly optional?: boolean
   /** Rows are asked for by its values: a store that has indexes makes one, others go without. Never a reason for a mismatch. */
   readonly indexed?: boolean
+  /** For programs that know of a table only what is stored. Stores need not look at it, and it is never a reason for a mismatch. */
+  readonly records?: RecordNames
 }
 
 export interface Table {

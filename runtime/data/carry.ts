@@ -9,7 +9,7 @@ import {
   encodeValue,
   type NestedClass,
 } from '../../src/codec/values.js'
-import { isDict, narrow, pieceOf, type StorageDict } from '../../src/dict/storage-dict.js'
+import { dictSchemaOf, isDict, narrow, pieceOf, type StorageDict } from '../../src/dict/storage-dict.js'
 import { dictFromSchema } from '../../src/dict/stored-dict.js'
 import { ValidationError } from '../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../src/ids.js'
@@ -127,7 +127,9 @@ function dictCellOf(dict: StorageDict<any, any>, store?: Store): CollectionCell 
   const piece = pieceOf(dict)
   const its = unitOfDict(dict)?.store
   const owner = store && its && its.url !== store.url ? new Ref(rest.owner.id, rest.owner.classId, its.url) : rest.owner
-  return { kind: 'dict', table: id, ...rest, owner, ...(piece && { piece }) }
+  // as its class says them, where what is stored says less
+  const { keys, values } = dictSchemaOf(dict)
+  return { kind: 'dict', table: id, ...rest, keys, values, owner, ...(piece && { piece }) }
 }
 
 /** What lies in another store belongs to the part of the unit that is on that store. */

@@ -10,6 +10,7 @@ import { encodeKeyText, type KeyColumns } from './row-key.js'
 export function listKind(of: Kind): Kind {
   return {
     type: { listOf: of.type },
+    ...recordsIn([of]),
     element: of,
     wants: `an array of ${of.wants}`,
     toCell(value, path, refs) {
@@ -25,6 +26,7 @@ export function tupleKind(of: readonly Kind[]): Kind {
   const wants = `an array of (${of.map((k) => k.wants).join('; ')})`
   return {
     type: { tupleOf: of.map((k) => k.type) },
+    ...recordsIn(of),
     wants,
     toCell(value, path, refs) {
       if (!Array.isArray(value) || value.length !== of.length) throw refusal(path, wants, value)
@@ -41,6 +43,7 @@ export function recordKind(fields: ReadonlyMap<string, { readonly kind: Kind; re
   const wants = `an object of { ${columns.map(([name, { kind }]) => `${name}: ${kind.wants}`).join('; ')} }`
   return {
     type: { tupleOf: columns.map(([, { kind }]) => kind.type) },
+    records: { fields: columns.map(([name, { kind, mayBeAbsent }]) => [name, mayBeAbsent, kind.records ?? null]) },
     isUnordered: true,
     wants,
     toCell(value, path, refs) {
@@ -68,6 +71,7 @@ export function setKind(of: Kind): Kind {
   const order = inKeyOrder(of, 'set')
   return {
     type: { setOf: of.type },
+    ...recordsIn([of]),
     element: of,
     wants: `a Set of ${of.wants}`,
     toCell(value, path, refs) {
@@ -84,6 +88,7 @@ export function mapKind(keys: Kind, values: Kind): Kind {
   const order = inKeyOrder(keys, 'map')
   return {
     type: { mapOf: [keys.type, values.type] },
+    ...recordsIn([keys, values]),
     element: keys,
     wants: `a Map from ${keys.wants} to ${values.wants}`,
     toCell(value, path, refs) {
@@ -117,6 +122,9 @@ export function vectorKind(length: number): Kind {
     fromCell: (cell) => Float32Array.from(cell as readonly number[]),
   }
 }
+
+const recordsIn = (kinds: readonly Kind[]): Pick<Kind, 'records'> =>
+  kinds.some(({ records }) => records) ? { records: { within: kinds.map(({ records }) => records ?? null) } } : {}
 
 const element = (kind: Kind, value: unknown, path: string, refs: References): Cell => keyCell(kind, elementCell(kind, value, path, refs))
 

@@ -1,4 +1,4 @@
-import type { ColumnSpec, ColumnType } from '../backend.js'
+import type { ColumnSpec } from '../backend.js'
 import type { Kind } from './kind.js'
 
 /** Phantom: what a column reads as, is written as, and whether it may be left out. Types only, never there at run time. */
@@ -45,8 +45,14 @@ export class Column<Read, Write = Read, Optional extends boolean = false> {
 
 /** How a column stands in a Table. */
 export function specOf(name: string, column: AnyColumn): ColumnSpec {
-  const type: ColumnType = column.kind.type
-  return { name, type, ...(column.mayBeAbsent && { optional: true }), ...(column.isIndexed && { indexed: true }) }
+  const { type, records } = column.kind
+  return {
+    name,
+    type,
+    ...(column.mayBeAbsent && { optional: true }),
+    ...(column.isIndexed && { indexed: true }),
+    ...(records && { records }),
+  }
 }
 
 export type AnyColumn = Column<any, any, boolean>

@@ -1,5 +1,5 @@
-import type { ColumnSpec, ColumnType } from '../backend.js'
-import { ValidationError } from '../errors.js'
+import type { ColumnSpec, ColumnType, RecordField, RecordNames } from '../backend.js'
+import { CorruptError, ValidationError } from '../errors.js'
 import type { Id } from '../ids.js'
 import { listKind, mapKind, recordKind, setKind, tupleKind, vectorKind } from './collection-kinds.js'
 import { type AnyColumn, Column, type Columns, type NewRow, type Row } from './column.js'
@@ -76,16 +76,26 @@ function recordFields(fields: Columns): ReadonlyMap<string, AnyColumn> {
   return columns
 }
 
-/** The column that a stored definition describes; references may then be of any class. */
+/** The column that a stored definition describes; references may then be of any class. Errors: CorruptError. */
 export function columnOf(spec: ColumnSpec): AnyColumn {
-  return new Column(kindOf(spec.type), spec.optional ?? false, spec.indexed ?? false)
+  return new Column(kindOf(spec.type, spec.records), spec.optional ?? false, spec.indexed ?? false)
 }
 
-function kindOf(type: ColumnType): Kind {
+function kindOf(type: ColumnType, records: RecordNames | null | undefined): Kind {
   if (typeof type === 'string') return type === 'ref' ? refKind() : scalarKinds[type]
-  if ('setOf' in type) return setKind(kindOf(type.setOf))
-  if ('listOf' in type) return listKind(kindOf(type.listOf))
-  if ('tupleOf' in type) return tupleKind(type.tupleOf.map(kindOf))
-  if ('mapOf' in type) return mapKind(kindOf(type.mapOf[0]), kindOf(type.mapOf[1]))
-  return vectorKind(type.vectorOf)
+  const within = (of: ColumnType, i: number): Kind => kindOf(of, records && 'within' in records ? records.within[i] : undefined)
+  if ('setOf' in type) return setKind(within(type.setOf, 0))
+  if ('listOf' in type) return listKind(within(type.listOf, 0))
+  if ('mapOf' in type) return mapKind(within(type.mapOf[0], 0), within(type.mapOf[1], 1))
+  if ('vectorOf' in type) return vectorKind(type.vectorOf)
+  return records && 'fields' in records ? namedKind(type.tupleOf, records.fields) : tupleKind(type.tupleOf.map(within))
+}
+
+/** The names come from a store: none of them may be what no class could have said. */
+function namedKind(types: readonly ColumnType[], fields: readonly RecordField[]): Kind {
+  if (fields.length !== types.length || fields.some(([name]) => name === '__proto__'))
+    throw new CorruptError(
+      `a column holds records of ${types.length} fields, and is said to have others: ${String(fields.map(([name]) => name))}`,
+    )
+  return recordKind(new Map(fields.map(([name, mayBeAbsent, of], i) => [name, { kind: kindOf(types[i]!, of), mayBeAbsent }])))
 }

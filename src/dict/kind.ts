@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import type { Cell, ColumnType, Ref } from '../backend.js'
+import type { Cell, ColumnType, RecordNames, Ref } from '../backend.js'
 import { ValidationError } from '../errors.js'
 import { isKeyType } from './row-key.js'
 
@@ -12,6 +12,8 @@ export interface References {
 /** How the values of one column type are checked, become cells, and come back. Never sees null or undefined. */
 export interface Kind {
   readonly type: ColumnType
+  /** Of records in it, what the type does not say. */
+  readonly records?: RecordNames
   /** Completes the sentence "column x wants …". */
   readonly wants: string
   /** Checks and copies: the cell shares nothing with the value. Errors: ValidationError naming `path`. */

@@ -25,7 +25,7 @@ import { assertRebuildable, constructorOfInstance, defaultFieldsOf, storedFields
 import type { ObjectState, Print } from '../objects/object-state.js'
 import { isStorageObject, type StorageObject, stateOf } from '../objects/storage-object.js'
 import type { Store } from '../store.js'
-import { tableOf } from './table-binding.js'
+import { tableOf, unitOfDict } from './table-binding.js'
 
 /** A field that was deleted although the class's constructor makes it. */
 export const DELETED = new Packed(new Uint8Array(0))
@@ -196,8 +196,11 @@ class Holder implements EncodeContext {
     return refFrom(this.#plan.store, other)
   }
 
-  collectionOf(value: object): CollectionCell | undefined {
-    return isDict(value) ? dictCell(this.#plan, value, this.#state, this.#ref) : undefined
+  collectionOf(value: object, path: () => string): CollectionCell | undefined {
+    if (!isDict(value)) return undefined
+    const lies = unitOfDict(value)?.store.url
+    if (lies !== undefined && lies !== this.#plan.store.url) throw liesElsewhere(path(), lies)
+    return dictCell(this.#plan, value, this.#state, this.#ref)
   }
 
   classOf(value: object): NestedClass | undefined {
@@ -265,6 +268,12 @@ function changedCells(cells: Cells, prints: Prints, base: Prints): Cells {
 }
 
 const NO_CELLS: Cells = new Map()
+
+const liesElsewhere = (path: string, url: string): Error =>
+  new ValidationError(
+    `${path} holds a collection of an object in ${url}, which can be reached by that object only: refer to the object, or copy the rows`,
+    { path },
+  )
 
 /** How a collection stands in a field: its table, its owner (the object whose field first held it), its columns. */
 export interface DictCell {

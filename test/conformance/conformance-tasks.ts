@@ -3,7 +3,19 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { CONCURRENT, IN, INOUT, OUT, type StorageStream, task } from '../../runtime/index.js'
 import { UnavailableError } from '../../src/errors.js'
 import { isFirst } from './is-first.js'
-import { booksOf, Counter, type Counts, type Grid, Item, type Person, Shelf, type Tally, type Texts, type Totals } from './model.js'
+import {
+  booksOf,
+  Counter,
+  type Counts,
+  type Grid,
+  Item,
+  type Person,
+  type Routes,
+  Shelf,
+  type Tally,
+  type Texts,
+  type Totals,
+} from './model.js'
 
 // ---- values
 
@@ -202,6 +214,17 @@ export const fillShelf = task(
   (shelf: Shelf, title: string) => {
     shelf.books = booksOf(title)
     shelf.next = Object.assign(new Shelf(), { books: booksOf(`${title}, part 2`) })
+  },
+  { args: [INOUT] },
+)
+
+/** Where each route begins, of a dict that comes by itself or as a part; it gets a further one. */
+export const firstStops = task(
+  async (routes: Routes['routes'], n: number) => {
+    const names: string[] = []
+    for await (const [, { stops }] of routes) names.push(`${stops[0]!.name} at ${stops[0]!.at.x}`)
+    routes.set({ n }, { stops: [{ name: 'made by a task', at: { x: n } }] })
+    return names
   },
   { args: [INOUT] },
 )

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { StorageSets, t, transact, update } from '../../runtime/index.js'
-import { AliasTakenError, ConflictError, UnsavedChangesError, ValidationError } from '../../src/errors.js'
+import { connect, StorageSets, t, transact, update } from '../../runtime/index.js'
+import { AliasTakenError, ConflictError, NotFoundError, UnsavedChangesError, ValidationError } from '../../src/errors.js'
 import { type Case, type CaseContext, law } from './case.js'
-import { fillShelf } from './conformance-tasks.js'
+import { fillShelf, firstStops } from './conformance-tasks.js'
 import { all, refused } from './expect.js'
-import { type Books, booksOf, Counter, Index, Shelf, Twofold, Visits } from './model.js'
+import { type Books, booksOf, Counter, Index, Routes, routesOf, Shelf, Twofold, Visits } from './model.js'
 
 const titlesIn = async (books: Books | null): Promise<string[]> => (books ? (await all(books.keys())).map(({ title }) => title).sort() : [])
 
@@ -191,5 +191,40 @@ export const lateDicts: readonly Case[] = [
     })
     for (const depth of [1.5, -1, Number.NaN]) await refused(ValidationError, () => Shelf.getByAlias(ctx.alias('a'), { depth }))
     assert.ok(await Shelf.getByAlias(ctx.alias('a'), { depth: Number.POSITIVE_INFINITY }))
+  }),
+
+  law(
+    'I256',
+    'records keep the names of their fields where only the stored columns are known: in tasks, in parts, deep in a field',
+    async (ctx) => {
+      const o = new Routes()
+      const stops = [{ name: 'harbour', at: { x: 1, y: 2 } }]
+      o.routes.set({ n: 1 }, { stops })
+      o.further = [routesOf()]
+      o.further[0]!.set({ n: 1 }, { stops })
+      await o.makePersistent(ctx.alias('o'))
+      assert.deepEqual(await firstStops(o.routes, 2), ['harbour at 1'])
+      assert.deepEqual((await o.routes.get({ n: 2 }))?.stops, [{ name: 'made by a task', at: { x: 2 } }])
+      for (const part of await o.routes.split(1))
+        assert.deepEqual((await firstStops(part, 2)).sort(), ['harbour at 1', 'made by a task at 2'])
+      await ctx.other(async () => {
+        const { further } = await Routes.getByAlias(ctx.alias('o'))
+        assert.deepEqual(await further[0]!.get({ n: 1 }), { stops })
+      })
+    },
+  ),
+
+  law('I257', 'a collection of an object in another store is refused with its path, and nothing is stored', async (ctx) => {
+    const far = await connect('memory:elsewhere')
+    try {
+      const theirs = await far.run(() => Object.assign(new Shelf(), { books: booksOf('far') }).makePersistent())
+      const o = Object.assign(new Shelf(), { more: [theirs.books] })
+      const { path } = await refused(ValidationError, () => o.makePersistent(ctx.alias('o')))
+      assert.equal(path, 'more[0]')
+      assert.equal(o.getID(), null)
+      await refused(NotFoundError, () => Shelf.getByAlias(ctx.alias('o')))
+    } finally {
+      await far.close()
+    }
   }),
 ]

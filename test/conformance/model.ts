@@ -236,6 +236,15 @@ export class Index extends StorageObject {
   further: StorageSets<{ word: typeof t.text }, string, string> | null = null
 }
 
+export const routesOf = (): StorageDict<{ n: typeof t.i32 }, { stops: ReturnType<typeof stopsOf> }> =>
+  new StorageDict({ n: t.i32 }, { stops: stopsOf() })
+const stopsOf = () => t.list(t.record({ name: t.text, at: t.record({ x: t.f64, y: t.f64.optional() }) }))
+
+export class Routes extends StorageObject {
+  routes = routesOf()
+  further: ReturnType<typeof routesOf>[] = []
+}
+
 /** A field that is empty at first stands before the one in which the constructor makes a collection. */
 export class Twofold extends StorageObject {
   first: Books | null = null
