@@ -24,7 +24,7 @@ function end(how: End): never {
 
 /** The commit leaves in the second round of the event loop after the body; nothing that comes back is read before this thread has ended. */
 async function endWhenCommitted(marker: string, how: End): Promise<void> {
-  for (let i = 0; i < 20; i++) await undefined // behind whatever follows the body at once
+  for (let i = 0; i < 20; i++) await Promise.resolve() // behind whatever follows the body at once
   setImmediate(() =>
     setImmediate(() => {
       while (!existsSync(`${marker}.committed`)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2)
