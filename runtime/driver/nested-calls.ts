@@ -65,6 +65,7 @@ const definitionOf = ({
   url,
   line,
   column,
+  nth,
   directions,
   target,
   policy,
@@ -74,7 +75,7 @@ const definitionOf = ({
   calledDefinition({
     name,
     method,
-    site: url === undefined ? undefined : { url, line, column },
+    site: url === undefined ? undefined : { url, line, column, nth },
     directions: directions as readonly Direction[],
     target: target as Direction,
     policy: policy as TaskDefinition['policy'],

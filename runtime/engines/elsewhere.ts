@@ -82,6 +82,7 @@ const placeOf = ({
   url: site?.url,
   line: site?.line ?? 0,
   column: site?.column ?? 0,
+  nth: site?.nth ?? 0,
   directions,
   target,
   policy,

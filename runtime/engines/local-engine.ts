@@ -180,7 +180,8 @@ export class LocalEngine {
 
   #sendFn(lane: Lane, definition: TaskDefinition): void {
     const { index, name, method, site, directions, target } = definition
-    const place: FnPlace = { index, name, method, url: site?.url, line: site?.line ?? 0, column: site?.column ?? 0, directions, target }
+    const { url, line = 0, column = 0, nth = 0 } = site ?? {}
+    const place: FnPlace = { index, name, method, url, line, column, nth, directions, target }
     lane.link.post({ do: 'fns', fns: [place] })
     lane.fns.add(index)
     if (site) this.#modules.add(site.url)

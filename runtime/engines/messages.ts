@@ -30,6 +30,7 @@ export interface FnPlace {
   readonly url: string | undefined
   readonly line: number
   readonly column: number
+  readonly nth: number
   readonly directions: readonly string[]
   readonly target: string
 }

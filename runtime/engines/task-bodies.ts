@@ -13,7 +13,7 @@ export async function findBody(place: FnPlace, onNamed: (name: string) => void):
   if (place.url === undefined)
     throw new UnsupportedError(`the module of task ${place.name} is not known: define tasks in modules, not in eval or the console`)
   const module = await importTaskModule(place, place.url)
-  const made = taskAt({ url: place.url, line: place.line, column: place.column })
+  const made = taskAt({ ...place, url: place.url })
   const name = made && exportName(module, made)
   if (!made || name === undefined) throw notExported(place)
   onNamed(name === 'default' ? place.name : name)
@@ -43,14 +43,14 @@ function notExported(place: FnPlace): Error {
   )
 }
 
-/** The export, or `group.export` of an exported plain object, that holds the task. */
+/** The export, or `group.export` of an exported plain object or class, that holds the task. */
 function exportName(module: object, task: object): string | undefined {
   let inner: string | undefined
   for (const [name, value] of Object.entries(module)) {
     if (value === task) return name
     // A CommonJS module is its own default export.
     const prefix = name === 'default' || name === 'module.exports' ? '' : `${name}.`
-    if (typeof value === 'object' && value !== null)
+    if ((typeof value === 'object' && value !== null) || typeof value === 'function')
       for (const [key, member] of Object.entries(value)) if (member === task) inner ??= `${prefix}${key}`
   }
   return inner

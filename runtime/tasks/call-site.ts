@@ -6,10 +6,12 @@ export interface CallSite {
   readonly url: string
   readonly line: number
   readonly column: number
+  /** How many tasks were made there before: a function that makes tasks makes all of them at one place. */
+  readonly nth: number
 }
 
 /** Where `below` was called. */
-export function callSite(below: (...args: never[]) => unknown): CallSite | undefined {
+export function callSite(below: (...args: never[]) => unknown): Omit<CallSite, 'nth'> | undefined {
   const { prepareStackTrace, stackTraceLimit } = Error
   try {
     Error.stackTraceLimit = 1

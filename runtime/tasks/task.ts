@@ -86,7 +86,7 @@ export function calledDefinition(task: CalledTask): TaskDefinition {
 
 const definitions: TaskDefinition[] = []
 const definitionOf = new WeakMap<object, TaskDefinition>()
-const bySite = new Map<string, object>()
+const bySite = new Map<string, object[]>()
 
 /** Whether this thread has met any task yet. */
 export const hasTasks = (): boolean => definitions.length > 0
@@ -98,7 +98,17 @@ export const taskDefinition = (index: number): TaskDefinition => definitions[ind
 export const definitionOfTask = (fn: unknown): TaskDefinition | undefined => (typeof fn === 'function' ? definitionOf.get(fn) : undefined)
 
 /** The task function that `task(...)` made at a place, in this thread. */
-export const taskAt = (site: CallSite): object | undefined => bySite.get(`${site.url}:${site.line}:${site.column}`)
+export const taskAt = (site: CallSite): object | undefined => bySite.get(placeName(site))?.[site.nth]
+
+const placeName = ({ url, line, column }: Omit<CallSite, 'nth'>): string => `${url}:${line}:${column}`
+
+/** Tasks that were made at the same place as `site`. */
+function madeAt(site: Omit<CallSite, 'nth'>): object[] {
+  const name = placeName(site)
+  let made = bySite.get(name)
+  if (!made) bySite.set(name, (made = []))
+  return made
+}
 
 /**
  * Makes a function a task: calling it gives a Future at once, and the body runs where its data lives. The task must be exported,
@@ -111,10 +121,12 @@ export const taskAt = (site: CallSite): object | undefined => bySite.get(`${site
  */
 export function task<A extends readonly unknown[], R>(fn: (...args: A) => R, options: TaskOptions<NoInfer<A>> = {}): TaskFn<A, R> {
   if (typeof fn !== 'function') throw new ValidationError(`task() takes a function, not ${typeof fn}`)
-  const site = callSite(task)
+  const place = callSite(task)
+  const others = place && madeAt(place)
+  const site = place && { ...place, nth: others!.length }
   const definition = define(fn as (...args: any[]) => unknown, site, undefined, options as TaskOptions<readonly any[]>)
   const call = makeCall<A, R>(definition)
-  if (site) bySite.set(`${site.url}:${site.line}:${site.column}`, call)
+  others?.push(call)
   return call
 }
 

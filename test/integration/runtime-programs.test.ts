@@ -144,6 +144,21 @@ describe('programs with tasks', function () {
     expect([stderr, code, stdout]).to.deep.equal(['', 0, '3 3 12 105\n'])
   })
 
+  it('tasks that one function makes are told apart, also those that tasks call, and static ones of a class', async () => {
+    const tasks = `
+      import { task } from 'INSITU'
+      const times = (k) => task((x) => x * k)
+      export const [twice, thrice] = [times(2), times(3)]
+      export const both = task(async (x) => [await twice(x), await thrice(x), ...(await Promise.all([twice(x), thrice(x)]))])
+      export class Sums { static plus = task((x) => x + 1) }
+      export const late = () => times(4)`
+    const body = 'console.log(JSON.stringify([await t.twice(5), await t.thrice(5), await t.both(5), await t.Sums.plus(5)]))'
+    const { stdout } = await run({ 'app.mjs': program(body), 'tasks.mjs': tasks })
+    expect(JSON.parse(stdout)).to.deep.equal([10, 15, [10, 15, 10, 15], 6])
+    const { stderr } = await run({ 'app.mjs': program('await t.late()(5)'), 'tasks.mjs': tasks })
+    expect(stderr, 'made after the module was loaded').to.include('ERR_TASK_NOT_EXPORTED')
+  })
+
   it('a module that fails in workers, or calls tasks while it loads, is named', async () => {
     const { stdout, code } = await run({
       'app.mjs': `

@@ -17,7 +17,7 @@ class Text extends StorageObject {
   text = ''
 }
 
-const PLACE = { index: 0, name: 'work', method: undefined, url: undefined, line: 1, column: 1, target: 'IN' } satisfies Omit<
+const PLACE = { index: 0, name: 'work', method: undefined, url: undefined, line: 1, column: 1, nth: 0, target: 'IN' } satisfies Omit<
   Queued['place'],
   'directions'
 >
