@@ -54,10 +54,13 @@ export class OffRunner implements TaskRunner {
   }
 
   async #value(outcome: Outcome): Promise<unknown> {
+    return this.#unpacked(outcome.result)
+  }
+
+  async #unpacked(value: Carried): Promise<unknown> {
     const program = (await currentUnit()) as Program
-    await program.fetchAnywhere(objectsIn(outcome.result))
-    const value = unpack(outcome.result, program)
-    return value
+    await program.fetchAnywhere(objectsIn(value))
+    return unpack(value, program)
   }
 
   #end(call: OffCall, value: unknown): unknown {
@@ -82,15 +85,18 @@ export class OffRunner implements TaskRunner {
   #renew(call: OffCall): void {
     const { definition, given, args } = call
     given.forEach((value, i) => {
-      if (typeof value !== 'object' || value === null || isPromiseLike(value) || (isStorageObject(value) && stateOf(value).ref)) return
-      if (!isWriting(directionAt({ ...definition, isMethod: definition.method !== undefined }, i))) return
+      if (typeof value !== 'object' || value === null || (isStorageObject(value) && stateOf(value).ref)) return
+      // What a method does with an object is not known before the object is.
+      const isWritten =
+        i === 0 && definition.ofTarget ? true : isWriting(directionAt({ ...definition, isMethod: definition.method !== undefined }, i))
+      if (!isWritten) return
       const before = args[i]!
       const after = call.outcome.then(
         ({ written }) => written?.find(([at]) => at === i)?.[1] ?? before,
         (cause: unknown) =>
           definition.policy === 'IGNORE' && !isCancelled(cause) ? before : Promise.reject(notRun(definition, call, cause)),
       )
-      this.#versions.set(value, { call, after: quiet(after) })
+      this.#versions.set(keyOf(value), { call, after: quiet(after) })
     })
   }
 
@@ -135,7 +141,7 @@ export class OffRunner implements TaskRunner {
   /** Arguments are taken at the call, as with the runtime on. */
   #capture(value: unknown, path: string, definition: TaskDefinition, store: Store | undefined): Carried | Promise<Carried> {
     if (typeof value !== 'object' || value === null) return carry(value, path, store)
-    const version = this.#versions.get(value)
+    const version = this.#versionOf(value)
     if (version !== undefined) return version.after
     if (isPromiseLike(value)) return later(value, path, definition, store)
     if (Array.isArray(value) && hasParts(value)) {
@@ -200,14 +206,17 @@ export class OffRunner implements TaskRunner {
     if (typeof value !== 'object' || value === null) return value
     if (isPromiseLike(value)) {
       const result = await value
-      await this.#refresh()
-      return result
+      if (!this.#versions.has(keyOf(value))) {
+        await this.#refresh()
+        return result
+      }
     }
     await this.#quiet()
-    const version = this.#versions.get(value)
+    const version = this.#versionOf(value)
     if (version !== undefined) {
       await version.call.promise()
-      return unpack(await version.after, (await currentUnit()) as Program)
+      await this.#refresh()
+      return this.#unpacked(await version.after)
     }
     if (Array.isArray(value)) return Promise.all(value.map((v) => this.waitOn(v)))
     if (isStorageObject(value) && stateOf(value).ref) await this.#object(stateOf(value))
@@ -217,6 +226,11 @@ export class OffRunner implements TaskRunner {
   async #object({ ref, unit }: ReturnType<typeof stateOf>): Promise<void> {
     await this.#order.unseenOf(ref!.id)?.promise()
     await (unit as Program).refreshClean(new Set([ref!.id]))
+  }
+
+  /** Once a value is persistent, what tasks make of it is in the store. */
+  #versionOf(value: object): { readonly call: OffCall; readonly after: Promise<Carried> } | undefined {
+    return isStorageObject(value) && stateOf(value).ref ? undefined : this.#versions.get(keyOf(value))
   }
 
   // ---- looking
@@ -244,6 +258,9 @@ export class OffRunner implements TaskRunner {
 
   async close(_isOver?: boolean): Promise<void> {}
 }
+
+/** All futures of one call are one value. */
+const keyOf = (value: object): object => (value instanceof TaskFuture ? value.source : value)
 
 const isCancelled = (error: unknown): boolean =>
   error instanceof NotRunError || (error instanceof TaskFailedError && error.code === 'ERR_TASK_CANCELLED')

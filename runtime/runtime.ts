@@ -25,6 +25,7 @@ import { NotInGraphYet, takenNow } from './driver/taken.js'
 import { TaskLog } from './driver/task-log.js'
 import { type CallKind, type RunOfRecords, recordOf, type TaskRecord } from './driver/task-record.js'
 import { Waiting } from './driver/waiting.js'
+import { WrittenFutures } from './driver/written-futures.js'
 import { assertDoesNotRunTwice } from './entry.js'
 import { checkpointDir } from './observe/observe-config.js'
 import type { TaskGraph } from './observe/run-record.js'
@@ -46,6 +47,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
   readonly #effects = new Effects()
   readonly #failures = new Failures(this.#log)
   readonly #capture: Capture
+  readonly #written = new WrittenFutures()
   readonly #loop: Loop
   readonly #nested = new NestedCalls({
     runningOn: (worker, task) => this.#dispatch.runningOn(worker, task),
@@ -88,7 +90,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
     this.#dispatch = new Dispatch(parts, crew, (why) => this.#giveUp(why), this.#nested)
     this.#pending = new Pending((busy) => this.#dispatch.engine.hold(busy))
     this.#outcomes = new Outcomes(parts, this.#pending, () => this.#dispatch.deadlines)
-    this.#waiting = new Waiting(this.#capture, this.#outcomes, this.#effects, this.#pending)
+    this.#waiting = new Waiting(this.#capture, this.#outcomes, this.#effects, this.#pending, this.#written)
     process.once('beforeExit', this.#tellUnseen)
   }
 
@@ -100,12 +102,14 @@ export class Runtime implements TaskRunner, RunOfRecords {
   // ---- calls
 
   submit(definition: TaskDefinition, target: unknown, args: readonly unknown[]): Future<unknown> {
-    const all = definition.method === undefined ? args : [target, ...args]
+    const given = definition.method === undefined ? args : [target, ...args]
+    const all = this.#written.current(given) as readonly unknown[]
     const unit = unitIfOpen()
     const call = this.#checkpoint?.nextCall()
     const source = unit instanceof Program ? this.#call(definition, unit, all, call) : this.#callEarly(definition, all, call)
     const { signal } = definition.options
     if (signal) this.#cancelWith(signal, source)
+    this.#written.note(definition, given, source)
     return new TaskFuture(source)
   }
 

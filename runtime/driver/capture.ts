@@ -12,6 +12,7 @@ import type { Carried } from '../engines/messages.js'
 import { assertImportable } from '../entry.js'
 import { Access, Flag, Kind } from '../scheduler/constants.js'
 import { type Direction, isWriting } from '../tasks/directions.js'
+import { writerBehind } from './future-version.js'
 import { isKept } from './kept-values.js'
 import type { Arrival, Late } from './late.js'
 import { Locations } from './locations.js'
@@ -184,8 +185,9 @@ export class Capture {
 
   /** What a future gives that is written must be known: what the call waits for depends on it. */
   #promised(taking: Taking, value: PromiseLike<unknown>, direction: Direction, position: number, isItem = false): Arg {
-    const record = recordOf(value)
-    if (record && !isWriting(direction)) return this.#result(taking, record)
+    const own = recordOf(value)
+    if (own && !isWriting(direction)) return this.#result(taking, own)
+    const record = own ?? writerBehind(value)
     if (record && record.state !== 'done' && record.state !== 'ignored') this.#take(taking, record, record.datum)
     if (!record) assertInside(value)
     const place = new ToCome()

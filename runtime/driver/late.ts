@@ -5,6 +5,7 @@
 import type { Direction } from '../tasks/directions.js'
 import type { Capture } from './capture.js'
 import type { Failures } from './failures.js'
+import { sameOf, writerBehind } from './future-version.js'
 import type { Loop } from './loop.js'
 import { NotInGraphYet } from './taken.js'
 import { type Arg, recordOf, type TaskRecord, type ToCome, whole } from './task-record.js'
@@ -53,10 +54,10 @@ export class LateInputs {
 
   /** False if its call is over, or never will be run. */
   async #bring(record: TaskRecord, input: Late): Promise<boolean> {
-    const maker = recordOf(input.value)
+    const maker = recordOf(input.value) ?? writerBehind(input.value)
     if (maker) await maker.whenSettled()
     if (maker?.isBad) return false // the graph knows that, and cancels the call
-    const value = await input.value
+    const value = await sameOf(input.value)
     if (record.state !== 'pending') return false
     const { arg, accesses, late } = await this.#arrival(record, input, value)
     input.place.arg = arg

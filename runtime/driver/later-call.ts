@@ -68,11 +68,15 @@ export class LaterCall implements FutureSource<unknown> {
     this.#promise ??= this.entered.then(
       (record) => record.promise(),
       (error: unknown) => {
-        if (this.#cause instanceof LaterCall) this.#cause.seen = true
+        this.#cause?.told?.()
         throw error
       },
     )
     return this.#promise
+  }
+
+  told(): void {
+    this.seen = true
   }
 
   cancel(reason: unknown): void {

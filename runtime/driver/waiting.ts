@@ -5,9 +5,11 @@ import { isPromiseLike } from '../current-runtime.js'
 import { AggregateTaskError } from '../tasks/failures.js'
 import type { Capture } from './capture.js'
 import type { Effects } from './effects.js'
+import { sameOf } from './future-version.js'
 import type { LaterCall } from './later-call.js'
 import type { Outcomes } from './outcomes.js'
 import type { Pending } from './pending.js'
+import type { WrittenFutures } from './written-futures.js'
 
 export class Waiting {
   /** Calls that may fail before they have a record. */
@@ -18,6 +20,7 @@ export class Waiting {
     readonly outcomes: Outcomes,
     readonly effects: Effects,
     readonly pending: Pending,
+    readonly written: WrittenFutures,
   ) {}
 
   watch(call: LaterCall): void {
@@ -40,15 +43,19 @@ export class Waiting {
 
   async waitOn(value: unknown): Promise<unknown> {
     if (typeof value !== 'object' || value === null) return value
-    if (isPromiseLike(value)) {
-      const result = await value
-      await this.effects.refresh()
-      return result
-    }
+    if (isPromiseLike(value)) return this.#future(value)
+    if (isStorageObject(value) && stateOf(value).ref) return this.#object(value)
     const version = this.capture.versionOf(value)
     if (version) return this.#version(value, version)
-    if (isStorageObject(value)) return stateOf(value).ref ? this.#object(value) : value
     return Array.isArray(value) ? Promise.all(value.map((v) => this.waitOn(v))) : value
+  }
+
+  async #future(future: PromiseLike<unknown>): Promise<unknown> {
+    const writer = this.written.writerOf(future)
+    const result = writer ? await sameOf(future) : await future
+    await writer?.promise()
+    await this.effects.refresh()
+    return writer ? this.waitOn(result) : result
   }
 
   async #version(value: object, from: NonNullable<ReturnType<Capture['versionOf']>>): Promise<unknown> {

@@ -19,6 +19,8 @@ export interface FutureSource<T> {
   promise(): Promise<T>
   /** Calls one of them with the outcome, and nothing of its own in between. */
   hand?(resolve: Resolver, reject: Resolver): void
+  /** Whoever waits for what its failure has cancelled was told of that. */
+  told?(): void
   cancel(reason: unknown): void
   describe(): string
 }

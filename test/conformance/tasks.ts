@@ -173,6 +173,15 @@ export const taskCases: readonly Case[] = [
     assert.deepEqual([copy.name, copy.computers.length], ['three', 5])
   }),
 
+  law('C25', 'tasks that are given the future of an object change it in the order of their calls', async (ctx) => {
+    const made = tasks.timesTen(await counter(1))
+    tasks.addN(made, 1)
+    const between = tasks.readN(made)
+    tasks.addN(made, 1)
+    const o = await waitOn(made)
+    assert.deepEqual([await between, o.n, await stored(ctx, o)], [11, 12, 12])
+  }),
+
   law('C26', 'words of four texts counted in tasks and merged into an INOUT map are four each', async () => {
     const result = new Map<string, number>()
     for (const text of await texts()) tasks.mergeInto(result, tasks.countWords(text))
@@ -284,6 +293,12 @@ export const taskCases: readonly Case[] = [
     tasks.pushTo(back, 2)
     await barrier()
     assert.deepEqual((await ctx.other(() => Item.getByID(back.getID()!))).list, [1, 2])
+    const other = new Item()
+    tasks.pushTo(other, 1)
+    await other.makePersistent()
+    tasks.pushTo(other, 2)
+    assert.equal(await waitOn(other), other, 'what it was before is another value')
+    assert.deepEqual((await ctx.other(() => Item.getByID(other.getID()!))).list, [2])
   }),
 
   law('C54', 'tasks that run in the main program follow the same version rules', async (ctx) => {

@@ -90,6 +90,13 @@ export const newBoxes = task(async (n: number) => {
   return { first: boxes[0]!, all: boxes, byName: new Map(boxes.map((b) => [`b${b.n}`, b])) }
 })
 export const volatileBox = task((n: number) => Object.assign(new Box(), { n, next: Object.assign(new Box(), { n: n + 1 }) }))
+export const persistWith = task(
+  async (box: Box, n: number) => {
+    box.n = n
+    await box.makePersistent()
+  },
+  { args: [INOUT] },
+)
 export const nOf = task((b: Box) => b.n)
 export const nOfAll = task((boxes: Box[]) => boxes.reduce((sum, b) => sum + b.n, 0))
 export const nOfMapped = task((boxes: Map<string, Box>) => [...boxes.values()].reduce((sum, b) => sum + b.n, 0))

@@ -164,6 +164,47 @@ for (const mode of ['on', 'off'] as const)
       await barrier()
     })
 
+    it('a future that a call writes is what that makes of it for calls behind it, and for who waits for it', async () => {
+      const o = t.echo({ n: 1 })
+      const before = t.readN(o)
+      t.addTo(o, 2)
+      const between = t.readN(o)
+      t.addTo(o, 3)
+      expect([await before, await between, await t.readN(o), (await waitOn(o)).n, (await o).n]).to.deep.equal([1, 3, 6, 6, 1])
+      expect(await t.echo([o, { n: 0 }])).to.deep.equal([{ n: 6 }, { n: 0 }])
+      const box = t.newBox(4)
+      executeTask(box, 'add', 1)
+      const seen = t.nOf(box)
+      executeTask(box, 'add', 2)
+      expect([await seen, (await waitOn(box)).n, await t.nOfAll([box])]).to.deep.equal([5, 7, 7])
+    })
+
+    it('a call that was to write a future and failed cancels those behind it, and is told once', async () => {
+      const o = t.echo({ n: 1 })
+      t.failWriting(o)
+      const error = await thrown(() => t.readN(o))
+      expect([error.code, (error.cause as Error).constructor.name]).to.deep.equal(['ERR_TASK_FAILED', 'RangeError'])
+      expect(await thrown(() => waitOn(o))).to.be.instanceOf(RangeError)
+      await barrier()
+      const other = t.echo({ n: 1 })
+      t.failWriting(other)
+      t.readN(other)
+      const { errors } = (await thrown(() => barrier())) as AggregateTaskError
+      expect(errors.map((one) => (one as Error).constructor.name)).to.deep.equal(['RangeError'])
+    })
+
+    it('what a task made persistent, or the program did, is an object for who waits for it', async () => {
+      const box = new t.Box()
+      t.persistWith(box, 27)
+      const made = await waitOn(box)
+      expect([made.n, typeof made.getID(), box.n, box.getID()]).to.deep.equal([27, 'string', 0, null])
+      const other = new t.Box()
+      void other.add(5)
+      await other.makePersistent()
+      void other.add(100)
+      expect([(await waitOn(other)) === other, other.n, (await other.reload()).n]).to.deep.equal([true, 100, 100])
+    })
+
     it('cancelled and late tasks reject by code, and store nothing', async () => {
       const box = await new t.Box().makePersistent()
       const { path, allow } = gate('late')
