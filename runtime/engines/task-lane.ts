@@ -194,6 +194,8 @@ export class TaskLane {
     } catch (error) {
       this.#failed(queued, error)
     }
+    // Beside parents that do nothing but wait, the lane may have looked away while the function was fetched.
+    if (!this.#pumping) this.#tellSoon()
   }
 
   #attempt(queued: Queued, store: Store, body: Body): Promise<void> | undefined {

@@ -25,6 +25,11 @@ export const where = task(async (ms: number) => {
 export const spread = task(async (n: number, ms: number) => [
   ...new Set(await Promise.all(Array.from({ length: n }, async () => where(ms)))),
 ])
+const [first, second] = [task(() => 1), task(() => 2)]
+
+export { first, second }
+/** Two children at once of which the second is met here only. */
+export const pair = task(async () => Promise.all([first(), second()]))
 /** Every one of them has children that wait for children. */
 export const tree: (depth: number, width: number) => Future<number> = task(async (depth: number, width: number): Promise<number> => {
   await delay(1)

@@ -58,6 +58,13 @@ for (const [name, env] of settings)
       if (workers > 1) expect(stats().tasks).to.be.greaterThan(before + 1)
     })
 
+    it('a child that the worker of its waiting parent runs, the first of its kind, is heard of', async () => {
+      await allStarted()
+      const others = Array.from({ length: workers - 1 }, () => t.where(300))
+      expect(await t.pair()).to.deep.equal([1, 2])
+      await Promise.all(others)
+    })
+
     it('parents that wait leave room for each other, however many they are', async () => {
       const all = await Promise.all(Array.from({ length: 8 }, () => t.tree(2, 3)))
       expect(all).to.deep.equal(Array.from({ length: 8 }, () => 9))
