@@ -7,6 +7,7 @@ import { isPromiseLike } from './current-runtime.js'
 import { carry } from './data/carry.js'
 import type { Carried } from './engines/messages.js'
 import { type FutureSource, TaskFuture } from './tasks/future.js'
+import { CANCEL_GRACE_MS } from './tasks/in-time.js'
 import type { Attempt } from './tasks/running.js'
 import type { TaskDefinition } from './tasks/task.js'
 
@@ -26,6 +27,10 @@ export class OffCall implements FutureSource<unknown> {
   outcome!: Promise<Outcome>
   /** The failed call because of which this one was not run. */
   cause: OffCall | undefined
+  /** Its body has ended before anybody asked it to stop: what it changed will be stored. */
+  #isEnding = false
+  #leave: (() => void) | undefined
+  #timer: NodeJS.Timeout | undefined
   /** How many calls there were when the program was told that it failed. */
   #toldAt = Number.POSITIVE_INFINITY
   #stop: (() => void) | undefined
@@ -75,9 +80,29 @@ export class OffCall implements FutureSource<unknown> {
 
   cancel(reason: unknown): void {
     if (this.state !== 'pending') return
-    this.cancelled = { reason }
+    this.cancelled ??= { reason }
     this.attempt?.abort()
     this.#stop?.()
+    if (this.#leave) this.#timer ??= setTimeout(this.#leave, CANCEL_GRACE_MS)
+  }
+
+  /** Asked when its body has ended: whether nothing of it must be stored. */
+  isOver(): boolean {
+    this.#isEnding = this.cancelled === undefined
+    return !this.#isEnding
+  }
+
+  /** What its body gives, for as long as somebody waits for it: one that was asked to stop and goes on is left to itself. */
+  async whileWanted<T>(work: Promise<T>): Promise<T> {
+    const left = new Promise<never>((_, reject) => {
+      this.#leave = () => this.#isEnding || reject(new Error('it was left to itself'))
+    })
+    try {
+      return await Promise.race([work, left])
+    } finally {
+      this.#leave = undefined
+      clearTimeout(this.#timer)
+    }
   }
 
   /** What it is given, once that is there; nothing if it is cancelled before. */

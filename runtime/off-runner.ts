@@ -118,7 +118,7 @@ export class OffRunner implements TaskRunner {
     if (!args) throw cancelledError(definition.name, call.cancelled?.reason)
     const program = (await currentUnit()) as Program
     const named = definition.ofTarget?.(unpack(args[0], program)) ?? definition
-    const about = { ...named, isMethod: named.method !== undefined, key: `${this.#runId}/${number}`, args }
+    const about = { ...named, isMethod: named.method !== undefined, key: `${this.#runId}/${number}`, args, isOver: () => call.isOver() }
     const outcome = await this.#attempts(call, named, program, about)
     if (outcome.changed) await this.#takeEffects(program, outcome.changed, outcome.home!)
     return outcome
@@ -160,7 +160,7 @@ export class OffRunner implements TaskRunner {
       call.attempt = attempt
       try {
         const body = (args: unknown[]): unknown => callBody(definition, args)
-        const outcome = await runInTime(program.store, about, definition, attempt, body)
+        const outcome = await call.whileWanted(runInTime(program.store, about, definition, attempt, body))
         for (const { changed, home } of attempt.scopeIfAny?.effects ?? []) await this.#takeEffects(program, changed, home)
         return outcome
       } catch (error) {

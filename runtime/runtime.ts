@@ -242,7 +242,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
 
   cancel(record: TaskRecord, reason: unknown): void {
     if (record.state !== 'pending') return
-    if (reason instanceof Error) this.#failures.note(record.task, reason)
+    this.#failures.noteRequest(record.task, reason)
     this.#loop.note({ on: 'TasksCancelled', tasks: [record.task] })
   }
 

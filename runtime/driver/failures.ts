@@ -17,6 +17,8 @@ type Thrown = (Pick<TaskBad, 'error'> & Partial<Pick<TaskBad, 'className'>>) | R
 /** What attempts of tasks reported, until the task settles. */
 export class Failures {
   readonly #thrown = new Map<number, Thrown>()
+  /** Why tasks were to be cancelled, where a reason was given. */
+  readonly #requests = new Map<number, unknown>()
   /** Of failed tasks, for those that were not run because of them. */
   readonly #errors = new Map<number, unknown>()
   /** Tasks that make lost values again. */
@@ -28,6 +30,11 @@ export class Failures {
     this.#thrown.set(task, thrown)
   }
 
+  /** A task is to be cancelled. The first reason counts. */
+  noteRequest(task: number, reason: unknown): void {
+    if (reason !== undefined && !this.#requests.has(task)) this.#requests.set(task, reason)
+  }
+
   /** The first of several is told. */
   noteRejected(task: number, rejected: unknown): void {
     if (!this.#thrown.has(task)) this.#thrown.set(task, { rejected })
@@ -36,6 +43,7 @@ export class Failures {
   /** Nothing of it will be asked again. */
   forget(task: number): void {
     this.#thrown.delete(task)
+    this.#requests.delete(task)
   }
 
   /** The error of a task that has just settled badly. */
@@ -61,7 +69,7 @@ export class Failures {
       case Reason.WORKER_LOST:
         return failed(record, 'each worker that ran it was lost', 'ERR_WORKER_LOST', own)
       case Reason.REQUEST:
-        return failed(record, REASON_NAMES[reason], 'ERR_TASK_CANCELLED', own)
+        return failed(record, REASON_NAMES[reason], 'ERR_TASK_CANCELLED', this.#requests.get(record.task) ?? own)
       default:
         return failed(record, REASON_NAMES[reason], 'ERR_TASK_FAILED', own)
     }

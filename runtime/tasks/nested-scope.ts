@@ -242,7 +242,10 @@ export async function runInTime(
   attempt: Attempt,
   body: (args: unknown[]) => unknown,
 ): Promise<Outcome> {
-  const ended = await inTime(definition, attempt, async (isOver) => beginAttempt(store, { ...call, isOver, attempt }, body))
+  const ended = await inTime(definition, attempt, async (isLate) => {
+    const isOver = (): boolean => isLate() || (call.isOver?.() ?? false)
+    return beginAttempt(store, { ...call, isOver, attempt }, body)
+  })
   return committed(ended)
 }
 

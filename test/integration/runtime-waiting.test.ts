@@ -218,6 +218,21 @@ for (const mode of ['on', 'off'] as const)
       expect((await box.reload()).n).to.equal(0)
     })
 
+    it('a task that was cancelled tells why, also if it does not listen, and stores nothing', async () => {
+      const box = await new t.Box().makePersistent()
+      const stop = new AbortController()
+      const calls = [t.addSlowly(box, 3000), task.configure(t.slowly, { signal: stop.signal })(1, 3000), t.slowly(1, 3000), t.echo(1)]
+      await delay(100) // some of them run
+      stop.abort(new RangeError('enough'))
+      calls[0]!.cancel('not wanted')
+      calls[0]!.cancel('said again')
+      calls[2]!.cancel()
+      const errors = (await Promise.all(calls.slice(0, 3).map((call) => thrown(() => call)))) as TaskFailedError[]
+      expect(errors.map(({ code }) => code)).to.deep.equal(['ERR_TASK_CANCELLED', 'ERR_TASK_CANCELLED', 'ERR_TASK_CANCELLED'])
+      expect([errors[0]!.cause, (errors[1]!.cause as Error).message]).to.deep.equal(['not wanted', 'enough'])
+      expect([await calls[3], (await box.reload()).n]).to.deep.equal([1, 0])
+    })
+
     it('a commit whose outcome stays unknown is settled by its mark: effects once', async () => {
       const faulty: { backend?: FaultyBackend } = {}
       const main = await connect('memory:')
