@@ -4,6 +4,7 @@ import { isProgramThread } from './current-runtime.js'
 import { prepareWorker } from './engines/spare-worker.js'
 import { entryIsGuarded, isEntry } from './entry.js'
 import { writeRunRecord } from './observe/run-record.js'
+import { readableError } from './readable-error.js'
 import { abandon, barrier, finish, graphOf, runId, stats } from './runtime-api.js'
 import { isolationWanted, runAskedFor, runtimeIsOff } from './runtime-config.js'
 import { hasTasks } from './tasks/task.js'
@@ -11,7 +12,7 @@ import { hasTasks } from './tasks/task.js'
 /**
  * Runs `body` if this module is the program: not in workers, not when another module imports it. Then waits for its tasks,
  * saves buffered rows, closes all stores, and ends. A failure is printed and makes the exit code 1; under `insitu run` 2 if it could not
- * run as it was told to.
+ * run as it was told to, 3 if its store cannot be used.
  */
 export function main(meta: { readonly url: string }, body: () => void | PromiseLike<void>): void {
   if (!isProgramThread() || !isEntry(meta.url)) return
@@ -50,7 +51,7 @@ async function closeOthers(): Promise<void> {
 /** What is still pending is not waited for: the program has given up. */
 async function fail(error: unknown, startedAt: string): Promise<void> {
   process.exitCode = process.exitCode || exitCodeOf(error)
-  console.error(error)
+  console.error(readableError(error))
   const run = runAskedFor()
   if (run !== undefined) console.error(`insitu: what run ${run} has done is kept: start it again with the same id to go on`)
   await record(startedAt)

@@ -29,6 +29,7 @@ import { WrittenFutures } from './driver/written-futures.js'
 import { assertDoesNotRunTwice } from './entry.js'
 import { checkpointDir } from './observe/observe-config.js'
 import type { TaskGraph } from './observe/run-record.js'
+import { readableError } from './readable-error.js'
 import { runAskedFor } from './runtime-config.js'
 import type { Command } from './scheduler/commands.js'
 import { dump as dumpAll } from './scheduler/dump.js'
@@ -329,7 +330,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
   readonly #tellUnseen = (): void => {
     if (!this.#outcomes.hasUnseen) return
     process.exitCode = process.exitCode || 1
-    this.barrier().catch((error: unknown) => console.error(error))
+    this.barrier().catch((error: unknown) => console.error(readableError(error)))
   }
 
   /** For tests: ends a worker as a crash would. */

@@ -18,9 +18,21 @@ const SETTING_CODES = ['ERR_STORE_URL', 'ERR_RUN_ID', 'ERR_HOSTS', 'ERR_HOSTS_DI
 /** What the caller wrote is to blame, whatever kind of error it is. */
 const USAGE_CODES: ReadonlySet<string> = new Set([...SETTING_CODES, 'ERR_ALIAS_INVALID', 'ERR_NO_TYPESCRIPT', 'ERR_BACKUP_FOLDER'])
 
-/** Of a program that `run` has started: what it failed with is its own affair, unless it could not run as it was told to. */
-export const exitCodeOfProgram = (error: unknown): number =>
-  isInsituError(error) && SETTING_CODES.includes(error.code) ? EXIT.usage : EXIT.failed
+/** What tells of a store as a whole, whatever a program asked of it. */
+const GONE = [UnavailableError, NotOwnerError, CorruptError]
+
+/** Codes of what is unavailable though no store is. */
+const NO_STORE_CODES: ReadonlySet<string> = new Set(['ERR_NO_WORKERS', 'ERR_CLOSED'])
+
+/**
+ * Of a program that `run` has started: what it failed with is its own affair, unless it could not run as it was told to, or its store is not
+ * there.
+ */
+export function exitCodeOfProgram(error: unknown): number {
+  if (!isInsituError(error) || NO_STORE_CODES.has(error.code)) return EXIT.failed
+  if (SETTING_CODES.includes(error.code)) return EXIT.usage
+  return GONE.some((kind) => error instanceof kind) ? EXIT.unreachable : EXIT.failed
+}
 
 export function exitCodeOf(error: unknown): number {
   // commander throws for --help and --version as well, with exit code 0

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Command, Option } from 'commander'
 import { setExitCodes } from '../main.js'
+import { readableError } from '../readable-error.js'
 import { stats } from '../runtime-api.js'
 import { type CommonOptions, commonOptions, type RunSettings, useRunSettings, useStorage } from './cli-config.js'
 import { EXIT, exitCodeOf, exitCodeOfProgram, UsageError } from './exit-codes.js'
@@ -55,7 +56,7 @@ async function run(app: string, args: readonly string[], { storage, json, ...set
     await importModule(pathToFileURL(entry).href)
   } catch (error) {
     if (!isOf(entry, error)) throw error
-    console.error(error)
+    console.error(readableError(error))
     process.exitCode = exitCodeOf(error)
   }
 }

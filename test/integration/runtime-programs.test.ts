@@ -116,6 +116,36 @@ describe('programs with tasks', function () {
     expect([code, stderr.includes('RangeError: unawaited')]).to.deep.equal([1, true])
   })
 
+  it('a program that insitu runs ends with code 3 where its store cannot be used, with 2 where the url is none', async () => {
+    const source = { 'app.mjs': program('await t.twice(1)'), 'tasks.mjs': TASKS }
+    const at = await files(source)
+    const ended = await Promise.all(
+      ['redis://127.0.0.1:1', 'foo:bar'].map((url) => insitu(['run', '--storage', url, join(at, 'app.mjs')], { cwd: at, env })),
+    )
+    expect(ended.map(({ code }) => code)).to.deep.equal([3, 2])
+    expect(ended[0]!.stderr).to.include('the server cannot be reached')
+    expect(ended[1]!.stderr).to.include('is not a store')
+  })
+
+  it('a failure is told with the places in the program, without ours', async () => {
+    const tasks = `${TASKS}
+      class Sad extends Error { detail = { deep: [1] } }
+      export const sad = task(() => { throw new Sad('of a task', { cause: new TypeError('below') }) })`
+    const app = { 'app.mjs': program('await Promise.all([t.sad(), t.sad()])'), 'tasks.mjs': tasks }
+    const unawaited = { 'app.mjs': program('t.fail("one"); t.fail("two")'), 'tasks.mjs': tasks }
+    for (const source of [app, unawaited]) {
+      const { stderr } = await run(source)
+      const places = stderr.split('\n').filter((line) => line.trimStart().startsWith('at '))
+      expect(places.length).to.be.greaterThan(1)
+      for (const place of places) expect(place).to.match(/(app|tasks)\.mjs/)
+      expect(stderr.split('{').length, 'braces that open').to.equal(stderr.split('}').length)
+    }
+    const { stderr } = await run(app)
+    expect(stderr).to.match(/^\w+: of a task$/m)
+    expect(stderr).to.include('detail: { deep: [ 1 ] }')
+    expect(stderr).to.match(/\[cause\]: TypeError: below/)
+  })
+
   it('default exports, groups of tasks, modules that wait at their top, and CommonJS', async () => {
     const { stdout, stderr, code } = await run({
       'app.cjs': `
