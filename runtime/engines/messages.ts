@@ -25,7 +25,8 @@ export type Carried =
 /** Where a worker finds a task's function. */
 export interface FnPlace {
   readonly index: number
-  readonly name: string
+  /** Its export's, once the worker has found that. */
+  name: string
   readonly method: string | undefined
   readonly url: string | undefined
   readonly line: number

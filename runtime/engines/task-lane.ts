@@ -12,7 +12,7 @@ import type { Others } from './elsewhere.js'
 import { Following, May } from './following.js'
 import { alone, JointCommits, type Leaving } from './joint-commits.js'
 import type { LaneSlots } from './lane-slots.js'
-import type { ChildEffects, FromWorker } from './messages.js'
+import type { ChildEffects, FnPlace, FromWorker } from './messages.js'
 import { NO_SLOT, type Queued } from './queued.js'
 import type { ReportBox } from './report-box.js'
 import { type Body, findBody } from './task-bodies.js'
@@ -188,7 +188,7 @@ export class TaskLane {
     try {
       const store = await queued.store
       await queued.ready
-      const body = known ?? (await findBody(queued.place, (name) => this.tell({ do: 'named', fn: queued.place.index, name })))
+      const body = known ?? (await findBody(queued.place, (name) => this.#named(queued.place, name)))
       this.#bodies.set(queued.place.index, body)
       await this.#attempt(queued, store, body)
     } catch (error) {
@@ -196,6 +196,11 @@ export class TaskLane {
     }
     // Beside parents that do nothing but wait, the lane may have looked away while the function was fetched.
     if (!this.#pumping) this.#tellSoon()
+  }
+
+  #named(place: FnPlace, name: string): void {
+    place.name = name
+    this.tell({ do: 'named', fn: place.index, name })
   }
 
   #attempt(queued: Queued, store: Store, body: Body): Promise<void> | undefined {

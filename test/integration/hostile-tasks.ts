@@ -44,6 +44,7 @@ export const sumOfMap = task((m: Map<string, number>) => [...m.values()].reduce(
 export const sumOfFields = task((o: { a: number; deep: { list: readonly number[]; set: Set<number> } }) => {
   return o.a + o.deep.list.reduce((x, y) => x + y, 0) + [...o.deep.set].reduce((x, y) => x + y, 0)
 })
+export const ownName = task(() => TaskContext.current!.task)
 export const isSame = task((o: { a: object; b: object; self: unknown }) => o.a === o.b && o.self === o)
 export const sizeOf = task((bytes: Uint8Array) => bytes.length)
 export const bytesOf = task((n: number) => new Uint8Array(n).fill(7))

@@ -3,7 +3,9 @@ import { expect } from 'chai'
 import {
   barrier,
   connect,
+  dump,
   executeTask,
+  explain,
   type Future,
   finish,
   NotFoundError,
@@ -37,6 +39,18 @@ describe('what tasks are given and give', function () {
       twice: [3, 3],
       m: new Map([[3, 4]]),
     })
+  })
+
+  it('a body knows its task by the name of its export', async () => {
+    expect(await t.ownName()).to.equal('ownName')
+  })
+
+  it('a call is explained at once', async () => {
+    const held = t.slowly(1, 20)
+    const behind = t.echo(held)
+    expect(explain(behind)).to.match(/^echo#\d+ waits for .*slowly#\d+/)
+    expect(dump()).to.match(/echo#\d+ waits for/)
+    await behind
   })
 
   it('a future that stands in a value with shared parts and cycles leaves them as they are', async () => {
