@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict'
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getByID, StorageStream, transact } from '../../runtime/index.js'
 import type { Ref, StreamRead } from '../../src/backend.js'
@@ -10,6 +7,7 @@ import { stateOf } from '../../src/objects/storage-object.js'
 import { type Case, type CaseContext, law, type Needs } from './case.js'
 import { appendSquares, consumeAll } from './conformance-tasks.js'
 import { refused, thrown } from './expect.js'
+import { withMarker } from './is-first.js'
 import { Item } from './model.js'
 
 const streams: Needs = (backend) => (backend.streams ? undefined : 'it has no streams')
@@ -283,7 +281,7 @@ export const streamCases: readonly Case[] = [
     'tasks append and consume; one that runs again appends nothing twice',
     async (ctx) => {
       const stream = await made(ctx)
-      assert.equal(await appendSquares(stream, 5, join(await mkdtemp(join(tmpdir(), 'insitu-once-')), 'once')), 5)
+      await withMarker(async (marker) => assert.equal(await appendSquares(stream, 5, marker), 5))
       await stream.end()
       assert.deepEqual(await consumeAll(stream, 'tasks'), [0, 1, 4, 9, 16])
       assert.deepEqual(await taken(stream), [0, 1, 4, 9, 16])

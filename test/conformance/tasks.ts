@@ -1,8 +1,5 @@
 /** A long file on purpose: one law after the other. */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { barrier, executeTask, getByID, getResult, loadAll, update, waitOn } from '../../runtime/index.js'
 import {
   ConflictError,
@@ -18,20 +15,12 @@ import * as tasks from './conformance-tasks.js'
 import { all, refused, thrown } from './expect.js'
 import { ElsewhereBackend, FaultyBackend } from './faulty-backend.js'
 import { SharedBackend } from './forwarding-backend.js'
+import { withMarker } from './is-first.js'
 import { Counter, Counts, Dog, Grid, Item, Person, Tally, Texts, Totals } from './model.js'
 
 const counter = (n: number): Promise<Counter> => Object.assign(new Counter(), { n }).makePersistent()
 const stored = (ctx: CaseContext, o: { getID(): Counter['getID'] extends () => infer R ? R : never }): Promise<number> =>
   ctx.other(async () => (await Counter.getByID(o.getID()!)).n)
-
-async function withMarker<T>(body: (marker: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'insitu-conformance-'))
-  try {
-    return await body(join(folder, 'first'))
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
-}
 
 /** The error that user code threw, also where it arrives as the cause of a failed task. */
 function original(error: unknown): Error & Record<string, unknown> {
