@@ -11,12 +11,12 @@ export async function newReplica(what: StorageObject | Id, host?: string): Promi
   return (await objectOf(what)).newReplica(host)
 }
 
-/** An independent copy that remembers its origin. @throws UnsupportedError (not in this version) */
+/** An independent copy that remembers its origin. @throws UnsupportedError inside a task or transaction */
 export async function newVersion(what: StorageObject | Id): Promise<StorageObject> {
   return (await objectOf(what)).newVersion()
 }
 
-/** Makes a version become its original. @throws UnsupportedError (not in this version) */
+/** Makes a version become its original. @throws ConflictError if that has changed since; UnsupportedError inside a task or transaction */
 export async function consolidateVersion(what: StorageObject | Id): Promise<void> {
   return (await objectOf(what)).consolidateVersion()
 }

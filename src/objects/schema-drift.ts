@@ -59,6 +59,12 @@ function firstWrong(ctor: Constructor, fields: ReadonlyMap<string, unknown>): re
   return []
 }
 
+/** The field of the class in which a stored one is shown. */
+export function fieldShowing(ctor: Constructor, stored: string, all: ReadonlyMap<string, unknown>): string {
+  for (const [now, old] of renamesOf(ctor)) if (old === stored && !all.has(now)) return now
+  return stored
+}
+
 function withNames({ values, deleted }: StoredFields, renames: ReadonlyMap<string, string>): StoredFields {
   const isStored = (name: string): boolean => values.has(name) || deleted.includes(name)
   const toPresent = new Map(

@@ -93,8 +93,10 @@ export class StorageStream<T = unknown> extends StorageObject {
 async function placeOf(stream: StorageObject, verb: string): Promise<{ unit: UnitOfWork; ref: Ref; streams: Streams }> {
   const state = stateOf(stream)
   const unit = (await currentUnit()).unitFor(state)
-  if (!state.ref)
-    throw new ValidationError(`the stream is volatile: call makePersistent() before ${verb}()`, { code: 'ERR_NOT_PERSISTENT' })
+  if (!state.ref || unit.isNew(stream)) {
+    const why = state.ref ? 'is stored only when the unit of work ends: make it persistent outside,' : 'is volatile: call makePersistent()'
+    throw new ValidationError(`the stream ${why} before ${verb}()`, { code: 'ERR_NOT_PERSISTENT' })
+  }
   unit.looksBeyond = true
   const { streams, url } = unit.store.backend
   if (!streams) throw noStreams(url)

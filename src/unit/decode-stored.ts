@@ -4,6 +4,7 @@ import { nestedClassesOf } from '../codec/nested-classes.js'
 import { decodeFields } from '../codec/values.js'
 import type { StorageDict } from '../dict/storage-dict.js'
 import type { StoredFields } from '../objects/fields.js'
+import { fieldShowing } from '../objects/schema-drift.js'
 import type { StorageObject } from '../objects/storage-object.js'
 import { type DictCell, isDeleted } from './persist-plan.js'
 
@@ -27,9 +28,11 @@ export function decodeStored(
   for (const [name, cell] of stored.cells) if (isDeleted(cell)) deleted.push(name)
   const cells = deleted.length === 0 ? stored.cells : new Map([...stored.cells].filter(([, cell]) => !isDeleted(cell)))
   const { nested } = nestedClassesOf(ctor)
-  const order = isOrdered(cells, comesFirst) ? cells : new Map([...cells].sort(([a], [b]) => Number(comesFirst(b)) - Number(comesFirst(a))))
+  const shown = (name: string): string => fieldShowing(ctor, name, stored.cells)
+  const isFirst = (name: string): boolean => comesFirst(shown(name))
+  const order = isOrdered(cells, isFirst) ? cells : new Map([...cells].sort(([a], [b]) => Number(isFirst(b)) - Number(isFirst(a))))
   return {
-    values: decodeFields(order, { resolve, collection: (cell, path) => collection(cell as unknown as DictCell, path), nested }),
+    values: decodeFields(order, { resolve, collection: (cell, path) => collection(cell as unknown as DictCell, shown(path)), nested }),
     deleted,
   }
 }

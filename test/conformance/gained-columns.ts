@@ -41,6 +41,15 @@ async function stored(rows = 3): Promise<Older> {
 const plainRows = async (o: Newer): Promise<unknown[]> =>
   (await all(o.log.range({ day: 'mon' }))).map(([{ at: key }, { n, note, hits }]) => [key, n, note, hits])
 
+/** The same under a new name. */
+const renamedClass = () =>
+  class Renamed extends StorageObject {
+    static readonly typeName = typeName
+    static renamed = { journal: 'log' }
+    title = ''
+    journal = new StorageDict(KEYS, { n: t.i64, note: t.text.optional(), tags: t.set(t.text).optional(), hits: t.counter })
+  }
+
 /** Columns that a table, or the class of a dict, has gained since rows were written. */
 export const gainedColumns: readonly Case[] = [
   law('B74', 'a table gains columns behind its own that rows can go without, and no others', async ({ store: { backend }, program }) => {
@@ -243,5 +252,24 @@ export const gainedColumns: readonly Case[] = [
       })
     await ctx.other(async () => assert.equal((await plainRows(await newer(old))).length, 3))
     assert.deepEqual(await old.log.get({ day: 'mon', at: 0 }), { n: 0n })
+  }),
+
+  law('I273', 'a dict gains columns also where its field has another name by now', async (ctx) => {
+    const old = await stored(1)
+    const renamed = renamedClass()
+    await ctx.other(async () => {
+      const o = await renamed.getByID(old.getID()!)
+      o.journal.set({ day: 'mon', at: 0 }, { n: 5, note: 'noted' })
+      o.journal.add({ day: 'mon', at: 0 }, 'hits', 2)
+      const { journal } = o
+      await o.save()
+      await o.reload()
+      assert.ok(o.journal === journal)
+    })
+    await ctx.other(async () => {
+      const { journal } = await renamed.getByID(old.getID()!)
+      assert.deepEqual(await journal.get({ day: 'mon', at: 0 }), { n: 5n, note: 'noted', hits: 2n })
+    })
+    assert.deepEqual(await old.log.get({ day: 'mon', at: 0 }), { n: 5n })
   }),
 ]

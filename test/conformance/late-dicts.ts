@@ -18,7 +18,7 @@ const shelf = (ctx: CaseContext, name: string): Promise<Shelf> => new Shelf().ma
 /** Collections that an object has not had from its beginning. */
 export const lateDicts: readonly Case[] = [
   law(
-    'I245',
+    'I260',
     'a collection that comes into an object in a transaction is stored with its rows, and goes on in the program',
     async (ctx) => {
       await shelf(ctx, 'a')
@@ -44,7 +44,7 @@ export const lateDicts: readonly Case[] = [
     },
   ),
 
-  law('I246', 'after a conflict it is stored once, after a failure it is volatile with its rows and can be saved', async (ctx) => {
+  law('I261', 'after a conflict it is stored once, after a failure it is volatile with its rows and can be saved', async (ctx) => {
     await shelf(ctx, 'a')
     let runs = 0
     let mine = new Shelf()
@@ -63,7 +63,7 @@ export const lateDicts: readonly Case[] = [
     assert.deepEqual(await titles(ctx, 'b'), ['more', 'run 3'])
   }),
 
-  law('I247', "one that is taken out of its field again before the transaction ends stands in nobody's way", async (ctx) => {
+  law('I262', "one that is taken out of its field again before the transaction ends stands in nobody's way", async (ctx) => {
     await transact(async () => {
       const made = await shelf(ctx, 'a')
       made.books = booksOf('one')
@@ -78,14 +78,14 @@ export const lateDicts: readonly Case[] = [
     assert.equal(await found(ctx, 'a', ({ books }) => books), null)
   }),
 
-  law('I248', 'a collection that comes into an object in a task is stored with its rows', async (ctx) => {
+  law('I263', 'a collection that comes into an object in a task is stored with its rows', async (ctx) => {
     const o = await shelf(ctx, 'a')
     await Promise.all([fillShelf(o, 'one'), new Counter().makePersistent()])
     assert.deepEqual(await titles(ctx, 'a'), ['one'])
     assert.deepEqual(await found(ctx, 'a', ({ next }) => titlesIn(next!.books)), ['one, part 2'])
   }),
 
-  law('I249', 'collections deep in the fields of an object are stored, go on, and end with it as those in its fields do', async (ctx) => {
+  law('I264', 'collections deep in the fields of an object are stored, go on, and end with it as those in its fields do', async (ctx) => {
     const made = Object.assign(new Shelf(), { more: [booksOf('one')], named: new Map([['a', { books: booksOf('of a') }]]) })
     await shelf(ctx, 'taken')
     await refused(AliasTakenError, () => made.makePersistent(ctx.alias('taken')))
@@ -110,7 +110,7 @@ export const lateDicts: readonly Case[] = [
     assert.deepEqual(await found(ctx, 'a', ({ more }) => titlesIn(more[0]!)), ['again'])
   }),
 
-  law('I250', 'a collection that an object holds twice is one where it comes back, and stays so', async (ctx) => {
+  law('I265', 'a collection that an object holds twice is one where it comes back, and stays so', async (ctx) => {
     const o = new Twofold()
     o.books.set({ title: 'one' }, { pages: 1 })
     Object.assign(o, { first: o.books, list: [o.books] })
@@ -129,7 +129,7 @@ export const lateDicts: readonly Case[] = [
     assert.deepEqual([await titlesIn(o.first), await titlesIn(o.books), await titlesIn(o.list[0]!)], [['one'], ['another'], ['one']])
   }),
 
-  law('I251', 'a collection put in the place of a stored one is let go by reload, with its rows', async (ctx) => {
+  law('I266', 'a collection put in the place of a stored one is let go by reload, with its rows', async (ctx) => {
     const o = Object.assign(new Shelf(), { books: booksOf('stored') })
     await o.makePersistent(ctx.alias('o'))
     const { books } = o
@@ -141,7 +141,7 @@ export const lateDicts: readonly Case[] = [
     assert.deepEqual([await titlesIn(o.books), await titles(ctx, 'o')], [['stored'], ['stored']])
   }),
 
-  law('I252', 'calls that make one object persistent at once agree on one, with the names of all', async (ctx) => {
+  law('I267', 'calls that make one object persistent at once agree on one, with the names of all', async (ctx) => {
     for (const ifExists of ['error', 'open', 'replace'] as const) {
       const o = Object.assign(new Shelf(), { books: booksOf(ifExists) })
       const name = ctx.alias(ifExists)
@@ -152,7 +152,7 @@ export const lateDicts: readonly Case[] = [
     }
   }),
 
-  law('I253', 'elements come into a set and leave it all or none; sets that no constructor makes come back as such', async (ctx) => {
+  law('I268', 'elements come into a set and leave it all or none; sets that no constructor makes come back as such', async (ctx) => {
     const o = new Index()
     o.further = new StorageSets({ word: t.text }, t.text)
     const word = 'in'
@@ -176,13 +176,13 @@ export const lateDicts: readonly Case[] = [
     })
   }),
 
-  law('I254', 'a dict of counters that stands alone is added to at once, as one in a field is', async (ctx) => {
+  law('I269', 'a dict of counters that stands alone is added to at once, as one in a field is', async (ctx) => {
     const o = await new Visits().makePersistent(ctx.alias('o'))
     await Promise.all([o.increment({ page: 'a' }, 'n'), o.increment({ page: 'a' }, 'n', 2)])
     assert.deepEqual(await ctx.other(async () => (await Visits.getByAlias(ctx.alias('o'))).get({ page: 'a' })), { n: 3n })
   }),
 
-  law('I255', 'what is new in a unit of work has no parts yet, and steps of references are whole', async (ctx) => {
+  law('I270', 'what is new in a unit of work has no parts yet, and steps of references are whole', async (ctx) => {
     await transact(async () => {
       const made = Object.assign(new Shelf(), { books: booksOf('one') })
       await made.makePersistent(ctx.alias('a'))
@@ -194,7 +194,7 @@ export const lateDicts: readonly Case[] = [
   }),
 
   law(
-    'I256',
+    'I271',
     'records keep the names of their fields where only the stored columns are known: in tasks, in parts, deep in a field',
     async (ctx) => {
       const o = new Routes()
@@ -214,7 +214,7 @@ export const lateDicts: readonly Case[] = [
     },
   ),
 
-  law('I257', 'a collection of an object in another store is refused with its path, and nothing is stored', async (ctx) => {
+  law('I272', 'a collection of an object in another store is refused with its path, and nothing is stored', async (ctx) => {
     const far = await connect('memory:elsewhere')
     try {
       const theirs = await far.run(() => Object.assign(new Shelf(), { books: booksOf('far') }).makePersistent())

@@ -306,4 +306,22 @@ export const streamCases: readonly Case[] = [
     },
     streams,
   ),
+
+  law(
+    'I274',
+    'a stream that is new in its unit of work says so to whoever appends, ends or consumes, and is there afterwards',
+    async (ctx) => {
+      await transact(async () => {
+        const stream = await made(ctx)
+        for (const use of [() => stream.append('x'), () => stream.end(), () => taken(stream.consume())]) {
+          const { code } = await refused(ValidationError, use)
+          assert.equal(code, 'ERR_NOT_PERSISTENT')
+        }
+      })
+      const stream = await StorageStream.getByAlias(ctx.alias('stream'))
+      await stream.append('a')
+      assert.deepEqual(await taken(stream, 1), ['a'])
+    },
+    streams,
+  ),
 ]
