@@ -135,6 +135,14 @@ export const notRun = ({ name }: TaskDefinition, failed: OffCall, cause: unknown
     (cause instanceof NotRunError ? cause.failed : failed.cause) ?? failed,
   )
 
+/** What the last call that writes a volatile value makes of it. */
+export class OffVersion {
+  constructor(
+    readonly call: OffCall,
+    readonly after: Promise<Carried>,
+  ) {}
+}
+
 /** Whoever awaits the call is told; until then the rejection is no news. */
 export function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {})
@@ -165,10 +173,11 @@ const promiseOf = (value: PromiseLike<unknown>): Promise<unknown> => {
 }
 
 export function withFutures(value: object, path: string, definition: TaskDefinition, store: Store | undefined): Carried | Promise<Carried> {
-  const inside: TaskFuture<unknown>[] = []
-  const carried = carry(value, path, store, (part) => (part instanceof TaskFuture ? inside.push(part) - 1 : -1))
+  const inside: (TaskFuture<unknown> | OffVersion)[] = []
+  const isComing = (part: object): part is (typeof inside)[number] => part instanceof TaskFuture || part instanceof OffVersion
+  const carried = carry(value, path, store, (part) => (isComing(part) ? inside.push(part) - 1 : -1))
   if (inside.length === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried
-  const made = Promise.all(inside.map((future) => later(future, path, definition, store)))
+  const made = Promise.all(inside.map((one) => (one instanceof OffVersion ? one.after : later(one, path, definition, store))))
   return quiet(made.then((f) => ({ k: 'v', b: carried.b, f })))
 }
 

@@ -9,10 +9,11 @@ import type { Program } from '../src/unit/program.js'
 import { directionAt, type Outcome, type runAttempt } from './attempt.js'
 import { isPromiseLike, type TaskRunner } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
+import { dated } from './dated.js'
 import type { Carried, HomeParts } from './engines/messages.js'
 import { dropChunks } from './kept-outcome.js'
 import type { TaskGraph } from './observe/run-record.js'
-import { assertSaved, hasParts, later, NotRunError, notRun, OffCall, quiet, withFutures } from './off-call.js'
+import { assertSaved, hasParts, later, NotRunError, notRun, OffCall, OffVersion, quiet, withFutures } from './off-call.js'
 import { OffOrder } from './off-order.js'
 import { CONFLICTS_MAX, RETRIES_MAX } from './scheduler/constants.js'
 import { isWriting } from './tasks/directions.js'
@@ -24,8 +25,7 @@ import type { TaskDefinition } from './tasks/task.js'
 
 export class OffRunner implements TaskRunner {
   readonly #runId = newId()
-  /** What the last call that writes a volatile value makes of it. */
-  readonly #versions = new WeakMap<object, { readonly call: OffCall; readonly after: Promise<Carried> }>()
+  readonly #versions = new WeakMap<object, OffVersion>()
   readonly #changed = new Map<Program, Set<string>>()
   readonly #order = new OffOrder()
   /** Calls that did not end well, since the program was last told of all of them. */
@@ -96,7 +96,7 @@ export class OffRunner implements TaskRunner {
         (cause: unknown) =>
           definition.policy === 'IGNORE' && !isCancelled(cause) ? before : Promise.reject(notRun(definition, call, cause)),
       )
-      this.#versions.set(keyOf(value), { call, after: quiet(after) })
+      this.#versions.set(keyOf(value), new OffVersion(call, quiet(after)))
     })
   }
 
@@ -149,7 +149,7 @@ export class OffRunner implements TaskRunner {
       return quiet(Promise.all(parts).then((e) => ({ k: 'a', e })))
     }
     assertSaved(value, definition)
-    return withFutures(value, path, definition, store)
+    return withFutures(Array.isArray(value) ? dated(value, this.#versions) : value, path, definition, store)
   }
 
   async #attempts(call: OffCall, definition: TaskDefinition, program: Program, about: Parameters<typeof runAttempt>[1]): Promise<Outcome> {

@@ -127,14 +127,14 @@ export class Runtime implements TaskRunner, RunOfRecords {
       if (!(error instanceof NotInGraphYet)) throw error
     }
     const call = this.#laterCall(definition)
-    this.#enterLater(call, definition, takenNow(args, definition.name, program.store), callNumber)
+    this.#enterLater(call, definition, takenNow(args, definition, program.store, this.#capture.written), callNumber)
     return call
   }
 
   /** While the default store opens, calls wait for it, with what they were given as it is now. */
   #callEarly(definition: TaskDefinition, given: readonly unknown[], callNumber?: number): LaterCall {
     this.#assertRuns(definition)
-    const args = takenNow(given, definition.name, undefined)
+    const args = takenNow(given, definition, undefined, this.#capture.written)
     const call = this.#laterCall(definition)
     this.#early.add(call, (program) => {
       this.#capture.date(args)

@@ -8,6 +8,7 @@ import { tableOf, unitOfDict } from '../../src/unit/table-binding.js'
 import { directionAt } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
 import { carriedObject, carry, objectsIn } from '../data/carry.js'
+import { dated } from '../dated.js'
 import type { Carried } from '../engines/messages.js'
 import { assertImportable } from '../entry.js'
 import { Access, Flag, Kind } from '../scheduler/constants.js'
@@ -17,7 +18,7 @@ import { isKept } from './kept-values.js'
 import type { Arrival, Late } from './late.js'
 import { Locations } from './locations.js'
 import type { Submissions } from './submissions.js'
-import { assertInside, hasPartsOfItsOwn, type MadeVersion, Taken, takenIn } from './taken.js'
+import { assertInside, hasPartsOfItsOwn, MadeVersion, Taken, takenIn } from './taken.js'
 import type { TaskLog } from './task-log.js'
 import { type Arg, type CallKind, FromTask, RESULT, recordOf, TaskRecord, ToCome } from './task-record.js'
 
@@ -58,6 +59,9 @@ export class Capture {
   readonly #kept = new Map<string, number>()
   readonly #users = new Map<number, { records: TaskRecord[]; tidyAt: number }>()
   readonly #versions = new WeakMap<object, MadeVersion>()
+  /** Volatile values that a call writes, those among them that is not in the graph yet. */
+  readonly written = new WeakSet<object>()
+  #isAnyWritten = false
 
   constructor(
     readonly submissions: Submissions,
@@ -151,7 +155,9 @@ export class Capture {
   #keep({ versions, used }: Taking, record: TaskRecord): void {
     for (const { value, position, datum } of versions ?? []) {
       const last = this.#versions.get(value)
-      if (!last || last.from.record.task <= record.task) this.#versions.set(value, { from: new FromTask(record, position), datum })
+      if (!last || last.from.record.task <= record.task) this.#versions.set(value, new MadeVersion(new FromTask(record, position), datum))
+      this.written.add(value)
+      this.#isAnyWritten = true
     }
     for (const datum of used ?? []) this.#use(datum, record)
   }
@@ -295,21 +301,24 @@ export class Capture {
   }
 
   #encoded(taking: Taking, value: object, position: number): Arg {
-    const inside = new Map<TaskRecord, number>()
-    const carried = carry(value, this.#path(taking, position), taking.kind.program.store, (part) => {
-      const record = recordOf(part)
-      if (record === undefined) assertInside(part)
-      if (record === undefined) return -1
-      if (!inside.has(record)) inside.set(record, inside.size)
-      return inside.get(record)!
+    const inside = new Map<TaskRecord | MadeVersion, number>()
+    const before = { get: (item: object) => this.#versionBefore(item, taking.task) }
+    const now = this.#isAnyWritten && Array.isArray(value) ? dated(value, before) : value
+    const carried = carry(now, this.#path(taking, position), taking.kind.program.store, (part) => {
+      const source = part instanceof MadeVersion ? part : recordOf(part)
+      if (source === undefined) assertInside(part)
+      if (source === undefined) return -1
+      if (!inside.has(source)) inside.set(source, inside.size)
+      return inside.get(source)!
     })
     return this.#withFutures(taking, carried, [...inside.keys()])
   }
 
-  #withFutures(taking: Taking, carried: Carried, inside: readonly TaskRecord[]): Arg {
+  #withFutures(taking: Taking, carried: Carried, inside: readonly (TaskRecord | MadeVersion)[]): Arg {
     if (inside.length === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried as Arg
     taking.takesParts = true
-    return { k: 'v', b: carried.b, f: inside.map((record) => this.#result(taking, record)) }
+    const f = inside.map((one) => (one instanceof MadeVersion ? this.#made(taking, one.from, one.datum) : this.#result(taking, one)))
+    return { k: 'v', b: carried.b, f }
   }
 
   #path({ kind }: Taking, position: number): string {

@@ -2,16 +2,21 @@
 import { isDict } from '../../src/dict/storage-dict.js'
 import { isStorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Store } from '../../src/store.js'
+import { directionAt } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
 import { carry } from '../data/carry.js'
 import type { Carried } from '../engines/messages.js'
+import { isWriting } from '../tasks/directions.js'
 import { TaskFuture } from '../tasks/future.js'
+import type { TaskDefinition } from '../tasks/task.js'
 import { type FromTask, recordOf } from './task-record.js'
 
 /** What a task makes of a volatile value that it writes. */
-export interface MadeVersion {
-  readonly from: FromTask
-  readonly datum: number
+export class MadeVersion {
+  constructor(
+    readonly from: FromTask,
+    readonly datum: number,
+  ) {}
 }
 
 /** A volatile value as it was: the program may go on to change it. */
@@ -46,14 +51,25 @@ export function assertInside(part: object): void {
 const isOutside = (part: object): part is { readonly source: { readonly entered: Promise<unknown> } } =>
   part instanceof TaskFuture && 'entered' in part.source
 
-/** Arguments, volatile values among them encoded now. */
-export const takenNow = (given: readonly unknown[], task: string, store: Store | undefined): unknown[] =>
-  given.map((value, i) => takeNow(value, `argument ${i + 1} of ${task}`, store))
+/** Arguments, volatile values among them encoded now. `written`: those that a call writes, to which this one adds. */
+export function takenNow(
+  given: readonly unknown[],
+  definition: TaskDefinition,
+  store: Store | undefined,
+  written: WeakSet<object>,
+): unknown[] {
+  const about = { ...definition, isMethod: definition.method !== undefined }
+  const writes = given.map((_, i) => isWriting(directionAt(about, i)))
+  const taken = given.map((value, i) => takeNow(value, `argument ${i + 1} of ${definition.name}`, store, writes[i] ? undefined : written))
+  for (const [i, arg] of taken.entries()) if (writes[i] && arg instanceof Taken) written.add(arg.value)
+  return taken
+}
 
-function takeNow(value: unknown, path: string, store: Store | undefined): unknown {
+function takeNow(value: unknown, path: string, store: Store | undefined, written: WeakSet<object> | undefined): unknown {
   if (typeof value !== 'object' || value === null || value instanceof TaskFuture) return value
   if (isPromiseLike(value)) return quiet(value)
-  if (Array.isArray(value) && hasPartsOfItsOwn(value)) return value.map((item) => takeNow(item, path, store))
+  if (Array.isArray(value) && (hasPartsOfItsOwn(value) || (written && holdsWritten(value, written))))
+    return value.map((item) => takeNow(item, path, store, written))
   if (isDict(value) || (isStorageObject(value) && stateOf(value).ref)) return value
   const futures: TaskFuture<unknown>[] = []
   const carried = carry(value, path, store, (part) => (isOfGraph(part) ? numberOf(part, futures) : -1))
@@ -70,6 +86,14 @@ function quiet(value: PromiseLike<unknown>): Promise<unknown> {
 /** Now, or later. */
 const isOfGraph = (part: object): part is TaskFuture<unknown> =>
   part instanceof TaskFuture && (recordOf(part) !== undefined || isOutside(part))
+
+/** What a call makes of them is known only once it is in the graph: until then they are taken by themselves. */
+const holdsWritten = (list: readonly unknown[], written: WeakSet<object>): boolean =>
+  !written.has(list) &&
+  list.some((item) => {
+    if (typeof item !== 'object' || item === null) return false
+    return written.has(item) || (Array.isArray(item) && holdsWritten(item, written))
+  })
 
 const numberOf = (future: TaskFuture<unknown>, futures: TaskFuture<unknown>[]): number => {
   const known = futures.indexOf(future)

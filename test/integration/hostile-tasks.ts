@@ -58,6 +58,7 @@ export const onceThere = task(async <T>(x: T, go: string) => {
   return x
 })
 export const pushNested = task((list: number[][], x: number) => void list[0]!.push(x), { args: [INOUT] })
+export const pushAll = task((list: number[], more: readonly number[]) => void list.push(...more), { args: [INOUT] })
 export const addTo = task((o: { n: number }, by: number) => void (o.n += by), { args: [INOUT] })
 export const readN = task((o: { n: number }) => o.n)
 export const failOnWrite = task(

@@ -43,6 +43,23 @@ for (const mode of ['on', 'off'] as const)
         for (const name of Object.keys(settings)) delete process.env[name]
       })
 
+      it('take a value in a list as calls before them have written it', async () => {
+        const [o, other] = [{ n: 1 }, { n: 10 }]
+        const first = t.echo([o, other])
+        t.addTo(o, 5)
+        const list = [o, 7, [other, [o]]]
+        const [once, later] = [t.echo(list), t.echo([o, soon(3)])]
+        t.addTo(o, 5)
+        const [twice, mixed] = [t.echo(list), t.echo([o, t.square(2)])]
+        expect(await first).to.deep.equal([{ n: 1 }, { n: 10 }])
+        expect(await once).to.deep.equal([{ n: 6 }, 7, [{ n: 10 }, [{ n: 6 }]]])
+        expect(await twice).to.deep.equal([{ n: 11 }, 7, [{ n: 10 }, [{ n: 11 }]]])
+        expect(await mixed).to.deep.equal([{ n: 11 }, 4])
+        expect(await later).to.deep.equal([{ n: 6 }, 3])
+        expect(await t.echo([o]), 'one that is over').to.deep.equal([{ n: 11 }])
+        expect(o.n).to.equal(1)
+      })
+
       it('take what they are given as it is at the call', async () => {
         const buffer = new Float64Array(3)
         const map = new Map([['a', 1]])

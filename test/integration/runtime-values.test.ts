@@ -146,6 +146,16 @@ describe('what tasks are given and give', function () {
     expect(await waitOn(list)).to.deep.equal([[1, 5, 6], [2]])
   })
 
+  it('a list that a task writes holds what others have written to its items', async () => {
+    const inner = [1]
+    t.pushNested([inner], 5) // the list is written, its items are not
+    const list = [inner, [2]]
+    t.pushAll(inner, [3])
+    t.pushNested(list, 4)
+    expect(await waitOn(list)).to.deep.equal([[1, 3, 4], [2]])
+    expect(await waitOn(inner)).to.deep.equal([1, 3])
+  })
+
   it('what an ignored task wrote does not count, and later tasks go on', async () => {
     const o = { n: 1 }
     t.addTo(o, 1)
