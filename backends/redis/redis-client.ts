@@ -2,6 +2,7 @@ import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { UnsupportedError } from '../../src/errors.js'
 import { tlsFile } from '../../src/tls-file.js'
 import type { RedisConfig, RedisTls } from './redis-config.js'
+import { tellsMore } from './redis-errors.js'
 
 export type Client = Redis | Cluster
 
@@ -91,6 +92,25 @@ function clientOf({ Redis, Cluster }: Ioredis, config: RedisConfig): Client {
     clusterRetryStrategy: reconnectMs,
     dnsLookup: (address, done) => done(null, address),
   })
+}
+
+/** What a connection of its own to the first node of a Cluster fails with; `undefined`: it does not. */
+export async function connectionError(config: RedisConfig): Promise<Error | undefined> {
+  const { Redis } = await loaded()
+  const client = new Redis({ ...config.nodes[0]!, ...commonOptions(config), retryStrategy: () => null })
+  let seen: Error | undefined
+  client.on('error', (error) => {
+    seen = tellsMore(seen, error)
+  })
+  try {
+    await client.connect()
+    await client.ping()
+    return undefined
+  } catch (error) {
+    return tellsMore(seen, error as Error)
+  } finally {
+    client.disconnect()
+  }
 }
 
 function commonOptions({ url, username, password, tls }: RedisConfig): CommonOptions {

@@ -103,6 +103,31 @@ const KNOWN: readonly Known[] = [
       new CorruptError(`${url}: a key of the namespace holds something else; was it written by another program?`, { cause: bare(cause) }),
   },
   {
+    pattern: /certificate's altnames/,
+    make: (url, cause) =>
+      new UnavailableError(
+        `${url}: the server's certificate is of another name than its address; if that is the right server, servername in the url says the name (${said(cause)})`,
+        { cause: bare(cause) },
+      ),
+  },
+  {
+    pattern: /SSL alert number|alert (?:unknown ca|(?:bad )?certificate)/,
+    make: unavailable(
+      'ERR_STORE_ACCESS',
+      'the server does not take the certificate that it was shown, or wants one; certFile and keyFile name one that its authority has signed',
+    ),
+  },
+  {
+    pattern: /self-signed certificate|unable to (?:verify|get)\b.*certificate|certificate (?:has expired|is not yet valid)/,
+    make: (url, cause) =>
+      new UnavailableError(
+        `${url}: the server's certificate is not trusted (${said(cause)}); caFile names the authority that has signed it`,
+        {
+          cause: bare(cause),
+        },
+      ),
+  },
+  {
     pattern: /Protocol error|unexpected byte|Unknown RESP type|wrong version number/i,
     make: unavailable(
       'ERR_UNAVAILABLE',
@@ -111,14 +136,18 @@ const KNOWN: readonly Known[] = [
   },
 ]
 
+/** Without what OpenSSL adds about itself. */
+const said = (cause: unknown): string => (cause as Error).message.split('\n')[0]!.trim().replace(/\.$/, '')
+
 export const isKilled = (error: unknown): boolean => /Script killed by user/.test((error as Error).message)
 
 /** What the driver says once a connection is gone, whatever ended it. */
-const SAYS_NOTHING = /enableOfflineQueue|Connection is closed/
+const SAYS_NOTHING = /enableOfflineQueue|Connection is closed|ECONNRESET|EPIPE|^not connected/
+
+export const saysNothing = ({ message }: Error): boolean => SAYS_NOTHING.test(message)
 
 /** Of two errors the one that tells more, the later one if both do. */
-export const tellsMore = (first: Error | undefined, second: Error): Error =>
-  first !== undefined && SAYS_NOTHING.test(second.message) ? first : second
+export const tellsMore = (first: Error | undefined, second: Error): Error => (first !== undefined && saysNothing(second) ? first : second)
 
 /** An error for the caller. */
 export function namedError(url: string, cause: unknown): InsituError {
@@ -128,8 +157,16 @@ export function namedError(url: string, cause: unknown): InsituError {
   if (known) return known.make(url, cause)
   if (name === 'ReplyError')
     return new InsituError(`${url}: the server refused a script: ${message}`, { code: 'ERR_INTERNAL', cause: bare(cause) })
-  const tls = /ECONNREFUSED|ENOTFOUND|certificate/.test(message) ? '' : ', and is TLS (rediss://) on where it should be'
-  return new UnavailableError(`${url}: the server cannot be reached (${message}); is it running there${tls}?`, { cause: bare(cause) })
+  return new UnavailableError(`${url}: the server cannot be reached (${message}); is it running there${tlsHint(url, message)}?`, {
+    cause: bare(cause),
+  })
+}
+
+/** A server that is shown no certificate may close the connection before it says that it wants one. */
+function tlsHint(url: string, message: string): string {
+  if (/ECONNREFUSED|ENOTFOUND/.test(message)) return ''
+  const certificate = /^rediss\b/.test(url) && !/[?&]certFile=/.test(url) ? ', does it ask for a certificate (certFile, keyFile)' : ''
+  return `${certificate}, and is TLS (rediss://) on where it should be`
 }
 
 /** ioredis hangs the whole command, data and passwords included, on its errors. */

@@ -6,9 +6,9 @@ import type { CommitId } from '../../src/ids.js'
 import { chunks } from './by-domain.js'
 import { connected } from './connected.js'
 import { Functions } from './functions.js'
-import { type Argument, type Client, type Driver, isCluster, makeDriver } from './redis-client.js'
+import { type Argument, type Client, connectionError, type Driver, isCluster, makeDriver } from './redis-client.js'
 import type { RedisConfig } from './redis-config.js'
-import { bare, type Failure, failureOf, isKilled, namedError, tellsMore } from './redis-errors.js'
+import { bare, type Failure, failureOf, isKilled, namedError, saysNothing, tellsMore } from './redis-errors.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
 import { type Library, loadScripts, type ScriptName } from './scripts.js'
 import { slotOf } from './slot.js'
@@ -95,7 +95,10 @@ export class RedisLink {
       driver.close()
       signal?.throwIfAborted()
       if (error instanceof InsituError) throw error
-      throw namedError(this.config.url, (error as { lastNodeError?: Error }).lastNodeError ?? this.#lastError ?? error)
+      const known = tellsMore(this.#lastError, (error as { lastNodeError?: Error }).lastNodeError ?? (error as Error))
+      // Of a Cluster the driver keeps to itself why a node cannot be reached.
+      const asked = isCluster(client) && saysNothing(known) ? await connectionError(this.config) : undefined
+      throw namedError(this.config.url, asked ?? known)
     }
   }
 

@@ -11,6 +11,22 @@ import { installed } from './install.js'
 
 const run = promisify(execFile)
 
+/** Paths of files in PEM form. */
+export interface TlsFiles {
+  readonly ca: string
+  readonly cert: string
+  readonly key: string
+}
+
+const serverOptions = ({ ca, cert, key }: TlsFiles): string[] => [
+  ...['--tls-ca-cert-file', ca, '--tls-cert-file', cert, '--tls-key-file', key],
+  ...['--tls-auth-clients', 'yes'],
+]
+
+/** The server's own certificate is a client's as well. */
+const clientOptions = (tls: TlsFiles | undefined): string[] =>
+  tls ? ['--tls', '--cacert', tls.ca, '--cert', tls.cert, '--key', tls.key] : []
+
 let missing: { readonly why: string | undefined } | undefined
 
 /** Why no server can be started here; `undefined` when one can. Installs it first where that is possible. */
@@ -38,12 +54,16 @@ export class RedisServer {
     readonly port: number,
     readonly folder: string,
     readonly options: readonly string[],
+    readonly tls?: TlsFiles,
   ) {}
 
-  /** `options` as on the command line of redis-server; its log of writes is on unless they say otherwise. */
-  static async start(options: readonly string[] = [], port?: number): Promise<RedisServer> {
-    if (port === undefined) return onFreePorts(1, ([free]) => RedisServer.start(options, free))
-    const server = new RedisServer(port, await mkdtemp(join(tmpdir(), 'insitu-redis-')), options)
+  /**
+   * `options` as on the command line of redis-server; its log of writes is on unless they say otherwise. With `tls` it speaks nothing else,
+   * and only with who has a certificate.
+   */
+  static async start(options: readonly string[] = [], port?: number, tls?: TlsFiles): Promise<RedisServer> {
+    if (port === undefined) return onFreePorts(1, ([free]) => RedisServer.start(options, free, tls))
+    const server = new RedisServer(port, await mkdtemp(join(tmpdir(), 'insitu-redis-')), options, tls)
     try {
       await server.start()
       return server
@@ -58,15 +78,14 @@ export class RedisServer {
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`
+    return `${this.tls ? 'rediss' : 'redis'}://127.0.0.1:${this.port}`
   }
 
   /** Starts it again, on what it left. */
   async start(): Promise<void> {
-    const { port, folder, options } = this
+    const { port, folder, options, tls } = this
     const own = [
-      '--port',
-      `${port}`,
+      ...(tls ? ['--port', '0', '--tls-port', `${port}`, ...serverOptions(tls)] : ['--port', `${port}`]),
       '--bind',
       '127.0.0.1',
       '--dir',
@@ -113,7 +132,7 @@ export class RedisServer {
 
   /** What redis-cli prints, `args` being its own. */
   async cli(...args: readonly string[]): Promise<string> {
-    const { stdout } = await run('redis-cli', ['-e', '-p', `${this.port}`, ...args], { maxBuffer: 2 ** 26 })
+    const { stdout } = await run('redis-cli', ['-e', '-p', `${this.port}`, ...clientOptions(this.tls), ...args], { maxBuffer: 2 ** 26 })
     return stdout.trimEnd()
   }
 
@@ -151,13 +170,19 @@ async function listens(child: ChildProcess): Promise<void> {
 export class RedisCluster {
   private constructor(readonly servers: readonly RedisServer[]) {}
 
-  static async start(replicas = 0, options: readonly string[] = []): Promise<RedisCluster> {
-    return onFreePorts(3 * (1 + replicas), (ports) => RedisCluster.#start(replicas, options, ports))
+  static async start(replicas = 0, options: readonly string[] = [], tls?: TlsFiles): Promise<RedisCluster> {
+    return onFreePorts(3 * (1 + replicas), (ports) => RedisCluster.#start(replicas, options, ports, tls))
   }
 
-  static async #start(replicas: number, options: readonly string[], ports: readonly number[]): Promise<RedisCluster> {
+  static async #start(
+    replicas: number,
+    options: readonly string[],
+    ports: readonly number[],
+    tls: TlsFiles | undefined,
+  ): Promise<RedisCluster> {
     const own = ['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf', '--cluster-node-timeout', '2000']
-    const starts = await Promise.allSettled(ports.map((port) => RedisServer.start([...own, ...options], port)))
+    const overTls = tls ? ['--tls-cluster', 'yes', '--tls-replication', 'yes'] : []
+    const starts = await Promise.allSettled(ports.map((port) => RedisServer.start([...own, ...overTls, ...options], port, tls)))
     const cluster = new RedisCluster(starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : [])))
     try {
       for (const start of starts) if (start.status === 'rejected') throw start.reason
@@ -171,7 +196,7 @@ export class RedisCluster {
   }
 
   get url(): string {
-    return `redis+cluster://${this.servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`
+    return `${this.servers[0]?.tls ? 'rediss' : 'redis'}+cluster://${this.servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`
   }
 
   async stop(): Promise<void> {
