@@ -1,5 +1,5 @@
 /** Rows of dicts as parameters of statements, and back. */
-import type { Cell, Key, StoredRow, Values } from '../../src/backend.js'
+import type { Cell, ColumnType, Key, StoredRow, Table, Values } from '../../src/backend.js'
 import { decodeKey, encodeKey } from '../../src/dict/row-key.js'
 import { ValidationError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
@@ -17,6 +17,8 @@ export interface Slot {
 }
 
 export const slot = (name: string, param: Param): Slot => ({ name, sql: '?', params: [param] })
+
+const isVector = (type: ColumnType): boolean => typeof type !== 'string' && 'vectorOf' in type
 
 /** The year 2200. */
 const BEYOND_ALL_CLOCKS = 7_258_118_400_000_000n
@@ -76,13 +78,38 @@ export class RowForms {
    */
   insert(layout: DictLayout, key: Key, set: Values, atMicros: bigint): Statement {
     if (layout.isHecuba) requireHecubaRow(layout.table, key, set)
-    const own = layout.isHecuba ? [] : [slot('~at', atMicros), slot('~notes', notesOf(layout, set))]
-    const slots = [...this.slots(layout, set), ...own]
-    const form = slots.some(({ sql }) => sql !== '?') ? slots.map(({ sql }) => sql).join(' ') : ''
-    const query = this.#text(layout, `insert ${form}`, () => this.#insertText(layout, slots))
-    const params = slots.flatMap((one) => one.params)
+    const params: Param[] = []
+    const form = this.#valuesInto(params, layout, set)
+    if (!layout.isHecuba) params.push(atMicros, this.#notesOver(layout, set))
+    const query = this.#text(layout, form, () => {
+      const own = layout.isHecuba ? [] : [slot('~at', atMicros), slot('~notes', null)]
+      return this.#insertText(layout, [...this.slots(layout, set), ...own])
+    })
     const where = this.keyParams(layout, key)
     return { query, params: layout.counters.length > 0 ? [atMicros, ...params, ...where] : [...where, ...params, atMicros] }
+  }
+
+  /** What `slots` says, without a slot for each. Gives what the statement is known by: which columns it has, and which are written out. */
+  #valuesInto(params: Param[], layout: DictLayout, set: Values): string {
+    requireWidth(layout.table, set)
+    let form = set.length < layout.values.length ? `insert ${set.length}` : 'insert'
+    for (const i of layout.plain) {
+      if (i >= set.length) break
+      const cell = set[i]
+      const { type } = layout.values[i]!
+      if (cell !== undefined && cell !== null) params.push(this.values.toCql(type, cell, 'value'))
+      else if (isVector(type)) form += ` ${i}`
+      else params.push(null)
+    }
+    return form
+  }
+
+  /**
+   * Notes are looked at only where a column has no value. So where each has one, those of the row before may stay: to remove them would
+   * cost a tombstone in each row that never had any, for the server to write, to read and to count.
+   */
+  #notesOver(layout: DictLayout, set: Values): string | null | undefined {
+    return notesOf(layout, set) ?? (layout.plain.every((i) => !isEmpty(set[i])) ? undefined : null)
   }
 
   #insertText(layout: DictLayout, slots: readonly Slot[]): string {
@@ -98,15 +125,14 @@ export class RowForms {
 
   /** The columns of a row's values, counters left out; `null`: all empty. Columns that the writer does not know are left as they are. */
   slots({ plain, values, table }: DictLayout, set: Values | null): Slot[] {
-    if (set && set.length > values.length)
-      throw new ValidationError(`A row of ${set.length} values is for no table of ${values.length} columns.`, { table: table.id })
+    if (set) requireWidth(table, set)
     const known = set && set.length < values.length ? plain.filter((i) => i < set.length) : plain
     return known.map((i) => {
       const { cql, type } = values[i]!
       const cell = set?.[i]
       if (cell !== undefined && cell !== null) return slot(cql, this.values.toCql(type, cell, 'value'))
       // The driver cannot write an empty vector as a parameter.
-      return typeof type !== 'string' && 'vectorOf' in type ? { name: cql, sql: 'null', params: [] } : slot(cql, null)
+      return isVector(type) ? { name: cql, sql: 'null', params: [] } : slot(cql, null)
     })
   }
 
@@ -160,18 +186,16 @@ export class RowForms {
     return this.values.toCql(type, cell, position)
   }
 
+  /** Of a row without a time: whether nothing else of it is left either. */
+  #isGone({ isCas, plain, values }: DictLayout, row: Row, sums: readonly (bigint | undefined)[]): boolean {
+    return sums.every((sum) => sum === undefined) && (isCas || plain.every((i) => isEmpty(row[values[i]!.cql])))
+  }
+
   /** `undefined` for what is left of a removed row. */
   rowFrom(layout: DictLayout, row: Row): StoredRow | undefined {
     const at = (row['~at'] as bigint | null | undefined) ?? null
-    const sums = layout.counters.map((i) => sumOf(row[layout.values[i]!.cql]))
-    if (layout.isCas && at === null && sums.every((sum) => sum === undefined)) return undefined
-    if (
-      layout.leavesMarks &&
-      at === null &&
-      sums.every((sum) => sum === undefined) &&
-      layout.plain.every((i) => isEmpty(row[layout.values[i]!.cql]))
-    )
-      return undefined
+    const sums = layout.counters.length === 0 ? NO_SUMS : layout.counters.map((i) => sumOf(row[layout.values[i]!.cql]))
+    if ((layout.isCas || layout.leavesMarks) && at === null && this.#isGone(layout, row, sums)) return undefined
     const notes = notesFrom(row['~notes'] as string | null | undefined)
     const forms = this.values
     const values = layout.values.map(({ cql, type }, i): Cell | undefined => {
@@ -185,6 +209,13 @@ export class RowForms {
     return { key: this.keyFrom(layout, row), values, atMicros: at ?? 0n }
   }
 }
+
+function requireWidth({ id, values }: Table, set: Values): void {
+  if (set.length > values.length)
+    throw new ValidationError(`A row of ${set.length} values is for no table of ${values.length} columns.`, { table: id })
+}
+
+const NO_SUMS: readonly (bigint | undefined)[] = []
 
 /** Cassandra knows no difference between no value and null, nor the driver between null and an empty collection: `n3` and `e4` say it. */
 function notesOf({ plain, values }: DictLayout, set: Values): string | null {

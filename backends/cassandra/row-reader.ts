@@ -24,7 +24,7 @@ import { partitionKey, tokenBytes } from './token.js'
 const PAGE_ROWS = 1000
 const PAGE_ROWS_MAX = 5000
 const PAGE_ROWS_MIN = 100
-const PAGE_GROWTH = 1.25
+const PAGE_GROWTH = 2
 const PAGE_BYTES = 512 * 1024
 const READS_AT_ONCE = 256
 /** A server reads so many at once for an aggregate, which it alone sees. */
