@@ -56,6 +56,8 @@ const MIB = 1024 * 1024
 /** Long enough for anybody who sends a group again; then a server forgets it by itself. */
 const RECEIPTS_KEPT_S = 600
 const READS_AT_ONCE = 256
+/** A server works on a batch of one partition with one thread, and takes the next one meanwhile. */
+const GROUP_OPS_BEST = 1024
 const META = 'insitu_meta'
 const FORMAT = 'insitu cassandra 1'
 
@@ -115,6 +117,7 @@ export class CassandraBackend implements Backend {
     return {
       acks: this.#facts.acks,
       groupBytesMax: 64 * MIB,
+      groupOpsBest: GROUP_OPS_BEST,
       loadsAcross: true,
       reservesRows: true,
       cellBytesMax: 64 * MIB,

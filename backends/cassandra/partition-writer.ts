@@ -11,6 +11,8 @@ import type { Ring } from './ring.js'
 /** What one request holds of one partition: well below the 16 MiB that a server takes. */
 const BATCH_ROWS = 5000
 const BATCH_BYTES = 2 * 1024 * 1024
+/** Of what need not be whole: several requests of so many are done sooner than one of all. */
+const PACK_ROWS = 1024
 /** Of several: a server complains of more than 10 partitions, and of more than 5 KiB, which is a little more than is counted here. */
 const PARTITIONS_MAX = 10
 const ACROSS_BYTES = 4 * 1024
@@ -113,7 +115,7 @@ const jobOf = (errand: Errand): Job => ({ ...errand, bytes: errand.statements.re
 /** Jobs are not torn, unless one alone is more than a batch takes. */
 function* packsOf(jobs: readonly Job[]): Generator<Pack, void, void> {
   if (jobs.length === 1) return yield { jobs, bytes: jobs[0]!.bytes }
-  for (const some of cut(jobs, ({ statements, bytes }) => [statements.length, bytes], BATCH_ROWS, BATCH_BYTES))
+  for (const some of cut(jobs, ({ statements, bytes }) => [statements.length, bytes], PACK_ROWS, BATCH_BYTES))
     yield { jobs: some, bytes: some.reduce((sum, { bytes }) => sum + bytes, 0) }
 }
 

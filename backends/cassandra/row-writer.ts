@@ -20,8 +20,8 @@ import { partitionKey } from './token.js'
 export type RowOp = Extract<Op, { do: 'row' | 'checkRow' | 'add' | 'reserveRow' | 'settleRow' }>
 
 const AGAIN_MS_MAX = 40
-/** Of one group; another is made ready meanwhile. Each holds some partitions. */
-const SHARES_AT_ONCE = 32
+/** Of one group; others are under way meanwhile, eight where rows are loaded. Each holds some partitions. */
+const SHARES_AT_ONCE = 8
 
 const APPLIED: Receipt = { applied: true, stamps: new Map() }
 

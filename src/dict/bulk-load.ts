@@ -112,8 +112,9 @@ class BulkLoad {
   /** Rows of one domain go together, as many as the store likes; of several they need not, which spares the price of a decision over all. */
   async #commit(ops: readonly Op[]): Promise<void> {
     const { backend } = this.store
-    if (backend.capabilities.loadsAcross && this.table.writes === 'lww') return void (await this.store.load(ops))
     const opsMax = backend.capabilities.groupOpsBest ?? GROUP_ROWS_MAX
+    if (backend.capabilities.loadsAcross && this.table.writes === 'lww')
+      return void (await Promise.all(inGroups(ops, opsMax).map((some) => this.store.load(some))))
     const domains = new Map<Domain, Op[]>()
     for (const op of ops) {
       const domain = backend.domain(op)

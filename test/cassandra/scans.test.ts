@@ -1,4 +1,4 @@
-/** How much of a table a scan asks for. */
+/** How much of a table a scan asks for, and how much of one a load sends. */
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect, StorageDict, type Store, t } from '../../runtime/index.js'
@@ -12,12 +12,13 @@ const ROWS = 12_000
 /** So many rows of several partitions are sorted before the first is given, and no more. */
 const SORTED_ROWS = 4097
 const LOOKED_EACH = 1500
+const LOADED = 5000
 /** In which a page that somebody had asked for would have been seen to be. */
 const STILL_MS = 100
 
 class Lines extends StorageDict.of({ p: t.text, o: t.i64 }, { n: t.i64 }) {}
 
-describe('cassandra: what a scan asks for', function () {
+describe('cassandra: how much travels at once', function () {
   this.timeout(60_000)
   let keyspace: Keyspace | undefined
   let backend: Backend
@@ -105,7 +106,7 @@ describe('cassandra: what a scan asks for', function () {
   })
 
   it('loops over a dict, a piece and a partition have one page under way while they work on one, and stop reading when they stop', async () => {
-    store = await connect(keyspace!.url)
+    store ??= await connect(keyspace!.url)
     const dict = await store.run(async () => {
       const made = await new Lines().makePersistent()
       await made.bulk(Array.from({ length: ROWS }, (_, o) => [{ p: 'p', o }, { n: o }] as const))
@@ -134,6 +135,20 @@ describe('cassandra: what a scan asks for', function () {
         driver?.end()
       }
     })
+  })
+
+  it('rows that are loaded into one partition leave a thousand at a time: a server works on one batch with one thread', async () => {
+    store ??= await connect(keyspace!.url)
+    const watched = new WatchedDriver()
+    driver = watched
+    await store.run(async () => {
+      const dict = await new Lines().makePersistent()
+      watched.batches.length = 0
+      await dict.bulk(Array.from({ length: LOADED }, (_, o) => [{ p: 'p', o }, { n: o }] as const))
+      assert.equal(await dict.count(), LOADED)
+    })
+    const loads = watched.batches.filter((rows) => rows > 10)
+    assert.deepEqual([Math.max(...loads), loads.reduce((sum, rows) => sum + rows, 0)], [1024, LOADED])
   })
 
   /** In how many pages so many rows of this table come. */
