@@ -85,7 +85,7 @@ const KNOWN: readonly Known[] = [
     pattern: /Script killed by user/,
     make: unavailable(
       'ERR_SCRIPT_KILLED',
-      'somebody ends its scripts (SCRIPT KILL), and nothing was changed; they take milliseconds: look at what else the server does',
+      'somebody ends its scripts (SCRIPT KILL, FUNCTION KILL), and nothing was changed; they take milliseconds: look at what else the server does',
     ),
   },
   { pattern: /^MOVED\b/, make: unsupported('this server belongs to a Cluster; write redis+cluster:// instead of redis://') },
