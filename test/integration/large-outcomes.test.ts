@@ -40,7 +40,7 @@ async function nIn(store: Store, box: t.Box): Promise<unknown> {
 
 for (const [name, { env, isMemory, ends }] of Object.entries(settings))
   describe(`outcomes too large for their marks, on ${name}`, function () {
-    this.timeout(20_000)
+    this.timeout(60_000)
     let folder: string
     let store: Store
     let markers = 0
@@ -102,7 +102,7 @@ for (const [name, { env, isMemory, ends }] of Object.entries(settings))
 
 /** Fail points end the process of a worker, or of a host. Chunks of more than one are stored before the mark, by themselves. */
 describe('outcomes too large for their marks, of processes that end', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   const processes = { INSITU_WORKERS: '1', INSITU_ISOLATION: 'process' }
   for (const [point, bytes, name, env] of [
     ['alone-done:1', LARGE, 'worker', processes],
