@@ -90,7 +90,7 @@ export class PageFile {
   }
 
   /** Entries of a tree in order. What cannot be read is told, and left out. */
-  *entries(tree: Tree, name: string, onDamage: OnDamage): Generator<Entry, void, void> {
+  *entries(tree: Tree, name: string, onDamage: OnDamage, compare: Compare = Buffer.compare): Generator<Entry, void, void> {
     if (tree.root < 0) return
     let count = 0
     let isWhole = true
@@ -98,7 +98,7 @@ export class PageFile {
       isWhole = false
       onDamage(page, of, how)
     }
-    for (const entry of this.#walk(tree.root, { name, depth: 1, onDamage: told })) {
+    for (const entry of this.#walk(tree.root, { name, depth: 1, onDamage: told, compare })) {
       count++
       yield entry
     }
@@ -118,7 +118,7 @@ export class PageFile {
   /** Pages that a state has given back. */
   freePages(meta: Meta, onDamage: OnDamage): Set<number> {
     const free = new Set<number>()
-    for (const { value } of this.entries(meta.free, 'the list of free pages', onDamage))
+    for (const { value } of this.entries(meta.free, 'the list of free pages', onDamage, compareNumbers))
       for (const page of pagesIn(value, this.pages)) free.add(page)
     return free
   }
@@ -134,7 +134,9 @@ export class PageFile {
     const bytes = this.#page(page)
     if (!bytes || this.leafTxn(page) === undefined) return []
     const quiet: OnDamage = () => {}
-    return this.#nodes(bytes).flatMap((node) => this.#leafEntry(bytes, node, page, { name: '', depth: 1, onDamage: quiet }) ?? [])
+    return this.#nodes(bytes).flatMap(
+      (node) => this.#leafEntry(bytes, node, page, { name: '', depth: 1, onDamage: quiet, compare: Buffer.compare }) ?? [],
+    )
   }
 
   // ---- pages
@@ -146,7 +148,7 @@ export class PageFile {
     let last: Buffer | undefined
     for (const node of this.#nodes(bytes)) {
       const key = keyAt(bytes, node)
-      const isOrdered = last === undefined || (last.length === 0 && !isLeaf) || Buffer.compare(last, key) < 0
+      const isOrdered = last === undefined || (last.length === 0 && !isLeaf) || at.compare(last, key) < 0
       if (!isOrdered || !isWithin(key, at, isLeaf)) at.onDamage(page, at.name, 'its keys are out of order')
       if (isLeaf) {
         const entry = this.#leafEntry(bytes, node, page, at)
@@ -299,18 +301,25 @@ interface Place {
   readonly name: string
   readonly depth: number
   readonly onDamage: OnDamage
+  readonly compare: Compare
   /** What its parents say of its keys: not below `from`, and below `to`. */
   readonly from?: Buffer | undefined
   readonly to?: Buffer | undefined
 }
 
+/** How a tree orders its keys. */
+type Compare = (a: Buffer, b: Buffer) => number
+
+/** Free pages are listed by the number of the commit that gave them back, in the machine's order of bytes. */
+const compareNumbers: Compare = (a, b) => (a.length === b.length ? a.readUIntLE(0, 6) - b.readUIntLE(0, 6) : a.length - b.length)
+
 function keyAt(bytes: Buffer, node: number): Buffer {
   return bytes.subarray(node + NODE_HEAD_BYTES, node + NODE_HEAD_BYTES + bytes.readUInt16LE(node + 6))
 }
 
-function isWithin(key: Buffer, { from, to }: Place, isLeaf: boolean): boolean {
+function isWithin(key: Buffer, { from, to, compare }: Place, isLeaf: boolean): boolean {
   if (key.length === 0 && !isLeaf) return true
-  return (from === undefined || Buffer.compare(from, key) <= 0) && (to === undefined || Buffer.compare(key, to) < 0)
+  return (from === undefined || compare(from, key) <= 0) && (to === undefined || compare(key, to) < 0)
 }
 
 const treeAt = (bytes: Buffer, at: number): Tree => ({
