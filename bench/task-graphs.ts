@@ -1,5 +1,5 @@
 /** Graphs of tasks: Task Bench's stencil, shapes with empty tasks, and how the rate holds as they become many. */
-import { barrier, type Future, finish, init } from 'insitu'
+import { barrier, connect, type Future, finish, init } from 'insitu'
 import { begin, join, joinTask, point } from './bodies/graph-tasks.js'
 import { type Bench, median, mustEqual } from './harness.js'
 
@@ -18,7 +18,7 @@ const WARM_ROUNDS = 3
 type Isolation = 'thread' | 'process'
 
 async function onWorkers<T>(isolation: Isolation, use: () => Promise<T>): Promise<T> {
-  process.env['INSITU_STORAGE'] = 'memory:'
+  await connect('memory:')
   await init({ workers: WORKERS, isolation })
   try {
     return await use()

@@ -6,6 +6,7 @@ import type { Outcome } from './attempt.js'
 import { isPromiseLike } from './current-runtime.js'
 import { carry } from './data/carry.js'
 import type { Carried } from './engines/messages.js'
+import { holdsItself, someItem } from './nested-lists.js'
 import { type FutureSource, TaskFuture } from './tasks/future.js'
 import { CANCEL_GRACE_MS } from './tasks/in-time.js'
 import type { Attempt } from './tasks/running.js'
@@ -149,11 +150,9 @@ export function quiet<T>(promise: Promise<T>): Promise<T> {
   return promise
 }
 
-export const hasParts = (list: readonly unknown[]): boolean =>
-  list.some((item) => {
-    if (typeof item !== 'object' || item === null) return false
-    return Array.isArray(item) ? hasParts(item) : isPromiseLike(item) || isStorageObject(item)
-  })
+export const hasParts = (list: readonly unknown[]): boolean => someItem(list, isPart) && !holdsItself(list)
+
+const isPart = (item: unknown): boolean => typeof item === 'object' && item !== null && (isPromiseLike(item) || isStorageObject(item))
 
 export const later = (value: PromiseLike<unknown>, path: string, definition: TaskDefinition, store: Store | undefined): Promise<Carried> =>
   quiet(

@@ -3,6 +3,7 @@ import { isDict } from '../src/dict/storage-dict.js'
 import { isStorageObject, stateOf } from '../src/objects/storage-object.js'
 import { tableOf } from '../src/unit/table-binding.js'
 import { directionAt } from './attempt.js'
+import { itemsIn } from './nested-lists.js'
 import type { OffCall } from './off-call.js'
 
 /** How calls share an object: not at all, or with those of the same kind beside them. */
@@ -74,7 +75,7 @@ const modeOf = (direction: ReturnType<typeof directionAt>): Mode =>
 /** Of persistent objects, alone or in lists. What a promise or a future will give is not known. */
 function* idsIn(value: unknown): Generator<string> {
   if (typeof value !== 'object' || value === null) return
-  if (Array.isArray(value)) for (const item of value) yield* idsIn(item)
+  if (Array.isArray(value)) for (const item of itemsIn(value)) yield* idsIn(item)
   else if (isDict(value)) yield* idsOf(tableOf(value)?.owner.id)
   else if (isStorageObject(value)) yield* idsOf(stateOf(value).ref?.id)
 }

@@ -12,6 +12,7 @@ import { carry, objectsIn, unpack } from './data/carry.js'
 import { dated } from './dated.js'
 import type { Carried, HomeParts } from './engines/messages.js'
 import { dropChunks } from './kept-outcome.js'
+import { holdsItself } from './nested-lists.js'
 import type { TaskGraph } from './observe/run-record.js'
 import { assertSaved, hasParts, later, NotRunError, notRun, OffCall, OffVersion, quiet, withFutures } from './off-call.js'
 import { OffOrder } from './off-order.js'
@@ -218,7 +219,7 @@ export class OffRunner implements TaskRunner {
       await this.#refresh()
       return this.#unpacked(await version.after)
     }
-    if (Array.isArray(value)) return Promise.all(value.map((v) => this.waitOn(v)))
+    if (Array.isArray(value) && !holdsItself(value)) return Promise.all(value.map((v) => this.waitOn(v)))
     if (isStorageObject(value) && stateOf(value).ref) await this.#object(stateOf(value))
     return value
   }

@@ -104,7 +104,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
 
   submit(definition: TaskDefinition, target: unknown, args: readonly unknown[]): Future<unknown> {
     const given = definition.method === undefined ? args : [target, ...args]
-    const all = this.#written.current(given) as readonly unknown[]
+    const all = this.#written.current(given)
     const unit = unitIfOpen()
     const call = this.#checkpoint?.nextCall()
     const source = unit instanceof Program ? this.#call(definition, unit, all, call) : this.#callEarly(definition, all, call)

@@ -1,5 +1,6 @@
 import { TaskFailedError } from '../../src/errors.js'
 import { isPromiseLike } from '../current-runtime.js'
+import { someItem } from '../nested-lists.js'
 import { type FutureSource, TaskFuture } from '../tasks/future.js'
 import type { TaskDefinition } from '../tasks/task.js'
 import { Taken } from './taken.js'
@@ -107,7 +108,7 @@ class NotRun {
 
 /** Whether an argument must be there before the call can enter the graph: without it nobody knows what is called, or whose place comes first. */
 export function mustWait(definition: TaskDefinition, value: unknown, position: number): boolean {
-  if (Array.isArray(value)) return value.some((item) => mustWait(definition, item, -1))
+  if (Array.isArray(value)) return someItem(value, (item) => mustWait(definition, item, -1))
   if (value instanceof Taken) return value.futures.some((future) => !recordOf(future))
   if (position === 0 && definition.ofTarget) return isPromiseLike(value)
   return value instanceof TaskFuture && value.source instanceof LaterCall && !recordOf(value)

@@ -6,6 +6,7 @@ import { directionAt } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
 import { carry } from '../data/carry.js'
 import type { Carried } from '../engines/messages.js'
+import { holdsItself, someItem } from '../nested-lists.js'
 import { isWriting } from '../tasks/directions.js'
 import { TaskFuture } from '../tasks/future.js'
 import type { TaskDefinition } from '../tasks/task.js'
@@ -68,7 +69,7 @@ export function takenNow(
 function takeNow(value: unknown, path: string, store: Store | undefined, written: WeakSet<object> | undefined): unknown {
   if (typeof value !== 'object' || value === null || value instanceof TaskFuture) return value
   if (isPromiseLike(value)) return quiet(value)
-  if (Array.isArray(value) && (hasPartsOfItsOwn(value) || (written && holdsWritten(value, written))))
+  if (Array.isArray(value) && (hasPartsOfItsOwn(value) || (written && !holdsItself(value) && holdsWritten(value, written))))
     return value.map((item) => takeNow(item, path, store, written))
   if (isDict(value) || (isStorageObject(value) && stateOf(value).ref)) return value
   const futures: TaskFuture<unknown>[] = []
@@ -107,9 +108,9 @@ export function* takenIn(args: readonly unknown[]): Generator<Taken> {
 }
 
 /** Whether a list must be taken item by item: it holds futures, persistent objects or what was taken earlier, or lists that do. */
-export const hasPartsOfItsOwn = (list: readonly unknown[]): boolean =>
-  list.some((item) => {
-    if (typeof item !== 'object' || item === null) return false
-    if (Array.isArray(item)) return hasPartsOfItsOwn(item)
-    return item instanceof Taken || isPromiseLike(item) || (isStorageObject(item) && stateOf(item).ref !== undefined)
-  })
+export const hasPartsOfItsOwn = (list: readonly unknown[]): boolean => someItem(list, isPart) && !holdsItself(list)
+
+const isPart = (item: unknown): boolean =>
+  typeof item === 'object' &&
+  item !== null &&
+  (item instanceof Taken || isPromiseLike(item) || (isStorageObject(item) && stateOf(item).ref !== undefined))

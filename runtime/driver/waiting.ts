@@ -2,6 +2,7 @@
 import { isStorageObject, type StorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Program } from '../../src/unit/program.js'
 import { isPromiseLike } from '../current-runtime.js'
+import { holdsItself } from '../nested-lists.js'
 import { AggregateTaskError } from '../tasks/failures.js'
 import type { Capture } from './capture.js'
 import type { Effects } from './effects.js'
@@ -47,7 +48,7 @@ export class Waiting {
     if (isStorageObject(value) && stateOf(value).ref) return this.#object(value)
     const version = this.capture.versionOf(value)
     if (version) return this.#version(value, version)
-    return Array.isArray(value) ? Promise.all(value.map((v) => this.waitOn(v))) : value
+    return Array.isArray(value) && !holdsItself(value) ? Promise.all(value.map((v) => this.waitOn(v))) : value
   }
 
   async #future(future: PromiseLike<unknown>): Promise<unknown> {

@@ -1,4 +1,5 @@
 import { isPromiseLike } from '../current-runtime.js'
+import { holdsItself, someItem } from '../nested-lists.js'
 import { isWriting } from '../tasks/directions.js'
 import { type FutureSource, TaskFuture } from '../tasks/future.js'
 import type { TaskDefinition } from '../tasks/task.js'
@@ -11,13 +12,17 @@ export class WrittenFutures {
   /** Most programs write none. */
   #any = false
 
-  /** What a call is given by a value that may be, or hold in lists, a future that others write. */
-  current(value: unknown): unknown {
-    if (!this.#any || typeof value !== 'object' || value === null) return value
-    if (Array.isArray(value)) {
-      const items = value.map((item) => this.current(item))
-      return items.some((item, i) => item !== value[i]) ? items : value
-    }
+  /** What a call is given by values that may be, or hold in lists, futures that others write. */
+  current(given: readonly unknown[]): readonly unknown[] {
+    return this.#any ? given.map((value) => this.#current(value)) : given
+  }
+
+  #current(value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return value
+    if (Array.isArray(value))
+      return someItem(value, (item) => this.#writerOf(item) !== undefined) && !holdsItself(value)
+        ? value.map((item) => this.#current(item))
+        : value
     const writer = this.#writerOf(value)
     return writer ? new TaskFuture(new Version(value as PromiseLike<unknown>, writer)) : value
   }
@@ -46,8 +51,12 @@ export class WrittenFutures {
   }
 
   #noteRead(value: unknown, call: FutureSource<unknown>): void {
-    if (Array.isArray(value)) for (const item of value) this.#noteRead(item, call)
-    else this.#writerOf(value)?.readBy(call)
+    const note = (one: unknown): boolean => {
+      this.#writerOf(one)?.readBy(call)
+      return false
+    }
+    if (Array.isArray(value)) someItem(value, note)
+    else note(value)
   }
 }
 

@@ -53,6 +53,27 @@ for (const mode of ['on', 'off'] as const)
       await barrier()
     })
 
+    it('a list that holds itself goes there and back, also beside futures and values that calls write', async () => {
+      const [list, o]: [unknown[], { n: number }] = [[1], { n: 1 }]
+      const inner: unknown[] = [list, o]
+      list.push(inner, inner)
+      const check = (back: unknown[]): void => {
+        expect(back[0]).to.equal(1)
+        expect(back[1]).to.equal(back[2])
+        expect((back[1] as unknown[])[0]).to.equal(back)
+      }
+      check(await t.echo(list))
+      const written = { n: 1 }
+      t.failWriting(written)
+      check(await t.echo(list))
+      const [back, two] = (await t.echo<unknown>([t.echo(list), t.echo(2)])) as [unknown[], number]
+      check(back)
+      expect(two).to.equal(2)
+      expect(await waitOn(list)).to.equal(list)
+      expect(await thrown(() => waitOn(written))).to.be.instanceOf(RangeError)
+      await barrier()
+    })
+
     it('whoever waits for a value is told of the failure of its writer, and the barrier is not', async () => {
       const o = { n: 1 }
       t.failWriting(o)
