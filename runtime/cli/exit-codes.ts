@@ -22,7 +22,7 @@ const USAGE_CODES: ReadonlySet<string> = new Set([...SETTING_CODES, 'ERR_ALIAS_I
 const GONE = [UnavailableError, NotOwnerError, CorruptError]
 
 /** Codes of what is unavailable though no store is. */
-const NO_STORE_CODES: ReadonlySet<string> = new Set(['ERR_NO_WORKERS', 'ERR_CLOSED'])
+const NO_STORE_CODES: ReadonlySet<string> = new Set(['ERR_NO_WORKERS', 'ERR_CLOSED', 'ERR_RUN_GOES_ON'])
 
 /**
  * Of a program that `run` has started: what it failed with is its own affair, unless it could not run as it was told to, or its store is not

@@ -162,7 +162,7 @@ export const taskCases: readonly Case[] = [
     assert.deepEqual([copy.name, copy.computers.length], ['three', 5])
   }),
 
-  law('C25', 'tasks that are given the future of an object change it in the order of their calls', async (ctx) => {
+  law('I275', 'tasks that are given the future of an object change it in the order of their calls', async (ctx) => {
     const made = tasks.timesTen(await counter(1))
     tasks.addN(made, 1)
     const between = tasks.readN(made)
