@@ -99,7 +99,8 @@ async function store(url: string): Promise<readonly Finding[]> {
 async function aggregates(url: string): Promise<Finding> {
   const what = 'aggregates'
   const { functionsRefusedAt } = await import('insitu/backends/redis')
-  const refused = await functionsRefusedAt(url).catch(() => ['FCALL_RO'])
+  const refused = await functionsRefusedAt(url).catch((error: Error) => error)
+  if (refused instanceof Error) return { what, health: 'optional', found: `whether they are Functions cannot be asked: ${refused.message}` }
   if (refused.length === 0) return { what, health: 'ok', found: 'they run in the store, as Functions' }
   return {
     what,

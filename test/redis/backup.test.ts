@@ -12,7 +12,7 @@ import { assertOk, type Ended, insitu } from '../integration/processes.js'
 import { RedisCluster, RedisServer } from '../servers/redis.js'
 import { requireRedis } from '../servers/require-server.js'
 import { root } from '../tools/test-files.js'
-import { freshNamespace, openAt } from './kit.js'
+import { freshNamespace, openAt, startedForEach } from './kit.js'
 
 const ACCOUNTS = 30
 const BALANCE = 1000
@@ -80,11 +80,7 @@ const backup = (folder: string, storage: string, env?: Record<string, string>): 
 
 describe('redis: backup', function () {
   this.timeout(120_000)
-  const servers: { stop(): Promise<void> }[] = []
-  const started = async <S extends { stop(): Promise<void> }>(server: Promise<S>): Promise<S> => {
-    servers.push(await server)
-    return server
-  }
+  const started = startedForEach()
   let folder: string
   before(function () {
     this.timeout(300_000)
@@ -94,7 +90,6 @@ describe('redis: backup', function () {
     folder = await mkdtemp(join(tmpdir(), 'insitu-redis-backup-'))
   })
   afterEach(async () => {
-    await Promise.all(servers.splice(0).map((server) => server.stop()))
     await rm(folder, { recursive: true, force: true })
   })
 

@@ -5,7 +5,7 @@ import { row, send, tableOn } from '../conformance/contract-kit.js'
 import { insitu } from '../integration/processes.js'
 import { RedisCluster, RedisServer } from '../servers/redis.js'
 import { requireRedis } from '../servers/require-server.js'
-import { backendAt, freshNamespace, openAt } from './kit.js'
+import { backendAt, freshNamespace, openAt, startedForEach } from './kit.js'
 
 const ROWS = 40
 const SUMS = [[ROWS, BigInt((ROWS * (ROWS - 1)) / 2)]]
@@ -38,17 +38,10 @@ const librariesOf = async (server: RedisServer): Promise<string[]> =>
 
 describe('redis: Functions', function () {
   this.timeout(60_000)
-  const servers: { stop(): Promise<void> }[] = []
-  const started = async <S extends { stop(): Promise<void> }>(server: Promise<S>): Promise<S> => {
-    servers.push(await server)
-    return server
-  }
+  const started = startedForEach()
   before(function () {
     this.timeout(300_000)
     requireRedis(this)
-  })
-  afterEach(async () => {
-    await Promise.all(servers.splice(0).map((server) => server.stop()))
   })
 
   it('aggregates are one, loaded when first asked for, and left to nobody who never asks', async () => {

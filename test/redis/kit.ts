@@ -25,3 +25,20 @@ export async function failureOf(run: () => Promise<unknown>): Promise<Error & Re
   }
   throw new Error('nothing was thrown')
 }
+
+interface Stoppable {
+  stop(): Promise<void>
+}
+
+/** In a suite: what a test has started with it is stopped after that test. */
+export function startedForEach(): <S extends Stoppable>(server: Promise<S>) => Promise<S> {
+  const servers: Stoppable[] = []
+  afterEach(async () => {
+    await Promise.all(servers.splice(0).map((server) => server.stop()))
+  })
+  return async (server) => {
+    const started = await server
+    servers.push(started)
+    return started
+  }
+}

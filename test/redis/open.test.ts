@@ -19,23 +19,16 @@ import { RedisCluster, RedisServer } from '../servers/redis.js'
 import { requireRedis } from '../servers/require-server.js'
 import { notRun } from '../tools/not-run.js'
 import { root } from '../tools/test-files.js'
-import { backendAt, failureOf, freshNamespace, openAt } from './kit.js'
+import { backendAt, failureOf, freshNamespace, openAt, startedForEach } from './kit.js'
 
 const PASSWORD = 'open sesame/@:'
 
 describe('redis: opening', function () {
   this.timeout(60_000)
-  const servers: { stop(): Promise<void> }[] = []
-  const started = async <S extends { stop(): Promise<void> }>(server: Promise<S>): Promise<S> => {
-    servers.push(await server)
-    return server
-  }
+  const started = startedForEach()
   before(function () {
     this.timeout(300_000)
     requireRedis(this)
-  })
-  afterEach(async () => {
-    await Promise.all(servers.splice(0).map((server) => server.stop()))
   })
 
   it('a server that is not there is named within three seconds', async () => {
@@ -233,7 +226,7 @@ describe('redis: opening', function () {
     const babbling = createServer((socket) => socket.on('error', () => {}).on('data', () => socket.write('\u0000no redis\r\n')))
     for (const server of [web, babbling]) {
       await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-      servers.push({ stop: () => new Promise((resolve) => void server.close(() => resolve())) })
+      await started(Promise.resolve({ stop: () => new Promise<void>((resolve) => void server.close(() => resolve())) }))
       for (const scheme of ['redis', 'rediss']) {
         const { port } = server.address() as AddressInfo
         const error = await failureOf(() => createBackend(`${scheme}://127.0.0.1:${port}`).open())

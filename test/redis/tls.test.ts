@@ -14,7 +14,7 @@ import { requireRedis } from '../servers/require-server.js'
 import { tlsFiles } from '../servers/tls-files.js'
 import { notRun } from '../tools/not-run.js'
 import { root } from '../tools/test-files.js'
-import { backendAt, failureOf, freshNamespace, openAt } from './kit.js'
+import { backendAt, failureOf, freshNamespace, openAt, startedForEach } from './kit.js'
 import { Photo } from './near-tasks.js'
 
 const QUICK_START = join(root, 'dist/examples/quick-start/app.js')
@@ -28,11 +28,7 @@ describe('redis: TLS', function () {
   let folder: string
   /** Of the servers' address, of a name alone, and of an authority that nobody asked. */
   let [good, named, strange]: TlsFiles[] = []
-  const servers: { stop(): Promise<void> }[] = []
-  const started = async <S extends { stop(): Promise<void> }>(server: Promise<S>): Promise<S> => {
-    servers.push(await server)
-    return server
-  }
+  const started = startedForEach()
   const filesFor = async (name: string, names: string): Promise<TlsFiles> => {
     await mkdir(join(folder, name))
     return tlsFiles(join(folder, name), names)
@@ -45,9 +41,6 @@ describe('redis: TLS', function () {
     good = await filesFor('good', 'IP:127.0.0.1')
     named = await filesFor('named', `DNS:${NAME}`)
     strange = await filesFor('strange', 'IP:127.0.0.1')
-  })
-  afterEach(async () => {
-    await Promise.all(servers.splice(0).map((server) => server.stop()))
   })
   after(async () => {
     if (folder) await rm(folder, { recursive: true, force: true })
