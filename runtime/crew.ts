@@ -76,6 +76,7 @@ export function crewOf(workers: number | undefined, isolation: Isolation = isola
     // A run that may be gone on with keeps what its tasks made in a file.
     ...(runAskedFor() === undefined && {
       values: {
+        count,
         fetch: (value) => theHosts().fetch(value),
         release: (name) => currentHosts()?.release(name),
         bring: (host, value) => theHosts().bring(host, value),

@@ -20,6 +20,7 @@ import { NOTHING_SENT, Outcomes, runEnded } from './driver/outcomes.js'
 import { Pending } from './driver/pending.js'
 import { RecordTable } from './driver/record-table.js'
 import { Remaking } from './driver/remaking.js'
+import { SecondPlaces } from './driver/second-places.js'
 import { Submissions } from './driver/submissions.js'
 import { NotInGraphYet, takenNow } from './driver/taken.js'
 import { TaskLog } from './driver/task-log.js'
@@ -85,6 +86,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
       checkpoint: this.#checkpoint,
       values,
       remaking: this.#remaking,
+      secondPlaces: values && new SecondPlaces(values),
     }
     this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread, crew.hosts, (record, inputs) => late.await(record, inputs))
     const late = new LateInputs({ capture: this.#capture, loop: this.#loop, failures: this.#failures })

@@ -29,6 +29,7 @@ import { offersOf } from './offers.js'
 import type { RecordTable } from './record-table.js'
 import type { Remaking } from './remaking.js'
 import { homeOfRecord, Seals } from './seals.js'
+import type { SecondPlaces } from './second-places.js'
 import type { TaskLog } from './task-log.js'
 import { type Arg, filled, type TaskRecord } from './task-record.js'
 
@@ -60,6 +61,7 @@ export interface RunParts {
   /** Where values may stay on hosts. */
   readonly values: KeptValues | undefined
   readonly remaking: Remaking | undefined
+  readonly secondPlaces: SecondPlaces | undefined
 }
 
 const NO_STORES: readonly string[] = []
@@ -151,6 +153,7 @@ export class Dispatch implements Stopper {
       const task = tasks[i]!
       const record = this.run.records.get(task)!
       const from = args.length
+      if (this.#waitsForPlaces(worker, record, attempts[i]!)) continue
       const lane = lanes[i] === 0 ? undefined : this.lanes!.enter(record, attempts[i]!, worker, lanes[i]!, at / ROW, waits)
       if (lane === null) {
         this.run.loop.note({ on: 'TasksReturned', worker, tasks: [task], attempts: [attempts[i]!] })
@@ -193,6 +196,19 @@ export class Dispatch implements Stopper {
       },
       taskDefinition,
     )
+  }
+
+  /** Whether values must go to a second place before the task begins: it comes again once they have. */
+  #waitsForPlaces(worker: number, record: TaskRecord, attempt: number): boolean {
+    const { secondPlaces, loop } = this.run
+    const values = secondPlaces?.before(record) ?? []
+    if (values.length === 0) return false
+    const { task } = record
+    void secondPlaces!.give(values).then(() => {
+      if (this.isRunning(task, attempt, worker))
+        this.#tell(() => loop.note({ on: 'TasksReturned', worker, tasks: [task], attempts: [attempt] }))
+    })
+    return true
   }
 
   /** An earlier life of the run has done it. */
@@ -360,12 +376,17 @@ export class Dispatch implements Stopper {
       if (!record) continue
       for (const [, value] of did.written ?? []) if (isKept(value)) this.run.values?.noteWritten(value)
       this.#takeEffects(record, did)
-      if (did.seen && this.run.values && record.state === 'pending') record.lineage = record.remakes ?? lineageOf(record, did.seen)
+      if (did.seen && this.run.values && record.state === 'pending') this.#noteLineage(record, did.seen)
     }
     if (this.run.checkpoint) this.#keepDone(this.run.checkpoint, tasks, results, more)
     else if (this.run.effects.haveChunks)
       for (const { at, children } of more) this.run.effects.dropOutcomes(this.#marksOf(records.get(tasks[at]!), children))
     if (this.run.remaking) for (const task of tasks) this.#takeRemade(this.run.remaking, records.get(task))
+  }
+
+  #noteLineage(record: TaskRecord, seen: readonly Seen[]): void {
+    record.lineage = record.remakes ?? lineageOf(record, seen)
+    if (record.lineage) this.run.secondPlaces?.note(record, record.lineage)
   }
 
   /** Marks that nobody looks for once the program has what a task made. One that a task has called is asked for again if its parent is run again. */

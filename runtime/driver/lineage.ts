@@ -8,6 +8,8 @@ export interface Lineage {
   readonly args: readonly Given[]
   /** What its task read. */
   readonly seen: readonly Seen[]
+  /** The objects that it was made of, by the tasks behind it as well. */
+  readonly inputs: readonly string[]
   /** How many tasks stand behind one another. */
   readonly depth: number
   /** Who holds its values, if anybody does. */
@@ -39,10 +41,29 @@ const BYTES_MAX = 2 ** 20
 /** Of a task that has just made large values, while it has its arguments; `undefined` if too much would have to be kept. */
 export function lineageOf(record: TaskRecord, seen: readonly Seen[]): Lineage | undefined {
   if (bytesIn(record.args) > BYTES_MAX) return undefined
-  const behind = depthOf(record.args)
-  const isCut = behind >= DEPTH_MAX
+  const before = depthOf(record.args)
+  const isCut = before >= DEPTH_MAX
   const args = record.args.map((arg) => givenBy(arg, isCut))
-  return { kind: record.kind, args, seen, depth: isCut ? 1 : behind + 1, of: new WeakRef(record) }
+  return { kind: record.kind, args, seen, inputs: inputsOf(args, seen), depth: isCut ? 1 : before + 1, of: new WeakRef(record) }
+}
+
+/** Of more only what its task itself has read. */
+const INPUTS_MAX = 4096
+
+function inputsOf(args: readonly Given[], seen: readonly Seen[]): readonly string[] {
+  const own = seen.map(([id]) => id)
+  const all = new Set(own)
+  for (const from of behind(args)) if (all.size <= INPUTS_MAX) for (const id of from.inputs) all.add(id)
+  return all.size > INPUTS_MAX ? own : [...all]
+}
+
+function* behind(args: readonly Given[]): Generator<Lineage> {
+  for (const arg of args) {
+    if (typeof arg !== 'object' || arg === null) continue
+    if (arg.k === 's' && arg.from) yield arg.from
+    else if (arg.k === 'a') yield* behind(arg.e)
+    else if (arg.k === 'v' && arg.f) yield* behind(arg.f)
+  }
 }
 
 const partsOf = (arg: Arg): readonly Arg[] =>

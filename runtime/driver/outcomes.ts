@@ -62,12 +62,12 @@ export class Outcomes {
     if (!values || !remaking) return from.value
     for (;;) {
       const { value } = from
+      const host = isKept(value) ? value.h : 0
       try {
         return await values.hosts.fetch(value)
       } catch (error) {
         if (!(error instanceof LostValueError) || !isKept(value)) throw error
-        values.noteLost(value.n)
-        if (from.value === value) await this.#madeAgain(record, error)
+        if (values.noteLost(value.n, host) && from.value === value) await this.#madeAgain(record, error)
       }
     }
   }

@@ -41,10 +41,11 @@ export class Remaking {
   }
 
   /** A value that a task takes went with its host: the task waits until that is made again, or fails. */
-  onInputLost(worker: number, { task, attempt, names }: InputLost, record: TaskRecord): RuntimeEvent {
+  onInputLost(worker: number, { task, attempt, names, hosts }: InputLost, record: TaskRecord): RuntimeEvent {
     const about = { worker, tasks: [task], attempts: [attempt] }
-    for (const name of names) this.run.values.noteLost(name)
-    const makers = [...this.#makersOf(record, names)]
+    const lost = names.filter((name, i) => this.run.values.noteLost(name, hosts[i]!))
+    if (lost.length === 0) return { on: 'TasksReturned', ...about }
+    const makers = [...this.#makersOf(record, lost)]
     // A task that makes something again holds what it takes: that cannot have been replaced.
     if (makers.length === 0 && !record.remakes) return { on: 'TasksReturned', ...about }
     const again = makers.map((maker) => this.again(maker))

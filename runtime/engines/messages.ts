@@ -17,8 +17,8 @@ export type Carried =
   /** A persistent object: its id and class. */
   /** An object: id, class, and its store's url where that is not the task's. */
   | { readonly k: 'o'; readonly id: string; readonly c: string; readonly s?: string }
-  /** A value kept on the host that made it: which host, under which name there, and its size in bytes. */
-  | { readonly k: 'r'; readonly h: number; readonly n: string; readonly s: number }
+  /** A value kept on a host, at first the one that made it: which host, under which name there, and its size in bytes. */
+  | { readonly k: 'r'; h: number; readonly n: string; readonly s: number }
   /** A list with parts of its own, as futures inside arrays become. */
   | { readonly k: 'a'; readonly e: readonly Carried[] }
 
@@ -166,8 +166,9 @@ export interface TaskConflicted {
 export interface InputLost {
   readonly task: number
   readonly attempt: number
-  /** The names of such values. */
+  /** The names of such values, and the hosts that were asked for them. */
   readonly names: readonly string[]
+  readonly hosts: readonly number[]
   readonly error: Uint8Array
 }
 

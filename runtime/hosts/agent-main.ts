@@ -205,11 +205,11 @@ function pass(slot: number, message: Extract<ToAgent, { do: 'to' }>['message']):
   else one.link.post(message)
 }
 
-async function bytesOf(kept: Kept, lost: Set<string>): Promise<Uint8Array> {
+async function bytesOf(kept: Kept, lost: Map<string, number>): Promise<Uint8Array> {
   try {
     return await values!.bytesOf(kept)
   } catch (error) {
-    lost.add(kept.n)
+    lost.set(kept.n, kept.h)
     throw error
   }
 }
@@ -222,7 +222,7 @@ async function passTasks(slot: number, one: Slot, { rows, args, classes, keys, a
     const own = args.slice(from, from + row[4]!)
     from += row[4]!
     const about = { ...(classes && { classes }), ...(keys && { keys: [keys[at / ROW]!] }), ...(again && { again: [again[at / ROW]] }) }
-    const lost = new Set<string>()
+    const lost = new Map<string, number>()
     void Promise.allSettled(own.map((arg) => allHere(arg, (kept) => bytesOf(kept, lost)))).then((found) => {
       const here = found.flatMap((arg) => (arg.status === 'fulfilled' ? [arg.value] : []))
       const missing = found.find((arg) => arg.status === 'rejected')
@@ -264,10 +264,11 @@ const NOTHING_TO_REPORT: Report = {
   returned: [],
 }
 
-const lostBy = ([task, attempt]: readonly number[], names: ReadonlySet<string>, error: unknown): InputLost => ({
+const lostBy = ([task, attempt]: readonly number[], lost: ReadonlyMap<string, number>, error: unknown): InputLost => ({
   task: task!,
   attempt: attempt!,
-  names: [...names],
+  names: [...lost.keys()],
+  hosts: [...lost.values()],
   error: encodeError(error),
 })
 

@@ -108,7 +108,11 @@ export class HostValues {
 
   /** Answers others. */
   serve(port: Port): void {
-    port.on('message', ({ ask, name }: Ask) => port.postMessage({ ask, bytes: this.#own.get(name) } satisfies Given))
+    port.on('message', ({ ask, name }: Ask) => void this.#here(name).then((bytes) => port.postMessage({ ask, bytes } satisfies Given)))
+  }
+
+  async #here(name: string): Promise<Uint8Array | undefined> {
+    return this.#own.get(name) ?? (await this.#fetched.get(name)?.catch(() => undefined))
   }
 
   /** A report with its large values left here. */
@@ -131,7 +135,7 @@ export class HostValues {
   /** @throws LostValueError */
   async bytesOf(kept: Kept): Promise<Uint8Array> {
     if (kept.h === this.host) {
-      const bytes = this.#own.get(kept.n)
+      const bytes = await this.#here(kept.n)
       if (!bytes) throw lostWith(this.peers[kept.h]!.host)
       return bytes
     }

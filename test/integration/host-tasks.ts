@@ -34,6 +34,13 @@ export const bump = task(
   },
   { args: [INOUT] },
 )
+/** A step of a computation in place: it takes what was made of the cell. */
+export const bumpBy = task(
+  (cell: Cell, bytes: Uint8Array) => {
+    cell.n += bytes.length > 0 ? 1 : 0
+  },
+  { args: ['INOUT', 'IN'] },
+)
 export const bumpSlowly = task(
   async (cell: Cell, ms: number) => {
     await delay(ms)

@@ -301,12 +301,31 @@ describe('logical hosts', function () {
       expect(await t.lengthOf(here, bytes)).to.include(300_000)
     })
 
-    it('cannot be made again if what they were made of has changed: who needs one is told so, and others go on', async () => {
+    it('go to a second host before a task changes what they were made of, unless it takes them itself', async () => {
+      const [here, there] = [await cellAt('host-1', 5, 3_000_000), await cellAt('host-3', 6, 3_000_000)]
+      const value = t.bytesLike(here, 1_000_000)
+      const [behind, beside] = [t.incremented(value), t.bytesLike(here, 500_000)]
+      await t.lengths(behind, beside)
+      const before = stats()
+      await t.bumpBy(here, beside)
+      expect(stats().bytesMoved - before.bytesMoved, 'the one that it takes stays').to.be.within(2_000_000, 2_010_000)
+      await killAgent('host-1')
+      // What stands at the second host is asked for there: by tasks, by the program, and by a third host.
+      expect((await t.lengthOf(there, value)).slice(1)).to.deep.equal([1_000_000, 5])
+      expect((await t.incremented(behind))[999_999]).to.equal(7)
+      expect((await value)[0]).to.equal(5)
+      expect(stats().remade).to.equal(before.remade)
+      expect(await thrown(async () => beside)).to.be.instanceOf(LostValueError)
+      expect(await t.nOfCell(here)).to.equal(6)
+    })
+
+    it('cannot be made again if what they were made of has changed and both places are lost: who needs one is told so, and others go on', async () => {
       const [here, there] = [await cellAt('host-1', 5, 3_000_000), await cellAt('host-2', 6, 3_000_000)]
       const value = t.bytesLike(here, 1_000_000)
       expect(await t.lengthOf(here, value)).to.include(1_000_000)
       await t.bump(here, 1)
       await killAgent('host-1')
+      await killAgent('host-2')
       const [after, behind] = [t.lengthOf(there, value), t.incremented(t.incremented(value))]
       expect(await thrown(() => after)).to.be.instanceOf(LostValueError)
       expect(await thrown(async () => behind)).to.be.instanceOf(LostValueError)
