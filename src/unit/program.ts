@@ -105,8 +105,7 @@ export class Program extends UnitOfWork {
     await this.save(state)
     if (alias === undefined) return state.instance
     const held = await this.resolveAlias(alias)
-    if (held?.id === state.ref!.id) return state.instance
-    if (held && ifExists === 'replace') await giveName(this.store, alias, held, state.ref!)
+    if (held && held.id !== state.ref!.id && ifExists === 'replace') await giveName(this.store, alias, held, state.ref!)
     else await this.addAlias(state, alias)
     return state.instance
   }
@@ -191,6 +190,11 @@ export class Program extends UnitOfWork {
     if (!own) this.adopt(state, ref)
     this.serve(state)
     return own ?? state.instance
+  }
+
+  /** A transaction has saved an instance that is left of one that failed: references lead to it, where they lead to no other. */
+  know({ ref, instance }: ObjectState): void {
+    if (ref && !this.instances.get(ref.id)) this.instances.set(ref.id, instance)
   }
 
   /** A transaction has deleted an object by this instance: it is no longer what references to that lead to. */

@@ -527,14 +527,17 @@ export class Transaction extends UnitOfWork {
         if (own === state.instance) twins.addHolder(own)
         else twins.add(state.instance, own)
       }
-      for (const { instance } of part.#own.enlisted) twins.addHolder(instance)
+      for (const state of part.#own.enlisted) {
+        part.store.program.know(state)
+        twins.addHolder(state.instance)
+      }
       for (const { dict, table } of part.#own.tables.values()) bindTable(dict, table, part.store.program)
     }
     return twins
   }
 
   *#met(): Iterable<ObjectState> {
-    for (const states of [this.#own.created, this.#loaded, this.#handles])
+    for (const states of [this.#own.created, this.#own.removed.values(), this.#loaded, this.#handles])
       for (const state of states) if (state.ref && state.unit === this) yield state
   }
 

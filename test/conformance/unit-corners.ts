@@ -13,6 +13,13 @@ const storedProfile = (ctx: CaseContext, o: Profile): Promise<Profile> => ctx.ot
 const elsewhere = (ctx: CaseContext, o: Profile, change: (o: Profile) => void): Promise<unknown> =>
   ctx.other(async () => update(await Profile.getByID(o.getID()!), change))
 
+const elsewhereCounts = (ctx: CaseContext, o: Counter): Promise<unknown> =>
+  ctx.other(async () =>
+    update(await Counter.getByID(o.getID()!), (one) => {
+      one.n += 1
+    }),
+  )
+
 /** Units of work inside each other, beside each other, and after their end. */
 export const unitCorners: readonly Case[] = [
   law(
@@ -129,6 +136,56 @@ export const unitCorners: readonly Case[] = [
     leaked.n++
     await leaked.save()
     assert.equal(await numberOf(ctx, o), 6)
+  }),
+
+  law('I276', 'an instance that a transaction loaded and deleted goes on with its object when the transaction fails', async (ctx) => {
+    const o = await new Counter().makePersistent()
+    const met = await ctx.other(async () => {
+      let inside: Counter | undefined
+      const failed = transact(async () => {
+        inside = await Counter.getByID(o.getID()!)
+        inside.n = 5
+        await inside.deletePersistent()
+        throw new RangeError('no')
+      })
+      await thrown(() => failed)
+      const { n } = inside!
+      await inside!.save()
+      assert.equal(await numberOf(ctx, o), n)
+      await inside!.reload({ discard: true })
+      await update(inside!, (one) => {
+        one.n += 1
+      })
+      await inside!.deletePersistent()
+      return inside!
+    })
+    assert.equal(met.getID(), null)
+    await refused(NotFoundError, () => o.reload())
+  }),
+
+  law('I277', 'an instance that is left of a first attempt, and saved by the next one, is the one that references lead to', async (ctx) => {
+    const o = await new Counter().makePersistent()
+    const holder = await Object.assign(new Family(), { members: [o] as unknown[] }).makePersistent(ctx.alias('holder'))
+    await ctx.other(async () => {
+      let met: Counter | undefined
+      await transact(async () => {
+        if (!met) {
+          met = await Counter.getByID(o.getID()!)
+          met.n = 1
+          await elsewhereCounts(ctx, o)
+        } else {
+          await met.reload({ discard: true })
+          met.n += 10
+          await met.save()
+        }
+      })
+      const { members } = await Family.getByAlias(ctx.alias('holder'))
+      assert.equal(members[0], met)
+      assert.equal(await Counter.getByID(o.getID()!), met)
+      assert.equal(met!.n, 11)
+    })
+    assert.equal(holder.members[0], o)
+    assert.equal(await numberOf(ctx, o), 11)
   }),
 
   law('I192', 'a transaction that failed, or ran again, leaves nothing in what the program then loads', async (ctx) => {

@@ -272,8 +272,9 @@ export async function ask(asked: Asked, query: Query): Promise<readonly Row[]> {
       await askGroups(asked, query)
       return []
     case 'split':
-      if (asked.isStored) await askParts(asked, query)
-      return []
+      if (!asked.isStored) return []
+      await askParts(asked, query)
+      return rows.inOrder()
   }
 }
 

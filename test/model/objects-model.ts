@@ -164,7 +164,6 @@ export abstract class Unit {
   getByAlias(cls: number, alias: string, depth: number): Instance {
     const key = this.named(alias)
     if (key === undefined) throw new Refusal('ERR_NOT_FOUND')
-    if (!isSubclass(this.store.classes[key]!, cls)) throw new Refusal('ERR_WRONG_CLASS')
     return this.getByKey(cls, key, depth)
   }
 
