@@ -1,10 +1,15 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, statfsSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { UnavailableError } from '../../src/errors.js'
+import { StateLostError, UnavailableError } from '../../src/errors.js'
 import type { Environment } from './environment.js'
 
 /** Pages that a transaction may take for one record besides the value itself: those on the way down its tree, copied and split. */
 const PAGES_A_RECORD = 8
+/**
+ * Of them those that are new: a leaf and a branch that it splits, and the end of its value's last page. The rest are copies of pages that
+ * stand, each of which is copied, and listed as free, once.
+ */
+const NEW_PAGES_A_RECORD = 3
 /** For the free list, and for the trees of trees. */
 const PAGES_A_TRANSACTION = 24
 /** With so much left, whatever else writes to the disk does not fill it between our look and our write. */
@@ -30,11 +35,17 @@ export class DiskRoom {
     this.#pageBytes = env.file.pageBytes()
   }
 
-  /** Inside a write transaction, before its end. Errors: UnavailableError `ERR_STORE_FULL`. */
+  /**
+   * Inside a write transaction, before its end. Errors: UnavailableError (`ERR_STORE_FULL` among others); StateLostError when somebody has
+   * removed the file, which nobody else would ever read.
+   */
   require(records: number, valueBytes: number): void {
-    const bytes = valueBytes + (records * PAGES_A_RECORD + PAGES_A_TRANSACTION) * this.#pageBytes
-    if (freeBytes(this.#folder) - bytes > PLENTY_BYTES) return
+    if (fstatSync(this.#file).nlink === 0) throw removed(this.#folder)
+    const most = valueBytes + (records * PAGES_A_RECORD + PAGES_A_TRANSACTION) * this.#pageBytes
+    if (freeBytes(this.#folder) - most > PLENTY_BYTES) return
     const used = this.#env.file.bytes()
+    const copies = used + used / 256
+    const bytes = Math.min(most, valueBytes + copies + (records * NEW_PAGES_A_RECORD + PAGES_A_TRANSACTION) * this.#pageBytes)
     const size = fstatSync(this.#file).size
     try {
       for (let at = size; at < used + bytes; ) at += writeSync(this.#file, ZEROS, 0, Math.min(ZEROS.length, used + bytes - at), at)
@@ -55,9 +66,20 @@ export function requireRoomForNew(folder: string): void {
 }
 
 function freeBytes(folder: string): number {
-  const { bavail, bsize } = statfsSync(folder)
-  return bavail * bsize
+  try {
+    const { bavail, bsize } = statfsSync(folder)
+    return bavail * bsize
+  } catch (cause) {
+    throw new UnavailableError(`The folder ${folder} cannot be looked at any more: ${(cause as Error).message}. Nothing was written.`, {
+      cause,
+    })
+  }
 }
+
+const removed = (folder: string): Error =>
+  new StateLostError(
+    `The store in ${folder} was removed while this program had it open; what stood in it is gone, and nothing more is written to it. connect() again to begin a new one.`,
+  )
 
 export const storeFull = (where: string, cause?: unknown): UnavailableError =>
   new UnavailableError(`The disk of ${where} has no room left; nothing of the group was written. Free some space and commit again.`, {

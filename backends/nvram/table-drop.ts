@@ -1,3 +1,4 @@
+import { UnavailableError } from '../../src/errors.js'
 import type { TableId } from '../../src/ids.js'
 import type { Environment } from './environment.js'
 import { afterPrefix, idKey } from './keys.js'
@@ -30,10 +31,17 @@ export function* dropTable(table: TableId, on: Dropping): Generator<void, void, 
   yield* removeRows(dropKey(table), on)
 }
 
-/** Goes on with what another process began and died over. Harmless while one is still at it. */
+/**
+ * Goes on with what another process began and died over. Harmless while one is still at it. A full disk is no reason not to open the store,
+ * which can be read all the same: whoever opens it next goes on.
+ */
 export function* finishDrops(on: Dropping): Generator<void, void, void> {
   const notes = on.env.meta.keys({ start: DROP_PREFIX, end: afterPrefix(DROP_PREFIX)! })
-  for (const note of notes) yield* removeRows(note, on)
+  try {
+    for (const note of notes) yield* removeRows(note, on)
+  } catch (error) {
+    if (!(error instanceof UnavailableError) || error.code !== 'ERR_STORE_FULL') throw error
+  }
 }
 
 function* removeRows(note: Uint8Array, { env, space, write }: Dropping): Generator<void, void, void> {

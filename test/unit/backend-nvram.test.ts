@@ -11,6 +11,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -31,7 +32,7 @@ import { checksum, sealValue } from '../../backends/nvram/record.js'
 import type { Records } from '../../backends/nvram/records.js'
 import { RECEIPTS_KEPT_MS, Sweeper } from '../../backends/nvram/sweeper.js'
 import type { Backend, Mark, Op, Table } from '../../src/backend.js'
-import { CorruptError, NotOwnerError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import { CorruptError, NotOwnerError, StateLostError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import { type CommitId, newCommitId } from '../../src/ids.js'
 import { notRun } from '../tools/not-run.js'
 import { addOp, allOf, backendSpec, failure, groupOf, newTable, newThing, putOp, rowOp, send, stored, upkeepSpec } from './backend-spec.js'
@@ -624,6 +625,39 @@ describe('nvram: a full disk', () => {
     if (mount) execFileSync('umount', [mount])
   })
 
+  it('is not told of a group of many small records for which there is room', async () => {
+    const folder = join(mount!, 'many')
+    await on(folder, async (backend) => {
+      const made = Array.from({ length: 400 }, () => newThing())
+      await send(backend, ...made.map((ref) => putOp(ref, { n: 1 })))
+      expect(await backend.read(made)).to.not.include(undefined)
+    })
+    rmSync(folder, { recursive: true })
+  })
+
+  it('does not keep a store from being opened in which rows were being removed', async () => {
+    const folder = join(mount!, 'dropping')
+    const ballast = join(mount!, 'dropping-ballast')
+    const [ref, table] = await on(folder, async (backend) => {
+      const made = await newTable(backend)
+      const one = newThing()
+      await send(backend, putOp(one, { n: 1 }))
+      await send(backend, rowOp(made, ['p', 1n], [1n, undefined, undefined]))
+      return [one, made]
+    })
+    await changed(folder, (env) => {
+      env.tables.remove(idKey(table.id))
+      env.meta.put(Buffer.concat([Buffer.from('drop:'), idKey(table.id)]), Uint8Array.of(1))
+    })
+    const { bavail, bsize } = statfsSync(mount!)
+    writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - 8192)))
+    await on(folder, async (backend) => expect((await stored(backend, ref))?.cells.get('n')).to.equal(1))
+    rmSync(ballast)
+    await on(folder, async () => {})
+    await changed(folder, (env) => expect(env.rows.count({})).to.equal(0))
+    rmSync(folder, { recursive: true })
+  })
+
   it('is a typed error that leaves nothing half done, and is over when there is room', async () => {
     const ballast = join(mount!, 'ballast')
     mkdirSync(mount!, { recursive: true })
@@ -656,4 +690,33 @@ describe('nvram: a full disk', () => {
     await backend.close()
     await on(join(mount!, 'store'), async (again) => expect(await stored(again, late)).to.not.equal(undefined))
   }).timeout(60_000)
+})
+
+describe('nvram: a folder that is removed, or moved, under a program', () => {
+  it('is a typed error for whoever writes, and the next one to open it begins anew', async () => {
+    const folder = join(newFolder(), 'store')
+    const backend = await opened(folder)
+    const [before, after] = [newThing(), newThing()]
+    await send(backend, putOp(before, { n: 1 }))
+    rmSync(folder, { recursive: true })
+    for (const isBack of [false, true]) {
+      if (isBack) await on(folder, (another) => send(another, putOp(after, { n: 2 })))
+      await failure(StateLostError, () => send(backend, putOp(newThing(), { n: 3 })))
+    }
+    await backend.close()
+    await on(folder, async (again) =>
+      expect([await stored(again, before), (await stored(again, after))?.cells.get('n')]).to.deep.equal([undefined, 2]),
+    )
+  })
+
+  it('that was moved away is told as such, and has what was written before', async () => {
+    const [folder, moved] = [join(newFolder(), 'store'), join(newFolder(), 'moved')]
+    const backend = await opened(folder)
+    const before = newThing()
+    await send(backend, putOp(before, { n: 1 }))
+    renameSync(folder, moved)
+    await failure(UnavailableError, () => send(backend, putOp(newThing(), { n: 2 })))
+    await backend.close()
+    await on(moved, async (again) => expect((await stored(again, before))?.cells.get('n')).to.equal(1))
+  })
 })
