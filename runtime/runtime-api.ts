@@ -4,6 +4,7 @@ import { ValidationError } from '../src/errors.js'
 import { StorageObject } from '../src/objects/storage-object.js'
 import { currentUnit, programUnit, unitIfOpen } from '../src/unit/context.js'
 import { Program } from '../src/unit/program.js'
+import { waitLimit } from '../src/wait-limit.js'
 import { crewOf } from './crew.js'
 import { callRuntime, currentRunner, dropRunner, isProgramThread, setRunnerFactory, settled } from './current-runtime.js'
 import { endHosts } from './hosts/the-hosts.js'
@@ -11,7 +12,7 @@ import type { TaskGraph } from './observe/run-record.js'
 import { OffRunner } from './off-runner.js'
 import { Runtime } from './runtime.js'
 import { checkIsolation, type Isolation, pendingMax, runtimeIsOff } from './runtime-config.js'
-import { checkedLimit, checkedTimeout } from './tasks/call-options.js'
+import { checkedLimit } from './tasks/call-options.js'
 import type { Future } from './tasks/future.js'
 import { type Arg, type Args, type CallOptions, methodDefinition, type TaskDefinition } from './tasks/task.js'
 import { TaskGroup } from './tasks/task-group.js'
@@ -21,11 +22,9 @@ setRunnerFactory(() => runnerOf())
 const runnerIfAny = (): Runner | undefined => currentRunner() as Runner | undefined
 
 /** Rejects with the signal's reason or a time-out while `work` goes on. */
-async function within<T>(work: Promise<T>, { signal, timeoutMs }: CallOptions): Promise<T> {
-  const limitMs = checkedTimeout(timeoutMs)
-  const limits = [signal, limitMs === undefined ? undefined : AbortSignal.timeout(limitMs)].filter((s) => s !== undefined)
-  if (limits.length === 0) return work
-  const limit = AbortSignal.any(limits)
+async function within<T>(work: Promise<T>, options: CallOptions): Promise<T> {
+  const limit = waitLimit(options)
+  if (!limit) return work
   limit.throwIfAborted()
   return Promise.race([
     work,

@@ -5,23 +5,26 @@ import { NotFoundError, ValidationError } from './errors.js'
 import { type StorageObject, stateOf } from './objects/storage-object.js'
 import type { Store } from './store.js'
 import { currentUnit } from './unit/context.js'
+import { waitLimit } from './wait-limit.js'
 
 /** How often a store is asked that cannot tell by itself. */
 const POLL_MS = 100
 
 /**
  * Gives `object` each time somebody has changed it, brought up to date (with unsaved changes: as it is). Changes in quick succession may be
- * given once, the last one always is. Ends when the object is deleted, when `signal` aborts, or when the loop is left.
+ * given once, the last one always is. Ends when the object is deleted, when `signal` aborts, after `timeoutMs` milliseconds, or when the
+ * loop is left.
  * Errors: ValidationError for a volatile object; what reading the store throws.
  */
 export async function* watch<T extends StorageObject>(
   object: T,
-  { signal }: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
 ): AsyncGenerator<T, void, void> {
   const state = stateOf(object)
   const unit = (await currentUnit()).unitFor(state)
   if (!state.ref || unit.isTransaction)
     throw new ValidationError('watch() follows a persistent object, in the main program', { code: 'ERR_NOT_PERSISTENT' })
+  const signal = waitLimit(options)
   const left = new AbortController()
   const until = signal ? AbortSignal.any([signal, left.signal]) : left.signal
   let given = state.stamp?.commit

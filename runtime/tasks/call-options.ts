@@ -1,9 +1,8 @@
 import { ValidationError } from '../../src/errors.js'
+import { checkedTimeout } from '../../src/wait-limit.js'
 import { neededBy } from './needs.js'
 import type { CallOptions, FailurePolicy } from './task.js'
 
-/** Timers of Node wait for 24 days at most, and a little is added to some. */
-const TIMEOUT_MS_MAX = 2_000_000_000
 const POLICIES: readonly FailurePolicy[] = ['RETRY', 'IGNORE', 'CANCEL_SUCCESSORS', 'FAIL']
 
 const isSignal = (value: unknown): boolean =>
@@ -27,13 +26,6 @@ export function checkedOptions<O extends CallOptions>({ timeoutMs, ...rest }: O)
   if (needs !== undefined) neededBy(needs)
   const limit = checkedTimeout(timeoutMs)
   return limit === undefined ? rest : { ...rest, timeoutMs: limit }
-}
-
-/** @throws ValidationError for what no timer can wait: Node would take it for a millisecond */
-export function checkedTimeout(timeoutMs: unknown): number | undefined {
-  if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) return undefined
-  if (typeof timeoutMs === 'number' && timeoutMs >= 0 && timeoutMs <= TIMEOUT_MS_MAX) return timeoutMs
-  throw wrong('timeoutMs', `a number from 0 to ${TIMEOUT_MS_MAX}, or Infinity`, timeoutMs)
 }
 
 export function checkedPolicy(policy: unknown): FailurePolicy {

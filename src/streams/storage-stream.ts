@@ -6,6 +6,7 @@ import { isStorageObject, StorageObject, stateOf } from '../objects/storage-obje
 import { STREAM_CLASS } from '../unit/belongings.js'
 import { currentUnit } from '../unit/context.js'
 import type { UnitOfWork } from '../unit/unit-of-work.js'
+import { waitLimit } from '../wait-limit.js'
 import { noStreams } from './no-streams.js'
 
 export interface ConsumeOptions {
@@ -18,6 +19,8 @@ export interface ConsumeOptions {
   /** How long an item may take before another consumer of the group gets it as well. Default: a minute. */
   readonly leaseMs?: number
   readonly signal?: AbortSignal
+  /** How long the loop may take, in milliseconds, before it is ended with a TimeoutError. Default: as long as it does. */
+  readonly timeoutMs?: number
 }
 
 const BATCH = 64
@@ -59,7 +62,8 @@ export class StorageStream<T = unknown> extends StorageObject {
    */
   async *consume(options: ConsumeOptions = {}): AsyncGenerator<T, void, void> {
     const { unit, ref, streams } = await placeOf(this, 'consume')
-    const { group = 'default', consumer = v4(), signal } = options
+    const { group = 'default', consumer = v4() } = options
+    const limit = waitLimit(options)
     const read = {
       group,
       consumer,
@@ -68,7 +72,7 @@ export class StorageStream<T = unknown> extends StorageObject {
     }
     if (group === '') throw new ValidationError('a group of consumers needs a name', { path: 'group' })
     for (;;) {
-      const items = await streams.read(ref, read, signal)
+      const items = await streams.read(ref, read, limit)
       if (items.length === 0) return
       const work = new Fetched(streams, ref, group, items)
       try {

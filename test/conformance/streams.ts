@@ -324,4 +324,22 @@ export const streamCases: readonly Case[] = [
     },
     streams,
   ),
+
+  law(
+    'I289',
+    'a consumer that is given a time is ended by a TimeoutError, and others go on with what it has not had',
+    async (ctx) => {
+      const stream = await made(ctx)
+      await stream.append('a', 'b')
+      const got: unknown[] = []
+      const late = await thrown(async () => {
+        for await (const item of stream.consume({ timeoutMs: 60 })) got.push(item)
+      })
+      assert.deepEqual([(late as Error).name, got], ['TimeoutError', ['a', 'b']])
+      await stream.append('c')
+      assert.deepEqual(await taken(stream, 1), ['c'])
+      await refused(ValidationError, () => taken(stream.consume({ timeoutMs: -1 })))
+    },
+    streams,
+  ),
 ]
