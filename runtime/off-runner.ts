@@ -1,9 +1,10 @@
 /** `INSITU_RUNTIME=off`: task calls run in this thread, in order, in one promise chain: the same results, a debugger that steps. */
-import { backOff } from '../src/api.js'
+
 import { ConflictError, TaskFailedError } from '../src/errors.js'
 import { newId } from '../src/ids.js'
 import { isStorageObject, stateOf } from '../src/objects/storage-object.js'
 import type { Store } from '../src/store.js'
+import { backOff } from '../src/unit/back-off.js'
 import { currentUnit, unitIfOpen } from '../src/unit/context.js'
 import type { Program } from '../src/unit/program.js'
 import { directionAt, type Outcome, type runAttempt } from './attempt.js'

@@ -1,10 +1,11 @@
 /** Functions on objects: the part of the storage interface that needs no runtime. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import type { Location, Receipt } from './backend.js'
 import { AliasTakenError, ConflictError, NotFoundError, UnsavedChangesError } from './errors.js'
 import { type Id, newCommitId } from './ids.js'
+import { listOf } from './list-of.js'
 import { isStorageObject, type StorageObject, stateOf } from './objects/storage-object.js'
+import { backOff, TRIES_MAX } from './unit/back-off.js'
 import { currentUnit, runIn, unitOf } from './unit/context.js'
 import { Program } from './unit/program.js'
 import { isReadTableGone } from './unit/row-checks.js'
@@ -22,7 +23,7 @@ export async function getByID(...ids: Id[]): Promise<StorageObject | StorageObje
 
 /** Loads handles in one round trip; those loaded already stay as they are. */
 export async function loadAll<T extends StorageObject>(handles: Iterable<T>): Promise<T[]> {
-  const list = Array.from(handles, (handle) => required(handle, 'loadAll'))
+  const list = Array.from(listOf(handles, 'loadAll', 'StorageObjects'), (handle) => required(handle, 'loadAll'))
   const unit = await currentUnit()
   await unit.loadAll(list.map(stateOf))
   return list
@@ -170,7 +171,7 @@ export async function update<T extends StorageObject>(o: T, fn: (o: T) => void |
     try {
       return await turn.take(() => updateNow(o, fn, unit, turn))
     } catch (error) {
-      if (!turn.givesWay || !turn.isOutermost || attempt >= UPDATE_RETRIES_MAX) throw error
+      if (!turn.givesWay || !turn.isOutermost || attempt >= TRIES_MAX) throw error
       await backOff(attempt)
     }
   }
@@ -189,7 +190,7 @@ async function updateNow<T extends StorageObject>(o: T, fn: (o: T) => void | Pro
       await o.save()
       return o
     } catch (error) {
-      if (error instanceof ConflictError && !turn.givesWay && attempt < UPDATE_RETRIES_MAX) {
+      if (error instanceof ConflictError && !turn.givesWay && attempt < TRIES_MAX) {
         await backOff(attempt)
         continue
       }
@@ -205,9 +206,3 @@ function required<T extends StorageObject>(o: T, what: string): T {
   if (typeof o === 'object' && o !== null && isStorageObject(o)) return o
   throw new TypeError(`${what}() wants a StorageObject, got ${inspect(o, { depth: 0 })}`)
 }
-
-/** Ten programs that hammer one object need many turns each; the pause grows to 30 ms, so this bounds a wait at about half a minute. */
-const UPDATE_RETRIES_MAX = 1000
-
-/** A random pause that grows: two that collided should not meet again. */
-export const backOff = (attempt: number): Promise<void> => sleep(Math.random() * Math.min(30, 2 ** Math.min(attempt, 5)))

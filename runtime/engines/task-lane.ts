@@ -1,6 +1,6 @@
-import { backOff } from '../../src/api.js'
 import { ConflictError, InsituError, isInsituError, LostValueError, UnknownOutcomeError } from '../../src/errors.js'
 import type { Store } from '../../src/store.js'
+import { backOff } from '../../src/unit/back-off.js'
 import { beginAttempt, type Changes, type Ended, type Outcome } from '../attempt.js'
 import { isPromiseLike } from '../current-runtime.js'
 import { encodeError } from '../data/carry.js'

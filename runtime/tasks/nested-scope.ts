@@ -3,11 +3,12 @@
  * a parent which runs again finds what its children have done. Only a call on what the parent holds for writing is part of the parent's
  * unit of work. Children run here one after the other, which bounds the memory of a recursion by its depth; while one does, others may go to other workers.
  */
-import { backOff } from '../../src/api.js'
+
 import { ConflictError, isInsituError } from '../../src/errors.js'
 import type { Id } from '../../src/ids.js'
 import { type StorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Store } from '../../src/store.js'
+import { backOff } from '../../src/unit/back-off.js'
 import type { Transaction } from '../../src/unit/transaction.js'
 import { beginAttempt, type Call, committed, committedBefore, directionAt, type Outcome } from '../attempt.js'
 import { settled } from '../current-runtime.js'

@@ -58,13 +58,23 @@ const isNested = (ctor: AnyClass): boolean =>
   (globalThis as Record<string, unknown>)[ctor.name] !== ctor && !(Symbol.for('insitu.StorageObject') in (ctor.prototype as object))
 
 function classesOf(ctor: object, field: string, thunk: unknown): AnyClass[] {
-  const answer: unknown = typeof thunk === 'function' ? (thunk as () => unknown)() : undefined
+  const answer = typeof thunk === 'function' ? answerOf(thunk as () => unknown) : undefined
   const classes = Array.isArray(answer) ? (answer as unknown[]) : [answer]
   if (classes.every(isClass)) return classes
   throw new ValidationError(
     `\`static fields\` of class ${(ctor as { name?: string }).name} has no class for ${field}: write \`${field}: () => TheClass\` or \`${field}: () => [OneClass, OtherClass]\``,
     { path: field },
   )
+}
+
+/** The class itself, where a function that gives it is wanted, cannot be called. */
+function answerOf(thunk: () => unknown): unknown {
+  try {
+    return thunk()
+  } catch (error) {
+    if (isClass(thunk) && error instanceof TypeError) return undefined
+    throw error
+  }
 }
 
 const isClass = (value: unknown): value is AnyClass => typeof value === 'function' && typeof value.prototype === 'object'

@@ -1,6 +1,7 @@
 import type { Location, Op, Piece, Range, Table } from '../backend.js'
 import { ValidationError } from '../errors.js'
 import { INSPECT } from '../inspection.js'
+import { listOf } from '../list-of.js'
 import { type AggregateOps, planAggregate } from './aggregate.js'
 import { type BulkOptions, bulkLoad, pairOf, type Rows, storeOf } from './bulk-load.js'
 import type { Columns, CounterNames, NewRow, Row } from './column.js'
@@ -82,7 +83,7 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
   /** The values of many rows, in the order asked, in one round trip. */
   async getMany(keys: Iterable<NewRow<K>>): Promise<(Row<V> | undefined)[]> {
     const state = this.#usable()
-    const cells = Array.from(keys, (key) => state.schema.keyCells(key, state.refs))
+    const cells = Array.from(listOf(keys, 'getMany', 'keys'), (key) => state.schema.keyCells(key, state.refs))
     const texts = cells.map((key) => encodeKeyText(state.schema, key))
     const found = texts.map((text) => state.known(text))
     const asked = found.flatMap((known, i) => (known === UNKNOWN ? [i] : []))

@@ -1,7 +1,7 @@
-import { isDeepStrictEqual } from 'node:util'
+import { inspect, isDeepStrictEqual } from 'node:util'
 import type { Constructor } from '../classes/class-locator.js'
 import { classOf } from '../classes/class-registry.js'
-import { type TransientFields, transientOf } from '../codec/class-statics.js'
+import { lineage, ownStatic, type TransientFields, transientOf } from '../codec/class-statics.js'
 import { isDict } from '../dict/storage-dict.js'
 import { UnsupportedError, ValidationError } from '../errors.js'
 import { type ClassSettings, construct, recordOf, settingsOf } from './class-settings.js'
@@ -65,12 +65,27 @@ function ownFields(instance: StorageObject): Map<string, unknown> {
 
 export const mergesFields = (ctor: Constructor): boolean => settingsOf(ctor).merge === 'fields'
 
+/** A wish that nobody hears would be found out by lost changes, or by fields that are stored after all. Methods of these names are the class's own. */
+function assertSettings(ctor: Constructor): void {
+  for (const c of lineage(ctor)) {
+    const [merge, transient] = [ownStatic(c, 'merge'), ownStatic(c, 'transient')]
+    if ((typeof merge === 'string' || typeof merge === 'boolean') && merge !== 'fields')
+      throw wrongSetting(ctor, "`static merge` is 'fields', or left out", merge)
+    if (typeof transient === 'string' || (Array.isArray(transient) && transient.some((name) => typeof name !== 'string')))
+      throw wrongSetting(ctor, "`static transient` is a list of names: ['cache']", transient)
+  }
+}
+
+const wrongSetting = (ctor: Constructor, wants: string, given: unknown): Error =>
+  new ValidationError(`class ${ctor.name}: ${wants}, not ${inspect(given, { depth: 0 })}`, { className: ctor.name })
+
 const hasRestore = (ctor: Constructor): boolean => typeof settingsOf(ctor).restore === 'function'
 
 /** Refuses a class that could be stored but never brought back. Asked before anything is stored. */
 export function assertRebuildable(ctor: Constructor): void {
   const info = infoOf(ctor)
   if (info.rebuildable === undefined) {
+    assertSettings(ctor)
     const probe = hasRestore(ctor) ? {} : tryConstruct(ctor)
     info.rebuildable = probe !== undefined
     info.defaults = Object.keys(probe ?? {}).filter((name) => !info.transient.has(name))

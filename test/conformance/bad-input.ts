@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
+import { loadAll, StorageObject } from '../../runtime/index.js'
 import { type Cell, Packed } from '../../src/backend.js'
 import { CorruptError, InsituError, NotFoundError, UnknownClassError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import type { ClassId, Id } from '../../src/ids.js'
 import { VALUE_DEPTH_MAX } from '../../src/limits.js'
 import { type Case, type CaseContext, law } from './case.js'
 import { fieldOf, group, put, send, standing, thing } from './contract-kit.js'
-import { refused } from './expect.js'
-import { Anything, Dog, Item, Lost, Person } from './model.js'
+import { refused, thrown } from './expect.js'
+import { Anything, Counts, Dog, Item, Lost, Person, Point } from './model.js'
 
 /** Cells of an object, damaged by `change` behind the core's back. */
 async function damage(ctx: CaseContext, id: Id, change: (name: string, cell: Cell) => Cell): Promise<void> {
@@ -147,4 +148,46 @@ export const badInput: readonly Case[] = [
       assert.equal(p.dog!.getID(), dog.getID())
     })
   }),
+
+  law('I286', 'one object or one key where a list of them is wanted is a TypeError, and no empty list', async (ctx) => {
+    const o = await new Counts().makePersistent(ctx.alias('o'))
+    // as a program without types would
+    const wrong: (() => unknown)[] = [
+      () => Reflect.apply(loadAll, undefined, [o]),
+      () => Reflect.apply(o.counts.getMany, o.counts, [{ word: 'a' }]),
+      () => Reflect.apply(o.counts.setMany, o.counts, [{ word: 'a' }]),
+    ]
+    for (const call of wrong) assert.ok((await thrown(call)) instanceof TypeError)
+  }),
+
+  law(
+    'I290',
+    'a class whose settings are none is refused before anything is stored, and methods of their names are no settings',
+    async (ctx) => {
+      class Merges extends StorageObject {
+        static readonly merge = 'field'
+      }
+      class Leaves extends StorageObject {
+        static readonly transient = 'cache'
+        cache = 1
+      }
+      class Names extends StorageObject {
+        static readonly fields = { centre: Point }
+        centre = new Point()
+      }
+      for (const one of [new Merges(), new Leaves(), new Names()]) {
+        const { message } = await refused(ValidationError, () => one.makePersistent(ctx.alias('none')))
+        assert.match(message, /static (?:merge|transient|fields)/)
+        assert.equal(one.getID(), null)
+      }
+      class Sums extends StorageObject {
+        static merge(a: number, b: number): number {
+          return a + b
+        }
+        n = Sums.merge(1, 2)
+      }
+      await new Sums().makePersistent(ctx.alias('sums'))
+      assert.equal((await Sums.getByAlias(ctx.alias('sums'))).n, 3)
+    },
+  ),
 ]
