@@ -169,19 +169,43 @@ export class Overlay {
     return ops
   }
 
-  /** Takes all writes out to be sent; reads still see them until `settle`, or `putBack` after a failure. */
-  take(): Overlay {
+  /**
+   * Takes writes out to be sent, the first of more than `bytesMax`, else all; reads still see them until `settle`, or `putBack` after a
+   * failure.
+   */
+  take(bytesMax: number = Number.POSITIVE_INFINITY): Overlay {
     const sent = new Overlay()
+    if (this.#bytes > bytesMax) this.#moveFirst(sent, bytesMax)
+    else this.#moveAll(sent)
+    // a row read before this group and written after it is still compared with what was read
+    if (this.#reads.size > 0) this.#handReads(sent)
+    if (sent.count > 0) this.#flights = [...this.#flights, new Flight(sent, hasAdds(sent.#entries))]
+    return sent
+  }
+
+  #moveAll(sent: Overlay): void {
     sent.#entries = this.#entries
     sent.#order = this.#order
     sent.#bytes = this.#bytes
     this.#entries = new Map()
     this.#order = new SortedKeys()
     this.#bytes = 0
-    // a row read before this group and written after it is still compared with what was read
-    if (this.#reads.size > 0) this.#handReads(sent)
-    if (sent.count > 0) this.#flights = [...this.#flights, new Flight(sent, hasAdds(sent.#entries))]
-    return sent
+  }
+
+  /** At least one, however large. */
+  #moveFirst(sent: Overlay, bytesMax: number): void {
+    const first: [KeyText, Entry][] = []
+    let bytes = 0
+    for (const text of this.#order.between('', ABOVE_ALL)) {
+      const entry = this.#entries.get(text)!
+      bytes += entry.bytes
+      if (first.length > 0 && bytes > bytesMax) break
+      first.push([text, entry])
+    }
+    for (const [text, entry] of first) {
+      this.forget(text)
+      sent.merge(text, entry)
+    }
   }
 
   #handReads(sent: Overlay): void {

@@ -1,5 +1,5 @@
 import type { Backend, Op, Ref, Stored } from '../backend.js'
-import { AliasTakenError, ConflictError } from '../errors.js'
+import { AliasTakenError, ConflictError, InsituError } from '../errors.js'
 import type { ClassId } from '../ids.js'
 import type { Store } from '../store.js'
 import { ownTables } from './persist-plan.js'
@@ -7,10 +7,17 @@ import { ownTables } from './persist-plan.js'
 /** Of `StorageStream`: its items lie beside the object. */
 export const STREAM_CLASS = 'insitu/StorageStream' as ClassId
 
-/** Removes what an object that was removed leaves behind: the collections that it owned, the items of a stream. */
+/**
+ * Removes what an object that was removed leaves behind: the collections that it owned, the items of a stream. Nobody can reach them any
+ * more. So a store that cannot do it now (it is full, or cut off) undoes nothing of the removal: they are left to `gc`.
+ */
 export async function dropBelongings(backend: Backend, gone: Stored): Promise<void> {
-  for (const table of ownTables(gone)) await backend.drop(table)
-  if (gone.ref.classId === STREAM_CLASS) await backend.streams?.drop(gone.ref)
+  try {
+    for (const table of ownTables(gone)) await backend.drop(table)
+    if (gone.ref.classId === STREAM_CLASS) await backend.streams?.drop(gone.ref)
+  } catch (error) {
+    if (!(error instanceof InsituError)) throw error
+  }
 }
 
 /** Removes an object together with all names that it has. */

@@ -2,6 +2,7 @@ import type { Ref, Stored } from '../backend.js'
 import type { Id, TableId } from '../ids.js'
 import type { ObjectState } from '../objects/object-state.js'
 import type { TablePlan } from './persist-plan.js'
+import type { LentRows } from './taken-rows.js'
 
 /** What a transaction does beside changing fields. */
 export interface Own {
@@ -14,6 +15,8 @@ export interface Own {
   readonly names: Map<string, { readonly expect: Ref | null; readonly to: Ref | null }>
   /** Instances of the main program that were saved inside. */
   readonly enlisted: Set<ObjectState>
+  /** Rows that the main program had not saved of those. */
+  readonly lent: LentRows[]
 }
 
 export const newOwn = (): Own => ({
@@ -23,6 +26,7 @@ export const newOwn = (): Own => ({
   dropped: [],
   names: new Map(),
   enlisted: new Set(),
+  lent: [],
 })
 
 /** Of all that have done nothing: nobody adds to it. */

@@ -1,11 +1,12 @@
+/** Long because what the main program has stored, what it buffers and what is on its way are one state with one owner. */
 import type { Op, Receipt, Ref, Stamp, Table } from '../backend.js'
-import { staleObject } from '../conflicts.js'
 import { AliasTakenError, ConflictError, NotFoundError } from '../errors.js'
 import type { Id } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type StorageObject, stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
+import { backOff, TRIES_MAX } from './back-off.js'
 import { dropBelongings, removeWithNames } from './belongings.js'
 import { deleteReached, edgesFrom } from './delete-reached.js'
 import { Departures } from './departures.js'
@@ -18,13 +19,15 @@ import { rebase } from './rebase.js'
 import { type Committed, type Held, refresh } from './refresh.js'
 import { bindComingTable, bindTable, tableOf, unbindOwned, unbindTable } from './table-binding.js'
 import type { TableRows } from './table-rows.js'
-import { NO_ROWS, type TakenRows, takeRows } from './taken-rows.js'
+import { type LentRows, lendRows, NO_ROWS, type TakenRows, takeRows } from './taken-rows.js'
 import { nameOf, notFound } from './unit-errors.js'
 import { UnitOfWork } from './unit-of-work.js'
 import { Versions } from './versions.js'
 
 /** Rows that the main program buffers per table before they are sent by themselves. */
 const BUFFERED_ROWS_MAX = 4096
+/** The same in bytes, and how much of them goes as one group. */
+const BUFFERED_BYTES_MAX = 16 * 1024 * 1024
 const NO_OPS: readonly Op[] = []
 const NOTHING_MORE = (): readonly Op[] => NO_OPS
 
@@ -41,7 +44,8 @@ export class Program extends UnitOfWork {
     commitStates: (roots, extra, first) => this.#commitLater(roots, extra, undefined, first),
     unit: this,
   })
-  readonly #orphans = new Orphans(this.store)
+  /** Of its own, and of transactions. */
+  readonly orphans = new Orphans(this.store)
   #flushing: Promise<void> = Promise.resolve()
   #flushes = 0
   #flushError: unknown
@@ -111,7 +115,8 @@ export class Program extends UnitOfWork {
   }
 
   save(state: ObjectState): Promise<void> {
-    const isPlain = state.ref && state.loaded && !this.#isUnsettled && !mergesFields(constructorOfInstance(state.instance))
+    const isReady = state.ref && state.loaded && !this.#isUnsettled && (this.buffered.size === 0 || this.#overfull(state).length === 0)
+    const isPlain = isReady && !mergesFields(constructorOfInstance(state.instance))
     return isPlain ? this.#commitStates([state], NOTHING_MORE, undefined) : this.#saveMerged(state)
   }
 
@@ -119,13 +124,16 @@ export class Program extends UnitOfWork {
     if (this.#isUnsettled) await this.#settled()
     this.persistentRef(state, 'save')
     if (!state.loaded) return
+    for (const rows of this.#overfull(state)) await this.#sendRows(rows)
     for (let attempt = 0; ; attempt++) {
       try {
         return await this.#commitStates([state], NOTHING_MORE, undefined)
       } catch (error) {
-        if (!(error instanceof ConflictError) || attempt >= 10 || !mergesFields(constructorOfInstance(state.instance))) throw error
+        if (!(error instanceof ConflictError) || attempt >= TRIES_MAX || !mergesFields(constructorOfInstance(state.instance))) throw error
         const [stored] = await this.store.read([state.ref!])
-        if (!stored || !rebase(state, stored, this)) throw error
+        // Of an object that is as it was expected, something else was in the way: a row, or what it reaches.
+        if (!stored || stored.stamp.commit === state.stamp?.commit || !rebase(state, stored, this)) throw error
+        if (attempt > 0) await backOff(attempt)
       }
     }
   }
@@ -161,7 +169,7 @@ export class Program extends UnitOfWork {
     const held = await this.resolveAlias(alias)
     const [stands] = held ? await this.store.read([held]) : []
     if (held?.id === ref.id && stands) return
-    if (held?.id === ref.id) throw staleObject(ref, state.stamp, null) // a name that was settled late, and is left of what is gone
+    if (held?.id === ref.id) throw notFound(ref.id, this.store.url) // a name that was settled late, and is left of what is gone
     if (stands) throw new AliasTakenError(`alias ${alias} belongs to object ${held!.id}: choose another`, { alias, by: held!.id })
     await giveName(this.store, alias, held ?? null, ref)
   }
@@ -210,6 +218,17 @@ export class Program extends UnitOfWork {
       const table = tableOf(dict)
       if (table) bindTable(dict, table, this)
     }
+  }
+
+  /** Volatile objects to which buffered rows refer by the ids that they will have. */
+  foreseen(): ReadonlySet<ObjectState> {
+    return new Set([...this.buffered.values()].flatMap(({ reached }) => [...reached]))
+  }
+
+  override lendRows(state: ObjectState): readonly LentRows[] {
+    return this.bufferedOf(state)
+      .filter(({ overlay }) => overlay.count > 0)
+      .map(lendRows)
   }
 
   // ---- units on their way
@@ -269,7 +288,7 @@ export class Program extends UnitOfWork {
 
   readonly #sender: Sender = {
     stored: (object, receipt) => this.#stored(object, receipt),
-    orphaned: ({ state }, commit) => this.#orphans.note(state, commit),
+    orphaned: ({ state }, commit) => this.orphans.note(state, commit),
     notMade: ({ dict, table }) => {
       unbindTable(dict)
       this.buffered.delete(table.id)
@@ -278,7 +297,7 @@ export class Program extends UnitOfWork {
 
   #takeRowsOf(plan: Plan): TakenRows {
     const owners = new Set(plan.objects.map((o) => o.ref.id))
-    return takeRows([...this.buffered.values()].filter((r) => owners.has(r.table.owner.id)))
+    return takeRows([...owners].flatMap((owner) => [...this.buffered.ofOwner(owner)]))
   }
 
   #planOf(roots: readonly ObjectState[]): Plan {
@@ -287,12 +306,12 @@ export class Program extends UnitOfWork {
 
   /** Whether nothing that a plan builds on is still on its way. Nothing may be waited for between this and the departure. */
   #isReady(plan: Plan): boolean {
-    return plan.waits.length === 0 && !(this.#orphans.mayBe && plan.objects.some(({ state }) => this.#orphans.has(state)))
+    return plan.waits.length === 0 && !(this.orphans.mayBe && plan.objects.some(({ state }) => this.orphans.has(state)))
   }
 
   async #getReady(plan: Plan): Promise<void> {
     await Promise.allSettled(plan.waits)
-    for (const { state, ref } of plan.objects) await this.#orphans.remove(state, ref)
+    for (const { state, ref } of plan.objects) await this.orphans.remove(state, ref)
   }
 
   #withReached(roots: readonly ObjectState[]): ObjectState[] {
@@ -309,7 +328,8 @@ export class Program extends UnitOfWork {
   }
 
   rowsChanged(rows: TableRows): void {
-    if (rows.overlay.count < BUFFERED_ROWS_MAX || this.#sending.has(rows)) return
+    const { count, bytes } = rows.overlay
+    if ((count < BUFFERED_ROWS_MAX && bytes < this.#bytesMax) || this.#sending.has(rows)) return
     this.#sending.add(rows)
     // In order, as groups: each waits for the one before. The error of one is thrown by the next save.
     this.#flushes++
@@ -326,7 +346,12 @@ export class Program extends UnitOfWork {
     if (rows.overlay.count === 0) return
     const reached = [...rows.reached].filter((s) => !s.ref)
     if (reached.length > 0) await this.#commitStates(reached, NOTHING_MORE, undefined)
-    const taken = takeRows([rows])
+    while (rows.overlay.bytes > this.#bytesMax && rows.overlay.count > 1) await this.#sendTaken(takeRows([rows], this.#bytesMax))
+    await this.#sendTaken(takeRows([rows]))
+    rows.reached.clear()
+  }
+
+  async #sendTaken(taken: TakenRows): Promise<void> {
     await this.#departures.depart({
       tables: [],
       ops: withOwnerChecks(this.store.backend, taken.ops, taken.tables),
@@ -334,14 +359,23 @@ export class Program extends UnitOfWork {
       failed: taken.failed,
       ended: () => {},
     })
-    rows.reached.clear()
+  }
+
+  /** Rows that a send has given back, of more than one group. */
+  #overfull(state: ObjectState): readonly TableRows[] {
+    return this.bufferedOf(state).filter(({ overlay }) => overlay.bytes > this.#bytesMax)
+  }
+
+  get #bytesMax(): number {
+    return Math.min(BUFFERED_BYTES_MAX, this.store.backend.capabilities.groupBytesMax / 4)
   }
 
   async saveRows(only?: Table): Promise<void> {
     await this.#settled()
     const owner = only && this.instances.get(only.owner.id)
     if (owner) await stateOf(owner).busy // its tables are made together with it
-    const waiting = [...this.buffered.values()].filter((r) => r.overlay.count > 0 && (!only || r.table.id === only.id))
+    const asked = only ? [this.buffered.get(only.id)].filter((rows) => rows !== undefined) : [...this.buffered.values()]
+    const waiting = asked.filter(({ overlay }) => overlay.count > 0)
     for (const rows of waiting) await this.#sendRows(rows)
     if (waiting.length > 0) await this.store.reached()
   }

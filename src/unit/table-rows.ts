@@ -17,6 +17,13 @@ export const noRowsYet = (table: Table, isTransaction: boolean): TableRows => ({
   reached: new Set(),
 })
 
+/** Nothing is left in it that anybody could miss. */
+export function isIdle({ overlay, reached }: TableRows): boolean {
+  if (!overlay.isEmpty || overlay.hasReads) return false
+  for (const { ref } of reached) if (!ref) return false
+  return true
+}
+
 export function discardRows({ overlay, reached }: TableRows): void {
   overlay.clear()
   reached.clear()

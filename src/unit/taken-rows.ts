@@ -1,4 +1,6 @@
 import type { Op, Table } from '../backend.js'
+import type { Overlay } from '../dict/overlay.js'
+import type { ObjectState } from '../objects/object-state.js'
 import type { TableRows } from './table-rows.js'
 
 /** Buffered rows taken out to be sent. */
@@ -11,8 +13,9 @@ export interface TakenRows {
 
 export const NO_ROWS: TakenRows = { tables: [], ops: [], landed: () => {}, failed: () => {} }
 
-export function takeRows(buffers: readonly TableRows[]): TakenRows {
-  const taken = buffers.filter((r) => r.overlay.count > 0).map((buffer) => ({ buffer, sent: buffer.overlay.take() }))
+/** `bytesMax`: of each table no more than that, if it has more than one row. */
+export function takeRows(buffers: readonly TableRows[], bytesMax?: number): TakenRows {
+  const taken = buffers.filter((r) => r.overlay.count > 0).map((buffer) => ({ buffer, sent: buffer.overlay.take(bytesMax) }))
   return {
     tables: taken.map(({ buffer }) => buffer.table),
     ops: taken.flatMap(({ buffer, sent }) => sent.toOps(buffer.table)),
@@ -22,5 +25,26 @@ export function takeRows(buffers: readonly TableRows[]): TakenRows {
     failed: () => {
       for (const { buffer, sent } of taken) buffer.overlay.putBack(sent)
     },
+  }
+}
+
+/** Buffered rows of one table that another unit of work is to store. Until it has ended they are in flight here. */
+export interface LentRows {
+  readonly table: Table
+  readonly writes: Overlay
+  /** Volatile objects that they refer to. */
+  readonly reached: Iterable<ObjectState>
+  landed(atMicros: bigint): void
+  failed(): void
+}
+
+export function lendRows({ table, overlay, reached }: TableRows): LentRows {
+  const writes = overlay.take()
+  return {
+    table,
+    writes,
+    reached,
+    landed: (atMicros) => overlay.settle(writes, table.writes === 'cas' ? atMicros : undefined),
+    failed: () => overlay.putBack(writes),
   }
 }

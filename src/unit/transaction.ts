@@ -1,10 +1,10 @@
 /** Long because what a unit of work has made and changed, what it reads of that, and how it is committed are one state with one owner. */
 import { type Cells, type Mark, type Op, type Receipt, Ref, type Stamp, type Stored } from '../backend.js'
 import { keptOf } from '../codec/values.js'
-import { soleDomain, type Unit } from '../commit/index.js'
+import { soleDomain, timeOf, type Unit } from '../commit/index.js'
 import { staleObject } from '../conflicts.js'
-import { AliasTakenError, NotFoundError, UnsupportedError } from '../errors.js'
-import type { Id } from '../ids.js'
+import { AliasTakenError, NotFoundError, UnknownOutcomeError, UnsupportedError } from '../errors.js'
+import type { CommitId, Id } from '../ids.js'
 import { cellsBytes } from '../large-cells.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
@@ -48,6 +48,8 @@ export type Seen = readonly [id: string, revision: number, commit: string]
 interface Phase {
   hasEnded: boolean
   isCommitted: boolean
+  /** Its commit was refused, or nobody can say what became of it. */
+  refused?: CommitId | 'unknown'
 }
 
 /** A unit of work that commits as one group at its end, or leaves no trace: a task, or the body of `transact`. */
@@ -174,6 +176,7 @@ export class Transaction extends UnitOfWork {
     }
     nameFirst(state, alias, this.store)
     if (!state.ref) this.#create(planOf([state], this.store))
+    else if (held?.id !== state.ref.id && !this.#loaded.has(state)) await this.#assertStored(state.ref)
     if (held?.id !== state.ref!.id) this.#rename(alias, held ?? null, state.ref!)
     return state.instance
   }
@@ -208,10 +211,16 @@ export class Transaction extends UnitOfWork {
     if (stored.stamp.commit !== state.stamp.commit && !this.#merges(state, stored)) throw staleObject(ref, state.stamp, stored.stamp)
   }
 
-  /** From now on who asks inside gets this instance, unless another was met before. */
+  /** From now on who asks inside gets this instance, unless another was met before, and the rows that the program has not saved yet. */
   #enlist(state: ObjectState, { id }: Ref): void {
     this.#making.enlisted.add(state)
     if (!this.instances.get(id)) this.instances.set(id, state.instance)
+    for (const lent of state.unit?.lendRows(state) ?? []) {
+      const own = this.rowsOf(lent.table)
+      own.overlay.putBack(lent.writes)
+      for (const object of lent.reached) if (!object.ref) this.foresee(object, lent.table)
+      this.#making.lent.push(lent)
+    }
   }
 
   /** One that was loaded inside meets its conflict at the end, and is loaded anew when the body runs again; the program's would be as stale. */
@@ -262,6 +271,12 @@ export class Transaction extends UnitOfWork {
   /** What was deleted inside keeps its id to the end, since others may refer to it, and is gone for whoever asks. */
   #assertStands({ ref }: ObjectState): void {
     if (ref && this.#own.removed.has(ref.id)) throw notFound(ref.id, this.store.url)
+  }
+
+  /** What others have deleted takes no name, however often the body runs. */
+  async #assertStored({ id }: Ref): Promise<void> {
+    const [stands] = await this.findRefs([id])
+    if (!stands) throw notFound(id, this.store.url)
   }
 
   override async aliasesOf(state: ObjectState): Promise<string[]> {
@@ -421,12 +436,28 @@ export class Transaction extends UnitOfWork {
     const far = home && { ...options, beside: undefined, home: new Ref(home.id, home.classId, home.store ?? this.store.url) }
     const isPart = parts.length > 1
     for (const { part, plan, ops } of parts) units.push(await part.#unitOf(plan, ops, part === this || !far ? options : far, isPart))
-    const receipt = await this.store.send(this.store.joined(units))
+    const receipt = await this.#send(this.store.joined(units))
     this.#phase.isCommitted = true
-    if (!receipt.applied) return receipt
+    if (!receipt.applied) {
+      this.#returnLent()
+      return receipt
+    }
     this.landed({ parts }, receipt)
+    for (const part of this.#parts) part.#keepLent(timeOf(units[0]!))
     for (const { part } of parts) for (const gone of part.#own.dropped) await dropBelongings(part.store.backend, gone)
     return receipt
+  }
+
+  async #send(unit: Unit): Promise<Receipt> {
+    for (const part of this.#parts)
+      if (part.store.program.orphans.mayBe)
+        for (const state of part.#own.created) await part.store.program.orphans.remove(state, state.ref!)
+    try {
+      return await this.store.send(unit)
+    } catch (error) {
+      this.#phase.refused = error instanceof UnknownOutcomeError ? 'unknown' : unit.commit
+      throw error
+    }
   }
 
   /** What it has changed, if that may stand in one group beside what others have: objects of its own store, and nothing that is stored before them. */
@@ -490,6 +521,15 @@ export class Transaction extends UnitOfWork {
     this.buffered.clear()
   }
 
+  #returnLent(): void {
+    for (const part of this.#parts) for (const lent of part.#own.lent.splice(0)) lent.failed()
+  }
+
+  /** Rows of the program are stored now. */
+  #keepLent(atMicros: bigint): void {
+    for (const lent of this.#own.lent.splice(0)) lent.landed(atMicros)
+  }
+
   /** What was deleted inside is volatile from the end on. */
   #letGo(): void {
     for (const [id, state] of this.#own.removed) {
@@ -503,10 +543,23 @@ export class Transaction extends UnitOfWork {
   /** Makes what was made persistent inside volatile again, after a failure. */
   rollback(): void {
     this.#phase.hasEnded = true
+    this.#returnLent()
     for (const part of this.#parts) {
       for (const planned of part.#own.tables.values()) part.#unmakeTable(planned)
-      for (const state of part.#own.created) state.becomeVolatile()
+      const foreseen = part.#own.created.size > 0 ? part.store.program.foreseen() : NONE_FORESEEN
+      for (const state of part.#own.created) part.#unmade(state, foreseen.has(state))
     }
+  }
+
+  /** Rows that the program has buffered may refer to it by the id that it will have, which it keeps then. */
+  #unmade(state: ObjectState, isForeseen: boolean): void {
+    const { provisional, mayStand } = state
+    const { refused } = this.#phase
+    state.becomeVolatile()
+    if (refused === 'unknown' || !isForeseen) return
+    state.provisional = provisional
+    state.mayStand = mayStand
+    if (refused) this.store.program.orphans.note(state, refused)
   }
 
   /** After a failure: whoever still holds an instance that was met inside can load and save it. */
@@ -553,6 +606,7 @@ export class Transaction extends UnitOfWork {
   }
 }
 
+const NONE_FORESEEN: ReadonlySet<ObjectState> = new Set()
 const UNCHANGED: Collected = { parts: [], ops: [] }
 
 /** What is given a name must stand: its object, of which the unit may say so already. */

@@ -19,6 +19,7 @@ import { storeNotOpen } from '../open-stores.js'
 import { checkAlias, type Store } from '../store.js'
 import { Appends } from './appends.js'
 import { assertClass, assertSameClass } from './assert-class.js'
+import { BufferedRows } from './buffered-rows.js'
 import { copyTo } from './copy-to.js'
 import { decodeStored, plainStored } from './decode-stored.js'
 import { GainedColumns } from './gained-columns.js'
@@ -26,6 +27,7 @@ import { IdentityMap } from './identity-map.js'
 import { type DictCell, type Prints, planOf, printsAsTaken, printsOf } from './persist-plan.js'
 import { bindTable, madeDict, tableOf } from './table-binding.js'
 import { discardRows, noRowsYet, type TableRows } from './table-rows.js'
+import type { LentRows } from './taken-rows.js'
 import { assertDepth, assertId, gainsColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
 
 /** A copy of a stored object, and the tables that its collections are copies of. */
@@ -40,10 +42,10 @@ export abstract class UnitOfWork {
   /** Whether the object being filled has a collection with other columns than its field says: as it is, it counts as unchanged. */
   #hasOtherColumns = false
   protected readonly instances = new IdentityMap()
-  protected get buffered(): Map<TableId, TableRows> {
+  protected get buffered(): BufferedRows {
     return this.#buffered ?? NO_ROWS
   }
-  #buffered: Map<TableId, TableRows> | undefined
+  #buffered: BufferedRows | undefined
 
   constructor(readonly store: Store) {}
 
@@ -485,17 +487,25 @@ export abstract class UnitOfWork {
     let rows = this.buffered.get(table.id)
     if (!rows) {
       rows = noRowsYet(table, this.isTransaction)
-      this.#buffered ??= new Map()
-      this.#buffered.set(table.id, rows)
+      this.#buffered ??= new BufferedRows(!this.isTransaction)
+      this.#buffered.add(rows)
     }
     return rows
   }
 
   isDirty(state: ObjectState): boolean {
     if (!state.loaded) return false
-    const { objects } = planOf([state], this.store)
-    const own = objects[0]!
-    return own.set.size > 0 || own.unset.length > 0 || this.bufferedOf(state).some((r) => r.overlay.count > 0)
+    return this.#hasChangedFields(state) || this.bufferedOf(state).some((r) => r.overlay.count > 0)
+  }
+
+  /** What cannot be stored is a change that only `save` refuses: whoever asks because of something else goes on. */
+  #hasChangedFields(state: ObjectState): boolean {
+    try {
+      const own = planOf([state], this.store).objects[0]!
+      return own.set.size > 0 || own.unset.length > 0
+    } catch {
+      return true
+    }
   }
 
   /** A volatile object that buffered rows refer to: stored with them, and found under its coming id from now on. */
@@ -505,7 +515,12 @@ export abstract class UnitOfWork {
   }
 
   protected bufferedOf(state: ObjectState): TableRows[] {
-    return [...this.buffered.values()].filter((r) => r.table.owner.id === state.ref?.id)
+    return state.ref ? [...this.buffered.ofOwner(state.ref.id)] : []
+  }
+
+  /** Buffered rows of an object that a transaction saves, which stores them or gives them back. What transactions buffer is their own. */
+  lendRows(_state: ObjectState): readonly LentRows[] {
+    return []
   }
 
   protected persistentRef(state: ObjectState, verb: string): Ref {
@@ -558,6 +573,6 @@ function dictToBind({ instance, stamp }: ObjectState, table: Table, path: string
 }
 
 /** Of all that have none: nobody adds to it. */
-const NO_ROWS = new Map<TableId, TableRows>()
+const NO_ROWS = new BufferedRows(false)
 
 const CLASS_UNKNOWN = '' as ClassId

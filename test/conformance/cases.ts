@@ -9,6 +9,7 @@ import { contractRows } from './contract-rows.js'
 import { dict } from './dict.js'
 import { dictCatalogue } from './dict-catalogue.js'
 import { gainedColumns } from './gained-columns.js'
+import { goesOn } from './goes-on.js'
 import { lateDicts } from './late-dicts.js'
 import { objects } from './objects.js'
 import { reach } from './reach.js'
@@ -40,6 +41,7 @@ export const conformanceCases: readonly Case[] = [
   ...concurrency,
   ...unitCorners,
   ...unitInstances,
+  ...goesOn,
   ...dict,
   ...dictCatalogue,
   ...gainedColumns,

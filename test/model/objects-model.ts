@@ -336,7 +336,7 @@ export class Program extends Unit {
   }
 
   #name(alias: string, one: Instance): void {
-    if (!this.stored(one.key!)) throw new Refusal('ERR_CONFLICT')
+    if (!this.stored(one.key!)) throw new Refusal('ERR_NOT_FOUND')
     this.store.names.set(alias, one.key!)
   }
 

@@ -63,6 +63,8 @@ export class Transaction extends Unit {
       if (stands && ifExists !== 'replace') throw new Refusal('ERR_ALIAS_TAKEN')
     }
     if (one.key === undefined) this.#create([one])
+    else if (alias !== undefined && held !== one.key && !this.#created.has(one) && !this.#loaded.has(one) && !this.stored(one.key))
+      throw new Refusal('ERR_NOT_FOUND')
     if (alias !== undefined && held !== one.key) this.#rename(alias, one.key)
     return one
   }

@@ -75,7 +75,7 @@ for (const url of ['memory:?private', 'memory:?private&domains=3'])
       await theirs.deletePersistent()
       const ref = new Ref(one.getID()!, classOf(Named).id)
       await store.commit([{ do: 'name', alias: 'left', expect: null, to: ref }])
-      expect(await one.addAlias('left').catch((why: unknown) => why)).to.be.instanceOf(ConflictError)
+      expect(await one.addAlias('left').catch((why: unknown) => why)).to.be.instanceOf(NotFoundError)
       for (const ctor of [Named, Other]) expect(await ctor.getByAlias('left').catch((why: unknown) => why)).to.be.instanceOf(NotFoundError)
     })
 
