@@ -6,6 +6,8 @@ import type { NvramSpace } from './nvram-space.js'
 
 /** Rows removed in one transaction: some milliseconds. */
 const ROWS_AT_ONCE = 2000
+/** A disk that is nearly full may have room for fewer. */
+const ROWS_AT_ONCE_MIN = 16
 /** Begins the notes in `meta` of tables whose rows are being removed. */
 export const DROP_PREFIX = Buffer.from('drop:')
 const dropKey = (table: TableId): Uint8Array => Buffer.concat([DROP_PREFIX, idKey(table)])
@@ -40,20 +42,28 @@ export function* finishDrops(on: Dropping): Generator<void, void, void> {
   try {
     for (const note of notes) yield* removeRows(note, on)
   } catch (error) {
-    if (!(error instanceof UnavailableError) || error.code !== 'ERR_STORE_FULL') throw error
+    if (!isFull(error)) throw error
   }
 }
 
 function* removeRows(note: Uint8Array, { env, space, write }: Dropping): Generator<void, void, void> {
   const table = note.subarray(DROP_PREFIX.length)
-  const range = { start: table, end: afterPrefix(table) ?? Uint8Array.of(255), limit: ROWS_AT_ONCE }
+  let atOnce = ROWS_AT_ONCE
   for (let isMore = true; isMore; ) {
-    write(() => {
-      const keys = env.rows.keys(range)
-      for (const key of keys) space.remove(env.rows, key)
-      isMore = keys.length === ROWS_AT_ONCE
-      if (!isMore) space.remove(env.meta, note)
-    })
+    try {
+      write(() => {
+        const keys = env.rows.keys({ start: table, end: afterPrefix(table) ?? Uint8Array.of(255), limit: atOnce })
+        for (const key of keys) space.remove(env.rows, key)
+        isMore = keys.length === atOnce
+        if (!isMore) space.remove(env.meta, note)
+      })
+    } catch (error) {
+      if (!isFull(error) || atOnce === ROWS_AT_ONCE_MIN) throw error
+      atOnce = Math.max(ROWS_AT_ONCE_MIN, atOnce >> 3)
+      isMore = true
+    }
     yield
   }
 }
+
+const isFull = (error: unknown): boolean => error instanceof UnavailableError && error.code === 'ERR_STORE_FULL'

@@ -635,6 +635,22 @@ describe('nvram: a full disk', () => {
     rmSync(folder, { recursive: true })
   })
 
+  it('does not keep a table from being dropped whose rows take no room to remove', async () => {
+    const folder = join(mount!, 'dropped')
+    const ballast = join(mount!, 'dropped-ballast')
+    await on(folder, async (backend) => {
+      const table = await newTable(backend)
+      for (let from = 0; from < 3000; from += 100)
+        await send(backend, ...Array.from({ length: 100 }, (_, i) => rowOp(table, ['p', BigInt(from + i)], [1n, undefined, undefined])))
+      const { bavail, bsize } = statfsSync(mount!)
+      writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - 3 * 1024 * 1024)))
+      await backend.drop(table.id)
+    })
+    rmSync(ballast)
+    await changed(folder, (env) => expect(env.rows.count({})).to.equal(0))
+    rmSync(folder, { recursive: true })
+  })
+
   it('does not keep a store from being opened in which rows were being removed', async () => {
     const folder = join(mount!, 'dropping')
     const ballast = join(mount!, 'dropping-ballast')
@@ -645,12 +661,17 @@ describe('nvram: a full disk', () => {
       await send(backend, rowOp(made, ['p', 1n], [1n, undefined, undefined]))
       return [one, made]
     })
+    let usedBytes = 0
     await changed(folder, (env) => {
       env.tables.remove(idKey(table.id))
       env.meta.put(Buffer.concat([Buffer.from('drop:'), idKey(table.id)]), Uint8Array.of(1))
     })
+    await changed(folder, (env) => {
+      usedBytes = env.file.bytes()
+    })
+    truncateSync(join(folder, 'data.mdb'), usedBytes) // no room in the file either
     const { bavail, bsize } = statfsSync(mount!)
-    writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - 8192)))
+    writeFileSync(ballast, Buffer.alloc(bavail * bsize))
     await on(folder, async (backend) => expect((await stored(backend, ref))?.cells.get('n')).to.equal(1))
     rmSync(ballast)
     await on(folder, async () => {})
