@@ -26,7 +26,19 @@ let exitCodeOf: (error: unknown) => number = () => 1
 /** For the command that starts a program: what the exit code of a failure is. */
 export const setExitCodes = (of: (error: unknown) => number): void => void (exitCodeOf = of)
 
+/** Node's code for a program that ends while it awaits. */
+export const STUCK = 13
+
 async function run(body: () => void | PromiseLike<void>): Promise<void> {
+  const isOver = watchForTheEnd()
+  try {
+    await runToTheEnd(body)
+  } finally {
+    isOver()
+  }
+}
+
+async function runToTheEnd(body: () => void | PromiseLike<void>): Promise<void> {
   const startedAt = new Date().toISOString()
   try {
     await body()
@@ -40,6 +52,23 @@ async function run(body: () => void | PromiseLike<void>): Promise<void> {
     await closeOthers()
   } catch (error) {
     await fail(error, startedAt)
+  }
+}
+
+/** A program of which nothing goes on any more while its body still waits has not ended well. Gives what says that the body is over. */
+function watchForTheEnd(): () => void {
+  let isDrained = false
+  const onDrained = (): void => void (isDrained = true)
+  const onExit = (): void => {
+    if (!isDrained) return // it was told to exit
+    process.exitCode = process.exitCode || STUCK
+    console.error('insitu: the program ended while it awaited something that nothing is left to settle')
+  }
+  process.once('beforeExit', onDrained)
+  process.once('exit', onExit)
+  return () => {
+    process.off('beforeExit', onDrained)
+    process.off('exit', onExit)
   }
 }
 

@@ -75,7 +75,8 @@ export type Isolation = 'thread' | 'process'
 
 /** `INSITU_ISOLATION`: `thread` (default) or `process`. @throws ValidationError for anything else */
 export function isolationWanted(): Isolation {
-  return checkIsolation(process.env['INSITU_ISOLATION'] || 'thread')
+  const asked = process.env['INSITU_ISOLATION'] || 'thread'
+  return asked === 'thread' || asked === 'process' ? asked : refuseSetting('INSITU_ISOLATION', 'thread or process')
 }
 
 export function checkIsolation(asked: unknown): Isolation {

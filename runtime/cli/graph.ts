@@ -4,6 +4,7 @@ import { captionOf, graphDot } from '../observe/graph-dot.js'
 import { graphSvg } from '../observe/graph-svg.js'
 import { latestRunRecord, type RunRecord, readRunRecord } from '../observe/run-record.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
+import { UsageError } from './exit-codes.js'
 import { put, say } from './output.js'
 
 interface GraphOptions extends CommonOptions {
@@ -29,7 +30,9 @@ async function graph({ run, format, out, json }: GraphOptions): Promise<void> {
   if (json) return put(true, { ...record }, [])
   const drawing = await drawn(record, format)
   if (out === undefined) return void process.stdout.write(drawing)
-  await writeFile(out, drawing)
+  await writeFile(out, drawing).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`the drawing cannot be written to ${out} (${error.code}): --out takes a file in a folder that is there`)
+  })
   say(`the task graph of run ${record.run} (${record.program}) is in ${out}`)
 }
 

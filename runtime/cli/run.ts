@@ -2,7 +2,7 @@ import { existsSync, realpathSync, statSync, writeSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Command, Option } from 'commander'
-import { setExitCodes } from '../main.js'
+import { STUCK, setExitCodes } from '../main.js'
 import { readableError } from '../readable-error.js'
 import { stats } from '../runtime-api.js'
 import { type CommonOptions, commonOptions, type RunSettings, useRunSettings, useStorage } from './cli-config.js'
@@ -55,17 +55,23 @@ async function run(app: string, args: readonly string[], { storage, json, ...set
   try {
     await importModule(pathToFileURL(entry).href)
   } catch (error) {
+    if (!isOf(entry, error) && error instanceof SyntaxError) return tellPlace(error)
     if (!isOf(entry, error)) throw error
     console.error(readableError(error))
     process.exitCode = exitCodeOf(error)
   }
 }
 
-/** Node's code for a program that ends while it awaits. */
-const STUCK = 13
-
 function sayIfStuck(): void {
   if (process.exitCode === STUCK) complain('the program ended while it awaited something that nothing is left to settle')
+}
+
+/** Where a text is no program only Node knows, and tells of what nobody catches; the places in itself say nothing. */
+function tellPlace(error: SyntaxError): void {
+  error.stack = `${error.name}: ${error.message}`
+  setImmediate(() => {
+    throw error
+  })
 }
 
 /** Whether an error was thrown by code of the program, whose author wants to know where: not by us or another package, which may lie below it. */

@@ -131,7 +131,8 @@ const runsIn = (folder: string): string => join(folder, 'runs')
 
 function pathOf(run: string, folder: string): string {
   // The id becomes part of a path and may come from a command line.
-  if (!isIdText(run)) throw new ValidationError(`${run} is no run id: ids look like 01995f0e-7c1b-7d3a-9a54-0f2f6d1f4b11`, { run })
+  if (!isIdText(run))
+    throw new ValidationError(`${run} is no run id: ids look like 01995f0e-7c1b-7d3a-9a54-0f2f6d1f4b11`, { code: 'ERR_RUN_ID', run })
   return join(runsIn(folder), `${run}.json`)
 }
 

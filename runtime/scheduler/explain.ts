@@ -45,7 +45,7 @@ function sentence(state: RuntimeState, task: number, seen: TaskView, name: Named
     case 'ignored':
       return `failed and was ignored, as its policy says: ${REASON_NAMES[state.tasks.reason[task]!]}`
     case 'failed':
-      return `failed after ${seen.attempt} attempts: ${REASON_NAMES[seen.reason]}`
+      return `failed after ${seen.attempt} attempt${seen.attempt === 1 ? '' : 's'}: ${REASON_NAMES[seen.reason]}`
     case 'cancelled':
       return `was cancelled: ${REASON_NAMES[seen.reason]}${seen.cause === task ? '' : `; it began with ${name.task(seen.cause)}`}`
     default:

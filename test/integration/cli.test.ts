@@ -56,6 +56,7 @@ describe('command line', function () {
       ['run', 'no-such-file.ts'],
       ['run', '.'],
       ['graph', '--format', 'png'],
+      ['graph', '--run', 'no-id'],
     ])
       expect([args, (await insitu(args, on)).code]).to.deep.equal([args, 2])
   })
@@ -191,6 +192,29 @@ describe('command line', function () {
     expect(stuck.stderr).to.contain('awaited')
   })
 
+  it('run says where the text of a program is none, and fails one whose main waits for what never comes', async () => {
+    const [text, imports, waits] = ['text.mjs', 'imports.mjs', 'main-waits.mjs'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ]
+    await writeFile(text, '\nconst x = = 5\n')
+    await writeFile(imports, "\n\nimport './text.mjs'\n")
+    await writeFile(
+      waits,
+      `import { main } from '${pathToFileURL(join(root, 'dist/runtime/index.js')).href}'\nmain(import.meta, () => new Promise(() => {}))\n`,
+    )
+    for (const path of [text, imports]) {
+      const { code, stdout, stderr } = await insitu(['run', path], on)
+      expect([code, stdout]).to.deep.equal([1, ''])
+      expect(stderr).to.contain('text.mjs:2').and.contain('x = = 5').and.contain('SyntaxError')
+    }
+    const stuck = await insitu(['run', waits], on)
+    expect([stuck.code, stuck.stdout]).to.deep.equal([13, ''])
+    expect(stuck.stderr.trim().split('\n')).to.have.lengthOf(1)
+    expect(stuck.stderr).to.contain('awaited')
+  })
+
   it('graph draws the last run, as SVG, as DOT, or gives the record', async () => {
     assertOk(await wordcount('consumer', ['data', 'result'], on))
     expect(assertOk(await insitu(['graph'], on)).stdout).to.match(/<svg[\s\S]*wordCount[\s\S]*<\/svg>/)
@@ -203,7 +227,8 @@ describe('command line', function () {
     expect(await readFile(out, 'utf8')).to.include('<svg')
     const none = await insitu(['graph', '--run', '01995f0e-7c1b-7d3a-9a54-0f2f6d1f4b11'], on)
     expect(none.code).to.equal(1)
-    expect((await insitu(['graph', '--run', '../../../etc/passwd'], on)).code).to.equal(1)
+    expect((await insitu(['graph', '--run', '../../../etc/passwd'], on)).code).to.equal(2)
+    expect((await insitu(['graph', '--out', join(folder, 'no-such-folder/x.svg')], on)).code).to.equal(2)
   })
 
   it('a store that cannot be used ends with code 3', async () => {
