@@ -10,12 +10,12 @@ import type { StorageObject } from '../src/objects/storage-object.js'
 import type { Store } from '../src/store.js'
 import { runBelonging } from '../src/unit/context.js'
 import type { Collected, Seen, Transaction } from '../src/unit/transaction.js'
-import { isPromiseLike, settled } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
 import { staysAtHost } from './data/rides.js'
 import type { Carried, ChildEffects, HomeParts } from './engines/messages.js'
 import { dropChunks, type KeptOutcome, keptOf, keptOutcome, storeFirst } from './kept-outcome.js'
 import { type AttemptUnit, type Prepared, prepare } from './prepared.js'
+import { isPromiseLike, settled } from './settled.js'
 import { type Direction, isWriting } from './tasks/directions.js'
 import type { Attempt } from './tasks/running.js'
 
@@ -83,7 +83,7 @@ function begun(prepared: Prepared, call: Call, body: (args: unknown[]) => unknow
   try {
     const args = unpacked(call, at)
     const result = runBelonging(at, body, args)
-    if (mayHoldPromises(result)) return awaited(prepared, call, args, result)
+    if (mayHoldPromises(result) || call.attempt?.scopeIfAny) return awaited(prepared, call, args, result)
     return finish(prepared, call, args, result)
   } catch (error) {
     at.used?.rollback()
@@ -103,7 +103,10 @@ const mayHoldPromises = (value: unknown): boolean => isPromiseLike(value) || Arr
 
 async function awaited(prepared: Prepared, call: Call, args: readonly unknown[], result: unknown): Promise<Ended> {
   try {
-    return finish(prepared, call, args, await settled(result))
+    const made = await settled(result)
+    // What the body has called and not awaited is part of what it does, and may be part of what it commits.
+    await call.attempt?.scopeIfAny?.calls.settled()
+    return finish(prepared, call, args, made)
   } catch (error) {
     prepared.at.used?.rollback()
     throw error

@@ -1,10 +1,11 @@
 /** Where a task call goes: into the graph, or in place. */
 import { isMainThread } from 'node:worker_threads'
 import { UnsupportedError } from '../src/errors.js'
-import { type StorageObject, stateOf } from '../src/objects/storage-object.js'
+import type { StorageObject } from '../src/objects/storage-object.js'
 import { unitIfOpen } from '../src/unit/context.js'
 import { Transaction } from '../src/unit/transaction.js'
-import { type Future, futureOf } from './tasks/future.js'
+import { type Future, TaskFuture } from './tasks/future.js'
+import { callInTransaction } from './tasks/in-transaction.js'
 import { currentAttempt } from './tasks/running.js'
 import type { TaskDefinition } from './tasks/task.js'
 import { joinGroup } from './tasks/task-group.js'
@@ -58,10 +59,7 @@ export function callRuntime(
       `a task (${placeOf(definition)}) was called while a worker loaded a module: programs start by main(import.meta, async () => { … })`,
       { code: 'ERR_CALL_OUTSIDE_TASK' },
     )
-  const future =
-    !isProgramThread() || inTask
-      ? futureOf(inside(definition, target, args), definition.name)
-      : theRunner().submit(definition, target, args)
+  const future = !isProgramThread() || inTask ? inside(definition, target, args) : theRunner().submit(definition, target, args)
   joinGroup(future)
   return future
 }
@@ -69,37 +67,12 @@ export function callRuntime(
 const placeOf = ({ site, name }: TaskDefinition): string => (site ? `${site.url}:${site.line}` : name)
 
 /** A call of a task's body is the task's child; one of a transaction is part of it. */
-function inside(definition: TaskDefinition, target: unknown, args: readonly unknown[]): Promise<unknown> {
+function inside(definition: TaskDefinition, target: unknown, args: readonly unknown[]): Future<unknown> {
+  const given = definition.method === undefined ? args : [target, ...args]
   const attempt = currentAttempt()
   const unit = unitIfOpen()
-  if (!attempt?.scope || !(unit instanceof Transaction)) return runInPlace(definition, target as StorageObject, args)
-  return attempt.scope.call(attempt, unit, definition, definition.method === undefined ? args : [target, ...args])
-}
-
-async function runInPlace(
-  definition: TaskDefinition,
-  target: StorageObject | PromiseLike<StorageObject> | undefined,
-  args: readonly unknown[],
-): Promise<unknown> {
-  const ready = await Promise.all(args.map(settled))
-  const object = await target
-  for (const value of [object, ...ready]) if (value instanceof Object && isUnloaded(value)) await (value as StorageObject).load()
-  return definition.body.apply(object, ready)
-}
-
-/** Awaits what a task's argument may hold: promises, also inside arrays. */
-export async function settled(value: unknown): Promise<unknown> {
-  const direct = await value
-  return Array.isArray(direct) && direct.some(isPromiseLike) ? Promise.all(direct.map(settled)) : direct
-}
-
-export const isPromiseLike = (value: unknown): value is PromiseLike<unknown> =>
-  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
-
-function isUnloaded(value: object): boolean {
-  try {
-    return !stateOf(value as StorageObject).loaded
-  } catch {
-    return false
-  }
+  if (!(unit instanceof Transaction))
+    throw new UnsupportedError('tasks are called in programs, tasks and transactions', { code: 'ERR_CALL_OUTSIDE_TASK' })
+  const { scope } = attempt ?? {}
+  return new TaskFuture(attempt && scope ? scope.call(attempt, unit, definition, given) : callInTransaction(unit, definition, given))
 }

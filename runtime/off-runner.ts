@@ -8,7 +8,7 @@ import { backOff } from '../src/unit/back-off.js'
 import { currentUnit, unitIfOpen } from '../src/unit/context.js'
 import type { Program } from '../src/unit/program.js'
 import { directionAt, type Outcome, type runAttempt } from './attempt.js'
-import { isPromiseLike, type TaskRunner } from './current-runtime.js'
+import type { TaskRunner } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
 import { dated } from './dated.js'
 import type { Carried, HomeParts } from './engines/messages.js'
@@ -18,10 +18,12 @@ import type { TaskGraph } from './observe/run-record.js'
 import { assertSaved, hasParts, later, NotRunError, notRun, OffCall, OffVersion, quiet, withFutures } from './off-call.js'
 import { OffOrder } from './off-order.js'
 import { CONFLICTS_MAX, RETRIES_MAX } from './scheduler/constants.js'
+import { isPromiseLike } from './settled.js'
 import { isWriting } from './tasks/directions.js'
 import { AggregateTaskError } from './tasks/failures.js'
 import { type Future, TaskFuture } from './tasks/future.js'
 import { NestedScope, runInTime } from './tasks/nested-scope.js'
+import { onAbort } from './tasks/on-abort.js'
 import { Attempt } from './tasks/running.js'
 import type { TaskDefinition } from './tasks/task.js'
 
@@ -45,12 +47,12 @@ export class OffRunner implements TaskRunner {
     const args = all.map((value, i) => this.#capture(value, `argument ${i + 1} of ${definition.name}`, definition, store))
     const call = new OffCall(definition, this.#calls++, all, args, () => this.#calls)
     call.behind = this.#order.enter(call)
-    definition.options.signal?.addEventListener('abort', () => call.cancel(definition.options.signal!.reason), { once: true })
-    if (definition.options.signal?.aborted) call.cancel(definition.options.signal.reason)
+    const { signal } = definition.options
+    const forget = signal && onAbort(signal, () => call.cancel(signal.reason))
     call.outcome = quiet(this.#chain.then(() => this.#outcome(call)))
     const made = call.outcome.then((outcome) => this.#value(outcome)).then((value) => this.#end(call, value))
     call.result = quiet(made.catch((error: unknown) => this.#fail(call, error)))
-    this.#chain = call.result.catch(() => {})
+    this.#chain = call.result.catch(() => {}).finally(forget)
     this.#renew(call)
     return new TaskFuture(call)
   }

@@ -1,18 +1,21 @@
 /** What programs say to the runtime: wait, look, end. */
 import { hostname } from 'node:os'
-import { ValidationError } from '../src/errors.js'
+import { UnsupportedError, ValidationError } from '../src/errors.js'
 import { StorageObject } from '../src/objects/storage-object.js'
 import { currentUnit, programUnit, unitIfOpen } from '../src/unit/context.js'
 import { Program } from '../src/unit/program.js'
-import { waitLimit } from '../src/wait-limit.js'
+import { checkedTimeout, waitLimit } from '../src/wait-limit.js'
 import { crewOf } from './crew.js'
-import { callRuntime, currentRunner, dropRunner, isProgramThread, setRunnerFactory, settled } from './current-runtime.js'
+import { callRuntime, currentRunner, dropRunner, isProgramThread, setRunnerFactory } from './current-runtime.js'
 import { endHosts } from './hosts/the-hosts.js'
 import type { TaskGraph } from './observe/run-record.js'
 import { OffRunner } from './off-runner.js'
 import { Runtime } from './runtime.js'
 import { checkIsolation, type Isolation, pendingMax, runtimeIsOff } from './runtime-config.js'
+import { settled } from './settled.js'
 import { checkedLimit } from './tasks/call-options.js'
+import { calledInside } from './tasks/called-inside.js'
+import { isToCome } from './tasks/child-args.js'
 import type { Future } from './tasks/future.js'
 import { type Arg, type Args, type CallOptions, methodDefinition, type TaskDefinition } from './tasks/task.js'
 import { TaskGroup } from './tasks/task-group.js'
@@ -33,10 +36,12 @@ async function within<T>(work: Promise<T>, options: CallOptions): Promise<T> {
 }
 
 /**
- * Waits for all tasks. Then clean loaded instances that tasks changed are up to date.
+ * Waits for all tasks; inside a task or transaction, for those that it has called. Then clean loaded instances that tasks changed are up to date.
  * @throws AggregateError of the failures that nobody awaited; ConflictError when an instance with unsaved changes was changed by a task.
  */
 export async function barrier(options: CallOptions = {}): Promise<void> {
+  const called = calledInside()
+  if (called) return within(called.settled(), options)
   const runner = runnerIfAny()
   if (runner && isProgramThread() && !unitIfOpen()?.isTransaction) await within(runner.barrier(), options)
 }
@@ -45,7 +50,13 @@ export async function barrier(options: CallOptions = {}): Promise<void> {
 export async function waitOn<T>(value: Arg<T>, options: CallOptions = {}): Promise<T> {
   const runner = runnerIfAny()
   const inPlace = !runner || !isProgramThread() || unitIfOpen()?.isTransaction
-  return within((inPlace ? settled(value) : runner.waitOn(value)) as Promise<T>, options)
+  return within((inPlace ? settledInside(value) : runner.waitOn(value)) as Promise<T>, options)
+}
+
+/** A value that is no future may be written by what was called before. */
+async function settledInside(value: unknown): Promise<unknown> {
+  if (!isToCome(value)) await calledInside()?.over()
+  return settled(value)
 }
 
 /**
@@ -54,9 +65,13 @@ export async function waitOn<T>(value: Arg<T>, options: CallOptions = {}): Promi
  */
 export async function group<T>(body: (tasks: TaskGroup) => T | PromiseLike<T>, options: CallOptions = {}): Promise<T> {
   const tasks = new TaskGroup()
-  const result = await tasks.run(() => body(tasks))
-  await waitOn(tasks.settled(), options)
-  return result
+  try {
+    const result = await tasks.run(() => body(tasks))
+    await waitOn(tasks.settled(), options)
+    return result
+  } finally {
+    tasks.close()
+  }
 }
 
 /**
@@ -64,8 +79,10 @@ export async function group<T>(body: (tasks: TaskGroup) => T | PromiseLike<T>, o
  * `limit`: default INSITU_PENDING_MAX, else 100,000.
  */
 export async function submitReady({ limit = pendingMax(), ...options }: CallOptions & { readonly limit?: number } = {}): Promise<void> {
+  const atMost = checkedLimit(limit)
   const runner = runnerIfAny()
-  if (runner && isProgramThread()) await within(runner.submitReady(checkedLimit(limit)), options)
+  // A body's own task is pending: it would wait for itself.
+  if (runner && isProgramThread() && !unitIfOpen()?.isTransaction) await within(runner.submitReady(atMost), options)
 }
 
 type MethodName<T> = { [K in keyof T]: T[K] extends (...a: any[]) => PromiseLike<unknown> ? K : never }[keyof T]
@@ -171,7 +188,8 @@ function useWorkers({ workers, isolation }: InitOptions): void {
   if (workers !== undefined && !(Number.isInteger(workers) && workers > 0))
     throw new ValidationError(`workers is a whole number above 0, not ${String(workers)}`, { code: 'ERR_WORKERS', workers })
   if (isolation !== undefined) checkIsolation(isolation)
-  if (runnerIfAny()) throw new ValidationError('init() comes before the first task: its workers are chosen then', { code: 'ERR_RUN_BEGUN' })
+  if (runnerIfAny() || !isProgramThread())
+    throw new ValidationError('init() comes before the first task: its workers are chosen then', { code: 'ERR_RUN_BEGUN' })
   setRunnerFactory(() => runnerOf(workers, isolation))
 }
 
@@ -181,8 +199,13 @@ export async function hosts(): Promise<readonly string[]> {
   return places?.hosts ?? [hostname()]
 }
 
-/** Waits for all tasks, saves buffered rows, ends workers and closes the default store. */
+/**
+ * Waits for all tasks, saves buffered rows, ends workers and closes the default store.
+ * @throws UnsupportedError in a task or transaction, which would wait for itself
+ */
 export async function finish(): Promise<void> {
+  if (!isProgramThread() || unitIfOpen()?.isTransaction)
+    throw new UnsupportedError('finish() ends the program: call it there, not in a task or transaction', { code: 'ERR_CALL_IN_TASK' })
   let isOver = false
   try {
     await barrier()

@@ -37,6 +37,7 @@ import { dump as dumpAll } from './scheduler/dump.js'
 import { explain as explainTask, type Names } from './scheduler/explain.js'
 import { type Future, type FutureSource, TaskFuture } from './tasks/future.js'
 import { assertPlaceable } from './tasks/needs.js'
+import { onAbort } from './tasks/on-abort.js'
 import type { TaskDefinition } from './tasks/task.js'
 
 export class Runtime implements TaskRunner, RunOfRecords {
@@ -210,10 +211,8 @@ export class Runtime implements TaskRunner, RunOfRecords {
   }
 
   #cancelWith(signal: AbortSignal, source: FutureSource<unknown>): void {
-    const cancel = (): void => source.cancel(signal.reason)
-    if (signal.aborted) return cancel()
-    signal.addEventListener('abort', cancel, { once: true })
-    const forget = (): void => signal.removeEventListener('abort', cancel)
+    const forget = onAbort(signal, () => source.cancel(signal.reason))
+    if (signal.aborted) return
     if (source instanceof LaterCall) source.entered.then((record) => record.whenSettled().then(forget), forget)
     else void (source as TaskRecord).whenSettled().then(forget)
   }

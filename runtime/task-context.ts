@@ -40,6 +40,7 @@ export class TaskContext {
       )
       const args = this.values.map((v, i) => (given[i] ? loaded.shift() : v))
       const result = await runIn(unit, () => body(...args))
+      await unit.beforeEnd?.()
       const readOnly = new Set(given.flatMap((ref, i) => (ref && !isWriting(this.options.directions?.[i] ?? 'IN') ? [ref.id] : [])))
       await unit.commit({ readOnly })
       await program.store.reached()

@@ -137,7 +137,9 @@ async function bringUpToDate(
 /** With `check` an error counts only if what the body has read was there together: else it may be about what never was. */
 async function runBody<T>(tx: Transaction, fn: () => T | PromiseLike<T>, check: boolean): Promise<T> {
   try {
-    return await runIn(tx, fn)
+    const result = await runIn(tx, fn)
+    await tx.beforeEnd?.()
+    return result
   } catch (error) {
     if (!check || error instanceof ConflictError || (await tx.isCurrent().catch(() => true))) throw error
     throw changedMeanwhile(error)

@@ -103,6 +103,7 @@ export class Dispatch implements Stopper {
       },
       onSlots: (worker, slots) => this.#tell(() => run.loop.note({ on: 'SlotsChanged', worker, slots })),
       onCall: (worker, message) => this.#tell(() => this.nested.call(worker, message)),
+      onCancel: (worker, call) => this.nested.cancel(worker, call),
       onLost: (worker, why, thrown) => this.#tell(() => this.#onLost(worker, why, thrown)),
     }
     this.lanes = crew.slots && new Lanes(crew.workers, crew.slots)
@@ -256,7 +257,7 @@ export class Dispatch implements Stopper {
   }
 
   ask(task: number, attempt: number, worker: number): void {
-    this.engine.recall(worker, [task], [attempt], true)
+    this.engine.recall(worker, [task], [attempt], true, true)
   }
 
   kill(worker: number): void {

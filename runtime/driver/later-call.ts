@@ -1,6 +1,6 @@
 import { TaskFailedError } from '../../src/errors.js'
-import { isPromiseLike } from '../current-runtime.js'
 import { someItem } from '../nested-lists.js'
+import { isPromiseLike } from '../settled.js'
 import { type FutureSource, TaskFuture } from '../tasks/future.js'
 import type { TaskDefinition } from '../tasks/task.js'
 import { Taken } from './taken.js'

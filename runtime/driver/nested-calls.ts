@@ -2,6 +2,7 @@
 import { encodeError } from '../data/carry.js'
 import type { AnswerMessage, CallMessage, Carried, HomeParts } from '../engines/messages.js'
 import type { Direction } from '../tasks/directions.js'
+import { thrownAs } from '../tasks/revive-error.js'
 import { calledDefinition, type TaskDefinition } from '../tasks/task.js'
 import type { CallKind, TaskRecord } from './task-record.js'
 
@@ -23,6 +24,8 @@ interface Child {
 
 export class NestedCalls {
   readonly #children = new Map<number, Child>()
+  /** Children by worker and call. */
+  readonly #records = new Map<string, TaskRecord>()
 
   constructor(readonly run: NestingRun) {}
 
@@ -47,17 +50,30 @@ export class NestedCalls {
     const record = this.run.enter({ ...parent.kind, definition }, args, parent)
     record.seen = true // its parent is told, not the barrier
     this.#children.set(record.task, { key })
-    void record.whenSettled().then(() => this.#answer(worker, call, record))
+    const name = nameOf(worker, call)
+    this.#records.set(name, record)
+    void record.whenSettled().then(() => {
+      this.#records.delete(name)
+      this.#answer(worker, call, record)
+    })
+  }
+
+  /** Its parent does not want it any more; the answer says what became of it. */
+  cancel(worker: number, call: number): void {
+    this.#records.get(nameOf(worker, call))?.cancel(undefined)
   }
 
   #answer(worker: number, call: number, record: TaskRecord): void {
     const { changed, home } = this.#children.get(record.task)!
     this.#children.delete(record.task)
-    if (record.isBad) return this.run.answer(worker, { do: 'answer', call, error: encodeError(record.error) })
+    if (record.isBad)
+      return this.run.answer(worker, { do: 'answer', call, error: encodeError(record.error), className: thrownAs(record.error) })
     const outcome = { result: record.state === 'done' ? record.result : undefined, ...(changed && home && { changed, home }) }
     this.run.answer(worker, { do: 'answer', call, outcome })
   }
 }
+
+const nameOf = (worker: number, call: number): string => `${worker} ${call}`
 
 const definitionOf = ({
   name,

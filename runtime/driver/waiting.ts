@@ -1,8 +1,8 @@
 /** What programs wait for: everything, an object, or what tasks make of a value. Afterwards clean loaded instances are up to date. */
 import { isStorageObject, type StorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Program } from '../../src/unit/program.js'
-import { isPromiseLike } from '../current-runtime.js'
 import { holdsItself } from '../nested-lists.js'
+import { isPromiseLike } from '../settled.js'
 import { AggregateTaskError } from '../tasks/failures.js'
 import type { Capture } from './capture.js'
 import type { Effects } from './effects.js'

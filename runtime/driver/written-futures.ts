@@ -1,5 +1,5 @@
-import { isPromiseLike } from '../current-runtime.js'
 import { holdsItself, someItem } from '../nested-lists.js'
+import { isPromiseLike } from '../settled.js'
 import { isWriting } from '../tasks/directions.js'
 import { type FutureSource, TaskFuture } from '../tasks/future.js'
 import type { TaskDefinition } from '../tasks/task.js'

@@ -3,9 +3,9 @@
  * tasks ask for in one turn travels together. Whatever a task depends on was committed before the task was sent here.
  */
 import type { Store } from '../../src/store.js'
-import { isPromiseLike } from '../current-runtime.js'
 import { objectsIn } from '../data/carry.js'
 import { type Prepared, prepareAll } from '../prepared.js'
+import { isPromiseLike } from '../settled.js'
 import type { Carried } from './messages.js'
 import type { Queued } from './queued.js'
 

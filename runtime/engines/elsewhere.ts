@@ -2,12 +2,16 @@
 import { classOf, findConstructor } from '../../src/classes/class-registry.js'
 import type { ClassId } from '../../src/ids.js'
 import type { Call, Outcome } from '../attempt.js'
+import type { ChildCall } from '../tasks/child-call.js'
 import type { Elsewhere } from '../tasks/nested-scope.js'
+import { giveClassOf } from '../tasks/revive-error.js'
 import type { TaskDefinition } from '../tasks/task.js'
 import { classesIn } from './local-engine.js'
 import type { AnswerMessage, ClassPlace, FromWorker } from './messages.js'
 
 interface Asked {
+  /** The module of its task. */
+  readonly url: string | undefined
   resolve(outcome: Outcome): void
   reject(error: unknown): void
 }
@@ -32,7 +36,7 @@ export class Others {
     return {
       take: (again) => this.#take(again),
       forget: (again) => void this.#again.delete(again),
-      run: (call, definition) => this.#run(call, definition, task),
+      run: (call, definition, child) => this.#run(call, definition, child, task),
     }
   }
 
@@ -45,11 +49,12 @@ export class Others {
     return false
   }
 
-  async #run(call: Call, definition: TaskDefinition, task: number): Promise<Outcome> {
+  async #run(call: Call, definition: TaskDefinition, child: ChildCall, task: number): Promise<Outcome> {
     const number = this.#next++
     try {
+      child.begins(() => this.tell({ do: 'cancel', call: number }), true)
       return await new Promise<Outcome>((resolve, reject) => {
-        this.#asked.set(number, { resolve, reject })
+        this.#asked.set(number, { url: definition.site?.url, resolve, reject })
         this.tell({ do: 'call', call: number, task, key: call.key, args: call.args, classes: placesOf(call), fn: placeOf(definition) })
       })
     } finally {
@@ -64,7 +69,13 @@ export class Others {
     const asked = this.#asked.get(message.call)
     this.#asked.delete(message.call)
     if (message.outcome) asked?.resolve(message.outcome)
-    else asked?.reject(this.errorOf(message))
+    else if (asked) void this.#reject(asked, message)
+  }
+
+  async #reject({ url, reject }: Asked, message: AnswerMessage): Promise<void> {
+    const error = this.errorOf(message)
+    await giveClassOf(error, message.className, url)
+    reject(error)
   }
 }
 

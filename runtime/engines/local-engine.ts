@@ -26,6 +26,7 @@ export interface EngineEvents {
   onNamed(fn: number, name: string): void
   onSlots(worker: number, slots: number): void
   onCall(worker: number, message: CallMessage): void
+  onCancel(worker: number, call: number): void
   /** `thrown`: what it died of in encoded form, if it could tell. */
   onLost(worker: number, why: Error, thrown?: Uint8Array): void
 }
@@ -86,7 +87,7 @@ export class LocalEngine {
     else if (message.do === 'call') {
       for (const { id, url } of message.classes) this.#classes.set(id, url)
       this.events.onCall(worker, message)
-    }
+    } else if (message.do === 'cancel') this.events.onCancel(worker, message.call)
   }
 
   #end(worker: number, lane: Lane, why: Error, thrown?: Uint8Array): void {
@@ -128,8 +129,8 @@ export class LocalEngine {
     this.#lanes.get(worker)?.link.post(message)
   }
 
-  recall(worker: number, tasks: readonly number[], attempts: readonly number[], abort: boolean): void {
-    this.#lanes.get(worker)?.link.post({ do: 'recall', tasks, attempts, abort })
+  recall(worker: number, tasks: readonly number[], attempts: readonly number[], abort: boolean, isLate = false): void {
+    this.#lanes.get(worker)?.link.post({ do: 'recall', tasks, attempts, abort, isLate })
   }
 
   /** Whether a group of this worker is on its way into a store. */

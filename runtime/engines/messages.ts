@@ -70,6 +70,8 @@ export interface RecallMessage {
   readonly attempts: readonly number[]
   /** Tell those that run already to stop. */
   readonly abort: boolean
+  /** They are out of time, and may still end well if they do so at once. */
+  readonly isLate: boolean
 }
 
 /** What a worker may load before it is needed. */
@@ -87,6 +89,7 @@ export interface AnswerMessage {
   readonly call: number
   readonly outcome?: Outcome
   readonly error?: Uint8Array
+  readonly className?: string | undefined
 }
 
 /** A task has called a task that somebody else may run. */
@@ -103,6 +106,12 @@ export interface CallMessage {
     readonly priority: number | undefined
     readonly timeoutMs: number | undefined
   }
+}
+
+/** What a task has called is no longer wanted. */
+export interface CancelMessage {
+  readonly do: 'cancel'
+  readonly call: number
 }
 
 export type ToWorker =
@@ -197,6 +206,7 @@ export type FromWorker =
   | { readonly do: 'began'; readonly task: number; readonly attempt: number }
   | { readonly do: 'named'; readonly fn: number; readonly name: string }
   | CallMessage
+  | CancelMessage
   /** How many tasks it can run: more than one while some only wait for their children. */
   | { readonly do: 'slots'; readonly slots: number }
   /** A process that ends because of an error nobody caught. */

@@ -11,6 +11,8 @@ export const NO_SLOT = -1
 export class Queued implements Call {
   /** Once it runs. */
   running: Attempt | undefined
+  /** Nobody wants it any more, however it ends. */
+  isCancelled = false
   /** Arguments that are still to come: three integers each, the argument, the slot of its maker and the number of its use. */
   waits: number[] | undefined
 
@@ -58,6 +60,6 @@ export class Queued implements Call {
   }
 
   isOver(): boolean {
-    return this.running?.isLeft ?? false
+    return this.isCancelled || (this.running?.isLeft ?? false)
   }
 }

@@ -1,11 +1,12 @@
-import { ConflictError, InsituError, isInsituError, LostValueError, UnknownOutcomeError } from '../../src/errors.js'
+import { ConflictError, isInsituError, LostValueError, UnknownOutcomeError } from '../../src/errors.js'
 import type { Store } from '../../src/store.js'
 import { backOff } from '../../src/unit/back-off.js'
 import { beginAttempt, type Changes, type Ended, type Outcome } from '../attempt.js'
-import { isPromiseLike } from '../current-runtime.js'
 import { encodeError } from '../data/carry.js'
+import { isPromiseLike } from '../settled.js'
 import { CANCEL_GRACE_MS, TIMEOUT_GRACE_MS } from '../tasks/in-time.js'
 import { NestedScope } from '../tasks/nested-scope.js'
+import { classNameOf } from '../tasks/revive-error.js'
 import { Attempt } from '../tasks/running.js'
 import { Ahead } from './ahead.js'
 import type { Others } from './elsewhere.js'
@@ -39,6 +40,8 @@ export class TaskLane {
   readonly #ahead = new Ahead()
   /** Attempts that wait for something. More than one only while all but one wait for children. */
   readonly #running = new Map<Attempt, Queued>()
+  /** Tasks whose functions or modules are on their way. */
+  readonly #preparing = new Set<Queued>()
   /** Attempts that do nothing but wait for children elsewhere. */
   readonly #suspended = new Set<Attempt>()
   #onSuspended: (() => void) | undefined
@@ -80,10 +83,12 @@ export class TaskLane {
    * Tells the body that runs to stop. Whoever asks ends this worker if it does not; beside a parent of others, which would go with the worker, it
    * is rather left to itself: nobody waits for it, and nothing of it is stored.
    */
-  abort(task: number, attempt: number): void {
+  abort(task: number, attempt: number, isLate: boolean): void {
+    for (const queued of this.#preparing) if (queued.task === task && queued.number === attempt) queued.isCancelled ||= !isLate
     for (const [now, queued] of this.#running) {
       if (queued.task !== task || queued.number !== attempt) continue
       now.abort()
+      queued.isCancelled ||= !isLate
       setTimeout(() => this.#leave(now, queued), queued.isTimed ? TIMED_GRACE_MS : CANCELLED_GRACE_MS).unref()
     }
   }
@@ -185,13 +190,17 @@ export class TaskLane {
   }
 
   async #prepared(queued: Queued, known: Body | undefined): Promise<void> {
+    this.#preparing.add(queued)
     try {
       const store = await queued.store
       await queued.ready
       const body = known ?? (await findBody(queued.place, (name) => this.#named(queued.place, name)))
       this.#bodies.set(queued.place.index, body)
+      this.#preparing.delete(queued)
+      if (queued.isCancelled) throw new Error('it was cancelled before it began')
       await this.#attempt(queued, store, body)
     } catch (error) {
+      this.#preparing.delete(queued)
       this.#failed(queued, error)
     }
     // Beside parents that do nothing but wait, the lane may have looked away while the function was fetched.
@@ -328,10 +337,20 @@ export class TaskLane {
     this.#failed(queued, error)
   }
 
-  #failed({ task, number: attempt, again, place }: Queued, thrown: unknown): void {
+  #failed(queued: Queued, thrown: unknown): void {
+    try {
+      this.#tellFailed(queued, thrown)
+    } catch (cause) {
+      // Who throws what cannot even be looked at has failed all the same.
+      this.#tellFailed(queued, new Error('what the body threw cannot be shown', { cause }))
+    }
+  }
+
+  #tellFailed({ task, number: attempt, again, place, isCancelled }: Queued, thrown: unknown): void {
     const error = again && !(thrown instanceof LostValueError) ? notAgain(place.name, thrown) : thrown
     if (error instanceof ConflictError && error.retryable) return this.box.conflicted({ task, attempt })
-    if (isInsituError(error) && error.code === 'ERR_TASK_GIVEN_UP') return this.box.conflicted({ task, attempt, isGivenUp: true })
+    if (!isCancelled && isInsituError(error) && error.code === 'ERR_TASK_GIVEN_UP')
+      return this.box.conflicted({ task, attempt, isGivenUp: true })
     const sent = { task, attempt, error: encodeError(error), className: classNameOf(error) }
     // Whether it was committed is for the mark to say, when the task runs again.
     if (error instanceof UnknownOutcomeError) return this.box.conflicted(sent)
@@ -345,10 +364,3 @@ const notAgain = (name: string, cause: unknown): Error =>
 
 const withChildren = (outcome: Outcome, children: readonly ChildEffects[] | undefined): Outcome =>
   children && children.length > 0 ? { ...outcome, children } : outcome
-
-/** The name of a class that the program may know by the task's module. */
-function classNameOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || error instanceof InsituError) return undefined
-  const { name } = error.constructor
-  return name in globalThis ? undefined : name
-}

@@ -5,7 +5,7 @@ import { UnavailableError } from '../../src/errors.js'
 import type { ClassId, Host } from '../../src/ids.js'
 import { Store } from '../../src/store.js'
 import { setDefaultOpener } from '../../src/unit/context.js'
-import { isPromiseLike, runsInWorker } from '../current-runtime.js'
+import { runsInWorker } from '../current-runtime.js'
 import { decodeAnyError, remoteBackend } from '../data/backend-port.js'
 import type { Port } from '../data/port.js'
 import { besideAgent } from '../hosts/beside-agent.js'
@@ -13,6 +13,7 @@ import { domainOf, HOSTS_LEASE_MS, placesOf } from '../hosts/host-places.js'
 import { fileUrl } from '../hosts/hosts-folder.js'
 import { importModule } from '../import-module.js'
 import { makeBackend } from '../open-backend.js'
+import { isPromiseLike } from '../settled.js'
 import { Others } from './elsewhere.js'
 import { FILE_IN_WORKER, FileSlots } from './file-slots.js'
 import { type LaneSlots, ThreadSlots } from './lane-slots.js'
@@ -191,10 +192,10 @@ function knowClasses(ids: readonly string[]): Promise<unknown> | undefined {
 }
 const KNOWN = ''
 
-function recall({ tasks, attempts, abort }: RecallMessage): void {
+function recall({ tasks, attempts, abort, isLate }: RecallMessage): void {
   tasks.forEach((task, i) => {
     if (lane.take(task, attempts[i]!)) box.returned(task, attempts[i]!)
-    else if (abort) lane.abort(task, attempts[i]!)
+    else if (abort) lane.abort(task, attempts[i]!, isLate)
   })
   box.send()
 }

@@ -21,7 +21,8 @@ export function assertKnown(given: object, names: readonly string[], of: string)
  */
 export function checkedOptions<O extends CallOptions>({ timeoutMs, ...rest }: O): Omit<O, 'timeoutMs'> & { timeoutMs?: number } {
   const { priority, signal, needs } = rest
-  if (priority !== undefined && !Number.isInteger(priority)) throw wrong('priority', 'a whole number from -16 to 15', priority)
+  if (priority !== undefined && !(Number.isInteger(priority) && priority >= -16 && priority <= 15))
+    throw wrong('priority', 'a whole number from -16 to 15', priority)
   if (signal !== undefined && !isSignal(signal)) throw wrong('signal', 'an AbortSignal', signal)
   if (needs !== undefined) neededBy(needs)
   const limit = checkedTimeout(timeoutMs)

@@ -84,19 +84,3 @@ class Handed<T> implements PromiseLike<T> {
     return this.source.promise().then(over, over)
   }
 }
-
-/** A future of something that runs without the graph: in place, or with the runtime off. */
-export function futureOf<T>(promise: Promise<T>, name: string): Future<T> {
-  // Failures that nobody awaits are the barrier's to report, not the process's.
-  promise.catch(() => {})
-  const source = {
-    seen: false,
-    promise: () => {
-      source.seen = true
-      return promise
-    },
-    cancel: () => {},
-    describe: () => name,
-  }
-  return new TaskFuture<T>(source)
-}

@@ -3,21 +3,21 @@
  * a parent which runs again finds what its children have done. Only a call on what the parent holds for writing is part of the parent's
  * unit of work. Children run here one after the other, which bounds the memory of a recursion by its depth; while one does, others may go to other workers.
  */
-
-import { ConflictError, isInsituError } from '../../src/errors.js'
+import { ConflictError } from '../../src/errors.js'
 import type { Id } from '../../src/ids.js'
-import { type StorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Store } from '../../src/store.js'
 import { backOff } from '../../src/unit/back-off.js'
 import type { Transaction } from '../../src/unit/transaction.js'
 import { beginAttempt, type Call, committed, committedBefore, directionAt, type Outcome } from '../attempt.js'
-import { settled } from '../current-runtime.js'
-import { carry, objectsIn, unpack } from '../data/carry.js'
-import type { ChildEffects } from '../engines/messages.js'
+import { objectsIn, unpack } from '../data/carry.js'
+import type { Carried, ChildEffects } from '../engines/messages.js'
 import { CONFLICTS_MAX, RETRIES_MAX } from '../scheduler/constants.js'
+import { carryTo, come, isToCome } from './child-args.js'
+import { ChildCall, ChildCalls } from './child-call.js'
 import { isWriting } from './directions.js'
+import { bodyOf, ignored, mayPass, persistentState, runInPlace } from './in-place.js'
 import { inTime } from './in-time.js'
-import { Attempt, runAs } from './running.js'
+import { Attempt } from './running.js'
 import type { TaskDefinition } from './task.js'
 
 /** Workers elsewhere that may take a child. */
@@ -27,10 +27,19 @@ export interface Elsewhere {
   /** It is no longer worth asking. */
   forget(again: () => void): void
   /** Has a child run; gives back what was taken when it is over. */
-  run(call: Call, definition: TaskDefinition): Promise<Outcome>
+  run(call: Call, definition: TaskDefinition, child: ChildCall): Promise<Outcome>
+}
+
+/** A call of the body. */
+interface Child {
+  readonly call: ChildCall
+  readonly above: Attempt
+  readonly unit: Transaction
+  readonly definition: TaskDefinition
 }
 
 interface Waiting {
+  readonly child: ChildCall
   readonly store: Store
   readonly above: Attempt
   readonly call: Call
@@ -43,6 +52,7 @@ export class NestedScope {
   /** Told when `isWaiting` may have changed. */
   onChange: () => void = () => {}
   readonly #writing: ReadonlySet<string>
+  readonly calls = new ChildCalls()
   readonly #queue: Waiting[] = []
   /** Of each object, what later children that use it wait for. */
   readonly #uses = new Map<Id, { written: Promise<unknown>; read: Promise<unknown>[] }>()
@@ -70,17 +80,50 @@ export class NestedScope {
   }
 
   /** Runs a task that the body has called. `given`: the object of a method first. */
-  async call(above: Attempt, unit: Transaction, definition: TaskDefinition, given: readonly unknown[]): Promise<unknown> {
-    const number = this.#next++
-    const args = await Promise.all(given.map(settled))
-    const named = definition.ofTarget?.(args[0]) ?? definition
-    if (!this.#shares(unit, named, args)) return this.#child(above, unit, named, args, number)
-    const scope = new NestedScope(`${this.key}.${number}`, this.parent, this.elsewhere, this.effects)
-    const attempt = new Attempt(named.name, above.number, () => scope, above)
-    return this.#inTurn((enter) => {
-      enter(scope)
-      return inTime(named, attempt, () => runAs(attempt, async () => settled(bodyOf(named, await loaded(args)))))
-    })
+  call(above: Attempt, unit: Transaction, definition: TaskDefinition, given: readonly unknown[]): ChildCall {
+    const call = new ChildCall(definition.name, this.#next++, definition.options.signal, (child) =>
+      this.#run({ call: child, above, unit, definition }, given),
+    )
+    this.calls.add(call)
+    return call
+  }
+
+  async #run(child: Child, given: readonly unknown[]): Promise<unknown> {
+    const { call, unit } = child
+    const isLate = given.some(isToCome)
+    // What is there already is taken now, whatever else has to come.
+    const early = isLate ? given.map((arg, i) => (isToCome(arg) ? undefined : this.#earlyTaken(child, arg, i))) : []
+    const args = isLate ? await Promise.all(given.map((arg) => (isToCome(arg) ? come(arg, call) : arg))) : given
+    const definition = child.definition.ofTarget?.(args[0]) ?? child.definition
+    const named = { ...child, definition }
+    if (this.#shares(unit, definition, args)) return this.#inPlace(named, args)
+    const carried = args.map((arg, i) => early[i] ?? this.#taken(named, arg, i))
+    return this.#child(named, await Promise.all(carried.map(async (one) => one)))
+  }
+
+  #taken({ call, unit, definition }: Child, arg: unknown, i: number): Carried | Promise<Carried> {
+    return carryTo(arg, `argument ${i + 1} of ${definition.name}`, unit.store, call)
+  }
+
+  /** What cannot be sent is refused when it is known that it has to be. */
+  #earlyTaken(child: Child, arg: unknown, i: number): Carried | Promise<Carried> {
+    try {
+      return this.#taken(child, arg, i)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** As part of the parent's unit of work, in its turn. */
+  async #inPlace({ call, above, unit, definition }: Child, args: readonly unknown[]): Promise<unknown> {
+    await Promise.resolve() // all that the body calls in one go is called before the first of it begins
+    return this.#inTurn((enter) =>
+      runInPlace({ call, unit, definition, args }, (number) => {
+        const scope = new NestedScope(`${this.key}.${call.number}`, this.parent, this.elsewhere, this.effects)
+        enter(scope)
+        return new Attempt(definition.name, number, () => scope, above)
+      }),
+    )
   }
 
   #shares(unit: Transaction, definition: TaskDefinition, args: readonly unknown[]): boolean {
@@ -97,12 +140,12 @@ export class NestedScope {
   }
 
   /** Runs a child; its result as the parent's unit of work sees it. */
-  async #child(above: Attempt, unit: Transaction, definition: TaskDefinition, args: readonly unknown[], number: number): Promise<unknown> {
-    const carried = args.map((arg, i) => carry(arg, `argument ${i + 1} of ${definition.name}`, unit.store))
-    const child: Call = { ...about(definition), key: `${this.key}.${number}`, name: definition.name, args: carried }
-    const outcome = await this.#inOrder(child, () => this.#enqueue({ above, store: unit.store, call: child, definition }))
+  async #child({ call: child, above, unit, definition }: Child, args: readonly Carried[]): Promise<unknown> {
+    const isOver = (): boolean => child.isOver()
+    const call: Call = { ...about(definition), key: `${this.key}.${child.number}`, name: definition.name, args, isOver }
+    const outcome = await this.#inOrder(call, () => this.#enqueue({ child, above, store: unit.store, call, definition }))
     if (outcome.changed) {
-      this.effects.push({ key: child.key, changed: outcome.changed, home: outcome.home! })
+      this.effects.push({ key: call.key, changed: outcome.changed, home: outcome.home! })
       await unit.bringUpToDate(outcome.changed)
     }
     await unit.fetchAnywhere(objectsIn(outcome.result))
@@ -199,27 +242,29 @@ export class NestedScope {
   }
 
   /** A child in this thread, with as many attempts as elsewhere. */
-  async #attempts({ above, store, call, definition }: Waiting, enter: (scope: NestedScope) => void): Promise<Outcome> {
+  async #attempts({ child, above, store, call, definition }: Waiting, enter: (scope: NestedScope) => void): Promise<Outcome> {
     let conflicts = 0
     let retries = definition.policy === 'RETRY' ? RETRIES_MAX : 0
     for (let number = 1; ; number++) {
       const scope = new NestedScope(call.key, call, this.elsewhere, this.effects)
       enter(scope)
       const attempt = new Attempt(definition.name, number, () => scope, above)
+      child.begins(() => attempt.abort())
       try {
         return await runInTime(store, call, definition, attempt, (args) => bodyOf(definition, args))
       } catch (error) {
+        if (child.isCancelled) throw error
         if (error instanceof ConflictError && error.retryable && conflicts++ < CONFLICTS_MAX) await backOff(conflicts)
-        else if (retries-- <= 0 || (isInsituError(error) && !error.retryable && error.code !== 'ERR_TASK_TIMEOUT'))
+        else if (retries-- <= 0 || !mayPass(error))
           // Of a parent that runs again: what the child has committed before may be why it fails now.
           return (await committedBefore(store, call)) ?? ignored(definition, error)
       }
     }
   }
 
-  #runElsewhere({ call, definition, resolve, reject }: Waiting): void {
+  #runElsewhere({ child, call, definition, resolve, reject }: Waiting): void {
     this.#setAway(1)
-    this.elsewhere!.run(call, definition)
+    this.elsewhere!.run(call, definition, child)
       .finally(() => this.#setAway(-1))
       .then(resolve, reject)
   }
@@ -255,31 +300,3 @@ const about = (definition: TaskDefinition): Pick<Call, 'isMethod' | 'target' | '
   target: definition.target,
   directions: definition.directions,
 })
-
-function persistentState(value: object): ReturnType<typeof stateOf> | undefined {
-  try {
-    return stateOf(value as StorageObject)
-  } catch {
-    return undefined
-  }
-}
-
-function ignored({ policy }: TaskDefinition, error: unknown): Outcome {
-  if (policy !== 'IGNORE') throw error
-  return { result: undefined }
-}
-
-/** What is an argument has its fields. */
-async function loaded(args: readonly unknown[]): Promise<readonly unknown[]> {
-  for (const arg of args) {
-    const state = typeof arg === 'object' && arg !== null ? persistentState(arg) : undefined
-    if (state && !state.loaded) await state.instance.load()
-  }
-  return args
-}
-
-function bodyOf({ method, body }: TaskDefinition, args: readonly unknown[]): unknown {
-  if (method === undefined) return body(...args)
-  const [target, ...rest] = args
-  return body.apply(target, rest)
-}

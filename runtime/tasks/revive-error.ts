@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { subclassesOf } from '../../src/classes/class-locator.js'
+import { InsituError } from '../../src/errors.js'
 import { importModule } from '../import-module.js'
 import type { TaskDefinition } from './task.js'
 
@@ -46,10 +48,40 @@ export function reviveError(error: unknown, className: string | undefined, { sit
   return error
 }
 
-/** Makes an error of a task an instance of the class that it was thrown as, if the task's module exports that. */
+/** Makes an error of a task an instance of the class that it was thrown as, if the task's module exports that, or else one that is loaded has its name. */
 export function giveOwnClass(error: unknown): void {
   if (!(error instanceof Error)) return
-  const told = (error as { insituTask?: { className?: string; url?: string } }).insituTask
-  const own = classes.get(told?.url ?? '')?.get(told?.className ?? '')
+  const { className = '', url = '' } = (error as { insituTask?: { className?: string; url?: string } }).insituTask ?? {}
+  const own = className === '' ? undefined : (classes.get(url)?.get(className) ?? loadedClass(className))
   if (own && !(error instanceof own)) Object.setPrototypeOf(error, own.prototype as object)
+}
+
+/** The name of the class that an error of a task was thrown as. */
+export const thrownAs = (error: unknown): string | undefined =>
+  error instanceof Error ? (error as { insituTask?: { className?: string } }).insituTask?.className : undefined
+
+/** The same of a child that ran elsewhere, for the body that called it. */
+export async function giveClassOf(error: unknown, className: string | undefined, url: string | undefined): Promise<void> {
+  if (!(error instanceof Error) || className === undefined) return
+  if (url !== undefined) await learnErrorClasses(url)
+  Object.defineProperty(error, 'insituTask', { value: { className, url }, configurable: true })
+  giveOwnClass(error)
+}
+
+/** Of which class it is, where this thread may know that by its name alone. */
+export function classNameOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error instanceof InsituError) return undefined
+  const { name = '' } = (error as { readonly constructor?: { readonly name?: unknown } }).constructor ?? {}
+  return typeof name !== 'string' || name === '' || name in globalThis ? undefined : name
+}
+
+const loaded = new Map<string, ErrorClass | undefined>()
+
+/** Errors often have a module of their own. To ask for all classes takes V8 a hundred milliseconds: once for each name. */
+function loadedClass(name: string): ErrorClass | undefined {
+  if (!loaded.has(name)) {
+    const [found, ...others] = subclassesOf(Error).filter((one): one is ErrorClass => one.prototype instanceof Error && one.name === name)
+    loaded.set(name, others.length === 0 ? found : undefined)
+  }
+  return loaded.get(name)
 }

@@ -23,6 +23,12 @@ export interface Entry {
 /** Keys as texts whose `<` is the order of keys: see encodeKeyText. */
 export type KeyText = string
 
+/** Whoever may want to take back what is written from a certain moment on. */
+interface Undo {
+  readonly isOn: boolean
+  push(step: () => void): void
+}
+
 export class Overlay {
   #entries = new Map<KeyText, Entry>()
   #order = new SortedKeys()
@@ -37,7 +43,10 @@ export class Overlay {
   #epoch = 0
 
   /** `firstReadCounts`: a unit of work must see one state of a row; else what counts is the last read before a write. */
-  constructor(readonly firstReadCounts = true) {}
+  constructor(
+    readonly firstReadCounts = true,
+    readonly undo?: Undo,
+  ) {}
 
   /** Rows with writes not yet sent. */
   get count(): number {
@@ -76,6 +85,7 @@ export class Overlay {
   forget(text: KeyText): void {
     const old = this.#entries.get(text)
     if (!old) return
+    this.#remember(text, old)
     this.#entries.delete(text)
     this.#bytes -= old.bytes
     this.#order.delete(text)
@@ -88,6 +98,7 @@ export class Overlay {
 
   /** What was read stays known. */
   dropWrites(): void {
+    if (this.undo?.isOn) for (const [text, old] of this.#entries) this.#remember(text, old)
     this.#entries = new Map()
     this.#order = new SortedKeys()
     this.#bytes = 0
@@ -97,10 +108,23 @@ export class Overlay {
   /** Buffers a write on top of what is there. */
   merge(text: KeyText, entry: Entry): void {
     const old = this.#entries.get(text)
-    const next = old ? joined(old, entry) : entry
+    this.#remember(text, old)
+    this.#put(text, old, old ? joined(old, entry) : entry)
+  }
+
+  #put(text: KeyText, old: Entry | undefined, next: Entry): void {
     this.#entries.set(text, next)
     if (!old) this.#order.add(text)
     this.#bytes += next.bytes - (old ? old.bytes : 0)
+  }
+
+  #remember(text: KeyText, old: Entry | undefined): void {
+    if (!this.undo?.isOn) return
+    this.undo.push(() => {
+      this.forget(text)
+      if (old) this.#put(text, undefined, old)
+      this.#epoch++
+    })
   }
 
   // ---- reading

@@ -63,6 +63,18 @@ function ownFields(instance: StorageObject): Map<string, unknown> {
   return fields
 }
 
+/** What an instance holds as its class says it, and how to give that back where the class keeps it to itself. */
+export function fieldsOfOwn(instance: StorageObject): { readonly values: Iterable<unknown>; giveBack(): void } {
+  const ctor = constructorOfInstance(instance)
+  const fields = ownFields(instance)
+  return {
+    values: fields.values(),
+    giveBack: () => {
+      if (hasRestore(ctor)) restoreInto(instance, ctor, Object.fromEntries(fields))
+    },
+  }
+}
+
 export const mergesFields = (ctor: Constructor): boolean => settingsOf(ctor).merge === 'fields'
 
 /** A wish that nobody hears would be found out by lost changes, or by fields that are stored after all. Methods of these names are the class's own. */

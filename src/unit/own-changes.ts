@@ -29,5 +29,16 @@ export const newOwn = (): Own => ({
   lent: [],
 })
 
+/** To be changed in the place of `own`, which stays as it is. */
+export const copyOfOwn = (own: Own): Own => ({
+  created: new Set(own.created),
+  tables: new Map(own.tables),
+  removed: new Map(own.removed),
+  dropped: [...own.dropped],
+  names: new Map(own.names),
+  enlisted: new Set(own.enlisted),
+  lent: [...own.lent],
+})
+
 /** Of all that have done nothing: nobody adds to it. */
 export const NOTHING_OWN: Own = newOwn()

@@ -1,6 +1,7 @@
 import type { Table } from '../backend.js'
 import { Overlay } from '../dict/overlay.js'
 import type { ObjectState } from '../objects/object-state.js'
+import type { UndoLog } from './undo-log.js'
 
 /** Buffered rows of one table. */
 export interface TableRows {
@@ -11,9 +12,9 @@ export interface TableRows {
 }
 
 /** The main program goes on after a save and may read again; a task or transaction that saw two states of a row must not commit. */
-export const noRowsYet = (table: Table, isTransaction: boolean): TableRows => ({
+export const noRowsYet = (table: Table, isTransaction: boolean, undo?: UndoLog): TableRows => ({
   table,
-  overlay: new Overlay(isTransaction),
+  overlay: new Overlay(isTransaction, undo),
   reached: new Set(),
 })
 

@@ -12,7 +12,7 @@ import { type GetOptions, type StorageObject, stateOf } from '../objects/storage
 import { checkAlias, type Store, type UnitOptions } from '../store.js'
 import { dropBelongings } from './belongings.js'
 import { aliasOf } from './named-tables.js'
-import { NOTHING_OWN, newOwn, type Own } from './own-changes.js'
+import { copyOfOwn, NOTHING_OWN, newOwn, type Own } from './own-changes.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { checksOf, nameFirst, type ObjectPlan, type Plan, type Prints, planOf, printsOf, type TablePlan } from './persist-plan.js'
 import { rebase } from './rebase.js'
@@ -21,6 +21,7 @@ import { areRowsCurrent, checkedTables, rowChecksOf } from './row-checks.js'
 import { bindComingTable, bindTable, tableMade, tableOf, unbindOwned, unbindTable } from './table-binding.js'
 import { dropWrites, type TableRows } from './table-rows.js'
 import { Twins } from './twins.js'
+import { type Savepoint, UndoLog } from './undo-log.js'
 import { afterTheEnd, nameOf, notFound, twinsChanged, wrongDirection } from './unit-errors.js'
 import { UnitOfWork } from './unit-of-work.js'
 
@@ -50,6 +51,7 @@ interface Phase {
   isCommitted: boolean
   /** Its commit was refused, or nobody can say what became of it. */
   refused?: CommitId | 'unknown'
+  undo: UndoLog | undefined
 }
 
 /** A unit of work that commits as one group at its end, or leaves no trace: a task, or the body of `transact`. */
@@ -66,7 +68,7 @@ export class Transaction extends UnitOfWork {
 
   constructor(store: Store, begun?: Transaction) {
     super(store)
-    this.#phase = begun ? begun.#phase : { hasEnded: false, isCommitted: false }
+    this.#phase = begun ? begun.#phase : { hasEnded: false, isCommitted: false, undo: undefined }
     if (!begun) return
     begun.#family ??= new Map([[begun.store, begun]])
     this.#family = begun.#family.set(store, this)
@@ -75,6 +77,9 @@ export class Transaction extends UnitOfWork {
   get isCommitted(): boolean {
     return this.#phase.isCommitted
   }
+
+  /** What has to be waited for before it ends: what it has begun and not awaited. */
+  beforeEnd: (() => Promise<void>) | undefined
 
   /** What comes later would neither be stored nor noticed: code that nobody waited for, mostly. */
   assertGoesOn(what: string): void {
@@ -87,8 +92,48 @@ export class Transaction extends UnitOfWork {
 
   /** To be changed. Most tasks do nothing but change the fields of what they were given: what they do not need is not made. */
   get #making(): Own {
-    if (this.#own === NOTHING_OWN) this.#own = newOwn()
+    const { undo } = this.#phase
+    if (undo?.isOn && this.#ownIsOf !== undo.epoch) this.#copyOwn(undo)
+    else if (this.#own === NOTHING_OWN) this.#own = newOwn()
     return this.#own
+  }
+
+  /** The savepoint since which `#own` is a copy. */
+  #ownIsOf: number | undefined
+
+  #copyOwn(undo: UndoLog): void {
+    const before = this.#own
+    this.#own = copyOfOwn(before)
+    this.#ownIsOf = undo.epoch
+    undo.push(() => {
+      const { tables, created, lent } = this.#own
+      this.#own = before
+      this.#ownIsOf = undefined
+      for (const [id, { dict }] of tables) if (!before.tables.has(id) && tableOf(dict)?.id === id) unbindTable(dict)
+      for (const state of created) if (!before.created.has(state)) this.#forgetMade(state)
+      for (const rows of lent) if (!before.lent.includes(rows)) rows.failed()
+    })
+  }
+
+  #forgetMade(state: ObjectState): void {
+    if (!state.ref) return
+    this.instances.delete(state.ref.id)
+    state.becomeVolatile()
+  }
+
+  protected override get undoLog(): UndoLog {
+    return (this.#phase.undo ??= new UndoLog())
+  }
+
+  /**
+   * From here on what is done can be taken back, while what was done before stays: rows, names, objects made and deleted, and the contents of
+   * `values` and of what is fetched from now on.
+   */
+  savepoint(values: readonly unknown[]): Savepoint {
+    const { undoLog } = this
+    const point = undoLog.savepoint()
+    for (const value of values) undoLog.keep(value)
+    return point
   }
 
   override isNew(object: StorageObject): boolean {
@@ -109,6 +154,7 @@ export class Transaction extends UnitOfWork {
 
   protected override onTaken(state: ObjectState): void {
     this.#loaded.add(state)
+    this.#phase.undo?.keep(state.instance)
   }
 
   protected override onMet(state: ObjectState): void {
@@ -137,6 +183,7 @@ export class Transaction extends UnitOfWork {
     if (assertClass) for (const made of own) if (made) assertClass(stateOf(made).ref!)
     const stored = refs.filter((ref, i) => !own[i] && !this.#own.removed.has(ref.id))
     const fetched = stored.length > 0 ? await super.fetch(stored, options, assertClass, met) : []
+    if (this.#phase.undo?.isOn) for (const instance of fetched) this.#phase.undo.keep(instance)
     return refs.map((ref, i) => own[i] ?? (this.#own.removed.has(ref.id) ? undefined : fetched.shift()))
   }
 
@@ -238,8 +285,8 @@ export class Transaction extends UnitOfWork {
     }
     for (const alias of this.#own.created.has(state) ? [] : await this.aliasesOf(state)) this.#rename(alias, ref, null)
     for (const [alias, { to }] of this.#own.names) if (to?.id === ref.id) this.#rename(alias, null, null)
-    for (const rows of this.bufferedOf(state)) dropWrites(rows)
-    if (this.#own.created.delete(state)) this.#unmake(state, ref)
+    for (const rows of this.bufferedOf(state)) this.#dropRows(rows)
+    if (this.#making.created.delete(state)) this.#unmake(state, ref)
     else {
       const [stored] = await this.store.read([ref])
       if (stored) this.#making.dropped.push(stored)
@@ -247,20 +294,38 @@ export class Transaction extends UnitOfWork {
       if (!state.loaded) return // what was gone already
       this.#making.removed.set(ref.id, state)
     }
-    this.#loaded.delete(state)
-    this.#own.enlisted.delete(state)
+    if (this.#loaded.delete(state)) this.#phase.undo?.push(() => this.#loaded.add(state))
+    this.#making.enlisted.delete(state)
+  }
+
+  #dropRows(rows: TableRows): void {
+    const reached = [...rows.reached]
+    if (reached.length > 0)
+      this.#phase.undo?.push(() => {
+        for (const state of reached) rows.reached.add(state)
+      })
+    dropWrites(rows)
   }
 
   /** What was made and deleted inside was never stored. */
-  #unmake(state: ObjectState, { id }: Ref): void {
+  #unmake(state: ObjectState, ref: Ref): void {
+    const { id } = ref
+    const { provisional, host } = state
+    this.#phase.undo?.push(() => {
+      this.adopt(state, ref)
+      Object.assign(state, { provisional, host })
+    })
     for (const planned of this.#own.tables.values()) if (planned.table.owner.id === id) this.#unmakeTable(planned)
     this.instances.delete(id)
     state.becomeVolatile()
   }
 
-  #unmakeTable({ dict, table }: TablePlan): void {
-    this.#own.tables.delete(table.id)
-    if (tableOf(dict)?.id === table.id) unbindTable(dict)
+  #unmakeTable(planned: TablePlan): void {
+    const { dict, table } = planned
+    this.#making.tables.delete(table.id)
+    if (tableOf(dict)?.id !== table.id) return
+    unbindTable(dict)
+    this.#phase.undo?.push(() => bindComingTable(planned, this))
   }
 
   protected override persistentRef(state: ObjectState, verb: string): Ref {

@@ -28,6 +28,7 @@ import { type DictCell, type Prints, planOf, printsAsTaken, printsOf } from './p
 import { bindTable, madeDict, tableOf } from './table-binding.js'
 import { discardRows, noRowsYet, type TableRows } from './table-rows.js'
 import type { LentRows } from './taken-rows.js'
+import type { UndoLog } from './undo-log.js'
 import { assertDepth, assertId, gainsColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
 
 /** A copy of a stored object, and the tables that its collections are copies of. */
@@ -59,6 +60,11 @@ export abstract class UnitOfWork {
 
   /** Whether it has looked at what no stamp of an object tells: rows, names, streams, or that something is missing. */
   looksBeyond = false
+
+  /** How to take back a part of what is done here, where parts may fail by themselves. */
+  protected get undoLog(): UndoLog | undefined {
+    return undefined
+  }
 
   #fetchedBytes = 0
   /** What was fetched so far, as stored. */
@@ -486,7 +492,7 @@ export abstract class UnitOfWork {
   rowsOf(table: Table): TableRows {
     let rows = this.buffered.get(table.id)
     if (!rows) {
-      rows = noRowsYet(table, this.isTransaction)
+      rows = noRowsYet(table, this.isTransaction, this.undoLog)
       this.#buffered ??= new BufferedRows(!this.isTransaction)
       this.#buffered.add(rows)
     }
@@ -510,7 +516,9 @@ export abstract class UnitOfWork {
 
   /** A volatile object that buffered rows refer to: stored with them, and found under its coming id from now on. */
   foresee(state: ObjectState, table: Table): void {
-    this.rowsOf(table).reached.add(state)
+    const { reached } = this.rowsOf(table)
+    if (!reached.has(state)) this.undoLog?.push(() => reached.delete(state))
+    reached.add(state)
     this.instances.set(state.provisional!.id, state.instance)
   }
 

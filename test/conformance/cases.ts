@@ -2,6 +2,7 @@ import { aliases } from './aliases.js'
 import { badInput } from './bad-input.js'
 import { barredGroups } from './barred-groups.js'
 import type { Case } from './case.js'
+import { childCases } from './children.js'
 import { concurrency } from './concurrency.js'
 import { contractCorners } from './contract-corners.js'
 import { contractObjects } from './contract-objects.js'
@@ -47,6 +48,7 @@ export const conformanceCases: readonly Case[] = [
   ...gainedColumns,
   ...lateDicts,
   ...taskCases,
+  ...childCases,
   ...streamCases,
   ...storageInterface,
   ...badInput,

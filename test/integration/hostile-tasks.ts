@@ -154,6 +154,22 @@ export const throwOdd = task((message: string) => {
 export const throwHidden = task(() => {
   throw new HiddenError('hidden class')
 })
+class UnreadableError extends Error {
+  override get message(): string {
+    throw new TypeError('nobody reads this')
+  }
+}
+/** Errors that cannot be sent as they are. */
+export const throwUnsendable = task((kind: 'unreadable' | 'field' | 'constructor' | 'revoked') => {
+  if (kind === 'unreadable') throw new UnreadableError()
+  const error = new RangeError(kind, { cause: new Error('the cause') })
+  if (kind === 'field') Object.assign(error, { code: 'E_KEPT', report: () => {} })
+  if (kind === 'constructor') Object.defineProperty(error, 'constructor', { value: undefined })
+  const { proxy, revoke } = Proxy.revocable(error, {})
+  if (kind !== 'revoked') throw error
+  revoke()
+  throw proxy
+})
 export const throwFrozen = task(() => {
   throw Object.freeze(new OddError('frozen', null))
 })

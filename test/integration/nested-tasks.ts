@@ -2,7 +2,8 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
-import { type Future, INOUT, StorageObject, task } from '../../runtime/index.js'
+import { type Future, INOUT, StorageObject, submitReady, TaskContext, task } from '../../runtime/index.js'
+import { ElsewhereError } from './thrown-class.js'
 
 export class Tally extends StorageObject {
   n = 0
@@ -127,4 +128,65 @@ export const makeAndPass = task(async () => {
   const read5 = await read(tally)
   await add(tally, 1)
   return [read5, tally.n]
+})
+
+/** Waits until it is told to stop, or for as long as nobody wants, whatever it is told. */
+export const linger = task(
+  async (tally: Tally, listens: boolean) => {
+    tally.n += 1
+    const { signal } = TaskContext.current!
+    const told = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+    await (listens ? told : delay(2000))
+  },
+  { args: [INOUT] },
+)
+const codeOf = (error: unknown): unknown => (error as { code?: string }).code
+/** Children that are cancelled: before they begin, where they run, in the parent's place, by a signal that was given before or comes later. */
+export const cancelChildren = task(
+  async (mine: Tally, others: Tally[]) => {
+    const early = where(500)
+    early.cancel('early')
+    const running = others.map((other) => linger(other, true))
+    const own = linger(mine, true)
+    const controller = new AbortController()
+    const signalled = task.configure(where, { signal: controller.signal })(500)
+    const aborted = task.configure(where, { signal: AbortSignal.abort('before') })(500)
+    await delay(50)
+    for (const one of running) one.cancel('running')
+    controller.abort('signal')
+    const told = (await Promise.allSettled([early, ...running, signalled, aborted])).map((end) =>
+      end.status === 'rejected' ? end.reason : end,
+    )
+    own.cancel('own')
+    told.push(await own.catch((error: unknown) => error))
+    return [told.map(codeOf), told.map((error: { cause?: unknown }) => error.cause), mine.n]
+  },
+  { args: [INOUT] },
+)
+export const sizes = task((lists: Map<string, unknown>, list: unknown[]) => [[...lists.values()], list])
+export const later = task(async <T>(value: T) => {
+  await delay(5)
+  return value
+})
+/** What its children are given: futures anywhere, and what else as it is at the call. */
+export const giveAll = task(async () => {
+  const list: unknown[] = [1, [later(2)]]
+  const given = sizes(new Map<string, unknown>([['a', later(3)]]), list)
+  list.push('too late')
+  const behind = sizes(later(new Map<string, unknown>()), list)
+  list.push('too late')
+  return [await given, (await behind)[1]!.length]
+})
+export const failElsewhere = task(async (ms: number) => {
+  await delay(ms)
+  throw new ElsewhereError('a class of another module', 7)
+})
+/** Of which class its children's errors are, wherever they run. */
+export const classesOfChildren = task(async (n: number) => {
+  const ends = await Promise.allSettled(Array.from({ length: n }, () => failElsewhere(10)))
+  return ends.map((end) => end.status === 'rejected' && end.reason instanceof ElsewhereError && end.reason.doubled)
+})
+export const askToSubmit = task(async () => {
+  await submitReady({ limit: 1 })
+  return 'goes on'
 })

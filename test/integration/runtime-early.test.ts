@@ -164,7 +164,7 @@ describe('options of tasks and waits', () => {
   const body = (n: number): number => n
   const wrong: Record<string, readonly unknown[]> = {
     onFailure: ['retry', 'NONE', null],
-    priority: ['high', Number.NaN, 1.5],
+    priority: ['high', Number.NaN, 1.5, 16, -17],
     timeoutMs: [-1, Number.NaN, '5s', 2 ** 40, null],
     signal: ['x', {}, null],
     needs: [null, 4, { cores: 2 }, { units: '2' }],

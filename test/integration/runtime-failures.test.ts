@@ -48,6 +48,22 @@ describe('tasks that fail', function () {
       expect(all.errors.map((e: Error) => e.message)).to.deep.equal(['one', 'two'])
     })
 
+    it('an error that cannot be looked at fails its task all the same, and of one with a field that cannot be sent the others arrive', async () => {
+      expect(
+        await Promise.all((['unreadable', 'constructor', 'revoked'] as const).map((kind) => thrown(() => t.throwUnsendable(kind)))),
+      ).to.have.lengthOf(3)
+      const error = (await thrown(() => t.throwUnsendable('field'))) as Error & { code?: string; report?: unknown }
+      expect(error).to.be.instanceOf(RangeError)
+      expect([error.message, error.code, (error.cause as Error).message, error.report]).to.deep.equal([
+        'field',
+        'E_KEPT',
+        'the cause',
+        undefined,
+      ])
+      expect(error.stack).to.include('hostile-tasks')
+      expect(await t.square(3)).to.equal(9)
+    })
+
     it('what is no error arrives as it is, or as what it was', async () => {
       const caught = async (kind: Parameters<typeof t.throwValue>[0]): Promise<unknown> => {
         let what: unknown = 'nothing was thrown'

@@ -7,6 +7,7 @@ import { expect } from 'chai'
 import { barrier, connect, finish, init, type Store, stats } from '../../runtime/index.js'
 import * as t from './nested-tasks.js'
 import { thrown } from './thrown.js'
+import { ElsewhereError } from './thrown-class.js'
 
 const settings: readonly (readonly [string, NodeJS.ProcessEnv])[] = [
   ['one thread', { INSITU_WORKERS: '1' }],
@@ -106,6 +107,28 @@ for (const [name, env] of settings)
       writeFileSync(never, '')
       await delay(500)
       for (const one of [...tallies, own]) expect((await one.reload()).n).to.equal(1)
+    })
+
+    it('children are cancelled wherever they are, by hand and by signal, and change nothing', async () => {
+      const [mine, ...others] = [await tally(), await tally(), await tally()]
+      const [codes, causes, n] = await t.cancelChildren(mine!, others)
+      expect(codes).to.deep.equal(Array.from({ length: 6 }, () => 'ERR_TASK_CANCELLED'))
+      expect(causes).to.deep.equal(['early', 'running', 'running', 'signal', 'before', 'own'])
+      expect(n).to.equal(0)
+      for (const one of [mine!, ...others]) expect((await one.reload()).n).to.equal(0)
+    })
+
+    it('children take what they are given as it is at the call, with futures anywhere in it', async () => {
+      expect(await t.giveAll()).to.deep.equal([[[3], [1, [2]]], 3])
+    })
+
+    it('errors of children, and of tasks, are of their class wherever it stands', async () => {
+      expect(await t.classesOfChildren(4)).to.deep.equal([14, 14, 14, 14])
+      expect(await thrown(() => t.failElsewhere(0))).to.be.instanceOf(ElsewhereError)
+    })
+
+    it('a task that waits until little is pending does not wait for itself', async () => {
+      expect(await t.askToSubmit()).to.equal('goes on')
     })
 
     it('two parents that call for what the other holds both end', async () => {

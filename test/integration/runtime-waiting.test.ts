@@ -147,6 +147,63 @@ for (const mode of ['on', 'off'] as const)
       expect(outcomes.every((o) => o.status === 'rejected' && (o.reason as TaskFailedError).code === 'ERR_TASK_CANCELLED')).to.equal(true)
     })
 
+    it('a group has the calls of groups in it: their number, their end, and their cancelling', async () => {
+      const sizes: number[] = []
+      const done: string[] = []
+      let inner: Promise<unknown> | undefined
+      await group(async (outer) => {
+        t.echo(1)
+        inner = group((tasks) => {
+          t.slowly(1, 50).then(() => done.push('inner'), String)
+          t.echo(2)
+          sizes.push(tasks.size)
+        })
+        await delay(1)
+        sizes.push(outer.size)
+      })
+      done.push('outer')
+      await inner
+      expect([sizes, done]).to.deep.equal([
+        [2, 3],
+        ['inner', 'outer'],
+      ])
+      const stopped = await group(async (outer) => {
+        const calls = [t.slowly(1, 3000), t.slowly(2, 3000)]
+        const within = group(() => Promise.allSettled([...calls, t.slowly(3, 3000)]))
+        await delay(20)
+        outer.cancel()
+        return within
+      })
+      expect(stopped.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected', 'rejected'])
+    })
+
+    it('many calls may share a signal', async () => {
+      const warned: string[] = []
+      const onWarning = ({ name }: Error): void => void warned.push(name)
+      process.on('warning', onWarning)
+      const stop = new AbortController()
+      const call = task.configure(t.slowly, { signal: stop.signal })
+      const calls = Array.from({ length: 40 }, (_, i) => call(i, i < 2 ? 1000 : 1))
+      await delay(30)
+      stop.abort('enough')
+      const codes = (await Promise.allSettled(calls)).map((end) =>
+        end.status === 'rejected' ? (end.reason as TaskFailedError).code : 'done',
+      )
+      process.off('warning', onWarning)
+      expect([codes.includes('ERR_TASK_CANCELLED'), warned]).to.deep.equal([true, []])
+      await barrier()
+    })
+
+    it('what does not listen and ends soon after it was cancelled was cancelled all the same', async () => {
+      const box = await new t.Box().makePersistent()
+      const call = t.addSlowly(box, 200)
+      await delay(100)
+      call.cancel('not wanted')
+      expect(await thrown(() => call)).to.include({ code: 'ERR_TASK_CANCELLED', cause: 'not wanted' })
+      expect((await box.reload()).n).to.equal(0)
+      await barrier()
+    })
+
     it('submitReady holds calls under a limit', async () => {
       let most = 0
       for (let i = 0; i < 300; i++) {
