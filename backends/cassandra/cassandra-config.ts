@@ -1,6 +1,5 @@
-import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { UnsupportedError, ValidationError } from '../../src/errors.js'
-import { hasRawPassword, RAW_PASSWORD, withoutSecrets } from '../../src/url-secrets.js'
+import { hasRawPassword, RAW_PASSWORD, type Secrets, secretsFor, withoutSecrets } from '../../src/url-secrets.js'
 
 export interface CassandraConfig {
   /** Without secrets. */
@@ -115,16 +114,15 @@ function tlsOf(options: URLSearchParams): CassandraTls {
   return { caFile: of('caFile'), certFile: of('certFile'), keyFile: of('keyFile'), servername: of('servername') }
 }
 
-type Secrets = Pick<CassandraConfig, 'username' | 'password'>
-
-/** The url that a store is known by has no secrets, so that workers, who open it again, get them past it. */
+/** What the url lacks may stand in the environment. */
 function secretsOf(url: string, clean: string, text: string): Secrets {
-  const slot = `insitu cassandra ${clean}`
-  if (text === '') return kept(slot) ?? { username: process.env.INSITU_CASSANDRA_USERNAME, password: process.env.INSITU_CASSANDRA_PASSWORD }
   const [name = '', ...rest] = text.split(':')
-  const secrets = { username: decoded(url, name) || undefined, password: decoded(url, rest.join(':')) || undefined }
-  setEnvironmentData(slot, JSON.stringify(secrets))
-  return secrets
+  const { INSITU_CASSANDRA_USERNAME, INSITU_CASSANDRA_PASSWORD } = process.env
+  return secretsFor(
+    clean,
+    { username: decoded(url, name) || undefined, password: decoded(url, rest.join(':')) || undefined },
+    { username: INSITU_CASSANDRA_USERNAME, password: INSITU_CASSANDRA_PASSWORD },
+  )
 }
 
 /** What stands in a url, percent signs taken apart. */
@@ -134,13 +132,6 @@ function decoded(url: string, text: string, why = RAW_PASSWORD): string {
   } catch {
     return refuse(url, why)
   }
-}
-
-function kept(slot: string): Secrets | undefined {
-  const text = getEnvironmentData(slot)
-  if (typeof text !== 'string') return undefined
-  const { username, password } = JSON.parse(text) as { username?: string; password?: string }
-  return { username, password }
 }
 
 function oneOf<Name extends string>(url: string, what: string, text: string, names: readonly Name[]): Name {

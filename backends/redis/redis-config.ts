@@ -1,6 +1,5 @@
-import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { UnsupportedError, ValidationError } from '../../src/errors.js'
-import { hasRawPassword, RAW_PASSWORD, withoutSecrets } from '../../src/url-secrets.js'
+import { hasRawPassword, RAW_PASSWORD, type Secrets, secretsFor, withoutSecrets } from '../../src/url-secrets.js'
 import { PARTS_MAX } from './spread.js'
 
 export interface RedisConfig {
@@ -94,19 +93,15 @@ function tlsOf(options: URLSearchParams): RedisTls {
   return { caFile: of('caFile'), certFile: of('certFile'), keyFile: of('keyFile'), servername: of('servername') }
 }
 
-type Secrets = Pick<RedisConfig, 'username' | 'password'>
-
-/** The url that a store is known by has no secrets, so that workers, who open it again, get them past it. */
+/** What the url lacks may stand in the environment. */
 function secretsOf(url: string, clean: string, text: string): Secrets {
-  const slot = `insitu redis ${clean}`
-  if (text === '') return kept(slot) ?? { username: process.env.INSITU_REDIS_USERNAME, password: process.env.INSITU_REDIS_PASSWORD }
   const [name = '', ...rest] = text.split(':')
-  const secrets = {
-    username: decoded(url, name) || undefined,
-    password: rest.length > 0 ? decoded(url, rest.join(':')) : undefined,
-  }
-  setEnvironmentData(slot, JSON.stringify(secrets))
-  return secrets
+  const { INSITU_REDIS_USERNAME, INSITU_REDIS_PASSWORD } = process.env
+  return secretsFor(
+    clean,
+    { username: decoded(url, name) || undefined, password: rest.length > 0 ? decoded(url, rest.join(':')) : undefined },
+    { username: INSITU_REDIS_USERNAME, password: INSITU_REDIS_PASSWORD },
+  )
 }
 
 function decoded(url: string, text: string): string {
@@ -115,13 +110,6 @@ function decoded(url: string, text: string): string {
   } catch {
     return refuse(url, RAW_PASSWORD)
   }
-}
-
-function kept(slot: string): Secrets | undefined {
-  const text = getEnvironmentData(slot)
-  if (typeof text !== 'string') return undefined
-  const { username, password } = JSON.parse(text) as { username?: string; password?: string }
-  return { username, password }
 }
 
 function namespaceOf(url: string, name: string): string {

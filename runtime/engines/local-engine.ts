@@ -3,6 +3,7 @@ import { classOf, findConstructor } from '../../src/classes/class-registry.js'
 import type { ClassId } from '../../src/ids.js'
 import { otherStores } from '../../src/open-stores.js'
 import type { Store } from '../../src/store.js'
+import { keptSecrets } from '../../src/url-secrets.js'
 import { copyCalls, type ServedBackend, serveBackend } from '../data/backend-port.js'
 import { moduleFor } from '../open-backend.js'
 import type { TaskDefinition } from '../tasks/task.js'
@@ -158,7 +159,7 @@ export class LocalEngine {
     // What other hosts have is asked for through this process, which counts what moves.
     const reach = backend.places?.haveAgents ? 'instance' : backend.capabilities.reach
     const capabilities = { ...backend.capabilities, reach, acks: [...backend.capabilities.acks] }
-    const about = { do: 'store', n, url, module: moduleFor(url), ack, capabilities } as const
+    const about = { do: 'store', n, url, secrets: keptSecrets(url), module: moduleFor(url), ack, capabilities } as const
     const hosts = lane.link.reaches(backend)
     if (hosts) {
       lane.stores.set(n, ELSEWHERE)

@@ -5,6 +5,7 @@ import { UnavailableError } from '../../src/errors.js'
 import type { ClassId, Host } from '../../src/ids.js'
 import { Store } from '../../src/store.js'
 import { setDefaultOpener } from '../../src/unit/context.js'
+import { keepSecrets } from '../../src/url-secrets.js'
 import { runsInWorker } from '../current-runtime.js'
 import { decodeAnyError, remoteBackend } from '../data/backend-port.js'
 import type { Port } from '../data/port.js'
@@ -35,6 +36,8 @@ export interface StoreMessage {
   readonly do: 'store'
   readonly n: number
   readonly url: string
+  /** What its url lacks: see src/url-secrets.ts. */
+  readonly secrets?: string | undefined
   /** The module that makes it, where it is not one of ours. */
   readonly module: string | undefined
   readonly ack: string
@@ -105,7 +108,8 @@ function takeStore(message: StoreMessage): void {
   )
 }
 
-async function openStore({ url, module, ack, capabilities, port, hosts, nearTo = [] }: StoreMessage): Promise<Store> {
+async function openStore({ url, secrets, module, ack, capabilities, port, hosts, nearTo = [] }: StoreMessage): Promise<Store> {
+  if (secrets !== undefined) keepSecrets(url, secrets)
   if (hosts) return openOnHost(hosts, url, capabilities, ack, portOf(port))
   const made = await makeBackend(url, module)
   const isHere = capabilities.reach !== 'instance'

@@ -132,6 +132,11 @@ describe('redis: TLS', function () {
       for (const isolation of server instanceof RedisServer ? ['thread', 'process'] : ['process'])
         assert.match(assertOk(await insitu(['run', '--isolation', isolation, QUICK_START], { ...on, env })).stdout, /100000/)
       assert.match(assertOk(await insitu(['ls'], { ...on, env })).stdout, /block-2/)
+      // A user of the url with a password of the environment; both in the url, which workers never see.
+      const own = { ...on, storage: on.storage.replace('://', '://anna@') }
+      assert.match(assertOk(await insitu(['ls'], { ...own, env: { INSITU_REDIS_PASSWORD: env.INSITU_REDIS_PASSWORD } })).stdout, /block-2/)
+      const both = { ...on, storage: on.storage.replace('://', `://anna:${encodeURIComponent(env.INSITU_REDIS_PASSWORD)}@`) }
+      assert.match(assertOk(await insitu(['run', '--isolation', 'process', QUICK_START], both)).stdout, /100000/)
       for (const wrong of [{ ...env, INSITU_REDIS_PASSWORD: 'wrong-secret' }, {}]) {
         const { code, stdout, stderr } = await insitu(['ls'], { ...on, env: wrong })
         assert.equal(code, 3)
