@@ -4,6 +4,9 @@
  */
 import { once } from 'node:events'
 import type { Redis } from 'ioredis'
+import { byDomain } from './by-domain.js'
+import { isCluster } from './redis-client.js'
+import { partitionOfKey } from './redis-keys.js'
 import type { RedisLink } from './redis-link.js'
 
 const CHANNEL = '__redis__:invalidate'
@@ -86,8 +89,13 @@ export class InvalidationFeed {
     if ((this.#deafUntilMs.get(name) ?? 0) > Date.now()) return false
     if (!this.#ears.has(name)) this.#ears.set(name, this.#listen(server, name))
     const ear = await this.#ears.get(name)
-    // A slot that has just moved is not read here any more: its new place is asked next time.
-    return (await ear?.reader.mget(...keys).catch(() => undefined)) !== undefined
+    if (!ear) return false
+    // A command of a Cluster is about one slot. One that has just moved is not read here any more: its new place is asked next time.
+    const lists = isCluster(this.link.client) ? [...byDomain(keys, partitionOfKey).values()] : [keys]
+    return Promise.all(lists.map((some) => ear.reader.mget(...some))).then(
+      () => true,
+      () => false,
+    )
   }
 
   async #listen(server: Redis, name: string): Promise<Ear | undefined> {

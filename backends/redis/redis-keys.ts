@@ -18,6 +18,9 @@ export type TableKeys = readonly [definition: string, index: string, rows: strin
 /** Uuids end in random digits: no hash is needed. */
 export const partitionOfId = (id: string): Partition => Number.parseInt(id.slice(-TAIL), 16)
 
+/** Its hash tag. */
+export const partitionOfKey = (key: string): Partition => Number(/\{(\d+)\}/.exec(key)?.[1])
+
 /** FNV-1a over code units. */
 export function partitionOfAlias(alias: string): Partition {
   let hash = 0x811c9dc5

@@ -160,6 +160,13 @@ describe('redis: watching', function () {
       for (const ref of refs) await send(other, put(ref, { v: 0 }))
       const seen = new Seen(mine, refs)
       for (const ref of refs) await seen.until(ref, 1)
+      const callsOfAll = async (): Promise<number> => (await Promise.all(cluster.servers.map(calls))).reduce((sum, one) => sum + one, 0)
+      await delay(100)
+      const [before, beganMs] = [await callsOfAll(), performance.now()]
+      await delay(900)
+      const made = (await callsOfAll()) - before
+      // Once a second it looks at each all the same; without being told it would do so twenty times.
+      assert.ok(made < 500 * Math.ceil((performance.now() - beganMs) / 1000), `it asks again and again: ${made} calls`)
       for (const ref of refs) await change(other, ref, 1)
       for (const ref of refs) await seen.until(ref, 2)
       const [source, target] = await Promise.all(cluster.servers.map((one) => one.cli('CLUSTER', 'MYID')))
