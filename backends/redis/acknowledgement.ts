@@ -59,9 +59,9 @@ export class Acknowledgement {
     return turn.next
   }
 
-  async #everywhere(ack: Ack): Promise<void> {
+  #everywhere(ack: Ack): Promise<void> {
     const copies = ack === 'durable' ? 0 : Number(ack.slice('replicated:'.length))
-    await Promise.all(this.link.masters().map((server) => this.#waitAt(server, copies, ack)))
+    return this.link.reached(() => Promise.all(this.link.masters().map((server) => this.#waitAt(server, copies, ack))))
   }
 
   /** A wait holds up all that comes behind it on its connection, so that it has one of its own. */
@@ -110,7 +110,9 @@ async function waitForDisk(server: Redis): Promise<number> {
 }
 
 function notGiven(url: string, ack: Ack, acks: readonly Ack[]): UnsupportedError {
-  const fix = ack === 'durable' ? 'CONFIG SET appendonly yes, and appendfsync always' : 'connect more replicas'
+  const isOfCopies = /^replicated:[1-9]\d*$/.test(ack)
+  const more = isOfCopies ? 'connect more replicas' : 'there is no such level'
+  const fix = ack === 'durable' ? 'CONFIG SET appendonly yes, and appendfsync always' : more
   return new UnsupportedError(`${url} cannot give acknowledgement level ${ack}, only ${acks.join(', ')}: ${fix}.`, {
     code: 'ERR_ACK_LEVEL',
     ack,

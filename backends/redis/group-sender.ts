@@ -166,7 +166,9 @@ class Batch {
 
   #answer(job: Job, form: GroupForm, reply: Reply): void {
     try {
-      job.resolve(receiptOf(form, reply))
+      const receipt = receiptOf(form, reply)
+      if (receipt.applied) this.sender.link.applied(this.domain, job.group.commit)
+      job.resolve(receipt)
     } catch (error) {
       this.sender.link.dropCells(form.cells)
       job.reject(error)

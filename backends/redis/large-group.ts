@@ -74,7 +74,10 @@ export class LargeGroups {
       await this.#stage(group, domain, pieces)
       failPoint('group-staged')
       const replies = await this.#flip(group, domain, copies)
-      if (replies) return this.#answer(group, pieces, replies)
+      if (!replies) continue
+      const receipt = this.#answer(group, pieces, replies)
+      if (receipt.applied) this.link.applied(domain, group.commit)
+      return receipt
     }
   }
 

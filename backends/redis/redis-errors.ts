@@ -16,7 +16,8 @@ export type Failure =
  * Replies that say: not now. Nothing was executed; a script that has written cannot be killed, and only those that write nothing go to keys
  * that may have moved away.
  */
-const NOT_NOW = /^(?:LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY|ASK|MOVED)\b|Script killed by user|access a non local key/
+const NOT_NOW =
+  /^(?:LOADING|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|BUSY|ASK|MOVED)\b|Script killed by user|access a non local key|max number of clients/
 /** It is not loaded, the user may not call any, or the server is too old for them. */
 const NO_FUNCTION = /^ERR Function not found|^(?:NOPERM|ERR unknown command)\b.*\bfcall_ro\b/is
 /** What ioredis says of calls that it never sent, or that it was told to send elsewhere too often. */
@@ -50,28 +51,33 @@ const unsupported =
   (url: string, cause: unknown): InsituError =>
     new UnsupportedError(`${url}: ${text}`, { cause: bare(cause) })
 
+/** At the beginning; before Redis 7 an error inside of a script stands behind where in it that was. */
+const saying = (word: string): RegExp => new RegExp(`(?:^|: -)${word}\\b`)
+
+const NOT_LET_IN = /(?:^|: )(?:WRONGPASS|NOAUTH)\b|invalid password|invalid username-password|without any password configured/
+
 const KNOWN: readonly Known[] = [
   {
-    pattern: /^OOM\b/,
+    pattern: saying('OOM'),
     make: unavailable(
       'ERR_STORE_FULL',
       "the server's memory is full (maxmemory) and nothing was written; free some, or raise it: CONFIG SET maxmemory",
     ),
   },
   {
-    pattern: /^MISCONF\b/,
+    pattern: saying('MISCONF'),
     make: unavailable('ERR_STORE_FLUSH', 'the server cannot write to its disk and takes no writes until it can; look at its log'),
   },
   {
-    pattern: /^READONLY\b/,
+    pattern: saying('READONLY'),
     make: unavailable('ERR_STORE_READ_ONLY', 'the server is a read-only replica; give the url of its master'),
   },
   {
-    pattern: /^NOREPLICAS\b/,
+    pattern: saying('NOREPLICAS'),
     make: unavailable('ERR_NOT_REPLICATED', 'fewer replicas are connected than min-replicas-to-write asks for'),
   },
   {
-    pattern: /^(?:WRONGPASS|NOAUTH)\b|invalid password|invalid username-password|without any password configured/,
+    pattern: NOT_LET_IN,
     make: unavailable(
       'ERR_STORE_ACCESS',
       'the server refuses the user or password; give them in the url or in INSITU_REDIS_USERNAME and INSITU_REDIS_PASSWORD',
@@ -88,6 +94,25 @@ const KNOWN: readonly Known[] = [
       'somebody ends its scripts (SCRIPT KILL, FUNCTION KILL), and nothing was changed; they take milliseconds: look at what else the server does',
     ),
   },
+  {
+    pattern: /unknown (?:sub)?command/i,
+    make: (url, cause) => {
+      const [, name = 'of those that the backend needs'] = /command ['`]([\w|]+)/i.exec((cause as Error).message) ?? []
+      const text = `the server has no command ${name} (was it renamed?); docs/backends/redis.md lists all that are needed`
+      return unavailable('ERR_STORE_ACCESS', text)(url, new Error(`unknown command ${name}`)) // what the server says goes on with arguments
+    },
+  },
+  {
+    pattern: /max number of clients/,
+    make: unavailable(
+      'ERR_UNAVAILABLE',
+      'the server has as many clients as it takes (maxclients); end some, or raise it: CONFIG SET maxclients',
+    ),
+  },
+  {
+    pattern: /Command timed out/,
+    make: unavailable('ERR_UNAVAILABLE', 'the server takes connections and does not answer; is it stopped, or busy with something long?'),
+  },
   { pattern: /^MOVED\b/, make: unsupported('this server belongs to a Cluster; write redis+cluster:// instead of redis://') },
   {
     pattern: /cluster support disabled/,
@@ -98,7 +123,7 @@ const KNOWN: readonly Known[] = [
     make: unsupported('the server has no database of that number (its setting `databases`, 16 unless it says otherwise)'),
   },
   {
-    pattern: /^WRONGTYPE\b/,
+    pattern: saying('WRONGTYPE'),
     make: (url, cause) =>
       new CorruptError(`${url}: a key of the namespace holds something else; was it written by another program?`, { cause: bare(cause) }),
   },
@@ -139,6 +164,7 @@ const KNOWN: readonly Known[] = [
 /** Without what OpenSSL adds about itself. */
 const said = (cause: unknown): string => (cause as Error).message.split('\n')[0]!.trim().replace(/\.$/, '')
 
+export const isRefused = ({ message }: Error): boolean => NOT_LET_IN.test(message)
 export const isKilled = (error: unknown): boolean => /Script killed by user/.test((error as Error).message)
 
 /** What the driver says once a connection is gone, whatever ended it. */
@@ -157,16 +183,16 @@ export function namedError(url: string, cause: unknown): InsituError {
   if (known) return known.make(url, cause)
   if (name === 'ReplyError')
     return new InsituError(`${url}: the server refused a script: ${message}`, { code: 'ERR_INTERNAL', cause: bare(cause) })
-  return new UnavailableError(`${url}: the server cannot be reached (${message}); is it running there${tlsHint(url, message)}?`, {
+  return new UnavailableError(`${url}: the server cannot be reached (${message}); is it running there${hints(url, message)}?`, {
     cause: bare(cause),
   })
 }
 
-/** A server that is shown no certificate may close the connection before it says that it wants one. */
-function tlsHint(url: string, message: string): string {
+/** A server that is shown no certificate may close the connection before it says that it wants one, and so may one that has too many clients. */
+function hints(url: string, message: string): string {
   if (/ECONNREFUSED|ENOTFOUND/.test(message)) return ''
   const certificate = /^rediss\b/.test(url) && !/[?&]certFile=/.test(url) ? ', does it ask for a certificate (certFile, keyFile)' : ''
-  return `${certificate}, and is TLS (rediss://) on where it should be`
+  return `${certificate}, does it take further clients (maxclients), and is TLS (rediss://) on where it should be`
 }
 
 /** ioredis hangs the whole command, data and passwords included, on its errors. */

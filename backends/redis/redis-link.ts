@@ -8,10 +8,11 @@ import { connected } from './connected.js'
 import { Functions } from './functions.js'
 import { type Argument, type Client, connectionError, type Driver, isCluster, makeDriver } from './redis-client.js'
 import type { RedisConfig } from './redis-config.js'
-import { bare, type Failure, failureOf, isKilled, namedError, saysNothing, tellsMore } from './redis-errors.js'
-import type { Partition, RedisKeys } from './redis-keys.js'
+import { bare, type Failure, failureOf, isKilled, isRefused, namedError, saysNothing, tellsMore } from './redis-errors.js'
+import { type Partition, partitionOfKey, type RedisKeys } from './redis-keys.js'
 import { type Library, loadScripts, type ScriptName } from './scripts.js'
 import { slotOf } from './slot.js'
+import { Ways } from './ways.js'
 
 export type Reply = Buffer | number | null | readonly Reply[]
 export type { Argument }
@@ -41,6 +42,8 @@ export type LargeCell = readonly [key: string, value: string | Buffer]
 
 /** Long enough for anybody who sends a group again, short enough for a busy server's memory. */
 export const RECEIPTS_KEPT_MS = 600_000
+/** The receipt of a group that was applied less long ago is there, unless it was lost. */
+const RECEIPTS_SURE_MS = RECEIPTS_KEPT_MS - 60_000
 /** How long a large group that is not decided yet may hold up other writers without a step forward. */
 export const GATE_LEASE_MS = 2_000
 const GATE_PAUSE_MS = 2
@@ -60,6 +63,9 @@ export class RedisLink {
   readonly #functions = new Functions()
   /** The highest sequence that each domain has shown. */
   readonly #sequences = new Map<Partition, number>()
+  /** Domains that were written to, for who waits for further copies. */
+  #changed = new Set<Partition>()
+  readonly #ways = new Ways()
   #driver: Driver | undefined
   #lastError: Error | undefined
   #lost: StateLostError | undefined
@@ -86,6 +92,8 @@ export class RedisLink {
       void (this.#lastError = tellsMore(this.#lastError, error.lastNodeError ?? error))
     client.on('error', note)
     client.on('node error', note)
+    client.on('ready', () => void (this.#lastError = undefined))
+    this.#ways.follow(client)
     try {
       await connected(this.config, client, signal)
       // A driver that is refused its database goes on in the first one, among the data of others.
@@ -108,6 +116,8 @@ export class RedisLink {
     this.#lost = undefined
     this.#functions.forget()
     this.#sequences.clear()
+    this.#changed.clear()
+    this.#ways.clear()
     driver?.close()
   }
 
@@ -121,6 +131,8 @@ export class RedisLink {
       if (this.#lost) throw this.#lost
       let pauseMs = Math.min(PAUSE_MS_MIN * 2 ** nth++, PAUSE_MS_MAX)
       try {
+        const way = this.#ways.to(call.domain, this.client)
+        if (this.#ways.isNew(call.domain, way)) await this.#look(call.domain, way)
         const replies = this.#heard(call, await this.#send(call, copies.mayTravel, isForgotten))
         if (!(replies instanceof Gate)) return replies
         if (Date.now() > endMs) throw held(this.config, replies)
@@ -141,6 +153,23 @@ export class RedisLink {
       }
       if (pauseMs > 0) await delay(pauseMs)
     }
+  }
+
+  /** On a new way to a domain: whether what was applied there last still is. @throws StateLostError */
+  async #look(domain: Partition, way: string): Promise<void> {
+    const commit = this.#ways.witness(domain, RECEIPTS_SURE_MS)
+    if (commit !== undefined) {
+      const keys = [this.keys.receipts(domain, commit)]
+      const replies = await this.#once({ script: 'read', domain, keys, args: () => [commit] })
+      if (replies instanceof Gate) return // asked again by the next call
+      if ((replies[0] as readonly Reply[])[0] === null) throw this.#stateLost(domain)
+    }
+    this.#ways.take(domain, way)
+  }
+
+  /** A group was applied. */
+  applied(domain: Partition, commit: CommitId): void {
+    this.#ways.applied(domain, commit)
   }
 
   /** Whoever meets a decided large group helps it along; for one that is undecided he waits, unless its time is over. */
@@ -224,16 +253,16 @@ export class RedisLink {
   masterOf(key: string): Redis | undefined {
     const { client } = this
     if (!isCluster(client)) return client
-    const name = client.slots[slotOf(Number(/\{(\d+)\}/.exec(key)?.[1]))]?.[0]
+    const name = client.slots[slotOf(partitionOfKey(key))]?.[0]
     return client.nodes('master').find(({ options }) => `${options.host}:${options.port}` === name)
   }
 
-  async #once(call: Call): Promise<void> {
+  async #once(call: Call): Promise<readonly Reply[] | Gate> {
     const reply = await this.#send(call, false, false).catch((error: unknown) => {
       if (failureOf(error) !== 'no script') throw error
       return this.#send(call, false, true)
     })
-    this.#heard(call, reply)
+    return this.#heard(call, reply)
   }
 
   /**
@@ -256,7 +285,25 @@ export class RedisLink {
     return script && this.#scripts[script].library
   }
 
-  #heard({ script, domain }: Call, reply: unknown): readonly Reply[] | Gate {
+  /**
+   * Has `work` wait for copies of what was written, and makes sure that what they are copies of still has it: a server that was emptied
+   * meanwhile, or another one in its place, has what it has copied quickly.
+   * @throws StateLostError; what `work` throws
+   */
+  async reached(work: () => Promise<unknown>): Promise<void> {
+    const changed = this.#changed
+    this.#changed = new Set()
+    try {
+      await work()
+      await Promise.all(this.sendEach([...changed], (domain) => this.read(domain, [])))
+    } catch (error) {
+      for (const domain of changed) this.#changed.add(domain)
+      throw error
+    }
+  }
+
+  #heard({ script, domain, isWrite }: Call, reply: unknown): readonly Reply[] | Gate {
+    if (isWrite) this.#changed.add(domain)
     if (!script) return this.#values(domain, reply as Reply[])
     const [sequence, ...results] = reply as readonly Reply[]
     if (sequence instanceof Buffer) {
@@ -290,7 +337,7 @@ export class RedisLink {
     return (error as Error).message.startsWith('READONLY') ? 'again' : failure
   }
 
-  #stateLost(domain: Partition, found: number): StateLostError {
+  #stateLost(domain: Partition, found?: number): StateLostError {
     this.#lost = new StateLostError(
       `${this.config.url}: the store went back in time: changes that it had acknowledged are gone. Restore it, or accept its state by opening it again.`,
       { domain, expected: this.#sequences.get(domain), found },
@@ -300,12 +347,11 @@ export class RedisLink {
 
   #givenUp(error: unknown, isUnknown: boolean): Error {
     const { url, patienceMs } = this.config
-    if (isKilled(error)) return this.#refused(error, isUnknown)
-    if (isUnknown) return this.#unknownOutcome(`did not answer within ${patienceMs} ms`, bare(error))
-    return new UnavailableError(`${url} did not answer within ${patienceMs} ms: ${(error as Error).message}`, {
-      retryable: true,
-      cause: bare(error),
-    })
+    // Without a connection the driver says no more than that; why there is none it has told to who listens.
+    const cause = bare(saysNothing(error as Error) ? (this.#lastError ?? error) : error)
+    if (isKilled(cause) || isRefused(cause)) return this.#refused(cause, isUnknown)
+    if (isUnknown) return this.#unknownOutcome(`did not answer within ${patienceMs} ms`, cause)
+    return new UnavailableError(`${url} did not answer within ${patienceMs} ms: ${cause.message}`, { retryable: true, cause })
   }
 
   /** What the server says to this copy is nothing that an earlier one has heard. */

@@ -13,7 +13,7 @@ import { StateLostError } from '../../src/errors.js'
 import { add, group, put, row, send, tableOn, thing } from '../conformance/contract-kit.js'
 import { RedisCluster, RedisServer } from '../servers/redis.js'
 import { requireRedis } from '../servers/require-server.js'
-import { failureOf, freshNamespace, openAt } from './kit.js'
+import { failureOf, freshNamespace, openAt, startedForEach } from './kit.js'
 
 const CLOSE_CHILD = fileURLToPath(new URL('./close-child.js', import.meta.url))
 
@@ -138,6 +138,52 @@ describe('redis: what servers do to a program', function () {
     const there = await Promise.all(pairs.map(async (pair) => (await backend.read(pair)).map((one) => one !== undefined)))
     for (const [a, b] of there) assert.equal(a, b)
     assert.ok(there[0]![0] && !there.at(-1)![0])
+    await backend.close()
+  })
+})
+
+describe('redis: a server that comes back without what it had acknowledged', function () {
+  this.timeout(60_000)
+  const started = startedForEach()
+  before(function () {
+    this.timeout(300_000)
+    requireRedis(this)
+  })
+
+  for (const what of ['with nothing', 'with an older copy'])
+    it(`${what} has lost it also where another program has written more since`, async () => {
+      const server = await started(RedisServer.start(['--appendonly', 'no']))
+      const namespace = freshNamespace()
+      const backend = await openAt(server, { namespace })
+      const refs = Array.from({ length: 5 }, () => thing())
+      for (const ref of refs.slice(0, 3)) await send(backend, put(ref, { v: 1 }))
+      if (what !== 'with nothing') await server.cli('SAVE')
+      for (const ref of refs.slice(3)) await send(backend, put(ref, { v: 1 }))
+      await server.kill()
+      await server.start()
+      const other = await openAt(server, { namespace })
+      for (let i = 0; i < 20; i++) await send(other, put(thing(), { v: 2 }))
+      for (const use of [() => backend.read(refs), () => send(backend, put(thing(), { v: 1 }))]) {
+        const error = await failureOf(use)
+        assert.ok(error instanceof StateLostError, inspect(error))
+      }
+      await Promise.all([backend.close(), other.close()])
+    })
+
+  it('while copies of it are waited for has not brought it anywhere', async () => {
+    const server = await started(RedisServer.start(['--appendonly', 'no']))
+    const copy = await started(RedisServer.start(['--appendonly', 'no', '--replicaof', '127.0.0.1', `${server.port}`]))
+    await server.hasReplica()
+    const backend = await openAt(server, { patienceMs: '30000' })
+    copy.signal('SIGSTOP')
+    await server.cli('CLIENT', 'KILL', 'TYPE', 'replica')
+    await send(backend, put(thing(), { v: 1 }))
+    const waiting = failureOf(() => backend.flush('replicated:1'))
+    await server.kill()
+    await server.start()
+    copy.signal('SIGCONT')
+    const error = await waiting
+    assert.ok(error instanceof StateLostError, inspect(error))
     await backend.close()
   })
 })

@@ -17,5 +17,5 @@ redis.call('UNLINK', KEYS[3]) -- first, since after it a full memory refuses not
 redis.call('HSET', KEYS[2], ARGV[2], 'refused')
 redis.call('PEXPIRE', KEYS[2], ARGV[3])
 -- Counted, so that a server which has lost it is known to have gone back.
-redis.call('SET', KEYS[1], string.format('%.0f', seq + 1))
-return { seq + 1, 'refused' }
+redis.call('SET', KEYS[1], nextSeq)
+return { nextSeq, 'refused' }

@@ -77,5 +77,8 @@ readReceipts()
 for i = 1, groups do results[i + 1] = apply() end
 writeObjects()
 writeReceipts()
-if isAnyKept then results[1] = call('INCR', KEYS[1]) end
+if isAnyKept then
+  call('SET', KEYS[1], nextSeq)
+  results[1] = nextSeq
+end
 return results

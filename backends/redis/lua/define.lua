@@ -10,9 +10,9 @@
 
 local standing = redis.call('HMGET', KEYS[2], 'table', 'born')
 if (standing[1] or '') ~= ARGV[4] then return { seq, standing[1] or '', standing[2] } end
-local next = redis.call('INCR', KEYS[1])
+redis.call('SET', KEYS[1], nextSeq)
 redis.call('HSET', KEYS[2], 'table', ARGV[2], 'tag', ARGV[3])
 -- From now on rows may be shorter than others.
 if standing[1] then redis.call('HSET', KEYS[2], 'wide', '1')
-else redis.call('HSET', KEYS[2], 'born', next) end
-return { next, ARGV[2], standing[2] or tostring(next) }
+else redis.call('HSET', KEYS[2], 'born', nextSeq) end
+return { nextSeq, ARGV[2], standing[2] or string.format('%.0f', nextSeq) }

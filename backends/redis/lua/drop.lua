@@ -9,5 +9,5 @@
 local born = ARGV[2] and redis.call('HGET', KEYS[2], 'born')
 if born and tonumber(born) > tonumber(ARGV[2]) then return { seq, seq } end
 if redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5]) == 0 then return { seq, seq } end
-local next = redis.call('INCR', KEYS[1])
-return { next, next }
+redis.call('SET', KEYS[1], nextSeq)
+return { nextSeq, nextSeq }

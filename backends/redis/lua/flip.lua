@@ -38,7 +38,7 @@ if not isDecided then
     local isKept = isAgain and refused[1] ~= 'mark' and refused[1] ~= 'again'
     if isKept then
       keep('refused')
-      seq = seq + 1 -- as in commit.lua
+      seq = nextSeq -- as in commit.lua
     end
     if gate or isKept then reopen(seq) end
     return { seq, refused, piece }
@@ -58,5 +58,5 @@ writeObjects()
 if piece + 1 < pieces then return close('!', piece + 1) end
 keep('')
 call('UNLINK', staged)
-reopen(seq + 1)
-return { seq + 1, '' }
+reopen(nextSeq)
+return { nextSeq, '' }

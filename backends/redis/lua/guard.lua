@@ -11,5 +11,13 @@ if not seq then
 end
 if seq < tonumber(ARGV[1]) then return { 'lost', seq } end
 
+-- What a change counts up to. A domain begins at a number that is the smaller the later that is: so one that has lost everything stays behind
+-- what it was also when others have written to it since.
+local nextSeq = seq + 1
+if seq == 0 then
+  local now = redis.call('TIME')
+  nextSeq = 9000000000000000 - (now[1] * 1000000 + now[2])
+end
+
 -- What of a large group is at work, if that: set by staged.lua
 local isStaged, isDecided = false, false

@@ -14,7 +14,8 @@ if standing[1] ~= ARGV[2] then
   if standing[2] and tonumber(standing[2]) > tonumber(ARGV[3]) then return { seq, 'later' } end
   redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
   redis.call('HSET', KEYS[2], 'tag', ARGV[2], 'born', ARGV[3])
-  seq = redis.call('INCR', KEYS[1])
+  redis.call('SET', KEYS[1], nextSeq)
+  seq = nextSeq
 end
 if ARGV[4] == '1' then redis.call('HSET', KEYS[2], 'wide', '1') end
 return { seq, '' }

@@ -68,5 +68,8 @@ local set = {}
 for n in pairs(written) do set[#set + 1], set[#set + 2] = keys[n], values[n] end
 if #set > 0 then call('MSET', unpack(set)) end
 for receipts in pairs(touched) do call('PEXPIRE', receipts, ARGV[2]) end
-if isAnyApplied then results[1] = call('INCR', KEYS[1]) end
+if isAnyApplied then
+  call('SET', KEYS[1], nextSeq)
+  results[1] = nextSeq
+end
 return results
