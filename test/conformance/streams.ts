@@ -342,4 +342,40 @@ export const streamCases: readonly Case[] = [
     },
     streams,
   ),
+
+  law(
+    'I360',
+    'what a dead consumer had fetched comes to the next, however much one who is alive holds before it',
+    async (ctx) => {
+      const stream = await made(ctx)
+      await stream.append(...upTo(60))
+      const { streams: store } = ctx.store.backend
+      const slow = await store!.read(refOf(stream), { ...READ, consumer: 'slow', max: 40 })
+      const dead = await store!.read(refOf(stream), { ...READ, consumer: 'dead', max: 20, leaseMs: 1 })
+      assert.deepEqual([slow.length, dead.length], [40, 20])
+      const got = await elsewhere(ctx, (its) => taken(its.consume({ group: 'g', batch: 1 }), 20))
+      assert.deepEqual(got, upTo(60).slice(40))
+    },
+    streams,
+  ),
+
+  law(
+    'I361',
+    'a consumer gets as many items at once as it asks for, and gives them back',
+    async (ctx) => {
+      const stream = await made(ctx)
+      for (const first of [0, 3000, 6000]) await stream.append(...upTo(3000).map((i) => first + i))
+      await stream.end()
+      const { streams: store } = ctx.store.backend
+      const all = await store!.read(refOf(stream), { ...READ, max: 10_000 })
+      assert.equal(all.length, 9000)
+      await store!.release(
+        refOf(stream),
+        'g',
+        all.map(([id]) => id),
+      )
+      assert.deepEqual(await elsewhere(ctx, (its) => taken(its.consume({ group: 'g', batch: 10_000 }))), upTo(9000))
+    },
+    streams,
+  ),
 ]

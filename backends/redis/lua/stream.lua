@@ -28,15 +28,19 @@ if what == 'append' then
   if call('HEXISTS', KEYS[4], 'end') == 1 then return { 'ended' } end
   for i = math.max(0, had - from) + 1, count do call('XADD', KEYS[3], '*', 'i', ARGV[4 + i]) end
   call('HSET', KEYS[4], field, from + count)
-  return { call('INCR', KEYS[1]) }
+  call('SET', KEYS[1], nextSeq)
+  return { nextSeq }
 end
 
 if what == 'end' then
   call('HSET', KEYS[4], 'end', '1')
-  return { call('INCR', KEYS[1]) }
+  call('SET', KEYS[1], nextSeq)
+  return { nextSeq }
 end
 
 local group = ARGV[3]
+
+local MANY = 1000 -- of ids: below what unpack can put on Lua's stack
 
 local function ids()
   local list = {}
@@ -44,19 +48,26 @@ local function ids()
   return list
 end
 
+-- XCLAIM of ids, some at a time; what it says of all of them
+local function claim(consumer, leastIdle, list, ...)
+  local said = {}
+  for first = 1, #list, MANY do
+    local words = { 'XCLAIM', KEYS[3], group, consumer, leastIdle }
+    for i = first, math.min(#list, first + MANY - 1) do words[#words + 1] = list[i] end
+    for _, word in ipairs({ ... }) do words[#words + 1] = word end
+    local reply = redis.pcall(unpack(words))
+    if not reply.err then for _, one in ipairs(reply) do said[#said + 1] = one end end
+  end
+  return said
+end
+
 if what == 'ack' then
   if call('EXISTS', KEYS[3]) == 1 then call('XACK', KEYS[3], group, unpack(ids())) end
   return { seq }
 end
 
--- Only entries that are pending already; whose they are does not change.
-local function setIdle(list, consumer, idle)
-  if #list == 0 then return end
-  local words = { 'XCLAIM', KEYS[3], group, consumer, 0 }
-  for _, id in ipairs(list) do words[#words + 1] = id end
-  for _, word in ipairs({ 'IDLE', idle, 'JUSTID' }) do words[#words + 1] = word end
-  redis.pcall(unpack(words))
-end
+-- Only entries that are pending already
+local function setIdle(list, consumer, idle) claim(consumer, 0, list, 'IDLE', idle, 'JUSTID') end
 
 if what == 'release' then
   setIdle(ids(), 'released', LAPSED)
@@ -64,7 +75,7 @@ if what == 'release' then
 end
 
 local consumer, max, lease = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
-redis.pcall('XGROUP', 'CREATE', KEYS[3], group, '0', 'MKSTREAM')
+local made = redis.pcall('XGROUP', 'CREATE', KEYS[3], group, '0', 'MKSTREAM')
 local results, taken = { seq }, {}
 
 local function take(entries)
@@ -77,7 +88,11 @@ local function take(entries)
   end
 end
 
-take(call('XAUTOCLAIM', KEYS[3], group, consumer, LAPSED, '0', 'COUNT', max)[2])
+-- Not by XAUTOCLAIM, which looks at the oldest ten for each that is wanted: those may be kept by one who is alive for as long as he likes.
+local pending, lapsed = redis.pcall('XPENDING', KEYS[3], group, 'IDLE', LAPSED, '-', '+', max), {}
+if pending.err then return made.err and made or pending end -- there is no group: the memory is full
+for i, one in ipairs(pending) do lapsed[i] = one[1] end
+take(claim(consumer, LAPSED, lapsed))
 if #taken < max then
   local fresh = call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', max - #taken, 'STREAMS', KEYS[3], '>')
   if fresh and fresh[1] then take(fresh[1][2]) end
