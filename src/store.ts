@@ -223,8 +223,16 @@ export class Store {
   reached(ack: Ack = this.#ack): Promise<void> | undefined {
     const settled = this.backend.declared && this.#settling.size > 0 ? this.#settled() : undefined
     if (ack === 'committed') return settled
-    return settled ? settled.then(() => this.backend.flush(ack)) : this.backend.flush(ack)
+    const flushed = settled ? settled.then(() => this.backend.flush(ack)) : this.backend.flush(ack)
+    flushed.then(
+      () => (this.isOwed = false),
+      () => (this.isOwed = true),
+    )
+    return flushed
   }
+
+  /** Whether the last wait for the level has failed: what is stored may not have it. */
+  isOwed = false
 
   /** Other programs read what lies in a form of their own, and know nothing of intents: so nothing is left to be settled. */
   async #settled(): Promise<void> {

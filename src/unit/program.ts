@@ -266,7 +266,7 @@ export class Program extends UnitOfWork {
     const ops = plan.ops()
     for (const op of extra(plan.objects[0]!.ref)) ops.push(op)
     for (const op of rows.ops) ops.push(op)
-    if (ops.length === 0) return Promise.resolve(result)
+    if (ops.length === 0) return this.store.isOwed ? Promise.resolve(this.store.reached()).then(() => result) : Promise.resolve(result)
     const departure = new PlanDeparture(this.#sender, plan, rows, withOwnerChecks(this.store.backend, ops, rows.tables))
     const joint = this.#departures.join(departure)
     if (!joint) return this.#leaveAlone(departure, result)

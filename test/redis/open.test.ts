@@ -20,6 +20,7 @@ import { requireRedis } from '../servers/require-server.js'
 import { notRun } from '../tools/not-run.js'
 import { root } from '../tools/test-files.js'
 import { backendAt, failureOf, freshNamespace, openAt, startedForEach } from './kit.js'
+import { Photo } from './near-tasks.js'
 
 const PASSWORD = 'open sesame/@:'
 
@@ -312,9 +313,15 @@ describe('redis: opening', function () {
     await send(slow, put(thing(), { v: 1 }))
     const error = await failureOf(() => slow.flush('replicated:1'))
     assert.equal(error.code, 'ERR_NOT_REPLICATED', inspect(error))
+    const store = await connect(slow.url, { ack: 'replicated:1' })
+    const photo = new Photo()
+    const saves: (() => Promise<unknown>)[] = [() => photo.makePersistent(), () => photo.save(), () => photo.save()]
+    for (const save of saves)
+      assert.equal((await failureOf(() => store.run(save))).code, 'ERR_NOT_REPLICATED', 'what is stored may not have its level')
     copy.signal('SIGCONT')
     await backend.flush('replicated:1')
-    await Promise.all([backend.close(), slow.close()])
+    await store.run(() => photo.save())
+    await Promise.all([backend.close(), slow.close(), store.close()])
   })
 
   it('a store that lost what it had acknowledged says so at its next use, and for good', async () => {
