@@ -18,13 +18,16 @@ export async function connected(config: RedisConfig, client: Client, signal?: Ab
     if (failureOf(error) === 'final') refused = error
   }
   const unready = unreadiness(client)
+  const over = new AbortController()
+  const silent = silence(config, time, over.signal)
+  silent.catch(() => {}) // it may come when nobody waits any more
   client.on('error', note)
   try {
     for (;;) {
       signal?.throwIfAborted()
       try {
         if (client.status === 'wait' || client.status === 'end')
-          isUnready = (await Promise.race([client.connect(), unready])) === 'unready' || isUnready
+          isUnready = (await Promise.race([client.connect(), unready, silent])) === 'unready' || isUnready
         else if (client.status !== 'ready') await delay(PAUSE_MS)
         if (client.status === 'ready') return void client.off('error', note)
       } catch (error) {
@@ -37,8 +40,18 @@ export async function connected(config: RedisConfig, client: Client, signal?: Ab
       if (!isUnready && time.ms > OPEN_MS) throw new Error(`not connected after ${OPEN_MS} ms`)
     }
   } finally {
+    over.abort()
     time.stop()
   }
+}
+
+/** The driver tries again and again with a server that takes connections and does not answer. */
+async function silence({ url, patienceMs }: RedisConfig, time: AwakeTime, over: AbortSignal): Promise<never> {
+  const endMs = Math.max(patienceMs, OPEN_MS)
+  while (time.ms < endMs) await delay(endMs - time.ms + 1, undefined, { signal: over, ref: false })
+  throw new UnavailableError(`${url} takes connections and has not answered for ${endMs} ms; is it stopped, or busy with something long?`, {
+    retryable: true,
+  })
 }
 
 /** The driver goes on by itself with a Cluster that answers and does not serve, and its promise of a connection is then never settled. */

@@ -159,7 +159,7 @@ export class RedisBackend implements Backend {
     const forbidden = await this.#link.call({ script: 'probe', domain: WHOLE, keys, args: () => [] })
     if (forbidden.length > 0)
       throw new UnavailableError(
-        `${this.url}: the user may not run ${forbidden.map(String).join(', ')}; docs/backends/redis.md lists the rules of its ACL`,
+        `${this.url}: the user may not run ${forbidden.map(String).join(', ')}, or the server has them renamed; docs/backends/redis.md lists the rules of its ACL`,
         { code: 'ERR_STORE_ACCESS', commands: forbidden.map(String) },
       )
   }

@@ -8,8 +8,9 @@ export type Client = Redis | Cluster
 
 export const isCluster = (client: Client): client is Cluster => client.isCluster
 
-/** Replies that come late are as good as none, but a busy server may take its time. */
-const COMMAND_TIMEOUT_MS = 20_000
+/** Replies that come later than anybody waits are as good as none, but a busy server may take its time. */
+const COMMAND_MS_MIN = 2_000
+const COMMAND_MS_MAX = 20_000
 const CONNECT_TIMEOUT_MS = 2_000
 const RECONNECT_MS_MAX = 500
 /** How old the driver's knowledge of who has which slot may be, where no server corrects it. */
@@ -113,12 +114,12 @@ export async function connectionError(config: RedisConfig): Promise<Error | unde
   }
 }
 
-function commonOptions({ url, username, password, tls }: RedisConfig): CommonOptions {
+function commonOptions({ url, username, password, tls, patienceMs }: RedisConfig): CommonOptions {
   return {
     lazyConnect: true,
     protocol: 2, // replies of raw commands have one shape in it
     connectTimeout: CONNECT_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
+    commandTimeout: Math.min(Math.max(patienceMs, COMMAND_MS_MIN), COMMAND_MS_MAX),
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectionName: 'insitu',

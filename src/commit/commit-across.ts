@@ -1,5 +1,5 @@
 import type { Group, Mark, Op, Receipt } from '../backend.js'
-import { ConflictError, UnknownOutcomeError } from '../errors.js'
+import { ConflictError, UnavailableError, UnknownOutcomeError } from '../errors.js'
 import { failPoint } from '../fail-point.js'
 import { Patience } from './back-off.js'
 import type { Tools } from './commit-options.js'
@@ -77,10 +77,12 @@ function decision({ unit, home, homeOps, later, atMicros }: Plan, round: Round):
  */
 async function fence(plan: Plan, round: Round, error: unknown, tools: Tools): Promise<Ending> {
   const mark = await abortRound(plan.home!, round.commit, tools).catch((cause: unknown) => {
+    // A home that takes neither, as one whose memory is full: no copy of the decision travels, or its outcome would be unknown.
+    if (error instanceof UnavailableError && cause instanceof UnavailableError) return undefined
     throw unknownOutcome(plan.unit, 'it is not known whether the unit of work was committed', cause)
   })
   failPoint('commit-fenced')
-  if (mark.state === 'committed') return { receipt: await finishRound(plan, round, tools) }
+  if (mark?.state === 'committed') return { receipt: await finishRound(plan, round, tools) }
   return release(plan, round, [{ backend: plan.home!.backend, error }], tools)
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { inspect } from 'node:util'
+import { connect, transact } from 'insitu'
 import { AwakeTime } from '../../src/awake-time.js'
 import type { Backend, Op } from '../../src/backend.js'
 import { UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
@@ -8,6 +9,7 @@ import { fieldOf, group, put, row, send, tableOn, thing } from '../conformance/c
 import { RedisCluster, RedisServer } from '../servers/redis.js'
 import { requireRedis } from '../servers/require-server.js'
 import { failureOf, freshNamespace, openAt } from './kit.js'
+import { Photo } from './near-tasks.js'
 
 describe('redis: trouble', function () {
   this.timeout(60_000)
@@ -104,6 +106,48 @@ describe('redis: trouble', function () {
     await send(backend, put(a, { v: 1 }))
   })
 
+  it('a server that takes no writes is opened and read; what is there can be removed from one whose memory is full', async () => {
+    const namespace = freshNamespace()
+    const before = await openAt(server, { namespace })
+    const ref = thing()
+    const { stamps } = await send(before, put(ref, { v: 1 }), { do: 'name', alias: 'a', expect: null, to: ref })
+    await before.close()
+    for (const [name, value, code] of [
+      ['min-replicas-to-write', '1', 'ERR_NOT_REPLICATED'],
+      ['maxmemory', '1mb', 'ERR_STORE_FULL'],
+    ] as const) {
+      await server.cli('CONFIG', 'SET', name, value)
+      const own = await openAt(server, { namespace })
+      assert.equal(await fieldOf(own, ref, 'v'), 1)
+      assert.equal((await failureOf(() => send(own, put(thing(), { v: 1 })))).code, code)
+      if (code === 'ERR_STORE_FULL')
+        await send(own, { do: 'name', alias: 'a', expect: ref, to: null }, { do: 'remove', ref, expect: stamps.get(ref.id)! })
+      await own.close()
+      await server.cli('CONFIG', 'SET', name, '0')
+    }
+    const after = await openAt(server, { namespace })
+    assert.deepEqual(await after.read([ref]), [undefined])
+    await after.close()
+  })
+
+  it('a server that takes no more clients, or has had its commands renamed, is named', async () => {
+    await server.cli('CONFIG', 'SET', 'maxclients', '1')
+    const full = await failureOf(() => openAt(server))
+    assert.ok(full instanceof UnavailableError, inspect(full))
+    assert.match(full.message, /maxclients/)
+    for (const command of ['EVALSHA', 'UNLINK']) {
+      const other = await RedisServer.start(['--rename-command', command, '""'])
+      try {
+        const error = await failureOf(() => openAt(other))
+        assert.equal(error.code, 'ERR_STORE_ACCESS', inspect(error))
+        assert.match(error.message, new RegExp(command, 'i'))
+        assert.ok(!inspect(error).includes('args'), inspect(error))
+      } finally {
+        await other.stop()
+      }
+    }
+  })
+
   it('a master that has become a replica takes no writes, and says so', async () => {
     const other = await RedisServer.start()
     try {
@@ -123,6 +167,68 @@ describe('redis: trouble', function () {
     server.signal('SIGCONT')
     await written
     assert.equal(await fieldOf(backend, ref, 'v'), 1)
+  })
+
+  it('a server that lets the user in no more says so, and is used again when it does', async () => {
+    const hasty = await openAt(server, { patienceMs: '500' })
+    await server.cli('CONFIG', 'SET', 'requirepass', 'another')
+    const cli = (...args: string[]): Promise<string> => server.cli('-a', 'another', '--no-auth-warning', ...args)
+    await cli('CLIENT', 'KILL', 'TYPE', 'normal')
+    const use = (): Promise<unknown> => hasty.read([thing()])
+    const error = await failureOf(use)
+    assert.equal(error.code, 'ERR_STORE_ACCESS', inspect(error))
+    await cli('CONFIG', 'SET', 'requirepass', '')
+    for (const endMs = Date.now() + 30_000; (await use().catch(() => true)) === true && Date.now() < endMs; ) await delay(50)
+    await use()
+    await hasty.close()
+  })
+
+  it('a unit of work over two servers of which one is full is refused, and the other is held up by nothing', async () => {
+    const other = await RedisServer.start()
+    const [full, free] = await Promise.all([server, other].map(({ url }) => connect(`${url}?namespace=${freshNamespace()}`)))
+    try {
+      const a = await full!.run(() => new Photo().makePersistent())
+      const b = await free!.run(() => new Photo().makePersistent())
+      await server.cli('CONFIG', 'SET', 'maxmemory', '1mb')
+      const both = async (): Promise<void> => {
+        const [left, right] = [await Photo.getByID(a.getID()!), await free!.run(() => Photo.getByID(b.getID()!))]
+        left.title = 'left'
+        right.title = 'right'
+      }
+      const error = await failureOf(() => full!.run(() => transact(both)))
+      assert.equal(error.code, 'ERR_STORE_FULL', inspect(error))
+      const time = new AwakeTime()
+      await free!.run(async () => {
+        await b.reload({ discard: true })
+        assert.equal(b.title, '')
+        b.title = 'alone'
+        await b.save()
+      })
+      assert.ok(time.ms < 2000, `${time.ms} ms`)
+      time.stop()
+    } finally {
+      await Promise.all([full!.close(), free!.close()])
+      await other.stop()
+    }
+  })
+
+  it('a server that hangs is an error within the patience, at opening and later', async () => {
+    const hasty = await openAt(server, { patienceMs: '1000' })
+    const time = new AwakeTime()
+    server.signal('SIGSTOP')
+    try {
+      for (const use of [() => hasty.read([thing()]), () => openAt(server, { patienceMs: '1000' })]) {
+        const beganMs = time.ms
+        const error = await failureOf(use)
+        assert.ok(error instanceof UnavailableError, inspect(error))
+        assert.ok(time.ms - beganMs < 6000, `${time.ms - beganMs} ms`)
+      }
+    } finally {
+      time.stop()
+      server.signal('SIGCONT')
+    }
+    await send(hasty, put(thing(), { v: 1 }))
+    await hasty.close()
   })
 
   it('a refusal that follows a cut connection stands: the copy that was cut cannot be applied later', async () => {
