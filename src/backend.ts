@@ -284,6 +284,13 @@ export interface Capabilities {
   readonly groupBytesMax: number
   /** How many ops a group has best: what need not commit together is sent in groups of no more. Without it, as large as they come. */
   readonly groupOpsBest?: number
+  /** Largest single row in bytes, and largest group of rows with `writes: 'cas'`, where that is less than `groupBytesMax`. */
+  readonly rowBytesMax?: number
+  /**
+   * Largest group of rows that a domain takes in one go, where that is less than `groupBytesMax`: a larger one is decided at the owners of
+   * its tables as one over several domains is, so that it is whole though its rows come one part after the other.
+   */
+  readonly rowsAtOnce?: { readonly ops: number; readonly bytes: number }
   /** Rows of tables with `writes: 'lww'` may lie in one group whatever their domains; each domain's are then whole. For loading in bulk. */
   readonly loadsAcross?: boolean
   /** Largest single cell in bytes. */

@@ -262,6 +262,19 @@ export function opBytes(op: Op): number {
   return op.do === 'put' ? cellsBytes(op.set) : OP_BYTES
 }
 
+/** The same of a row, texts as they are encoded. */
+export function rowBytes({ key, set }: Extract<Op, { do: 'row' }>): number {
+  return encodedBytes(key) + (set ? encodedBytes(set) : 0)
+}
+
+function encodedBytes(cells: readonly (Cell | undefined)[]): number {
+  let bytes = 8
+  for (const cell of cells)
+    if (typeof cell === 'string') bytes += Buffer.byteLength(cell)
+    else bytes += Array.isArray(cell) ? encodedBytes(cell as readonly Cell[]) : cellBytes(cell)
+  return bytes
+}
+
 const OP_BYTES = 64
 
 let summed = 0

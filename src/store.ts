@@ -17,12 +17,14 @@ import {
   type Unit,
   type UnitPart,
 } from './commit/index.js'
-import { GroupTooLargeError, UnavailableError, UnsupportedError, ValidationError } from './errors.js'
+import { UnavailableError, UnsupportedError, ValidationError } from './errors.js'
+import { requireGroupSize } from './group-size.js'
 import { type ClassId, type CommitId, type Id, newCommitId, newId, type TableId } from './ids.js'
-import { LargeCells, opBytes } from './large-cells.js'
+import { LargeCells } from './large-cells.js'
 import { ALIAS_BYTES_MAX } from './limits.js'
 import { declaredFields } from './objects/declared-columns.js'
 import { noteClosed, noteOpen, openStoreAt, openStores, storeNotOpen } from './open-stores.js'
+import { nowMicros } from './row-clock.js'
 import { runIn, unitIfOpen } from './unit/context.js'
 import { Program } from './unit/program.js'
 
@@ -347,25 +349,6 @@ function homeIn(parts: readonly UnitPart[]): Home {
       found ??= { backend, ref: op.ref }
     }
   return found ?? { backend: parts[0]!.backend, ref: new Ref(newId(), 'insitu#unit' as ClassId) }
-}
-
-function requireGroupSize(ops: readonly Op[], { capabilities: { groupBytesMax }, url }: Backend): void {
-  let bytes = 0
-  for (const op of ops) bytes += opBytes(op)
-  if (bytes > groupBytesMax)
-    throw new GroupTooLargeError(
-      `a unit of work of ${bytes} bytes is larger than ${url} takes at once (${groupBytesMax}): save in smaller steps, or load rows with bulk()`,
-      { bytes, bytesMax: groupBytesMax },
-    )
-}
-
-let lastMicros = 0n
-
-/** The clock that orders writers of a row: microseconds since the epoch, never the same twice in a process. */
-export function nowMicros(): bigint {
-  const now = BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000))
-  lastMicros = now > lastMicros ? now : lastMicros + 1n
-  return lastMicros
 }
 
 const utf8 = new TextEncoder()

@@ -2,7 +2,7 @@
 import type { Aggregates, Cell, ColumnType, Range } from '../../src/backend.js'
 import { UnsupportedError } from '../../src/errors.js'
 import type { Row } from './cassandra-link.js'
-import type { ColumnValues } from './column-types.js'
+import { type ColumnValues, isCollection } from './column-types.js'
 import type { DictLayout, KeyColumn } from './dict-layout.js'
 import { quoted } from './identifiers.js'
 
@@ -65,7 +65,10 @@ function planned({ table, keys, values }: DictLayout, word: PlannedOp['word'], n
   const cql = quoted(column.cql)
   const { type } = column
   if (type === 'counter') throw cannot('counters')
-  if (word === 'count') return { word, sql: `count(${cql})`, type }
+  if (word === 'count') {
+    if (isCollection(type)) throw cannot('how many collections are set: an empty one is nothing to it')
+    return { word, sql: `count(${cql})`, type }
+  }
   if (word === 'sum') {
     const as = typeof type === 'string' ? SUMS[type] : undefined
     if (as === undefined) throw cannot(`the sum of ${JSON.stringify(type)}`)

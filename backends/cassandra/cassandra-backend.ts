@@ -56,6 +56,8 @@ const MIB = 1024 * 1024
 /** Long enough for anybody who sends a group again; then a server forgets it by itself. */
 const RECEIPTS_KEPT_S = 600
 const READS_AT_ONCE = 256
+/** What a batch holds that is not torn: see partition-writer.ts. */
+const ROWS_AT_ONCE = { ops: 5000, bytes: 2 * MIB }
 /** A server works on a batch of one partition with one thread, and takes the next one meanwhile. */
 const GROUP_OPS_BEST = 1024
 const META = 'insitu_meta'
@@ -100,7 +102,7 @@ export class CassandraBackend implements Backend {
     const maker = new ObjectMaker(this.#link, chunks, this.#names, writer, largeClasses)
     this.#sender = new GroupSender(this.#link, this.#classes, chunks, this.#places, this.#names, maker, largeClasses, RECEIPTS_KEPT_S)
     this.#objects = new ObjectReader(this.#classes, this.#places, this.#names, largeClasses, together)
-    this.#listing = new Listing(this.#link, this.#classes, this.#names, this.#places)
+    this.#listing = new Listing(this.#link, this.#classes, this.#names, this.#places, (home, keys) => this.marks(home, keys))
     this.#catalogue = new DictCatalogue(this.#link, this.#keeper)
     const forms = new RowForms(this.#link)
     this.#writer = new RowWriter(this.#link, forms, writer, RECEIPTS_KEPT_S)
@@ -117,6 +119,8 @@ export class CassandraBackend implements Backend {
     return {
       acks: this.#facts.acks,
       groupBytesMax: 64 * MIB,
+      rowBytesMax: 15 * MIB, // servers take 16 in one go, with what else belongs to it
+      rowsAtOnce: ROWS_AT_ONCE,
       groupOpsBest: GROUP_OPS_BEST,
       loadsAcross: true,
       reservesRows: true,
@@ -224,7 +228,7 @@ export class CassandraBackend implements Backend {
       throw new InsituError('A group of rows holds an op on something else: it must lie in one domain.', { code: 'ERR_INTERNAL' })
     const layouts = new Map<string, DictLayout>()
     for (const { table } of ops) if (!layouts.has(table)) layouts.set(table, await this.#catalogue.requireFor(table, ops))
-    return this.#writer.write(group, ops, layouts)
+    return this.#catalogue.standing([...layouts.values()], () => this.#writer.write(group, ops, layouts))
   }
 
   async flush(ack: Ack): Promise<void> {

@@ -1,5 +1,5 @@
 /** What Cassandra and its driver say, as errors of insitu that name the fix. Nothing here repeats parameters of a statement: they are data. */
-import { InsituError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import { InsituError, SchemaMismatchError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
 
 /** What may be done about a failed call. */
 export type Failure =
@@ -22,6 +22,7 @@ const CODE = {
   writeFailure: 0x1500,
   unauthorized: 0x2100,
   casUnknown: 0x1700,
+  unprepared: 0x2500,
 } as const
 
 interface DriverError extends Error {
@@ -85,6 +86,11 @@ function causeOf(thrown: unknown): DriverError {
   return (inner.find((one) => failureOf(one) === 'final') as DriverError | undefined) ?? (inner[0] as DriverError | undefined) ?? error
 }
 
+const UNKNOWN_TABLE = /unconfigured table|table .*does not exist/i
+
+/** Whether an error for the caller says that a table is not there. */
+export const isTableGone = (error: unknown): boolean => (error as { readonly isTableGone?: boolean }).isTableGone === true
+
 interface Known {
   readonly fits: (error: DriverError) => boolean
   readonly make: (url: string, cause: DriverError) => InsituError
@@ -124,6 +130,29 @@ function tooFewCopies(url: string, cause: DriverError): InsituError {
 export const isReadFailure = (thrown: unknown): boolean => causeOf(thrown).code === CODE.readFailure
 
 const KNOWN: readonly Known[] = [
+  {
+    fits: says(/keyspace .*does not exist/i),
+    make: unavailable('ERR_NO_KEYSPACE', 'the keyspace is not there any more: somebody has dropped it; restore it from a backup'),
+  },
+  {
+    // The driver prepares again by itself what a server has forgotten; what it cannot, is about a table that is gone.
+    fits: (error) => error.code === CODE.unprepared || says(UNKNOWN_TABLE)(error),
+    make: (url, cause) =>
+      new UnavailableError(
+        `${url}: a table of the store, or a column of one, is not there (${cause.message}): somebody has dropped it, or a node has not heard of it yet`,
+        { retryable: false, isTableGone: true, cause: bare(cause) },
+      ),
+  },
+  {
+    fits: says(/Undefined column/),
+    make: (url, cause) =>
+      new SchemaMismatchError(
+        `${url}: a table of the store has lost a column (${cause.message}): give it back by ALTER TABLE, or restore it`,
+        {
+          cause: bare(cause),
+        },
+      ),
+  },
   {
     fits: (error) => error.name === 'AuthenticationError' || error.code === CODE.credentials,
     make: unavailable(

@@ -17,10 +17,10 @@ export type FieldKind = NativeType | 'packed'
 export const LARGE_BYTES = 256 * 1024
 
 /** The type of Cassandra's that holds a cell exactly. */
-export function nativeTypeOf(cell: Cell): NativeType | undefined {
+export function nativeTypeOf(cell: Cell, bytesMax = LARGE_BYTES): NativeType | undefined {
   switch (typeof cell) {
     case 'string':
-      return cell.length <= LARGE_BYTES / 4 && cell.isWellFormed() ? 'text' : undefined
+      return cell.length <= bytesMax / 4 && cell.isWellFormed() ? 'text' : undefined
     case 'boolean':
       return 'boolean'
     case 'number':
@@ -28,13 +28,13 @@ export function nativeTypeOf(cell: Cell): NativeType | undefined {
     case 'bigint':
       return 'varint'
     default:
-      return nativeTypeOfObject(cell)
+      return nativeTypeOfObject(cell, bytesMax)
   }
 }
 
-function nativeTypeOfObject(cell: Cell): NativeType | undefined {
+function nativeTypeOfObject(cell: Cell, bytesMax: number): NativeType | undefined {
   if (cell instanceof Date) return Number.isNaN(cell.getTime()) ? undefined : 'timestamp'
-  if (cell instanceof Uint8Array) return cell.length <= LARGE_BYTES ? 'blob' : undefined
+  if (cell instanceof Uint8Array) return cell.length <= bytesMax ? 'blob' : undefined
   if (cell instanceof Ref) return cell.store === undefined ? 'tuple<uuid, text>' : undefined
   return undefined
 }
@@ -45,10 +45,12 @@ export function nativeValue({ types }: DriverModule, cell: Cell): unknown {
   return cell
 }
 
+/** @throws CorruptError */
 export function cellOfNative(value: unknown): Cell {
   if (value instanceof Uint8Array) return Uint8Array.from(value)
   if (value instanceof Date || typeof value !== 'object') return value as Cell
   const [id, classId] = (value as types.Tuple).elements as readonly unknown[]
+  if (!id || !classId) throw new CorruptError('a reference lacks its id or class')
   return new Ref(String(id) as Id, classId as ClassId)
 }
 
@@ -79,18 +81,25 @@ export const manifestForm = ({ chunks, count, length, form }: Manifest): Buffer 
 export function fromRest(bytes: Buffer): Cell | { readonly manifest: Manifest } {
   if (bytes[0] === WIRE) return decodeWire(Uint8Array.from(bytes.subarray(1))) as Cell
   if (bytes[0] !== LARGE) throw new CorruptError('A cell in Cassandra has an unknown form.')
-  const [chunks, count, length, form] = JSON.parse(bytes.toString('utf8', 1)) as [string, number, number, Manifest['form']]
-  return { manifest: { chunks, count, length, form } }
+  return { manifest: manifestFrom(bytes.toString('utf8', 1)) }
+}
+
+function manifestFrom(text: string): Manifest {
+  try {
+    const [chunks, count, length, form] = JSON.parse(text) as [string, number, number, Manifest['form']]
+    if (typeof chunks === 'string' && Number.isSafeInteger(count) && Number.isSafeInteger(length)) return { chunks, count, length, form }
+  } catch {}
+  throw new CorruptError('A cell in Cassandra does not say where its chunks lie.')
 }
 
 /** The bytes of a cell that is to have rows of its own; `undefined` for one that is small. */
-export function largeForm(cell: Cell): { readonly bytes: Uint8Array; readonly form: Manifest['form'] } | undefined {
-  if (cell instanceof Uint8Array) return cell.length > LARGE_BYTES ? { bytes: cell, form: 'bytes' } : undefined
-  if (cell instanceof Packed) return cell.bytes.length > LARGE_BYTES ? { bytes: cell.bytes, form: 'packed' } : undefined
+export function largeForm(cell: Cell, bytesMax = LARGE_BYTES): { readonly bytes: Uint8Array; readonly form: Manifest['form'] } | undefined {
+  if (cell instanceof Uint8Array) return cell.length > bytesMax ? { bytes: cell, form: 'bytes' } : undefined
+  if (cell instanceof Packed) return cell.bytes.length > bytesMax ? { bytes: cell.bytes, form: 'packed' } : undefined
   if (typeof cell !== 'string' && !Array.isArray(cell)) return undefined
-  if (typeof cell === 'string' && cell.length <= LARGE_BYTES / 4) return undefined
+  if (typeof cell === 'string' && cell.length <= bytesMax / 4) return undefined
   const bytes = encodeWire(cell)
-  return bytes.length > LARGE_BYTES ? { bytes, form: 'wire' } : undefined
+  return bytes.length > bytesMax ? { bytes, form: 'wire' } : undefined
 }
 
 export function cellOfLarge(bytes: Uint8Array, form: Manifest['form']): Cell {

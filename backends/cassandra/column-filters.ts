@@ -30,10 +30,18 @@ interface Column {
   readonly position: Position
 }
 
-/** Slices that together have every row that is meant, each once; `undefined`: nothing of it can be said in CQL. */
-export function planFilters(layout: DictLayout, values: ColumnValues, where: readonly RowFilter[]): readonly FilterSlice[] | undefined {
+/**
+ * Slices that together have every row that is meant, each once; `undefined`: nothing of it can be said in CQL. `isPart`: they are asked of a
+ * part of the ring, where CQL lets nothing be said of the columns that tokens are made of.
+ */
+export function planFilters(
+  layout: DictLayout,
+  values: ColumnValues,
+  where: readonly RowFilter[],
+  isPart = false,
+): readonly FilterSlice[] | undefined {
   if (where.some(({ equals }) => equals?.length === 0)) return []
-  const usable = where.filter((filter) => isUsable(layout, filter))
+  const usable = where.filter((filter) => isUsable(layout, filter) && !(isPart && columnOf(layout, filter.column).position === 'partition'))
   const manifold = usable.find((one) => hasIndex(layout, one) && one.equals && one.equals.length > 1 && one.equals.length <= SLICES_MAX)
   const simple = usable.filter(({ equals }) => !equals || equals.length === 1)
   const variants = manifold ? manifold.equals!.map((cell) => ({ ...manifold, equals: [cell] })) : []

@@ -6,7 +6,7 @@
 import type { types } from 'cassandra-driver'
 import { type Cell, type ColumnType, Ref } from '../../src/backend.js'
 import { nanosOf, nanosText } from '../../src/dict/calendar.js'
-import { ValidationError } from '../../src/errors.js'
+import { CorruptError, ValidationError } from '../../src/errors.js'
 import type { ClassId, Id } from '../../src/ids.js'
 import type { DriverModule } from './cassandra-driver-loader.js'
 import { keyText, textOfKey } from './places.js'
@@ -119,6 +119,7 @@ export class ColumnValues {
     return position === 'order' ? `${id} ${rest}` : new types.Tuple(types.Uuid.fromString(id), rest)
   }
 
+  /** @throws CorruptError for what only another client can have written */
   fromCql(type: ColumnType, value: unknown, position: Position): Cell {
     if (typeof type === 'string') return this.#fromScalar(type, value, position)
     if ('tupleOf' in type) return this.#fromTuple(type.tupleOf, value as types.Tuple, position)
@@ -146,11 +147,13 @@ export class ColumnValues {
       case 'blob':
         return position === 'partition' ? bytesOfKey(value as Buffer) : Uint8Array.from(value as Buffer)
       case 'decimal':
-        return plainDecimal(String(value))
+        return decimalOf(this.driver, value as types.BigDecimal)
       case 'uuid':
         return String(value)
       case 'date':
         return dateText(value as types.LocalDate)
+      case 'timestamp':
+        return momentOf(value as Date)
       case 'time':
         return nanosText(Number(String((value as { readonly value: unknown }).value)))
       case 'ref':
@@ -161,7 +164,16 @@ export class ColumnValues {
   }
 }
 
-const dateText = ({ year, month, day }: types.LocalDate): string => [pad(year, 4), pad(month, 2), pad(day, 2)].join('-')
+function dateText(date: types.LocalDate): string {
+  const { year, month, day } = date
+  if (year >= 0 && year <= 9999) return [pad(year, 4), pad(month, 2), pad(day, 2)].join('-')
+  throw new CorruptError(`a date of another client is beyond the years 0 to 9999: ${String(date)}`)
+}
+
+function momentOf(date: Date): Date {
+  if (Number.isNaN(date.getTime())) throw new CorruptError('a timestamp of another client is beyond the years that Date has')
+  return date
+}
 
 function dateOf({ types }: DriverModule, text: string): types.LocalDate {
   const [year = 0, month = 0, day = 0] = text.split('-').map(Number)
@@ -171,11 +183,24 @@ function dateOf({ types }: DriverModule, text: string): types.LocalDate {
 const pad = (n: number, digits: number): string => String(n).padStart(digits, '0')
 
 function refFrom(value: unknown, position: Position): Ref {
-  const [id = '', classId = '', store] =
-    position === 'order'
-      ? (value as string).split(' ')
-      : [String((value as types.Tuple).elements[0]), ...((value as types.Tuple).elements[1] as string).split(' ')]
+  const parts = position === 'order' ? [value] : (value as types.Tuple).elements
+  if (parts.some((part) => part === null || part === undefined))
+    throw new CorruptError('a reference of another client lacks its id or class')
+  const [id = '', classId = '', store] = parts.flatMap((part) => String(part).split(' '))
   return new Ref(id as Id, classId as ClassId, store)
+}
+
+/** Digits that a decimal may have: more than any key or value has that was written here, few enough to be held. */
+const DIGITS_MAX = 16 * 1024 * 1024
+
+/** Other clients write 1E+5 as such: one digit, and a scale below zero, which the driver prints as `1.`. */
+function decimalOf({ types }: DriverModule, value: types.BigDecimal): string {
+  const bytes = types.BigDecimal.toBuffer(value)
+  const scale = bytes.readInt32BE(0)
+  if (Math.abs(scale) > DIGITS_MAX) throw new CorruptError(`a decimal of another client has ${Math.abs(scale)} digits`)
+  if (scale >= 0) return plainDecimal(String(value))
+  const digits = String(types.Integer.fromBuffer(bytes.subarray(4)))
+  return digits === '0' ? digits : digits + '0'.repeat(-scale)
 }
 
 /** The driver prints large exponents as such. */

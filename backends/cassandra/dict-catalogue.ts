@@ -2,8 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { type Op, Ref, type RowFilter, type Table } from '../../src/backend.js'
 import { joinColumns, type TableColumns } from '../../src/dict/table-columns.js'
-import { NotFoundError } from '../../src/errors.js'
+import { CorruptError, NotFoundError } from '../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../src/ids.js'
+import { isTableGone } from './cassandra-errors.js'
 import type { CassandraLink, Row } from './cassandra-link.js'
 import { indexesOf } from './column-filters.js'
 import { createOf, type DictLayout, laterColumns, layoutOf, shapeOf } from './dict-layout.js'
@@ -97,6 +98,18 @@ export class DictCatalogue {
     return layout
   }
 
+  /** Does something with tables. One that is gone together with its dict was removed by somebody who may. @throws NotFoundError */
+  async standing<T>(layouts: readonly DictLayout[], work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (cause) {
+      if (!isTableGone(cause)) throw cause
+      for (const { table } of layouts)
+        if (!(await this.#load(table.id, true))) throw new NotFoundError(`There is no table ${table.id}.`, { table: table.id, cause })
+      throw cause
+    }
+  }
+
   /** Indexes that somebody asks by, whether the dict was made with them or they were declared later. */
   async ensureIndexes(layout: DictLayout, asked: readonly RowFilter[]): Promise<void> {
     await this.keeper.ensure({ table: layout.name, create: createOf(layout), indexes: indexesOf(layout, asked) })
@@ -179,8 +192,21 @@ const definitionOf = ({ keys, partition, values, writes }: Table, base?: number)
 const standingDefinition = ({ table, base }: DictLayout): string => definitionOf(table, base < table.values.length ? base : undefined)
 
 function layoutFrom(row: Row, isHecuba: boolean): DictLayout {
-  const { base, ...columns } = JSON.parse(row.definition as string) as TableColumns & { readonly base?: number }
+  const { base, ...columns } = columnsFrom(row)
   const owner = new Ref(String(row.owner_id) as Id, row.owner_class as ClassId)
   const table: Table = { id: String(row.id) as TableId, owner, ...columns }
   return layoutOf(table, row.table_name as string, row.place ? String(row.place) : undefined, base, isHecuba)
+}
+
+function columnsFrom({ id, definition }: Row): TableColumns & { readonly base?: number } {
+  try {
+    const columns = JSON.parse(definition as string) as TableColumns & { readonly base?: number }
+    if (Array.isArray(columns.keys) && Array.isArray(columns.values)) return columns
+  } catch {}
+  throw new CorruptError(
+    `What ${DICTS} says of the columns of table ${String(id)} cannot be read: restore it from a backup of the keyspace.`,
+    {
+      table: String(id),
+    },
+  )
 }

@@ -78,6 +78,11 @@ class Check {
   async #table(id: TableId, owner: Ref): Promise<void> {
     if ((await this.backend.find([owner.id]))[0] === undefined)
       this.#found('reference', `Table ${id}`, `its owner ${owner.id} is not there`)
-    for await (const page of this.backend.scan({ in: id })) this.#records.rows += page.length
+    try {
+      for await (const page of this.backend.scan({ in: id })) this.#records.rows += page.length
+    } catch (error) {
+      if (!(error instanceof CorruptError)) throw error
+      this.#found('record', `Table ${id}`, error.message)
+    }
   }
 }

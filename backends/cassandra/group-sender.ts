@@ -66,7 +66,9 @@ export class GroupSender {
     if (place.kind === 'alias') return this.#slowly(group, place, undefined)
     const table = await this.classes.require(place.ref.classId, cellsIn(group.ops))
     const [first] = group.ops
-    if (group.ops.length === 1 && first?.do === 'put' && first.expect === 'absent') return this.#make(group, first, place, table)
+    // One that may have had its id before, or be ended by who else knows it, is compared with what stands as any other change is.
+    if (group.ops.length === 1 && first?.do === 'put' && first.expect === 'absent' && first.isNew)
+      return this.maker.make(group, first, table)
     const known = knownPut(group.ops)
     if (known && !this.largeClasses.has(table.classId) && (await this.#isDecided(table, known.put))) {
       const changed = await this.#change(group, known.put, known.expect, place, table)
@@ -79,12 +81,6 @@ export class GroupSender {
   async #isDecided({ kinds }: ClassTable, { set }: Put): Promise<boolean> {
     for (const [name, cell] of set) if (cell === null && !kinds.has(name) && mayBeColumn(name)) return false
     return true
-  }
-
-  /** One that may have had its id before is looked for first. */
-  async #make(group: Group, put: Put, place: Place, table: ClassTable): Promise<Receipt> {
-    const isUsed = !put.isNew && (await this.reader.isUsed(table.table, place))
-    return isUsed ? this.#slowly(group, place, table) : this.maker.make(group, put, table)
   }
 
   /** A change whose conditions are all known beforehand: one compare-and-set and no read. Otherwise what is known of the copy that was sent. */

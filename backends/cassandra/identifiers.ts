@@ -19,8 +19,8 @@ export function tableName(label: string, identity: string): string {
 /** `shop/model#Order` is called Order. */
 export const classLabel = (classId: string): string => classId.slice(classId.lastIndexOf('#') + 1)
 
-/** The driver gives rows as objects with a property for each column; these it has already. */
-const TAKEN = new Set([...Object.getOwnPropertyNames(Object.prototype), 'get', 'values', 'keys', 'forEach'])
+/** The driver gives rows as objects with a property for each column; these it has already, and one of them cannot be written. */
+const TAKEN = new Set([...Object.getOwnPropertyNames(Object.prototype), 'get', 'values', 'keys', 'forEach', '__columns'])
 
 /** What a column may be called without looking strange to other clients. `~` begins the names of our own. */
 export const isColumnName = (name: string): boolean => /^[A-Za-z_]\w{0,47}$/.test(name) && !TAKEN.has(name)

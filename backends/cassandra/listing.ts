@@ -1,11 +1,11 @@
 /** Objects and aliases, page by page. */
-import { Ref } from '../../src/backend.js'
+import { type Backend, type Intent, Ref } from '../../src/backend.js'
 import type { ClassId, Id } from '../../src/ids.js'
 import type { CassandraLink, Row } from './cassandra-link.js'
 import { type ClassTables, ID } from './class-tables.js'
 import { quoted } from './identifiers.js'
 import type { NameIndex } from './name-index.js'
-import type { PlaceReader } from './place-state.js'
+import type { PlaceReader, PlaceState } from './place-state.js'
 import { ALIASES, textOfKey } from './places.js'
 
 const PAGE = 1000
@@ -16,6 +16,7 @@ export class Listing {
     readonly classes: ClassTables,
     readonly names: NameIndex,
     readonly reader: PlaceReader,
+    readonly marks: Backend['marks'],
   ) {}
 
   async *objects(classId?: ClassId): AsyncGenerator<readonly Ref[], void, void> {
@@ -38,13 +39,29 @@ export class Listing {
   async *aliasesOf(id: Id): AsyncGenerator<readonly (readonly [string, Ref])[], void, void> {
     const names = await this.names.namesOf(id)
     for (let at = 0; at < names.length; at += PAGE) {
-      const states = await Promise.all(
-        names.slice(at, at + PAGE).map(async (alias) => [alias, await this.reader.state(ALIASES, { kind: 'alias', alias })] as const),
-      )
-      const found = states.flatMap(([alias, { to }]) => (to?.id === id ? [[alias, to] as const] : []))
+      const ends = await Promise.all(names.slice(at, at + PAGE).map(async (alias) => [alias, await this.#endOf(alias)] as const))
+      const found = ends.flatMap(([alias, to]) => (to?.id === id ? [[alias, to] as const] : []))
       if (found.length > 0) yield found
     }
   }
+
+  /** What a name leads to. One that a unit which is decided holds leads where that unit says, settled or not. */
+  async #endOf(alias: string): Promise<Ref | null> {
+    const read = (): Promise<PlaceState> => this.reader.state(ALIASES, { kind: 'alias', alias })
+    for (let state = await read(); ; ) {
+      const { to, intent } = state
+      if (!intent || intent.home.store !== undefined) return to // what is decided in another store cannot be seen from here
+      const [mark] = await this.marks(intent.home, [intent.commit])
+      if (mark) return mark.state === 'committed' ? endIn(intent, alias, to) : to
+      state = await read() // settled units have no mark any more
+      if (state.intent?.commit === intent.commit) return state.to
+    }
+  }
+}
+
+function endIn({ redo }: Intent, alias: string, before: Ref | null): Ref | null {
+  const op = redo.find((one) => one.do === 'name' && one.alias === alias)
+  return op?.do === 'name' ? op.to : before
 }
 
 const aliasIn = (row: Row): readonly (readonly [string, Ref])[] =>

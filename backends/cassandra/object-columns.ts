@@ -1,5 +1,6 @@
 /** Cells of an object as values of columns, and back. */
 import type { Cell } from '../../src/backend.js'
+import { cellBytes } from '../../src/large-cells.js'
 import type { DriverModule } from './cassandra-driver-loader.js'
 import type { Param, Row } from './cassandra-link.js'
 import {
@@ -7,6 +8,7 @@ import {
   cellOfNative,
   type FieldKind,
   fromRest,
+  LARGE_BYTES,
   largeForm,
   type Manifest,
   manifestForm,
@@ -39,19 +41,31 @@ export function columnsOf(
   const columns: [string, Param][] = []
   const rest: [string, Buffer | null][] = []
   const large: [string, Large][] = []
+  const bytesMax = inPlaceBytes(cells)
   for (const [name, cell] of cells) {
     const kind = kinds.get(name) ?? 'packed'
-    if (cell !== undefined && cell !== null && kind !== 'packed' && nativeTypeOf(cell) === kind) {
+    if (cell !== undefined && cell !== null && kind !== 'packed' && nativeTypeOf(cell, bytesMax) === kind) {
       columns.push([name, nativeValue(driver, cell)])
       continue
     }
     if (kind !== 'packed') columns.push([name, null])
-    const form = cell === undefined ? undefined : largeForm(cell)
+    const form = cell === undefined ? undefined : largeForm(cell, bytesMax)
     if (form) large.push([restName(name), form])
     else rest.push([restName(name), cell === undefined ? null : restForm(cell)])
   }
   columns.sort(([a], [b]) => (a < b ? -1 : 1))
   return large.length === 0 ? { columns, rest, hasLarge: false } : withLarge(chunks, { columns, rest, hasLarge: true }, large)
+}
+
+/** What is written at once must be well below the 16 MiB that servers take. */
+const CELLS_BYTES = 8 * 1024 * 1024
+
+/** How large a cell may be to stand where it is: less, where there are so many that all of them are too much. */
+function inPlaceBytes(cells: ReadonlyMap<string, Cell | undefined>): number {
+  if (cells.size * LARGE_BYTES <= CELLS_BYTES) return LARGE_BYTES
+  let bytes = 0
+  for (const cell of cells.values()) bytes += cellBytes(cell)
+  return bytes * 3 <= CELLS_BYTES ? LARGE_BYTES : Math.floor(CELLS_BYTES / cells.size) // a code unit of a text may take three bytes
 }
 
 type Large = NonNullable<ReturnType<typeof largeForm>>
@@ -79,11 +93,15 @@ const NONE: ReadonlyMap<string, Buffer> = new Map()
 const isLarge = (cell: ReturnType<typeof fromRest>): cell is { readonly manifest: Manifest } =>
   typeof cell === 'object' && cell !== null && Object.getPrototypeOf(cell) === Object.prototype && 'manifest' in cell
 
-/** `undefined` when chunks are gone: the object has another state by now, and is to be read again. */
-export async function cellsOf(
-  row: Row,
-  chunks: ChunkStore,
-): Promise<{ readonly cells: Map<string, Cell>; readonly hasLarge: boolean } | undefined> {
+export interface ObjectCells {
+  readonly cells: Map<string, Cell>
+  readonly hasLarge: boolean
+  /** A column has a value that is no field's, as far as is known. */
+  readonly isStrange: boolean
+}
+
+/** `undefined` when chunks are gone: the object has another state by now, and is to be read again. @throws CorruptError */
+export async function cellsOf(row: Row, chunks: ChunkStore, kinds: ReadonlyMap<string, FieldKind>): Promise<ObjectCells | undefined> {
   const cells = new Map<string, Cell>()
   let hasLarge = false
   for (const [key, form] of restOf(row)) {
@@ -97,9 +115,12 @@ export async function cellsOf(
       cells.set(name, cellOfLarge(bytes, cell.manifest.form))
     }
   }
+  let isStrange = false
   for (const name of Object.keys(row)) {
     const value: unknown = row[name]
-    if (value !== null && !name.startsWith('~') && name !== ID) cells.set(name, cellOfNative(value))
+    if (value === null || name.startsWith('~') || name === ID) continue
+    if (kinds.has(name)) cells.set(name, cellOfNative(value))
+    else isStrange = true
   }
-  return { cells, hasLarge }
+  return { cells, hasLarge, isStrange }
 }

@@ -7,7 +7,7 @@ import type { Row } from './cassandra-link.js'
 import { type ClassTable, type ClassTables, ID } from './class-tables.js'
 import { fewAtOnce } from './few-at-once.js'
 import type { NameIndex } from './name-index.js'
-import { cellsOf } from './object-columns.js'
+import { cellsOf, type ObjectCells } from './object-columns.js'
 import type { PlaceReader } from './place-state.js'
 import { ALIASES } from './places.js'
 import { IN_ONE_PAGE, TOGETHER_FROM, type TogetherReader } from './together-reader.js'
@@ -92,7 +92,7 @@ export class ObjectReader {
       const row = nth === 0 ? read : await this.reader.columns(known.table, { kind: 'object', ref })
       const state = await this.reader.stateOf(row)
       if (!row || !state.stamp) return undefined
-      const found = await cellsOf(row, this.reader.chunks)
+      const found = await this.#cellsOf(ref, row, known)
       states.add(state.stamp.commit)
       if (!found) continue // a chunk is gone, and so is the state that it belonged to
       if (found.hasLarge) this.largeClasses.add(known.classId)
@@ -102,6 +102,19 @@ export class ObjectReader {
     if (states.size === 1)
       throw new CorruptError(`Object ${ref.id} has lost a part of a large field: restore it from a backup of the keyspace.`, { ref })
     throw new UnavailableError(`object ${ref.id} changes so often that it cannot be read whole`, { retryable: true })
+  }
+
+  /** A column that is not known here is of a field that others have added since, or of another client. */
+  async #cellsOf(ref: Ref, row: Row, known: ClassTable): Promise<ObjectCells | undefined> {
+    try {
+      const { kinds } = this.classes.known(known.classId) ?? known
+      const found = await cellsOf(row, this.reader.chunks, kinds)
+      if (!found?.isStrange) return found
+      return await cellsOf(row, this.reader.chunks, (await this.classes.refresh(known.classId)).kinds)
+    } catch (cause) {
+      if (!(cause instanceof CorruptError)) throw cause
+      throw new CorruptError(`Object ${ref.id} of ${ref.classId} cannot be read: ${cause.message}`, { ref, cause })
+    }
   }
 
   async #classOf(id: Id): Promise<ClassTable | undefined> {

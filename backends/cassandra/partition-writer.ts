@@ -4,13 +4,19 @@
  * nodes hold these. They may be done together or not, since each carries its own time; what is of one partition is whole.
  */
 import { UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
+import { isTableGone } from './cassandra-errors.js'
 import type { CassandraLink, Statement } from './cassandra-link.js'
 import { bytesOf } from './param-bytes.js'
 import type { Ring } from './ring.js'
 
-/** What one request holds of one partition: well below the 16 MiB that a server takes. */
-const BATCH_ROWS = 5000
+/** What one request holds of one partition. */
 const BATCH_BYTES = 2 * 1024 * 1024
+/**
+ * The same of one group, which is to be whole: with all that surrounds values here, more than a group has that nothing else makes whole
+ * (`rowsAtOnce`), and well below the 16 MiB that a server takes.
+ */
+const WHOLE_ROWS = 10_000
+const WHOLE_BYTES = 8 * 1024 * 1024
 /** Of what need not be whole: several requests of so many are done sooner than one of all. */
 const PACK_ROWS = 1024
 /** Of several: a server complains of more than 10 partitions, and of more than 5 KiB, which is a little more than is counted here. */
@@ -108,7 +114,8 @@ export class PartitionWriter {
 }
 
 /** The servers did not answer, or not in time: they would not for each alone, and that has been waited for. */
-const isOfAll = (error: unknown): boolean => error instanceof UnavailableError || error instanceof UnknownOutcomeError
+const isOfAll = (error: unknown): boolean =>
+  (error instanceof UnavailableError && !isTableGone(error)) || error instanceof UnknownOutcomeError
 
 const jobOf = (errand: Errand): Job => ({ ...errand, bytes: errand.statements.reduce((sum, { params }) => sum + bytesOf(params), 0) })
 
@@ -124,7 +131,7 @@ function* requestsOf(share: readonly Pack[]): Generator<readonly Job[], void, vo
 }
 
 const batchesOf = (statements: readonly Statement[]): Iterable<readonly Statement[]> =>
-  statements.length === 1 ? [statements] : cut(statements, ({ params }) => [1, bytesOf(params)], BATCH_ROWS, BATCH_BYTES)
+  statements.length === 1 ? [statements] : cut(statements, ({ params }) => [1, bytesOf(params)], WHOLE_ROWS, WHOLE_BYTES)
 
 /** In parts that have no more than so many and so many bytes, unless one alone has. */
 function* cut<T>(

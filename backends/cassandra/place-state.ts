@@ -56,13 +56,6 @@ export class PlaceReader {
     return row
   }
 
-  /** Whether anything stands or stood there lately. */
-  async isUsed(table: string, place: Place): Promise<boolean> {
-    const key = quoted(keyColumn(place))
-    const query = `SELECT DISTINCT ${key} FROM ${this.link.table(table)} WHERE ${key} = ?`
-    return (await this.link.all(query, [keyOf(place)])).length > 0
-  }
-
   /** Of a group that was found to be applied: see `copies.ts`. */
   ensureCopies(table: string, place: Place): Promise<void> {
     const query = `SELECT * FROM ${this.link.table(table)} WHERE ${quoted(keyColumn(place))} = ?`

@@ -55,14 +55,16 @@ export function cutsByTokens(range: RingRange, tokens: readonly bigint[], parts:
 export const cutsByWidth = (range: RingRange, borders: readonly bigint[], parts: number): readonly bigint[] =>
   splitWidest(range, borders.filter((token) => token > range.after && token < range.upTo).sort(ascending), parts)
 
+/** The widest first. All that are more than half as wide are cut at a time, since no half of them is wider than one of the others. */
 function splitWidest({ after, upTo }: RingRange, cuts: readonly bigint[], parts: number): readonly bigint[] {
-  const edges = [after, ...cuts, upTo]
+  let edges = [after, ...cuts, upTo]
   while (edges.length - 1 < parts) {
-    let widest = 0
-    for (let i = 1; i < edges.length - 1; i++) if (edges[i + 1]! - edges[i]! > edges[widest + 1]! - edges[widest]!) widest = i
-    const [low, high] = [edges[widest]!, edges[widest + 1]!]
-    if (high - low < 2n) break
-    edges.splice(widest + 1, 0, low + (high - low) / 2n)
+    const gaps = edges.slice(1).map((high, i) => ({ low: edges[i]!, width: high - edges[i]! }))
+    gaps.sort((a, b) => ascending(b.width, a.width))
+    const widest = gaps[0]!.width
+    if (widest < 2n) break
+    const cut = gaps.filter(({ width }) => 2n * width > widest).slice(0, parts - gaps.length)
+    edges = [...edges, ...cut.map(({ low, width }) => low + width / 2n)].sort(ascending)
   }
   return edges.slice(1, -1)
 }

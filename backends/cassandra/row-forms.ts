@@ -1,10 +1,10 @@
 /** Rows of dicts as parameters of statements, and back. */
 import type { Cell, ColumnType, Key, StoredRow, Table, Values } from '../../src/backend.js'
 import { decodeKey, encodeKey } from '../../src/dict/row-key.js'
-import { ValidationError } from '../../src/errors.js'
+import { CorruptError, ValidationError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
 import type { CassandraLink, Param, Row, Statement } from './cassandra-link.js'
-import { ColumnValues, isCollection } from './column-types.js'
+import { ColumnValues, isCollection, type Position } from './column-types.js'
 import { DICT, type DictLayout, type KeyColumn } from './dict-layout.js'
 import { requireHecubaRow } from './hecuba-layout.js'
 import { quoted } from './identifiers.js'
@@ -179,7 +179,16 @@ export class RowForms {
   }
 
   columnFrom({ cql, type, position }: KeyColumn, row: Row): Cell {
-    return this.values.fromCql(type, row[cql], position)
+    return this.#cellFrom(cql, type, row[cql], position)
+  }
+
+  /** @throws CorruptError that names the column */
+  #cellFrom(cql: string, type: ColumnType, value: unknown, position: Position): Cell {
+    try {
+      return this.values.fromCql(type, value, position)
+    } catch (cause) {
+      throw new CorruptError(`Column ${cql} holds no ${JSON.stringify(type)} that can be read: ${(cause as Error).message}.`, { cause })
+    }
   }
 
   columnTo({ type, position }: KeyColumn, cell: Cell): Param {
@@ -197,12 +206,11 @@ export class RowForms {
     const sums = layout.counters.length === 0 ? NO_SUMS : layout.counters.map((i) => sumOf(row[layout.values[i]!.cql]))
     if ((layout.isCas || layout.leavesMarks) && at === null && this.#isGone(layout, row, sums)) return undefined
     const notes = notesFrom(row['~notes'] as string | null | undefined)
-    const forms = this.values
     const values = layout.values.map(({ cql, type }, i): Cell | undefined => {
       if (layout.isNative) return (row[cql] as bigint | null | undefined) ?? undefined
       if (type === 'counter') return sums[layout.counters.indexOf(i)]
       const value: unknown = row[cql]
-      if (value !== null && value !== undefined) return forms.fromCql(type, value, 'value')
+      if (value !== null && value !== undefined) return this.#cellFrom(cql, type, value, 'value')
       const note = notes.get(i)
       return note === 'null' ? null : note === 'empty' ? [] : undefined
     })

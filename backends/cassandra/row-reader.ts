@@ -54,6 +54,10 @@ export class RowReader {
 
   async rows(id: TableId, keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
     const layout = await this.catalogue.require(id)
+    return this.catalogue.standing([layout], () => this.#rowsOf(layout, keys))
+  }
+
+  async #rowsOf(layout: DictLayout, keys: readonly Key[]): Promise<readonly (StoredRow | undefined)[]> {
     if (keys.length >= TOGETHER_FROM && isRowAPartition(layout)) return this.#together(layout, keys)
     const query = this.forms.selectOf(layout)
     return fewAtOnce(keys, READS_AT_ONCE, async (key) => {
@@ -133,15 +137,16 @@ export class RowReader {
     where: readonly RowFilter[],
     signal?: AbortSignal,
   ): AsyncGenerator<readonly Row[], void, void> {
-    const slices = planFilters(layout, this.forms.values, where)
+    const { in: of } = range
+    const isPart = typeof of !== 'string' && layout.place === undefined
+    const slices = planFilters(layout, this.forms.values, where, isPart)
     if (!slices) {
       const { where: _, ...rest } = range
       return yield* this.#pagesOf(layout, rest, signal)
     }
     await this.catalogue.ensureIndexes(layout, where)
-    const { in: of } = range
-    const ring = typeof of === 'string' || layout.place !== undefined ? WHOLE_RING : rangeOfPiece(of)
-    const [node] = ring === WHOLE_RING ? [] : this.ring.nodesFor(ring)
+    const ring = isPart ? rangeOfPiece(of) : WHOLE_RING
+    const [node] = isPart ? this.ring.nodesFor(ring) : []
     for (const slice of slices) yield* this.#pages(layout, this.#filteredSlice(layout, ring, slice), signal, node)
   }
 
@@ -215,7 +220,11 @@ export class RowReader {
     }
   }
 
-  async #partitions(layout: DictLayout, ring: RingRange, max: number): Promise<Row[]> {
+  #partitions(layout: DictLayout, ring: RingRange, max: number): Promise<Row[]> {
+    return this.catalogue.standing([layout], () => this.#partitionsOf(layout, ring, max))
+  }
+
+  async #partitionsOf(layout: DictLayout, ring: RingRange, max: number): Promise<Row[]> {
     const names = partitionColumns(layout).map(quoted).join(', ')
     const { query, params } = this.#ringSlice(layout, ring, `DISTINCT ${names}, token(${names}) AS "~token"`)
     const rows: Row[] = []
@@ -233,7 +242,9 @@ export class RowReader {
     const plan = planAggregates(layout, range, by, ops)
     const { reverse: _, ...forwards } = range
     const { query, params } = sliceOf(this.link, this.forms, layout, forwards, plan.select)
-    const rows = await this.link.all(`${query}${plan.groupBy}`, params, { fetchSize: AGGREGATE_ROWS })
+    const rows = await this.catalogue.standing([layout], () =>
+      this.link.all(`${query}${plan.groupBy}`, params, { fetchSize: AGGREGATE_ROWS }),
+    )
     return rows.map((row) => plan.cellsOf(row, this.forms.values))
   }
 

@@ -136,7 +136,7 @@ function isServed({ check, equals, from, to }: Term): boolean {
 function filterOf({ check, equals, from, to }: Term): RowFilter[] {
   if (check.isCounter || (!equals && from === undefined && to === undefined)) return []
   const bounds = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) }
-  return [{ column: check.name, indexed: check.isIndexed, ...(equals && { equals }), ...bounds }]
+  return [{ column: check.name, indexed: check.isIndexed, ...(equals && { equals: distinct(equals, check) }), ...bounds }]
 }
 
 function requirePartition(schema: DictSchema, fixed: number, isAllowed: boolean, others: readonly Term[]): void {
@@ -170,6 +170,12 @@ function prefixes(leading: readonly Term[], reverse: boolean): Key[] {
     all = all.flatMap((prefix) => cells.map((cell) => [...prefix, cell]))
   }
   return reverse ? all.reverse() : all
+}
+
+/** Each value once: a store may look for one after the other. What has no order has no index either, and is looked for row by row. */
+function distinct(cells: readonly Cell[], check: ColumnCheck): readonly Cell[] {
+  if (cells.length < 2 || !indexOf(check.type)) return cells
+  return [...new Map(cells.map((cell) => [check.type === 'text' ? cell : check.keyText(cell), cell])).values()] // a text may be too long for a key
 }
 
 function inOrder(cells: readonly Cell[], check: ColumnCheck): Cell[] {

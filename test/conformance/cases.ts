@@ -9,6 +9,7 @@ import { contractObjects } from './contract-objects.js'
 import { contractRows } from './contract-rows.js'
 import { dict } from './dict.js'
 import { dictCatalogue } from './dict-catalogue.js'
+import { edges } from './edges.js'
 import { gainedColumns } from './gained-columns.js'
 import { goesOn } from './goes-on.js'
 import { lateDicts } from './late-dicts.js'
@@ -52,4 +53,5 @@ export const conformanceCases: readonly Case[] = [
   ...streamCases,
   ...storageInterface,
   ...badInput,
+  ...edges,
 ]

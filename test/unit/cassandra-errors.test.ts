@@ -51,6 +51,16 @@ const NAMES: readonly (readonly [what: string, error: Error, code: string, failu
     /gc_grace_seconds/,
   ],
   ['a request that is too large', new RangeError('Request is too big, received 17000000 bytes'), 'ERR_CELL_TOO_LARGE', 'final', /split it/],
+  ['a table that somebody dropped', of(0x2200, 'table shop.rows_1 does not exist'), 'ERR_UNAVAILABLE', 'final', /dropped it/],
+  ['a statement about such a table', of(0x2500, 'Prepared query with ID 1 not found'), 'ERR_UNAVAILABLE', 'final', /dropped it/],
+  ['a keyspace that somebody dropped', of(0x2200, "Keyspace 'shop' does not exist"), 'ERR_NO_KEYSPACE', 'final', /dropped it/],
+  [
+    'a column that somebody dropped',
+    of(0x2200, 'Undefined column name "n" in table shop.rows_1'),
+    'ERR_SCHEMA_MISMATCH',
+    'final',
+    /ALTER TABLE/,
+  ],
   [
     'a mutation that is too large',
     of(0x2200, 'Mutation of 20MiB is too large for the maximum size'),

@@ -37,6 +37,13 @@ describe('cassandra: parts of the ring', () => {
       }
   })
 
+  it('as many as a hundred thousand pieces are cut in no time, of about the same width', () => {
+    const pieces = piecesOf(WHOLE_RING, cutsByTokens(WHOLE_RING, [5n, 7n], 100_000))
+    expect(pieces.length).to.equal(100_000)
+    const widths = pieces.map(({ after, upTo }) => upTo - after).sort((a, b) => (a < b ? -1 : 1))
+    expect(widths.at(-1)! / widths[1]! <= 2n, `${widths[1]} to ${widths.at(-1)}`).to.equal(true)
+  })
+
   it('pieces are as many as are wanted, have each token once, and are the same ones again', () => {
     const tokens = [MIN + 1n, MIN + 2n, -5n, -4n, 0n, 7n, MAX - 1n, MAX]
     for (const wanted of [1, 2, 3, 7, 8, 9, 64, 1000])

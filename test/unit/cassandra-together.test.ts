@@ -136,6 +136,12 @@ describe('cassandra: writes that travel together', () => {
     expect(ends.map(({ status }) => status)).to.deep.equal(['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
   })
 
+  it('fail alone, too, where the table of one is gone', async () => {
+    servers.refuses = (keys) => (keys.includes('a3') ? new UnavailableError('table rows does not exist', { isTableGone: true }) : undefined)
+    const ends = await Promise.allSettled(keysOf('a', 5).map((key) => writer.write(writesOf(key))))
+    expect(ends.map(({ status }) => status)).to.deep.equal(['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
+  })
+
   it('are told together that nobody answers: to ask for each again would take as long again', async () => {
     servers.refuses = () => new UnavailableError('no node is up')
     const ends = await Promise.allSettled(keysOf('a', 5).map((key) => writer.write(writesOf(key))))
