@@ -286,6 +286,8 @@ export interface Capabilities {
   readonly groupOpsBest?: number
   /** Largest single row in bytes, and largest group of rows with `writes: 'cas'`, where that is less than `groupBytesMax`. */
   readonly rowBytesMax?: number
+  /** Most rows with `writes: 'cas'` that a group writes in one domain; more are a GroupTooLargeError. */
+  readonly casRowsMax?: number
   /**
    * Largest group of rows that a domain takes in one go, where that is less than `groupBytesMax`: a larger one is decided at the owners of
    * its tables as one over several domains is, so that it is whole though its rows come one part after the other.

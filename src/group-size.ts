@@ -12,6 +12,7 @@ export function requireGroupSize(ops: readonly Op[], backend: Backend): void {
   if (bytes > groupBytesMax) throw tooLarge(bytes, groupBytesMax, backend)
   // A code unit of a text may take three bytes.
   if (bytes * 3 > rowBytesMax && rowBytesMax < groupBytesMax) requireRowSizes(ops, rowBytesMax, backend)
+  if (ops.length > (backend.capabilities.casRowsMax ?? ops.length)) requireCasRows(ops, backend.capabilities.casRowsMax!, backend)
 }
 
 /** Rows are often written when the unit is decided already: one that a store cannot take would then be neither stored nor refused. */
@@ -22,11 +23,25 @@ function requireRowSizes(ops: readonly Op[], rowBytesMax: number, backend: Backe
     const bytes = rowBytes(op)
     if (bytes > rowBytesMax) throw rowTooLarge(op, bytes, rowBytesMax, backend)
     if (!op.isCas) continue
-    const domain = backend.domain(op)
-    const all = bytes + (ofDomains.get(domain) ?? 0)
+    const all = added(ofDomains, backend.domain(op), bytes)
     if (all > rowBytesMax) throw tooLarge(all, rowBytesMax, backend)
-    ofDomains.set(domain, all)
   }
+}
+
+function requireCasRows(ops: readonly Op[], rowsMax: number, backend: Backend): void {
+  const ofDomains = new Map<Domain, number>()
+  for (const op of ops)
+    if (op.do === 'row' && op.isCas && added(ofDomains, backend.domain(op), 1) > rowsMax)
+      throw new GroupTooLargeError(
+        `a unit of work changes more rows of one partition by compare-and-set than ${backend.url} does at once (${rowsMax}): save in smaller steps, or load rows with bulk()`,
+        { rowsMax, table: op.table },
+      )
+}
+
+function added(sums: Map<Domain, number>, domain: Domain, by: number): number {
+  const sum = by + (sums.get(domain) ?? 0)
+  sums.set(domain, sum)
+  return sum
 }
 
 const tooLarge = (bytes: number, bytesMax: number, { url }: Backend): Error =>

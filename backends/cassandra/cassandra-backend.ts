@@ -58,6 +58,8 @@ const RECEIPTS_KEPT_S = 600
 const READS_AT_ONCE = 256
 /** What a batch holds that is not torn: see partition-writer.ts. */
 const ROWS_AT_ONCE = { ops: 5000, bytes: 2 * MIB }
+/** Five thousand take a server some seconds; twenty thousand it does not do before it gives up. */
+const CAS_ROWS_MAX = 10_000
 /** A server works on a batch of one partition with one thread, and takes the next one meanwhile. */
 const GROUP_OPS_BEST = 1024
 const META = 'insitu_meta'
@@ -120,6 +122,7 @@ export class CassandraBackend implements Backend {
       acks: this.#facts.acks,
       groupBytesMax: 64 * MIB,
       rowBytesMax: 15 * MIB, // servers take 16 in one go, with what else belongs to it
+      casRowsMax: CAS_ROWS_MAX,
       rowsAtOnce: ROWS_AT_ONCE,
       groupOpsBest: GROUP_OPS_BEST,
       loadsAcross: true,

@@ -80,6 +80,15 @@ describe('cassandra: units of work above what a server takes at once', function 
       ),
     )
     assert.ok(guarded instanceof GroupTooLargeError, inspect(guarded).slice(0, 500))
+    const numerous = await failureOf(() =>
+      store.run(() =>
+        transact(async () => {
+          for (let k = 0; k < ROWS; k++) depot.guarded.set({ p: 'a', k }, { text: '' })
+        }),
+      ),
+    )
+    assert.ok(numerous instanceof GroupTooLargeError, inspect(numerous).slice(0, 500))
+    assert.match(numerous.message, /bulk\(\)/)
     await store.run(async () => {
       depot.title = 'still mine'
       depot.rows.set({ p: 'a', k: 3 }, { text: 'small' })
