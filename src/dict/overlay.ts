@@ -39,6 +39,8 @@ export class Overlay {
    * transaction has scanned: any may be written yet, and read again then it would have the clock of whoever wrote it meanwhile.
    */
   #reads = new Map<KeyText, bigint | null>()
+  /** When the program itself has removed rows. */
+  readonly #removedAt = new Map<KeyText, bigint>()
   #bytes = 0
   #epoch = 0
 
@@ -94,6 +96,7 @@ export class Overlay {
   clear(): void {
     this.dropWrites()
     this.#reads = new Map()
+    this.#removedAt.clear()
   }
 
   /** What was read stays known. */
@@ -161,9 +164,12 @@ export class Overlay {
   /**
    * Notes the state of a row that a write to it expects. `isShown`: the program was told all of it. A row that was only passed by, as counts
    * do and scans that look ahead, does not take the place of what the program knows: a write of that would go over what it has never seen.
+   * Nor does one as it was before the program's own last write, as a scan shows that had read ahead.
    */
   noteRead(text: KeyText, row: Pick<StoredRow, 'atMicros'> | undefined, isShown: boolean): void {
-    if (this.#reads.has(text) && (!isShown || this.firstReadCounts || this.#entries.has(text))) return
+    const known = this.#reads.get(text)
+    if (known !== undefined && (!isShown || this.firstReadCounts || this.#entries.has(text))) return
+    if (row && (known ?? this.#removedAt.get(text) ?? NEVER) > row.atMicros) return
     this.#reads.set(text, row ? row.atMicros : null)
   }
 
@@ -245,7 +251,12 @@ export class Overlay {
   settle(sent: Overlay, atMicros?: bigint): void {
     this.#land(sent)
     if (atMicros === undefined) return
-    for (const [text, { set, hides }] of sent.#entries) if (set || hides) this.#reads.set(text, set ? atMicros : null)
+    for (const [text, { set, hides }] of sent.#entries) {
+      if (!set && !hides) continue
+      this.#reads.set(text, set ? atMicros : null)
+      if (set) this.#removedAt.delete(text)
+      else this.#removedAt.set(text, atMicros)
+    }
   }
 
   /** They are not committed: they are buffered again, below what was written since. */
@@ -266,6 +277,8 @@ export class Overlay {
     flight?.land()
   }
 }
+
+const NEVER = -1n
 
 export type CheckRow = Extract<Op, { do: 'checkRow' }>
 

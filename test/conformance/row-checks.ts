@@ -1,7 +1,7 @@
 /** Rows that were only read: checks of the bare backend, and transactions that write one thing because another was as it was. */
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
-import { StorageDict, StorageObject, type Store, t, transact } from '../../runtime/index.js'
+import { StorageDict, StorageObject, type Store, t, transact, update } from '../../runtime/index.js'
 import type { Backend, Key, Op, Table } from '../../src/backend.js'
 import { ConflictError, NotFoundError } from '../../src/errors.js'
 import { type Id, newTableId } from '../../src/ids.js'
@@ -361,5 +361,27 @@ export const rowChecks: readonly Case[] = [
       })
     }
     assert.equal(await ctx.other(async () => (await Counter.getByID(count)).n), 3)
+  }),
+
+  law('I278', 'a scan that had read ahead does not take back what the program has written since', async (ctx) => {
+    const names = ['a', 'b', 'c', 'd']
+    const rota = await rotaOf(...names)
+    const duty = await dutyOf(rota)
+    const seen: string[] = []
+    for await (const [{ who }] of duty) {
+      if (seen.push(who) > 1) continue
+      for (const one of names.slice(0, 3)) duty.set({ who: one }, { n: 2n })
+      duty.delete({ who: 'd' })
+      await duty.save()
+    }
+    assert.deepEqual(new Set([...seen, 'd']), new Set(names))
+    for (const one of names) duty.set({ who: one }, { n: 3n })
+    await duty.save()
+    for (const one of names) assert.equal((await duty.get({ who: one }))?.n, 3n)
+    // What others have written is not taken for what was read before.
+    for await (const _row of duty);
+    await ctx.other(async () => update(await Rota.getByID(rota), (o) => void o.duty.set({ who: 'a' }, { n: 4n })))
+    duty.set({ who: 'a' }, { n: 5n })
+    await refused(ConflictError, () => duty.save())
   }),
 ]

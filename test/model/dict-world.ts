@@ -285,6 +285,8 @@ export class World {
       }
     })
     this.#notes.touched(who)
+    // Rows that were shown count from then on, each as it was when the scan read it.
+    this.#notes.forgot(who)
     const seen = seenBy(program.targets)
     this.#checkWalk(
       found.map(([key, values]): Row => ({ key: seen(key), values: seen(values) })),

@@ -4,7 +4,7 @@ import { getByID, loadAll, transact, update } from '../../runtime/index.js'
 import { recordOf } from '../../src/objects/class-settings.js'
 import type { Action, Change, Step } from './objects-actions.js'
 import { type AnyNode, NODE_CLASSES } from './objects-classes.js'
-import { Instance, isInstance, Refusal, type Unit } from './objects-model.js'
+import { Instance, isInstance, merges, Refusal, type Unit } from './objects-model.js'
 import { count, endOf, type Ids, isReal, type Outcome, outcomeOf, type Pair, type Session, told } from './objects-session.js'
 import { Transaction } from './objects-transaction.js'
 import { build, changeInPlace } from './objects-values.js'
@@ -21,6 +21,12 @@ let touches = 100
 
 /** Has another program do something meanwhile: a step, or a change of an object. */
 export type Elsewhere = (here: Session, what: Step | number) => Promise<void>
+
+/** Of an object that merges one instance: each of two at once takes what the other has stored, or not, as they meet. */
+const oneEach = (pairs: readonly Pair[]): Pair[] =>
+  pairs.filter(
+    ({ model }, i) => !merges(model.cls) || pairs.findIndex((one) => one.model.key === model.key) === i || model.key === undefined,
+  )
 
 /** Carries out the actions of a session. */
 export class Doing {
@@ -102,7 +108,7 @@ export class Doing {
         )
       }
       case 'saveAll':
-        return this.#saveAll(this.#pairs(action.at))
+        return this.#saveAll(oneEach(this.#pairs(action.at)))
       case 'restart':
         return
       case 'transact':

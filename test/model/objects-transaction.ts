@@ -161,7 +161,10 @@ export class Transaction extends Unit {
       if (this.program.held.get(key) === one) this.program.held.delete(key)
       one.becomeVolatile()
     }
-    for (const [alias, { to }] of this.#names) to === undefined ? this.store.names.delete(alias) : this.store.names.set(alias, to)
+    for (const [alias, { expect, to }] of this.#names) {
+      if (to !== undefined) this.store.names.set(alias, to)
+      else if (expect !== undefined) this.store.names.delete(alias) // else nothing came of it
+    }
     this.#handOver(changed)
   }
 
