@@ -187,8 +187,10 @@ describe('logical hosts', function () {
   describe('the loss of an agent', () => {
     it('loses nothing that was stored: tasks run again, and the host has a new agent', async () => {
       const cells = await Promise.all(HOSTS.map((host) => cellAt(host)))
+      const { done } = stats()
       for (let i = 0; i < 40; i++) for (const cell of cells) t.bumpSlowly(cell, 20)
-      await delay(150)
+      // All hosts are at work then.
+      for (const endMs = performance.now() + 20_000; stats().done! - done! < 12 && performance.now() < endMs; ) await delay(5)
       const killed = pidOf('host-2')!
       process.kill(killed, 'SIGKILL')
       await barrier()
