@@ -42,11 +42,10 @@ const LOADING_MS = 10_000
 /** Threads that may fail to start, one after the other, before the run is given up. */
 const STARTS_MAX = 3
 
-/**
- * A short run ends before: it would pay for a worker that nobody needs, which takes 0.2 to 0.4 s of a core to start. Where one was lost, the next
- * loss is near.
- */
+/** A short run ends before: it would pay for a worker that nobody needs, which takes 0.2 to 0.4 s of a core to start. */
 const SPARE_AFTER_MS = 2000
+/** Where one was lost, the next loss is near; but what was lost is done again first, for which the core is wanted. */
+const NEXT_SPARE_AFTER_MS = 600
 
 /** What dispatch shares with the run. */
 export interface RunParts {
@@ -307,7 +306,10 @@ export class Dispatch implements Stopper {
   /** A run that goes on has a worker ready to stand in for a lost one: to start one takes longer than a run should stand still. */
   #spareSoon(): void {
     clearTimeout(this.#sparing)
-    this.#sparing = setTimeout(() => this.engine.prepareSpare(), this.run.loop.state.totals.lost > 0 ? 0 : SPARE_AFTER_MS).unref()
+    this.#sparing = setTimeout(
+      () => this.engine.prepareSpare(),
+      this.run.loop.state.totals.lost > 0 ? NEXT_SPARE_AFTER_MS : SPARE_AFTER_MS,
+    ).unref()
   }
 
   /** A message is a round of events of its own: what it tells is acted upon at once. */
