@@ -61,7 +61,7 @@ export class SecondPlaces {
 
   /** Resolves when they have one, or none can be had. */
   async give(holdings: readonly Holding[]): Promise<void> {
-    await Promise.all(holdings.map((holding) => this.#values.copy(holding)))
+    await Promise.allSettled(holdings.map((holding) => this.#values.copy(holding)))
   }
 }
 

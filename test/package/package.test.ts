@@ -9,7 +9,7 @@ import { stripsTypes } from '../../runtime/import-module.js'
 import { assertOk, type Ended, node } from '../integration/processes.js'
 import { notRun } from '../tools/not-run.js'
 import { filesBelow, root } from '../tools/test-files.js'
-import { noWorkshop } from '../tools/tidy-laws.js'
+import { noPathsOfOneMachine } from '../tools/tidy-laws.js'
 
 /**
  * What users get: the package is packed, installed into an empty project, compiled against under both module resolutions, and run.
@@ -118,7 +118,7 @@ describe('the package, installed into an empty project', function () {
       const texts = new Map(shipped().map((path) => [path, readFileSync(join(installed, path), 'utf8')]))
       const found = [...texts].filter(([, text]) => hosts.some((host) => text.includes(host)) || namesPath(text, root))
       expect(found.map(([path]) => path)).to.deep.equal([])
-      expect(noWorkshop(texts)).to.deep.equal([])
+      expect(noPathsOfOneMachine(root)(texts)).to.deep.equal([])
     })
 
     it('weighs what a file-only user can bear', async () => {

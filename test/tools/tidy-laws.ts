@@ -151,15 +151,20 @@ export const longFiles: Law = (sources) =>
 const openingComment = (text: string): string =>
   /^(?:#!.*\n)?(?:import .*\n|\s*\n)*\s*(\/\*[\s\S]*?\*\/|(?:\/\/.*\n)+)/.exec(text)?.[1] ?? ''
 
-/** Words and paths of the machines it was made on; a user has none of them. */
-const WORKSHOP = /(?<![\w.])\/(?:work|farm|root|Users)\/\w|\/home\/(?!user\b)\w+|\.library\/|file:\/\/\/(?!…)\w+\/\w+/g
-
-export const noWorkshop: Law = (sources) =>
-  [...sources]
-    .filter(([path]) => !path.startsWith('test/tools/tidy'))
-    .flatMap(([path, text]) =>
-      [...text.matchAll(WORKSHOP)].map((match) => `${path}:${lineOf(text, match.index)} ${match[0]}: no path of one machine`),
-    )
+/** Paths that only one machine has: those of people, and `root`, where the project lies on the one that looks. */
+export const noPathsOfOneMachine = (root: string): Law => {
+  const people = /(?<![\w.])\/(?:root|Users)\/\w|\/home\/(?!user\b)\w+|file:\/\/\/(?!…)\w+\/\w+/.source
+  const here = root.replaceAll('\\', '/').replace(/\/$/, '')
+  // A folder right below the root of all may be called anything that a text speaks of.
+  const ours = here.split('/').length > 2 ? `|${here.replaceAll(/[^\w/]/g, '\\$&')}(?![\\w-])` : ''
+  const paths = new RegExp(people + ours, 'g')
+  return (sources) =>
+    [...sources]
+      .filter(([path]) => !path.startsWith('test/tools/tidy'))
+      .flatMap(([path, text]) =>
+        [...text.matchAll(paths)].map((match) => `${path}:${lineOf(text, match.index)} ${match[0]}: no path of one machine`),
+      )
+}
 
 /** Files that nothing imports and nobody starts. `entries`: paths or patterns of what is started from outside. */
 export const deadFiles =

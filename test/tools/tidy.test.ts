@@ -11,7 +11,7 @@ import {
   type Law,
   LONG_LINES,
   longFiles,
-  noWorkshop,
+  noPathsOfOneMachine,
   type Sources,
   schedulerIsPure,
   silencedTypes,
@@ -126,8 +126,8 @@ const laws: readonly Case[] = [
   },
   {
     says: 'no path of one machine stands in the project',
-    law: noWorkshop,
-    bad: { 'docs/a.md': 'see /work/main\n', 'README.md': 'cd /home/jane/insitu\n' },
+    law: noPathsOfOneMachine(root),
+    bad: { 'docs/a.md': `see ${join(root, 'src')}\n`, 'README.md': 'cd /home/jane/insitu\n' },
   },
   {
     says: 'every error code stands in docs/errors.md',
