@@ -22,6 +22,12 @@ export interface Store {
   readonly where: string
 }
 
+/**
+ * So few groups are flushed in their transaction when somebody is going to wait for it: a thread that flushes takes longer to be woken
+ * than to flush. Of more groups, the event loop goes through what is settled while that thread works.
+ */
+const FEW_GROUPS = 4
+
 /** How long one transaction may keep the event loop and the file's write lock; what is left goes into the next. */
 const BATCH_MS_MAX = 10
 
@@ -37,6 +43,8 @@ export class Committer {
   /** The number of the last transaction that is known to be on the disk. At first none is: the last may be of a process that was killed. */
   #flushed = -1
   #flushing: Promise<void> | undefined
+  /** Whether somebody waited for the disk since the last batch: who did will do so again. */
+  #isAwaited = false
   #broken: UnavailableError | undefined
 
   constructor(store: Store) {
@@ -61,6 +69,7 @@ export class Committer {
 
   /** Waits for a flush that began after everything committed so far, whoever did: workers write by themselves. All who wait meanwhile share one. */
   async flush(): Promise<void> {
+    this.#isAwaited = true
     const target = this.#store.env.file.newest()
     while (this.#flushed < target) {
       if (this.#broken) throw this.#broken
@@ -93,8 +102,10 @@ export class Committer {
   /** Gives how many of the batch are settled. */
   #writeBatch(batch: readonly Waiting[]): number {
     const settle: (() => void)[] = []
+    const flushes = this.#isAwaited && batch.length <= FEW_GROUPS
+    this.#isAwaited = false
     try {
-      this.#transaction(() => this.#applyAll(batch, settle))
+      this.#transaction(() => this.#applyAll(batch, settle), flushes)
     } catch (error) {
       return this.#writeAlone(batch.slice(0, settle.length + 1), error)
     }
@@ -127,18 +138,22 @@ export class Committer {
     return batch.length
   }
 
-  #transaction(change: () => void): void {
+  #transaction(change: () => void, flushes = false): void {
     if (this.#broken) throw this.#broken
     const { env, space, room } = this.#store
     const { writes, bytes } = space
     let committed = false
+    let number = 0
     try {
       env.transactions.write(() => {
+        number = env.file.writing()
         space.began()
         change()
         space.finish()
         if (space.writes !== writes) room.require(space.writes - writes, space.bytes - bytes)
-      })
+      }, flushes)
+      // What wrote nothing has no number of its own: the next one to write will have it.
+      if (flushes && space.bytes > bytes) this.#flushed = Math.max(this.#flushed, number)
       committed = true
     } finally {
       space.ended(committed)

@@ -22,10 +22,16 @@ const NEWEST_BYTES = 8
 /** A commit that another process is in the middle of looks like a number that went back, for as long as it takes to write it. */
 const LOOKS = 3
 
+/** Those of `transactionSync`: what is over when it returns. */
+export interface WriteFlags {
+  readonly committed: number
+  readonly durable: number
+}
+
 /** The transactions of one open store, each of which starts from the newest state. */
 export class Transactions {
   readonly #file: Lockable
-  readonly #flags: number
+  readonly #flags: WriteFlags
   readonly #path: string
   readonly #newest = new BigUint64Array(1)
   #lockFile: number | undefined
@@ -33,21 +39,21 @@ export class Transactions {
   #state = -1
   #reading = -1
 
-  /** `flags` of `transactionSync`. */
-  constructor(file: Lockable, folder: string, flags: number) {
+  constructor(file: Lockable, folder: string, flags: WriteFlags) {
     this.#file = file
     this.#flags = flags
     this.#path = join(folder, 'lock.mdb')
     this.#lockFile = this.#find()
   }
 
-  /** Runs `change` in a write transaction, which is rolled back when it throws. */
-  write(change: () => void): void {
+  /** Runs `change` in a write transaction, which is rolled back when it throws; with `flushes` it is on the disk when this returns. */
+  write(change: () => void, flushes = false): void {
+    const flags = flushes ? this.#flags.durable : this.#flags.committed
     for (let isCurrent = false; !isCurrent; ) {
       this.#file.transaction(() => {
         isCurrent = this.#isCurrent()
         if (isCurrent) change()
-      }, this.#flags)
+      }, flags)
     }
   }
 

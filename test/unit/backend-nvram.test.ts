@@ -23,7 +23,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
-import { Committer } from '../../backends/nvram/committer.js'
 import { type Environment, openEnvironment } from '../../backends/nvram/environment.js'
 import { createBackend } from '../../backends/nvram/index.js'
 import { formerMarkKey, gravesUntil, idKey, receiptsUntil } from '../../backends/nvram/keys.js'
@@ -354,29 +353,6 @@ describe('nvram: marks', () => {
         const refused = await send(backend, putOp(newThing(), { v: 1 }), { do: 'mark', home, mark: mark('run/7', null, 'committed') })
         expect([refused.applied, refused.mark]).to.deep.equal([false, before])
       })
-  })
-})
-
-describe('nvram: flush', () => {
-  it('covers what others have committed, and nothing twice', async () => {
-    const [folder, ref] = [newFolder(), newThing()]
-    await on(folder, async (backend) => {
-      await on(folder, async (other) => {
-        let syncs = 0
-        const env = await openEnvironment(folder)
-        const file = { newest: () => env.file.newest(), sync: async () => void syncs++ }
-        const committer = new Committer({ env: { file } } as ConstructorParameters<typeof Committer>[0])
-        await committer.flush()
-        expect(syncs, 'what a process that was killed may have left').to.equal(1)
-        await committer.flush()
-        expect(syncs).to.equal(1)
-        await send(other, putOp(ref, { v: 1 }))
-        await Promise.all([committer.flush(), committer.flush()])
-        expect(syncs).to.equal(2)
-        await env.file.close()
-      })
-      expect((await stored(backend, ref))!.cells.get('v')).to.equal(1)
-    })
   })
 })
 

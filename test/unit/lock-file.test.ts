@@ -89,7 +89,7 @@ describe('nvram: the lock file', function () {
       writing: () => newest + 1,
       transaction: (change) => change(),
     }
-    const transactions = new Transactions(file, join(folder, 'nowhere'), 0)
+    const transactions = new Transactions(file, join(folder, 'nowhere'), { committed: 0, durable: 0 })
     const begins = (): number => {
       const before = begun
       transactions.refresh()
