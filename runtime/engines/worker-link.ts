@@ -8,7 +8,7 @@ import type { Backend } from '../../src/backend.js'
 import { mayStop, newGate, type ThreadGate, waitToStop } from '../../src/thread-gate.js'
 import { Frames } from '../data/frames.js'
 import type { Port } from '../data/port.js'
-import { type Isolation, workerHeapMb } from '../runtime-config.js'
+import { childEnv, type Isolation, workerHeapMb } from '../runtime-config.js'
 import { slotFile } from './file-slots.js'
 import type { FromWorker, ToWorker } from './messages.js'
 import type { StoreMessage } from './worker.js'
@@ -213,7 +213,7 @@ function spawnWorker(): ChildProcess {
   const child = spawn(
     process.execPath,
     [...(heap === undefined ? [] : [`--max-old-space-size=${heap}`]), fileURLToPath(new URL('./process-main.js', import.meta.url))],
-    { stdio: ['ignore', 'inherit', 'pipe', 'pipe', slotFile() ?? 'ignore'] },
+    { env: childEnv(), stdio: ['ignore', 'inherit', 'pipe', 'pipe', slotFile() ?? 'ignore'] },
   )
   endWithProgram(child)
   return child

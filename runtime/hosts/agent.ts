@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { Frames } from '../data/frames.js'
 import type { Port } from '../data/port.js'
 import { endWithProgram } from '../engines/worker-link.js'
+import { childEnv } from '../runtime-config.js'
 import type { FromAgent, ToAgent } from './host-messages.js'
 
 export interface AgentEvents {
@@ -23,6 +24,7 @@ export class Agent {
 
   constructor() {
     const child = spawn(process.execPath, [fileURLToPath(new URL('./agent-main.js', import.meta.url))], {
+      env: childEnv(),
       stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
     })
     this.#child = child

@@ -36,6 +36,18 @@ class HiddenError extends Error {
 
 // ---- values
 
+/** Fills arrays of so many bytes, one after the other, and gives how many pages of memory the system had to give it for each, at last. */
+export const pagesAnArray = task((bytes: number): number => {
+  const rounds = 60
+  const fill = (): void => {
+    for (let n = 0; n < rounds; n++) new Uint8Array(bytes).fill(1)
+  }
+  fill()
+  const before = process.resourceUsage().minorPageFault
+  fill()
+  return (process.resourceUsage().minorPageFault - before) / rounds
+})
+
 export const echo = task(<T>(x: T) => x)
 /** The first of two things, of which the second may take its time. */
 export const join = task((x: unknown, _then: unknown) => x)

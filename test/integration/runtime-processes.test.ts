@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
 import { barrier, connect, finish, init, type Store, stats, task } from '../../runtime/index.js'
+import { notRun } from '../tools/not-run.js'
 import { root } from '../tools/test-files.js'
 import * as t from './hostile-tasks.js'
 import { thrown } from './thrown.js'
@@ -43,6 +44,13 @@ for (const storage of ['nvram', 'memory'])
       expect((await Promise.all(made.all.map((b) => b.load()))).map((b) => b.n)).to.deep.equal([0, 1, 2])
       expect((await t.bytesOf(5_000_000)).length).to.equal(5_000_000)
       expect(await thrown(() => t.throwOdd('far'))).to.be.instanceOf(t.OddError)
+    })
+
+    it('memory of large values is used again', async function () {
+      if (process.platform !== 'linux' || !('glibcVersionRuntime' in (process.report.getReport() as { header: object }).header))
+        return notRun(this, 'the allocator is not the one of glibc')
+      const bytes = 8_000_000
+      expect(await t.pagesAnArray(bytes)).to.be.below(bytes / 4096 / 4)
     })
 
     it('options that come too late, or are none, are refused', async () => {
