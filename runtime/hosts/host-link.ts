@@ -12,6 +12,8 @@ const PATIENCE_MS = 20_000
 export class HostLink {
   readonly #ports = new Map<number, LinkPort>()
   #frames: Frames | undefined
+  /** Also while it is being connected: what is asked then waits for it. */
+  #socket: Socket | undefined
   #triedSinceMs: number | undefined
   #holds = 0
   #closed = false
@@ -39,12 +41,11 @@ export class HostLink {
 
   hold(by: 1 | -1): void {
     this.#holds += by
-    const socket = this.#frames?.stream as Socket | undefined
     if (this.#holds > 0) {
-      socket?.ref()
+      this.#socket?.ref()
       this.#timer?.ref()
     } else {
-      socket?.unref()
+      this.#socket?.unref()
       this.#timer?.unref()
     }
   }
@@ -52,13 +53,14 @@ export class HostLink {
   close(): void {
     this.#closed = true
     clearTimeout(this.#timer)
-    this.#frames?.stream.destroy()
+    this.#socket?.destroy()
   }
 
   #connect(): void {
     this.#triedSinceMs ??= performance.now()
     const proxy = hostProxy()
     const socket = proxy ? createConnection(proxy) : createConnection(this.path)
+    this.#socket = socket
     if (proxy) socket.write(`${this.path}\n`)
     if (this.#holds === 0) socket.unref()
     socket.on('error', () => {}) // 'close' follows
@@ -69,12 +71,11 @@ export class HostLink {
   #connected(socket: Socket): void {
     this.#triedSinceMs = undefined
     this.#frames = new Frames(socket)
-    if (this.#holds === 0) socket.unref()
     for (const [number, port] of this.#ports) port.bind(this.#frames.port(number))
   }
 
   #broken(): void {
-    this.#frames = undefined
+    this.#frames = this.#socket = undefined
     if (this.#closed) return
     this.#triedSinceMs ??= performance.now()
     if (performance.now() - this.#triedSinceMs > PATIENCE_MS) {

@@ -53,9 +53,10 @@ export class SlotLink extends WorkerLink {
 
   async kill(): Promise<void> {
     this.agent.post({ do: 'kill', slot: this.number })
-    const timer = setTimeout(() => this.agent.kill(), KILL_MS)
+    // Again and again: whoever waits for the end of a worker is not to end before.
+    const timer = setInterval(() => this.agent.kill(), KILL_MS)
     await this.#ended
-    clearTimeout(timer)
+    clearInterval(timer)
   }
 
   /** The agent keeps the program alive, not each of its workers. */
