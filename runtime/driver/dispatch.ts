@@ -41,6 +41,8 @@ const LOADING_MS = 10_000
 
 /** Threads that may fail to start, one after the other, before the run is given up. */
 const STARTS_MAX = 3
+/** Then, as long as others work, it is tried again each time this long after. */
+const START_AGAIN_MS = 1000
 
 /** A short run ends before: it would pay for a worker that nobody needs, which takes 0.2 to 0.4 s of a core to start. */
 const SPARE_AFTER_MS = 2000
@@ -78,6 +80,8 @@ export class Dispatch implements Stopper {
   /** What each host has for tasks with needs. */
   readonly offers: readonly NamedOffer[]
   #sparing: NodeJS.Timeout | undefined
+  /** Workers that are started again in a while. */
+  readonly #later = new Set<NodeJS.Timeout>()
   /** Where workers share memory with this thread. */
   readonly lanes: Lanes | undefined
 
@@ -235,6 +239,7 @@ export class Dispatch implements Stopper {
   async close(): Promise<void> {
     this.deadlines.stop()
     clearTimeout(this.#sparing)
+    for (const timer of this.#later) clearTimeout(timer)
     await this.engine.close()
   }
 
@@ -461,9 +466,21 @@ export class Dispatch implements Stopper {
     return !isHopeless
   }
 
-  /** A thread that ended before it could take a task. One may be bad luck; when none can start, tasks would wait for ever. */
+  /**
+   * A worker that ended before it could take a task. One may be bad luck; when none can start, tasks would wait for ever. What keeps one from
+   * starting, as too little memory, does not end those that work.
+   */
   #neverReady(worker: number, why: Error): void {
     if (++this.#stillborn < STARTS_MAX) this.engine.start(worker)
+    else if (this.run.loop.state.workers.some((one) => one?.alive)) this.#startLater(worker)
     else this.onStuck(why)
+  }
+
+  #startLater(worker: number): void {
+    const timer = setTimeout(() => {
+      this.#later.delete(timer)
+      this.engine.start(worker)
+    }, START_AGAIN_MS).unref()
+    this.#later.add(timer)
   }
 }

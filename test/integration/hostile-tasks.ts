@@ -272,6 +272,10 @@ export const freezeWorker = task(
   { timeoutMs: 100 },
 )
 export const processId = task(() => process.pid)
+export const processIdLater = task(async (ms: number) => {
+  await delay(ms)
+  return process.pid
+})
 /** Says where it runs, and never ends. */
 export const loopAndTell = task((file: string) => {
   writeFileSync(file, String(process.pid))

@@ -104,6 +104,30 @@ for (const storage of ['nvram', 'memory'])
     })
   })
 
+describe('a worker process that cannot be started', function () {
+  this.timeout(60_000)
+  let folder: string
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'insitu-starting-'))
+    await writeFile(join(folder, 'exit.cjs'), 'process.exit(9)')
+    await connect('memory:?private')
+    await init({ workers: 2, isolation: 'process' })
+  })
+  after(async () => {
+    delete process.env['NODE_OPTIONS']
+    await finish()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  it('ends no run of which another works, and is started when it can be', async () => {
+    await t.square(1) // by the first
+    process.env['NODE_OPTIONS'] = `--require ${join(folder, 'exit.cjs')}`
+    expect(await Promise.all([1, 2, 3].map((x) => t.slowly(x, 700)))).to.deep.equal([1, 2, 3])
+    delete process.env['NODE_OPTIONS']
+    for (let pids = new Set<number>(); pids.size < 2; ) pids = new Set(await Promise.all([1, 2].map(() => t.processIdLater(50))))
+  })
+})
+
 describe('what init() asks for', function () {
   this.timeout(60_000)
 
