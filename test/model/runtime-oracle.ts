@@ -8,8 +8,8 @@ import { type Call, FNS, type Inputs, type Part, type Place, type Program, type 
 import { copied, performed, Twin } from './runtime-twins.js'
 
 export type Status = 'done' | 'bad'
-/** Stopped: it was not run, or was asked to stop. */
-export type Outcome = 'done' | 'failed' | 'stopped'
+/** Stopped: it was not run, or was asked to stop. Lost: what it gave, or what it was to take, went with a host. */
+export type Outcome = 'done' | 'failed' | 'stopped' | 'lost'
 /** What the program was told of its calls. */
 export interface Observed {
   readonly outcomes: readonly Outcome[]
@@ -51,6 +51,8 @@ export class Oracle {
   readonly #asked = new Set<number>()
   /** Calls that stop the run when they fail: then chance says which others had begun. */
   readonly #stops: readonly number[]
+  /** Calls that give what may be lost. */
+  readonly #mayLose: ReadonlySet<number>
 
   constructor(
     readonly program: Program,
@@ -63,6 +65,7 @@ export class Oracle {
     }))
     const all = flat(program.steps)
     this.#stops = all.flatMap((s) => (s.step === 'call' && s.fn === 'stops' ? [s.number] : []))
+    this.#mayLose = new Set(all.flatMap((s) => (s.step === 'call' && s.mayLose ? [s.number] : [])))
     // A request may come before the call runs, wherever it stands behind it.
     for (const s of all) if (s.step === 'cancel') this.#asked.add(s.of)
     for (const s of all)
@@ -97,6 +100,7 @@ export class Oracle {
         return this.#group(step)
       case 'cancel':
       case 'pause':
+      case 'kill':
         return
     }
   }
@@ -123,15 +127,22 @@ export class Oracle {
     const uses = this.#usesOf(call)
     for (const [cell] of uses) this.#users.set(cell, [...(this.#users.get(cell) ?? []), call.number])
     const spoilt = this.#spoilt(call, uses)
-    const isStopped = this.observed.outcomes[call.number] === 'stopped'
+    const outcome = this.observed.outcomes[call.number]
+    const isStopped = outcome === 'stopped'
+    if ((outcome === 'lost' && this.#takesLarge(call)) || (spoilt.certain.size > 0 && rejects(call))) this.#asked.add(call.number)
     const own = this.#ownCauses(call.number)
     if (spoilt.certain.size > 0) return this.#bad(call, uses, new Set([...spoilt.certain, ...spoilt.maybe, ...own]))
+    if (outcome === 'lost' && this.#takesLarge(call)) return this.#bad(call, uses, new Set([...spoilt.maybe, ...own]))
     if (isStopped && spoilt.maybe.size + own.length > 0) return this.#bad(call, uses, new Set([...spoilt.maybe, ...own]))
     try {
       return await this.#done(call)
     } catch {
       return this.#bad(call, uses, new Set([call.number]))
     }
+  }
+
+  #takesLarge({ inputs }: Call): boolean {
+    return inputs.parts.some((part) => 'result' in part && this.#mayLose.has(part.result))
   }
 
   /** Why it may not be done whatever comes before it: it was asked to stop, by itself or with the whole run. */
@@ -144,6 +155,7 @@ export class Oracle {
     const order: Order = { id: number, acts, shape }
     const things = places.map((place) => this.#thing(place))
     const inputs = inputsOf(call.inputs, (part) => this.#part(part))
+    if (rejects(call)) throw new RangeError('rejects')
     let value: unknown
     try {
       for (const place of places) if (place && 'cell' in place && this.cells[place.cell]!.isGone) throw new Error('gone')
@@ -166,6 +178,8 @@ export class Oracle {
   #part(part: Part): unknown {
     if ('x' in part) return part.x
     if ('promised' in part) return part.promised
+    if ('gives' in part) return this.cells[part.gives]
+    if ('rejects' in part) return undefined
     const of = this.calls['known' in part ? part.known : part.result]
     return of?.status === 'done' ? of.value : 0
   }
@@ -238,7 +252,8 @@ export class Oracle {
 
   #expectOne(step: Step, at: number): void {
     const { status, value } = this.calls[at]!
-    this.expected.push({ step, seen: status === 'bad' ? 'fails' : 'goes', value })
+    const seen = status === 'bad' ? 'fails' : this.#mayLose.has(at) ? 'either' : 'goes'
+    this.expected.push({ step, seen, value })
     this.#tell(at)
   }
 
@@ -275,6 +290,7 @@ export class Oracle {
 }
 
 const more = (a: Told, b: Told): Told => (a === 'yes' || b === 'yes' ? 'yes' : a === 'maybe' || b === 'maybe' ? 'maybe' : 'no')
+const rejects = ({ inputs }: Call): boolean => inputs.parts.some((part) => 'rejects' in part)
 export const isWriting = (direction: Direction): boolean => direction !== 'IN' && direction !== 'IN_DELETE'
 
 export function flat(steps: readonly Step[]): Step[] {

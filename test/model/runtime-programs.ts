@@ -6,7 +6,14 @@ import { type Act, type ChildKind, ROWS, type Shape } from './runtime-body.js'
 /** What a call works on: a stored object or a volatile value of the program. */
 export type Place = { readonly cell: number } | { readonly value: number }
 
-export type Part = { readonly x: number } | { readonly result: number } | { readonly known: number } | { readonly promised: number }
+export type Part =
+  | { readonly x: number }
+  | { readonly result: number }
+  | { readonly known: number }
+  | { readonly promised: number }
+  /** A promise that gives an object: one of the program's, or the error that it rejects with. */
+  | { readonly gives: number }
+  | { readonly rejects: number }
 
 export interface Inputs {
   readonly as: 'single' | 'list' | 'map' | 'object' | 'nested'
@@ -21,6 +28,8 @@ export interface Call {
   readonly inputs: Inputs
   readonly acts: readonly Act[]
   readonly shape: Shape
+  /** What it gives may be lost with its host. Such calls take nothing that may be lost, so that it is plain which is which. */
+  readonly mayLose: boolean
   readonly options: { readonly priority?: number; readonly timeoutMs?: number; readonly needs?: { readonly units: number } }
 }
 
@@ -33,6 +42,8 @@ export type Step =
   | { readonly step: 'change'; readonly value: number; readonly x: number }
   | { readonly step: 'save'; readonly cell: number; readonly x: number }
   | { readonly step: 'group'; readonly steps: readonly Step[]; readonly cancels: boolean }
+  /** Some time later a worker or an agent, whichever it is that runs tasks, is killed. */
+  | { readonly step: 'kill'; readonly which: number; readonly afterMs: number }
 
 export interface Program {
   readonly cells: number
@@ -72,8 +83,16 @@ export interface Wishes {
   readonly cancels: boolean
   readonly stops: boolean
   readonly deletes: boolean
-  /** Bodies end their workers, once each. Then no outcome is larger than a mark keeps: after a commit it would be lost with the worker. */
+  /** Bodies end their workers, once each. */
   readonly dies: boolean
+  /** Workers or agents are killed from outside. */
+  readonly kills: boolean
+  /** Large outcomes outlive those who made them, or nobody is lost. */
+  readonly keepsLarge: boolean
+  /** Promises among arguments reject, or give objects. */
+  readonly promises: boolean
+  /** The program itself is killed, and made to go on: what it does by itself must come to the same a second time. */
+  readonly resumes: boolean
   readonly steps: number
 }
 
@@ -113,9 +132,13 @@ export const programs = (wishes: Wishes): fc.Arbitrary<Program> =>
     })
     .map(({ cells, values, raw, trouble }) => new Making(cells, values, wishes, trouble === 0).program(raw))
 
+/** With the third lost worker a task fails. */
+const LOSSES_MAX = 2
+
 class Making {
   #calls = 0
-  #deaths = 0
+  #losses = 0
+  readonly #large = new Set<number>()
   readonly #awaited = new Set<number>()
 
   constructor(
@@ -147,16 +170,22 @@ class Making {
   }
 
   #step(raw: RawStep): Step {
-    const { pick, a, x } = raw
+    const { pick, a, x, trouble } = raw
+    if (this.wishes.kills && trouble % 9 === 4 && this.#losses < LOSSES_MAX) return this.#kill(a, x % 50)
     if (pick < 72 || this.#calls === 0) return this.#call(raw)
     if (pick < 80) return this.#await(a % this.#calls)
     if (pick < 84) return { step: 'waitOn', place: this.#place(a, false)! }
     if (pick < 85) return { step: 'barrier' }
     if (pick < 87) return { step: 'completed', last: 1 + (x % 4) }
     if (pick < 91) return { step: 'change', value: a % this.values, x }
-    if (pick < 94) return { step: 'save', cell: a % this.cells, x }
+    if (pick < 94 && !this.wishes.resumes) return { step: 'save', cell: a % this.cells, x }
     if (pick < 96 || !this.#cancels) return { step: 'pause' }
     return { step: 'cancel', of: this.#calls - 1 - (a % Math.min(3, this.#calls)) }
+  }
+
+  #kill(which: number, afterMs: number): Step {
+    this.#losses++
+    return { step: 'kill', which, afterMs }
   }
 
   #await(of: number): Step {
@@ -178,17 +207,20 @@ class Making {
     const acts = [...untilGone(raw.acts.flatMap((one) => this.#act(one, fn, places, number))), ...this.#death(raw, fn)]
     const times = isFailing || fn === 'ignored' || fn === 'stops' ? 9 : fn === 'retries' ? 1 : 0
     if (times > 0 && (fn !== 'ignored' || raw.trouble % 2 === 0)) acts.splice(raw.x % (acts.length + 1), 0, { do: 'throw', times })
+    const parts = raw.parts.slice(0, raw.as === 'single' ? 1 : 3).map((p) => this.#part(p, raw.as === 'single' || raw.as === 'list'))
+    const mayLose = raw.shape === 'bytes' && !this.#keepsLarge
+    const mayBeLarge =
+      !mayLose || (this.isTroubled && !parts.some((part) => 'result' in part) && !places.some((place) => place && 'value' in place))
+    if (mayLose && mayBeLarge) this.#large.add(number)
     const call: Call = {
       step: 'call',
       number,
       fn,
       places,
-      inputs: {
-        as: raw.as,
-        parts: raw.parts.slice(0, raw.as === 'single' ? 1 : 3).map((p) => this.#part(p, raw.as === 'single' || raw.as === 'list')),
-      },
+      inputs: { as: raw.as, parts },
       acts,
-      shape: raw.shape === 'bytes' && this.wishes.dies ? 'list' : raw.shape,
+      shape: mayBeLarge ? raw.shape : 'list',
+      mayLose: mayLose && mayBeLarge,
       options: {
         ...(raw.options < 4 && { priority: raw.options * 8 - 16 }),
         ...(raw.options === 5 && { timeoutMs: 60_000 }),
@@ -211,15 +243,22 @@ class Making {
   #part({ pick, x }: { pick: number; x: number }, mayPromise: boolean): Part {
     if (this.#calls > 0 && pick >= 30) {
       const result = this.#calls - 1 - (x % Math.min(6, this.#calls))
-      return this.#awaited.has(result) && pick % 2 === 0 ? { known: result } : { result }
+      return this.#awaited.has(result) && !this.#large.has(result) && pick % 2 === 0 ? { known: result } : { result }
     }
+    if (mayPromise && this.wishes.promises && pick % 10 === 1 && this.isTroubled) return { rejects: x }
+    // What has failed before it comes would cancel its call, wherever that stands.
+    if (mayPromise && this.wishes.promises && pick % 5 === 1 && !this.isTroubled && !this.wishes.deletes) return { gives: x % this.cells }
     return mayPromise && pick % 5 === 0 ? { promised: x } : { x }
   }
 
-  /** One in a program: with the third lost worker a task fails, and one that ends late may take a task of the next program along. */
+  get #keepsLarge(): boolean {
+    return this.wishes.keepsLarge || !(this.wishes.dies || this.wishes.kills)
+  }
+
+  /** One in a program: one that ends late may take a task of the next program along. */
   #death({ trouble }: RawStep, fn: Fn): readonly Act[] {
-    if (!this.wishes.dies || !this.isTroubled || trouble > 24 || fn === 'stops' || this.#deaths > 0) return []
-    return [{ do: 'die', marker: `${this.#deaths++}`, late: trouble % 2 === 0 }]
+    if (!this.wishes.dies || !this.isTroubled || trouble > 24 || fn === 'stops' || this.#losses > 0) return []
+    return [{ do: 'die', marker: `${this.#losses++}`, late: trouble % 2 === 0 }]
   }
 
   #act({ pick, at, x, row }: RawAct, fn: Fn, places: readonly (Place | null)[], number: number): readonly Act[] {
@@ -231,7 +270,7 @@ class Making {
     if (!place) return []
     if (direction === 'OUT') return [{ do: 'put', at, x }]
     if (direction === 'IN' || direction === 'IN_DELETE') return [this.#reading(pick, at, x)]
-    if (direction === 'INOUT') return [this.#writing(pick, at, x, row)]
+    if (direction === 'INOUT') return [this.#writing(pick, at, x, row, 'cell' in place)]
     if (pick % 3 === 0) return [{ do: 'count', at, row, x }]
     return pick % 3 === 1 ? [{ do: 'add', at, x }] : [{ do: 'set', at, row: 100 + number, x }]
   }
@@ -241,7 +280,7 @@ class Making {
     return pick % 3 === 1 ? { do: 'read', at } : { do: 'child', kind: 'reads', at, x, depth: x % 2 }
   }
 
-  #writing(pick: number, at: 0 | 1, x: number, row: number): Act {
+  #writing(pick: number, at: 0 | 1, x: number, row: number, isStored: boolean): Act {
     const all: readonly Act[] = [
       { do: 'mix', at, x },
       { do: 'mix', at, x },
@@ -251,7 +290,7 @@ class Making {
       { do: 'count', at, row, x },
       { do: 'look', at },
       { do: 'read', at },
-      { do: 'large', at, bytes: x % 4 === 0 && !this.wishes.dies ? 200_000 : x },
+      { do: 'large', at, bytes: x % 4 === 0 && (isStored || this.#keepsLarge) ? 200_000 : x },
       { do: 'transact', at, x },
       { do: 'child', kind: 'held', at, x, depth: 0 },
       this.wishes.deletes && x % 4 === 0 ? { do: 'delete', at } : { do: 'mix', at, x },

@@ -10,23 +10,31 @@ import {
   explain,
   type Future,
   group,
+  LostValueError,
   NotFoundError,
+  type Store,
   stats,
   task,
   waitOn,
 } from 'insitu'
 import { isStored, type Thing } from './runtime-body.js'
-import { inputsOf, Oracle, type Outcome, type Status } from './runtime-oracle.js'
+import { flat, inputsOf, Oracle, type Outcome, type Status } from './runtime-oracle.js'
 import { type Call, LISTS, METHODS, type Part, type Place, type Program, type Step } from './runtime-programs.js'
 import { Cell, lists, loadInside, tasks } from './runtime-tasks.js'
 
 /** Longer than any program takes, on a machine that does much else. */
-const HANGS_AFTER_MS = 20_000
+const HANGS_AFTER_MS = 60_000
 
 export interface Setting {
   readonly isOff: boolean
   /** Where bodies that end their workers leave their marks. */
   readonly folder: string
+  /** Over which its objects are spread. */
+  readonly stores?: readonly Store[]
+  /** What its objects are called, so that another life of the program finds them. */
+  readonly alias?: string
+  /** Ends a worker or an agent as a crash would. */
+  kill?(which: number): void
 }
 
 let runs = 0
@@ -39,6 +47,7 @@ export class ProgramRun {
   readonly #outcomes: { readonly status: Status; readonly value: unknown }[] = []
   readonly #known = new Map<number, unknown>()
   readonly #number = runs++
+  readonly #kills: Promise<void>[] = []
 
   constructor(
     readonly program: Program,
@@ -76,11 +85,19 @@ export class ProgramRun {
   async #run(): Promise<void> {
     const { cells, values, steps } = this.program
     for (let i = 0; i < cells; i++) this.#cells.push(Object.assign(new Cell(), { born: i }))
-    await Promise.all(this.#cells.map((cell) => cell.makePersistent()))
+    await Promise.all(this.#cells.map((cell, i) => this.#store(cell, i)))
     for (let i = 0; i < values; i++) this.#values.push({ n: 1000 + i, sum: 0, bytes: new Uint8Array(0) })
     for (const step of steps) await this.#step(step)
     await this.#tell({ step: 'barrier' }, () => barrier())
+    await Promise.all(this.#kills) // the next program has losses of its own
     for (const future of this.#futures) this.#outcomes.push(await outcomeOf(future))
+  }
+
+  async #store(cell: Cell, i: number): Promise<void> {
+    const { stores = [], alias } = this.where
+    const store = async (): Promise<unknown> =>
+      alias === undefined ? cell.makePersistent() : cell.makePersistent(`${alias}-${i}`, { ifExists: 'open' })
+    await (stores[i % stores.length]?.run(store) ?? store())
   }
 
   async #step(step: Step): Promise<void> {
@@ -112,6 +129,9 @@ export class ProgramRun {
         return this.#futures[step.of]!.cancel()
       case 'pause':
         return delay(2)
+      case 'kill':
+        this.#kills.push(delay(step.afterMs).then(() => this.where.kill?.(step.which)))
+        return
     }
   }
 
@@ -169,6 +189,11 @@ export class ProgramRun {
   #part(part: Part): unknown {
     if ('x' in part) return part.x
     if ('promised' in part) return delay(1, part.promised)
+    if ('gives' in part) return delay(1, this.#cells[part.gives])
+    if ('rejects' in part)
+      return delay(1).then(() => {
+        throw new RangeError(`argument ${part.rejects} does not come`)
+      })
     return 'known' in part ? (this.#known.has(part.known) ? this.#known.get(part.known) : 0) : this.#futures[part.result]
   }
 
@@ -185,10 +210,18 @@ export class ProgramRun {
   #compareCalls({ calls }: Oracle): void {
     for (const [at, { status, value }] of this.#outcomes.entries()) {
       const { status: right } = calls[at]!
+      if (right === 'done' && this.#mayBeLost(at, value)) continue
       expect(status, `call ${at}: ${status === right ? '' : told(value)}`).to.equal(right)
       if (status === 'bad' && !calls[at]!.causes.has(at)) expect(outcomeSeen({ status, value }), told(value)).to.equal('stopped')
       if (status === 'done') expect({ at, value }).to.deep.equal({ at, value: plainNow(calls[at]!.value) })
     }
+  }
+
+  /** What a call has made that changes nothing and takes nothing is made again. */
+  #mayBeLost(at: number, error: unknown): boolean {
+    const call = flat(this.program.steps).find((s): s is Call => s.step === 'call' && s.number === at)!
+    const isMadeOfNothing = call.places.every((place) => place === null) && !call.acts.some((act) => ['make', 'child'].includes(act.do))
+    return error instanceof LostValueError && call.mayLose && this.#kills.length > 0 && !isMadeOfNothing
   }
 
   #compareSteps({ expected }: Oracle): void {
@@ -229,6 +262,7 @@ const STOPPED = ['ERR_TASK_FAILED', 'ERR_TASK_CANCELLED']
 
 function outcomeSeen({ status, value }: { readonly status: Status; readonly value: unknown }): Outcome {
   if (status === 'done') return status
+  if (value instanceof LostValueError) return 'lost'
   return STOPPED.includes((value as { readonly code?: string }).code ?? '') ? 'stopped' : 'failed'
 }
 

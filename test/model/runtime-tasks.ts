@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { COMMUTATIVE, CONCURRENT, IN, IN_DELETE, INOUT, OUT, StorageDict, StorageObject, TaskContext, t, task, transact } from 'insitu'
 import { isFirst } from '../conformance/is-first.js'
 import { type ChildKind, type Hands, type Order, perform, type Stored, type Thing } from './runtime-body.js'
+import { noteEnd, noteWorker } from './runtime-pids.js'
 
 export class Cell extends StorageObject implements Stored {
   born = 0
@@ -62,6 +63,7 @@ async function call(kind: ChildKind, order: Order, thing: Thing | null, inputs: 
 /** Ends the worker, once for each marker; late: when the body has ended and its commit may be under way. */
 function die(marker: string, late: boolean): void {
   if (marker === '' || !isFirst(marker)) return
+  noteEnd()
   if (late) setImmediate(() => setImmediate(() => process.exit(1)))
   else process.exit(1)
 }
@@ -75,6 +77,7 @@ export async function loadInside(value: unknown): Promise<void> {
 }
 
 async function performHere(order: Order, things: readonly (Thing | null)[], inputs: unknown): Promise<unknown> {
+  noteWorker()
   await loadInside(inputs)
   return perform(hands(), order, things, inputs)
 }
