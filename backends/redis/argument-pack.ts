@@ -56,6 +56,15 @@ export class ArgumentPack {
     this.#positions.length = large
   }
 
+  /** What all that is not large takes. */
+  get listBytes(): number {
+    return this.#at
+  }
+
+  largeSince({ large }: PackMark): readonly Argument[] {
+    return this.#large.slice(large)
+  }
+
   addAll(args: readonly Argument[]): void {
     for (const arg of args) this.add(arg)
   }

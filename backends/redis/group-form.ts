@@ -1,10 +1,11 @@
 /** Groups as keys and arguments of commit.lua and save.lua. */
-import type { Cell, Cells, Group, Mark, Op, Stamp } from '../../src/backend.js'
+import type { Cell, Cells, Group, Mark, Op, Stamp, Values } from '../../src/backend.js'
 import { Packed, Ref } from '../../src/backend.js'
 import { encodeWire } from '../../src/codec/wire.js'
 import { InsituError } from '../../src/errors.js'
 import type { ClassId, CommitId, Id, TableId } from '../../src/ids.js'
 import type { ArgumentPack } from './argument-pack.js'
+import type { ArgumentRoom } from './argument-room.js'
 import { netstrings } from './netstrings.js'
 import { headOf, LARGE_CELL_BYTES, SENT_CELL_BYTES } from './object-form.js'
 import { type TablePart, tablesIn } from './op-partition.js'
@@ -55,6 +56,9 @@ export class KeyList {
   }
 }
 
+/** What groups in one pack may come to before the last of them. */
+export const BATCH_BYTES = 128 * 1024
+
 /** Writes groups into the pack of a call. Not a buffer of a group's is held on to, unless it is large: those are borrowed until the reply. */
 export class GroupWriter {
   #mainOps: Op[] = []
@@ -72,6 +76,7 @@ export class GroupWriter {
     readonly pack: ArgumentPack,
     readonly domain: Partition,
     readonly hintsHere: boolean,
+    readonly room: ArgumentRoom,
   ) {}
 
   /** Leaves the pack as it was when the group cannot be written. */
@@ -79,7 +84,9 @@ export class GroupWriter {
     const before = this.pack.mark()
     const cells = this.cells.length
     try {
-      return { ...this.#group(group, tables), cells: this.cells.slice(cells) }
+      const form = { ...this.#group(group, tables), cells: this.cells.slice(cells) }
+      this.room.requireGroup(this.pack.listBytes - before.at + BATCH_BYTES, this.pack.largeSince(before))
+      return form
     } catch (error) {
       this.pack.reset(before)
       this.cells.length = cells
@@ -187,7 +194,7 @@ export class GroupWriter {
 
   #object({ ref, set, unset = [], expect }: Do<'put'>): 1 {
     const head = headOf(expect === 'absent' ? 1 : expect.revision + 1, this.#commit, ref.classId)
-    const cells = [...set].map(([name, cell]) => [fieldOf(name), this.#cell(ref.id, encodeCell(cell))] as const)
+    const cells = [...set].map(([name, cell]) => [fieldOf(name), this.#cell(ref.id, name, encodeCell(cell))] as const)
     const isChange = expect !== 'absent' && unset.length === 0 && !cells.some(([, cell]) => isSent(cell))
     const expected = isChange ? `.${stampForm(expect)} ` : expectForm(expect)
     if (!isChange || hasLargeCell(set)) this.#isSimple = false
@@ -203,10 +210,11 @@ export class GroupWriter {
   }
 
   /** What the script is given of a cell: of a large one where it finds it. */
-  #cell(id: Id, cell: string | Buffer): string | Buffer {
+  #cell(id: Id, field: string, cell: string | Buffer): string | Buffer {
     if (cell.length * UTF8_BYTES_MAX < SENT_CELL_BYTES) return cell
     const bytes = Buffer.byteLength(cell)
     if (bytes < SENT_CELL_BYTES) return cell
+    this.room.require(cell, () => `Field ${JSON.stringify(field)} of object ${id}`)
     const name = `${this.#commit}.${this.#send}${this.cells.length}`
     this.cells.push([this.keys.cell(id, name), cell])
     return `${SENT}${name} ${bytes}`
@@ -218,13 +226,13 @@ export class GroupWriter {
     this.#put('rows', this.#tableOf(ops[0]!), table.counters.length, ...table.counters, ops.length * 2)
     for (const { key, set } of ops) {
       this.pack.add(bytesOf(keyOfRow(table, key)))
-      this.pack.add(set ? encodeRow(table, set) : '')
+      this.pack.add(set ? this.#values(table, set) : '')
     }
     return 1
   }
 
   #row(op: Do<'row'>, table: KnownTable): number {
-    const values = op.set ? encodeRow(table, op.set) : ''
+    const values = op.set ? this.#values(table, op.set) : ''
     return this.#put(
       'row',
       this.#tableOf(op),
@@ -234,6 +242,12 @@ export class GroupWriter {
       table.counters.length,
       ...table.counters,
     )
+  }
+
+  #values(table: KnownTable, set: Values): string {
+    const values = encodeRow(table, set)
+    this.room.require(values, () => `A row of table ${table.table.id}`)
+    return values
   }
 
   #add(op: Do<'add'>, table: KnownTable): number {

@@ -1,8 +1,9 @@
 import type { Group, Receipt } from '../../src/backend.js'
 import type { TableId } from '../../src/ids.js'
+import { opBytes } from '../../src/large-cells.js'
 import { ArgumentPack, packed } from './argument-pack.js'
 import { byDomain } from './by-domain.js'
-import { type GroupForm, GroupWriter, KeyList } from './group-form.js'
+import { BATCH_BYTES, type GroupForm, GroupWriter, KeyList } from './group-form.js'
 import { isLeft, receiptIfAny, receiptOf } from './group-reply.js'
 import { LargeGroups, microsOf, SCRIPT_MICROS_MAX } from './large-group.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
@@ -13,7 +14,6 @@ import { TurnQueue, together, type Waiting } from './turn-queue.js'
 /** A script holds up the whole server: a hundred groups take it a millisecond. */
 const GROUPS_MAX = 128
 const BATCH_MICROS = 1_000
-const BYTES_MAX = 128 * 1024
 /** What save.lua hands to one command. */
 const SIMPLE_OBJECTS_MAX = 2000
 
@@ -41,10 +41,17 @@ export class GroupSender {
   send(group: Group, domain: Partition, tables: ReadonlyMap<TableId, KnownTable>): Promise<Receipt> {
     const micros = microsOf(group.ops)
     const sent =
-      micros > SCRIPT_MICROS_MAX
+      micros > SCRIPT_MICROS_MAX || this.#fillsArgument(group)
         ? this.#large.send(group, domain, tables)
         : new Promise<Receipt>((resolve, reject) => this.#queue.add({ group, domain, tables, micros, resolve, reject }))
     return this.#track(sent)
+  }
+
+  /** Pieces of a large group are half a mebibyte each: the least that any server must take is one. */
+  #fillsArgument({ ops }: Group): boolean {
+    const { bytesMax } = this.link.room
+    if (bytesMax === Number.POSITIVE_INFINITY || ops.length < 2) return false
+    return ops.reduce((sum, op) => sum + opBytes(op), 0) > bytesMax / 2
   }
 
   /** See `Backend.bar`. */
@@ -108,11 +115,11 @@ class Batch {
     readonly isFirst = true,
     readonly copies: Copies = { mayTravel: false },
   ) {
-    this.#writer = new GroupWriter(sender.keys, this.#list, this.#objects, this.#pack, domain, !sender.isCluster)
+    this.#writer = new GroupWriter(sender.keys, this.#list, this.#objects, this.#pack, domain, !sender.isCluster, sender.link.room)
   }
 
   get isFull(): boolean {
-    return this.#jobs.length >= GROUPS_MAX || this.#pack.bytes >= BYTES_MAX || this.#micros >= BATCH_MICROS
+    return this.#jobs.length >= GROUPS_MAX || this.#pack.bytes >= BATCH_BYTES || this.#micros >= BATCH_MICROS
   }
 
   /** Whether save.lua can do it all. */

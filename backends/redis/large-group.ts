@@ -92,7 +92,7 @@ export class LargeGroups {
 
   #written(part: Group, nth: number, domain: Partition, tables: ReadonlyMap<TableId, KnownTable>): Piece {
     const [list, objects, pack] = [new KeyList(1), new KeyList(0), new ArgumentPack()]
-    const form = new GroupWriter(this.keys, list, objects, pack, domain, this.hintsHere).write(part, tables)
+    const form = new GroupWriter(this.keys, list, objects, pack, domain, this.hintsHere, this.link.room).write(part, tables)
     const [items, places, ...large] = pack.arguments() as [Argument, Argument, ...Argument[]]
     const keys = packed([this.keys.sequence(domain), ...list.keys])
     const fields: Argument[] = [`${nth}:items`, items, `${nth}:keys`, keys, `${nth}:objects`, packed(objects.keys), `${nth}:places`, places]

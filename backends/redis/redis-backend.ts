@@ -47,7 +47,6 @@ import { TableReader } from './table-reader.js'
 import { RedisUpkeep } from './upkeep.js'
 import { Watching } from './watching.js'
 
-const MIB = 1024 * 1024
 /** Two milliseconds of a script, if all are changes. */
 const GROUP_OPS_BEST = 256
 /** What one script call looks at, of anything that is quick to look at. */
@@ -106,9 +105,8 @@ export class RedisBackend implements Backend {
   get capabilities(): Capabilities {
     return {
       acks: this.#acks,
-      groupBytesMax: 64 * MIB,
       groupOpsBest: GROUP_OPS_BEST,
-      cellBytesMax: 64 * MIB,
+      ...this.#link.room.limits,
       orderedScan: true,
       readsByIdAlone: true,
       receiptsKeptMs: RECEIPTS_KEPT_MS,
@@ -130,6 +128,7 @@ export class RedisBackend implements Backend {
       const servers = await this.#link.command(() => Promise.all(this.#link.masters().map(factsOf)))
       for (const facts of servers) requireUsable(this.config, facts)
       this.#acks = acksOf(servers)
+      this.#link.room.learn(servers)
       this.#acknowledgement.learn(this.#acks, servers)
       this.#locations.learn(servers)
       const { client } = this.#link

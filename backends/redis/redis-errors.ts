@@ -1,5 +1,6 @@
 /** What Redis and ioredis say, as errors of insitu that name the fix. Nothing here repeats arguments of a command: they are data. */
 import { CorruptError, InsituError, UnavailableError, UnsupportedError } from '../../src/errors.js'
+import { cellTooLarge } from './argument-room.js'
 
 /** What may be done about a failed call. */
 export type Failure =
@@ -57,6 +58,11 @@ const saying = (word: string): RegExp => new RegExp(`(?:^|: -)${word}\\b`)
 const NOT_LET_IN = /(?:^|: )(?:WRONGPASS|NOAUTH)\b|invalid password|invalid username-password|without any password configured/
 
 const KNOWN: readonly Known[] = [
+  {
+    // Where the server does not say beforehand how much that is.
+    pattern: /invalid bulk length/,
+    make: (url) => cellTooLarge(`${url}: what was sent is more`),
+  },
   {
     pattern: saying('OOM'),
     make: unavailable(

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { InsituError, StateLostError, UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
+import { ArgumentRoom } from './argument-room.js'
 import { chunks } from './by-domain.js'
 import { connected } from './connected.js'
 import { Functions } from './functions.js'
@@ -59,6 +60,8 @@ const PAUSE_MS_MAX = 300
 const WRITTEN_AT_ONCE = 128
 
 export class RedisLink {
+  /** What the servers take as one argument. */
+  readonly room = new ArgumentRoom()
   readonly #scripts = loadScripts()
   readonly #functions = new Functions()
   /** The highest sequence that each domain has shown. */

@@ -25,6 +25,7 @@ export class RedisStreams implements Streams {
   }
 
   async append(stream: Ref, producer: string, from: number, items: readonly Uint8Array[]): Promise<void> {
+    for (const item of items) this.#link.room.require(bufferOf(item), () => `An item of stream ${stream.id}`)
     const said = await this.#call(stream, ['append', producer, String(from), ...items.map(bufferOf)], true)
     if (said === 'ended')
       throw new ValidationError(`Stream ${stream.id} has ended: nothing can be appended to it.`, {

@@ -2,6 +2,7 @@
 import type { Redis } from 'ioredis'
 import type { Ack } from '../../src/backend.js'
 import { UnavailableError, UnsupportedError } from '../../src/errors.js'
+import { BULK_SETTING } from './argument-room.js'
 import type { RedisConfig } from './redis-config.js'
 
 export interface ServerFacts {
@@ -14,10 +15,13 @@ export interface ServerFacts {
   readonly evicts: string | undefined
   /** When its log of writes reaches the disk; `none`: there is no log; `unknown`: it does not say. */
   readonly fsync: 'always' | 'everysec' | 'no' | 'none' | 'unknown'
+  /** Bytes that an argument may have; `undefined`: it does not say. */
+  readonly bulkBytesMax: number | undefined
 }
 
 export async function factsOf(server: Redis): Promise<ServerFacts> {
-  const info = fieldsOf(await server.info())
+  const [text, bulk] = await Promise.all([server.info(), settingOf(server, BULK_SETTING)])
+  const info = fieldsOf(text)
   return {
     version: info.get('redis_version') ?? '0',
     isCluster: info.get('cluster_enabled') === '1' || info.get('redis_mode') === 'cluster',
@@ -26,6 +30,7 @@ export async function factsOf(server: Redis): Promise<ServerFacts> {
     replicas: replicasIn(info),
     evicts: evictionIn(info),
     fsync: info.get('aof_enabled') === '1' ? await fsyncOf(server) : 'none',
+    bulkBytesMax: bulk === undefined ? undefined : Number(bulk),
   }
 }
 
@@ -49,11 +54,16 @@ function evictionIn(info: ReadonlyMap<string, string>): string | undefined {
 
 /** Only CONFIG knows, which many hosted servers forbid: then nothing is promised. */
 async function fsyncOf(server: Redis): Promise<ServerFacts['fsync']> {
+  const value = await settingOf(server, 'appendfsync')
+  return value === 'always' || value === 'everysec' || value === 'no' ? value : 'unknown'
+}
+
+async function settingOf(server: Redis, name: string): Promise<string | undefined> {
   try {
-    const [, value] = (await server.config('GET', 'appendfsync')) as string[]
-    return value === 'always' || value === 'everysec' || value === 'no' ? value : 'unknown'
+    const [, value] = (await server.config('GET', name)) as string[]
+    return value
   } catch {
-    return 'unknown'
+    return undefined
   }
 }
 
