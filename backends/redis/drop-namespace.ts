@@ -1,4 +1,4 @@
-import { scanKeys } from './listing.js'
+import { scanAll } from './listing.js'
 import { configOf } from './redis-config.js'
 import { RedisKeys } from './redis-keys.js'
 import { RedisLink } from './redis-link.js'
@@ -10,7 +10,7 @@ export async function dropNamespace(url: string): Promise<void> {
   const link = new RedisLink(config, keys)
   await link.open()
   try {
-    for await (const found of scanKeys(link, keys.anything))
+    for await (const found of scanAll(link, keys.anything))
       await Promise.all(found.map((key) => link.command((client) => client.unlink(key))))
   } finally {
     link.close()

@@ -65,6 +65,12 @@ class Check {
     this.onFinding({ kind, what, how })
   }
 
+  /** Anything else ends the check. */
+  #damage(what: string, error: unknown): undefined {
+    if (!(error instanceof CorruptError)) throw error
+    this.#found('record', what, error.message)
+  }
+
   async #objects(): Promise<void> {
     for await (const keys of scanKeys(this.link, this.keys.anyObject))
       for (const key of keys) {
@@ -108,20 +114,33 @@ class Check {
   }
 
   async #aliases(): Promise<void> {
-    for await (const page of this.backend.aliases({ prefix: '' })) {
-      const found = await this.backend.find(page.map(([, ref]) => ref.id))
-      page.forEach(([alias, ref], i) => {
+    for await (const keys of scanKeys(this.link, this.keys.anyAlias(''))) {
+      const page = await this.#namesOf(keys.map((key) => this.keys.aliasOf(key)))
+      const found = await this.#areThere(page.map(([, id]) => id))
+      page.forEach(([alias, id], i) => {
         this.#records.names++
-        if (!found[i]) this.#found('reference', `Alias ${JSON.stringify(alias)}`, `object ${ref.id} is not there`)
+        if (!found[i]) this.#found('reference', `Alias ${JSON.stringify(alias)}`, `object ${id} is not there`)
       })
     }
   }
 
+  /** Those that name something. One of them that is damaged would hide the others. */
+  async #namesOf(aliases: readonly string[]): Promise<(readonly [alias: string, id: Id])[]> {
+    try {
+      const found = await this.backend.find(aliases.map((alias) => ({ alias })))
+      return found.flatMap((one, i) => (one?.ref ? [[aliases[i]!, one.ref.id] as const] : []))
+    } catch (error) {
+      if (aliases.length > 1) return (await Promise.all(aliases.map((alias) => this.#namesOf([alias])))).flat()
+      this.#damage(`Alias ${JSON.stringify(aliases[0])}`, error)
+      return []
+    }
+  }
+
   async #tables(): Promise<void> {
-    for await (const tables of this.backend.upkeep.tables())
+    for await (const tables of this.backend.upkeep.tables((id, error) => this.#damage(`Table ${id}`, error)))
       for (const { id, owner } of tables) {
-        if ((await this.backend.find([owner.id]))[0] === undefined)
-          this.#found('reference', `Table ${id}`, `its owner ${owner.id} is not there`)
+        const [isThere] = await this.#areThere([owner.id])
+        if (!isThere) this.#found('reference', `Table ${id}`, `its owner ${owner.id} is not there`)
         await this.#rows(id)
       }
   }
@@ -131,12 +150,22 @@ class Check {
       for await (const page of this.backend.scan({ in: id })) this.#records.rows += page.length
     } catch (error) {
       if (error instanceof NotFoundError) return // it was dropped meanwhile, or somebody who dropped it died before he was done
-      if (!(error instanceof CorruptError)) throw error
-      this.#found('record', `A row of table ${id}`, error.message)
+      this.#damage(`A row of table ${id}`, error)
+      return
     }
     for (const [, index, rows] of this.#keysOf(id))
       for await (const key of this.#rowsOutOfOrder(index, rows))
         this.#found('index', `Table ${id}`, `row ${key.toString('hex')} is not in the order of its keys`)
+  }
+
+  /** Damaged ones as well: those were found before. */
+  async #areThere(ids: readonly Id[]): Promise<boolean[]> {
+    try {
+      return (await this.backend.find(ids)).map((one) => one !== undefined)
+    } catch (error) {
+      if (!(error instanceof CorruptError)) throw error
+      return ids.length === 1 ? [true] : (await Promise.all(ids.map((id) => this.#areThere([id])))).flat()
+    }
   }
 
   #keysOf(id: TableId): readonly TableKeys[] {

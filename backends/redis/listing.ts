@@ -81,8 +81,16 @@ export class Listing {
   }
 }
 
-/** Every key of a pattern, once. */
+/** Every key of a pattern that is one of the layout, once. */
 export async function* scanKeys(link: RedisLink, pattern: string): AsyncGenerator<readonly string[], void, void> {
+  for await (const found of scanAll(link, pattern)) {
+    const keys = found.filter((key) => link.keys.has(key))
+    if (keys.length > 0) yield keys
+  }
+}
+
+/** Every key of a pattern, once. */
+export async function* scanAll(link: RedisLink, pattern: string): AsyncGenerator<readonly string[], void, void> {
   const seen = new Set<string>()
   for (let before = ''; ; ) {
     const topology = await topologyOf(link)

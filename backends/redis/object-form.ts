@@ -41,13 +41,29 @@ export function metaOf(text: string): { readonly stamp: Stamp; readonly classId:
   return { stamp: { revision: Number(text.slice(0, space)), commit }, classId: text.slice(space + COMMIT_LENGTH + 2) as ClassId }
 }
 
-/** `undefined` when there is no object, be it that its key is reserved. */
+/** `undefined` when there is no object, be it that its key is reserved. @throws CorruptError */
 export function openObject(id: Id, value: Buffer | null): Opened | undefined {
+  try {
+    return opened(id, value)
+  } catch (cause) {
+    throw damagedObject(id, cause)
+  }
+}
+
+/** Nothing of what is there stands in it: that is data. */
+export const damagedObject = (id: Id, cause?: unknown): CorruptError =>
+  new CorruptError(`object ${id} in Redis is damaged: restore it from a backup, or remove its key; \`insitu fsck\` says what else is`, {
+    id,
+    cause,
+  })
+
+function opened(id: Id, value: Buffer | null): Opened | undefined {
   if (!value) return undefined
   const held = value[0] === HELD ? heldBy(value) : undefined
   const start = held ? held.end : 0
   if (start === value.length) return undefined
   const end = value.indexOf(NEWLINE, start)
+  if (end < 0) throw damaged()
   const { stamp, classId } = metaOf(value.toString('utf8', start + 1, end))
   const outside: Outside[] = []
   const cells = cellsOf(value, end + 1, outside)
@@ -126,4 +142,4 @@ class ListReader {
   }
 }
 
-const damaged = (): CorruptError => new CorruptError('An object in Redis is damaged.')
+const damaged = (): CorruptError => new CorruptError('what stands under its key is no object')

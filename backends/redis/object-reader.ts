@@ -3,7 +3,7 @@ import { CorruptError } from '../../src/errors.js'
 import type { Id } from '../../src/ids.js'
 import { CellCache } from './cell-cache.js'
 import type { NearCopies } from './near-copies.js'
-import { type Opened, type Outside, openObject } from './object-form.js'
+import { damagedObject, type Opened, type Outside, openObject } from './object-form.js'
 import { decodeCell, decodeLarge } from './redis-cells.js'
 import { type Partition, partitionOfId, type RedisKeys } from './redis-keys.js'
 import type { RedisLink } from './redis-link.js'
@@ -126,7 +126,7 @@ async function whole(reader: ObjectReader, domain: Partition, id: Id, first: Ope
 }
 
 type Field = readonly [name: string, cell: Cell]
-type Asked = readonly [field: string, key: string, name: string]
+type Asked = readonly [field: string, key: string, name: string, bytes: number]
 
 /** From a copy that is near, as far as that has them, else from where the object lies. */
 async function fetched(
@@ -157,17 +157,18 @@ async function largeCells(
   const { keys, cache } = reader
   const known: Field[] = []
   const asked: Asked[] = []
-  for (const { field, name } of outside) {
+  for (const { field, name, bytes } of outside) {
     const key = keys.cell(id, name)
     const kept = cache.get(key)
     if (kept) known.push([field, decodeCell(kept)])
-    else asked.push([field, key, name])
+    else asked.push([field, key, name, bytes])
   }
   if (asked.length === 0) return known
   const values = await fetched(reader, domain, id, asked)
-  for (const [i, [field, key]] of asked.entries()) {
+  for (const [i, [field, key, , bytes]] of asked.entries()) {
     const value = values[i]
     if (!value) return undefined
+    if (value.length !== bytes) throw damagedObject(id, new Error(`field ${field} has ${value.length} bytes of ${bytes}`))
     cache.keep(key, value)
     known.push([field, decodeLarge(value)])
   }

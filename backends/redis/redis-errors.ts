@@ -57,6 +57,8 @@ const saying = (word: string): RegExp => new RegExp(`(?:^|: -)${word}\\b`)
 
 const NOT_LET_IN = /(?:^|: )(?:WRONGPASS|NOAUTH)\b|invalid password|invalid username-password|without any password configured/
 
+const GARBAGE = /Protocol error|unexpected byte|Unknown RESP type|wrong version number/i
+
 const KNOWN: readonly Known[] = [
   {
     // Where the server does not say beforehand how much that is.
@@ -159,7 +161,7 @@ const KNOWN: readonly Known[] = [
       ),
   },
   {
-    pattern: /Protocol error|unexpected byte|Unknown RESP type|wrong version number/i,
+    pattern: GARBAGE,
     make: unavailable(
       'ERR_UNAVAILABLE',
       'what answers there does not speak the protocol of Redis; is the port right, and TLS (rediss://) on where it should be?',
@@ -171,6 +173,7 @@ const KNOWN: readonly Known[] = [
 const said = (cause: unknown): string => (cause as Error).message.split('\n')[0]!.trim().replace(/\.$/, '')
 
 export const isRefused = ({ message }: Error): boolean => NOT_LET_IN.test(message)
+export const isGarbage = (error: Error | undefined): boolean => error !== undefined && GARBAGE.test(error.message)
 export const isKilled = (error: unknown): boolean => /Script killed by user/.test((error as Error).message)
 
 /** What the driver says once a connection is gone, whatever ended it. */

@@ -2,12 +2,13 @@
  * Where things lie. Keys are spread over PARTITIONS hash tags, and what must commit together shares one: so a tag is a domain in a Cluster,
  * and a slot always holds whole tags. A single server has the same keys, all in one domain, so that data can move between the two.
  */
-import type { CommitId, Id, TableId } from '../../src/ids.js'
+import { type CommitId, type Id, isIdText, type TableId } from '../../src/ids.js'
 
 /** Part of the format: changing it needs a new FORMAT. */
 export const PARTITIONS = 4096
 /** Width of a window of receipts. Small hashes take a quarter of the memory of large ones. */
 const RECEIPTS_WINDOW_MS = 10_000
+const ID_LENGTH = 36
 /** Hexadecimal digits at the end of an id that say its partition. */
 const TAIL = 3
 
@@ -142,6 +143,15 @@ export class RedisKeys {
 
   get anything(): string {
     return `${escaped(this.namespace)}:{*}:*`
+  }
+
+  /** Whether a key that a pattern finds is one of the layout, and not another program's that only looks like it. */
+  has(key: string): boolean {
+    const [, tag, kind, rest] = /^\{(\d+)\}:(\w):(.*)$/s.exec(key.slice(this.namespace.length + 1)) ?? []
+    if (rest === undefined) return false
+    if (kind === 'a') return Number(tag) === partitionOfAlias(rest)
+    const id = rest.slice(0, ID_LENGTH)
+    return isIdText(id) && (Number(tag) === partitionOfId(id) || (kind === 't' && rest.endsWith(':part')))
   }
 
   /** The id in the key of an object. */

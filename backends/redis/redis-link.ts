@@ -9,7 +9,7 @@ import { connected } from './connected.js'
 import { Functions } from './functions.js'
 import { type Argument, type Client, connectionError, type Driver, isCluster, makeDriver } from './redis-client.js'
 import type { RedisConfig } from './redis-config.js'
-import { bare, type Failure, failureOf, isKilled, isRefused, namedError, saysNothing, tellsMore } from './redis-errors.js'
+import { bare, type Failure, failureOf, isGarbage, isKilled, isRefused, namedError, saysNothing, tellsMore } from './redis-errors.js'
 import { type Partition, partitionOfKey, type RedisKeys } from './redis-keys.js'
 import { type Library, loadScripts, type ScriptName } from './scripts.js'
 import { slotOf } from './slot.js'
@@ -105,7 +105,8 @@ export class RedisLink {
     } catch (error) {
       driver.close()
       signal?.throwIfAborted()
-      if (error instanceof InsituError) throw error
+      // One that is taken for silent may have said something, and the driver has not understood it.
+      if (error instanceof InsituError) throw isGarbage(this.#lastError) ? namedError(this.config.url, this.#lastError) : error
       const known = tellsMore(this.#lastError, (error as { lastNodeError?: Error }).lastNodeError ?? (error as Error))
       // Of a Cluster the driver keeps to itself why a node cannot be reached.
       const asked = isCluster(client) && saysNothing(known) ? await connectionError(this.config) : undefined

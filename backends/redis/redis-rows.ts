@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type Cell, Ref, type StoredRow, type Table, type Values } from '../../src/backend.js'
 import { decodeKey, encodeKey } from '../../src/dict/row-key.js'
-import { NotFoundError, ValidationError } from '../../src/errors.js'
+import { CorruptError, NotFoundError, ValidationError } from '../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../src/ids.js'
 import { fromJson, isUnset, type Json, parse, toJson } from './redis-cells.js'
 import type { Partition } from './redis-keys.js'
@@ -21,13 +21,27 @@ export interface KnownTable {
 }
 
 /** `born`: of a spread table how far its partition was when it was made. One that is dropped and made again has a later one. */
-export function knownTable(json: string, born: string | undefined): KnownTable {
-  const { tag, ...plain } = JSON.parse(json) as Table & { owner: { id: Id; classId: ClassId }; tag?: string }
+export function knownTable(id: TableId, json: string, born: string | undefined): KnownTable {
+  const { tag, ...plain } = parsed(id, json)
   const table: Table = { ...plain, owner: new Ref(plain.owner.id, plain.owner.classId) }
   const counters = table.values.flatMap(({ type }, i) => (type === 'counter' ? [i] : []))
   const digest = tag ?? tagOf(json)
   return { table, tag: spreadOf(table.id) ? `${digest}.${born}` : digest, digest, ready: new Set(), counters }
 }
+
+function parsed(id: TableId, json: string): Table & { owner: { id: Id; classId: ClassId }; tag?: string } {
+  try {
+    return JSON.parse(json)
+  } catch (cause) {
+    throw damagedTable(id, 'its definition is no JSON', new Error((cause as Error).name)) // its words are data
+  }
+}
+
+const damagedTable = (table: TableId, how: string, cause: unknown): CorruptError =>
+  new CorruptError(`table ${table} in Redis is damaged (${how}): restore it from a backup; \`insitu fsck\` says what else is`, {
+    table,
+    cause,
+  })
 
 export const missingTable = (id: TableId): NotFoundError => new NotFoundError(`There is no table ${id}.`, { table: id })
 
@@ -76,7 +90,14 @@ export function decodeRow(
 }
 
 function decodeValues(table: Table, json: string): (Cell | undefined)[] | 'wider' {
-  const list = parse(json) as readonly Json[]
+  try {
+    return valuesOf(table, parse(json) as readonly Json[])
+  } catch (cause) {
+    throw damagedTable(table.id, 'a row of it is not what it must be', cause)
+  }
+}
+
+function valuesOf(table: Table, list: readonly Json[]): (Cell | undefined)[] | 'wider' {
   if (list.length > table.values.length) return 'wider'
   return table.values.map(({ type }, i) => {
     if (i >= list.length) return undefined // it came later

@@ -27,7 +27,7 @@ export class TableKeeper {
     let standing = await this.#define(table.id, '', json, tagOf(json))
     for (;;) {
       if (standing.json === '') standing = await this.#define(table.id, '', json, tagOf(json))
-      const known = knownTable(standing.json, standing.born)
+      const known = knownTable(table.id, standing.json, standing.born)
       const joined = joinColumns(known.table, table)
       if (joined === known.table) return void this.#keep(known)
       // First, so that no row gains a column where writers from before would not notice.
@@ -70,7 +70,7 @@ export class TableKeeper {
     const { domain, keys } = this.#home(id)
     const [fields] = (await this.link.call({ script: 'read', domain, keys: [keys[0]], args: () => ['table', 'born'] })) as [Reply[]]
     const [json, born] = fields as (Buffer | null)[]
-    if (json) return this.#keep(knownTable(json.toString(), born?.toString()))
+    if (json) return this.#keep(knownTable(id, json.toString(), born?.toString()))
     this.#known.delete(id)
     return undefined
   }

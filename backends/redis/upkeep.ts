@@ -38,13 +38,20 @@ export class RedisUpkeep implements Upkeep {
     return backUp(this.link, folder)
   }
 
-  async *tables(): AsyncGenerator<readonly Table[], void, void> {
+  async *tables(onDamage: (id: TableId, error: unknown) => undefined = fails): AsyncGenerator<readonly Table[], void, void> {
     for await (const keys of scanKeys(this.link, this.keys.anyTable)) {
-      const found = await Promise.all(keys.map((key) => this.link.command((client) => client.hget(key, 'table'))))
-      const tables = found.flatMap((json) => (json === null ? [] : [knownTable(json, undefined).table]))
+      const found = await Promise.all(
+        keys.map((key) => this.#tableAt(key).catch((error: unknown) => onDamage(this.keys.tableOf(key), error))),
+      )
+      const tables = found.flatMap((table) => table ?? [])
       if (tables.length > 0) yield tables
     }
     yield* this.#remnants()
+  }
+
+  async #tableAt(key: string): Promise<Table | undefined> {
+    const json = await this.link.command((client) => client.hget(key, 'table'))
+    return json === null ? undefined : knownTable(this.keys.tableOf(key), json, undefined).table
   }
 
   /** Tables of which only parts are left, since whoever dropped them died: the definition goes first, and is made first. */
@@ -112,4 +119,8 @@ export class RedisUpkeep implements Upkeep {
       if (met.length > 0) yield met
     }
   }
+}
+
+function fails(_: TableId, error: unknown): never {
+  throw error
 }

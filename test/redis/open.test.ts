@@ -225,7 +225,8 @@ describe('redis: opening', function () {
   it('what does not speak the protocol is named', async () => {
     const web = createWeb((_, response) => response.end('hello'))
     const babbling = createServer((socket) => socket.on('error', () => {}).on('data', () => socket.write('\u0000no redis\r\n')))
-    for (const server of [web, babbling]) {
+    const greeting = createServer((socket) => socket.on('error', () => {}).write('SSH-2.0-OpenSSH_9.6\r\n'))
+    for (const server of [web, babbling, greeting]) {
       await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
       await started(Promise.resolve({ stop: () => new Promise<void>((resolve) => void server.close(() => resolve())) }))
       for (const scheme of ['redis', 'rediss']) {

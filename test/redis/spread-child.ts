@@ -19,7 +19,7 @@ const order = JSON.parse(process.argv[2] ?? 'null') as SpreadOrder | null
 if (order) {
   const backend = createBackend(order.url)
   await backend.open()
-  const { table } = knownTable(order.table, '0')
+  const { table } = knownTable((JSON.parse(order.table) as Table).id, order.table, '0')
   const wider: Table = { ...table, values: [...table.values, { name: 'more', type: 'text', optional: true }] }
   if (order.gains) await backend.define(wider)
   if (order.writes !== undefined) await send(backend, row(table.id, [order.writes, 1n], [1n, undefined, undefined]))

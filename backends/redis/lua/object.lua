@@ -22,7 +22,7 @@ local function open(value)
     object.redo = string.sub(value, colon + 1, from - 1)
   end
   if from <= #value then
-    local newline = string.find(value, '\n', from, true)
+    local newline = string.find(value, '\n', from, true) or #value + 1 -- a damaged one has none: who takes it apart says so
     object.head = string.sub(value, from + 1, newline - 1)
     object.packed = string.sub(value, newline + 1)
   end
