@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { Backend, Key, Range, StoredRow, Table } from '../../src/backend.js'
-import { ConflictError, SchemaMismatchError } from '../../src/errors.js'
+import type { Backend, Key, Op, Range, StoredRow, Table } from '../../src/backend.js'
+import { ConflictError, NotFoundError, SchemaMismatchError } from '../../src/errors.js'
 import { newTableId } from '../../src/ids.js'
 import { type Case, law } from './case.js'
 import { add, group, now, row, send, tableOn, thing } from './contract-kit.js'
@@ -118,6 +118,40 @@ export const contractRows: readonly Case[] = [
       assert.equal((await one(backend, table, key('p', 1)))?.values[2], 3n)
       await send(backend, row(table.id, key('p', 1), [7n, 'seven', undefined]))
       assert.deepEqual((await one(backend, table, key('p', 1)))?.values, [7n, 'seven', 3n])
+    },
+  ),
+
+  // As a transaction sends a row that it has removed and set again: both have the group's time.
+  law('I490', 'a row that a group removes and writes anew stands, without what it had counted', async ({ store: { backend } }) => {
+    const table = await tableOn(backend)
+    const [at, other] = [key('p', 1), key('p', 2)]
+    await send(backend, row(table.id, at, [7n, 'seven', undefined]), add(table.id, at, 2, 5n))
+    const anew: Op[] = [row(table.id, at, null), row(table.id, at, [8n, undefined, undefined]), add(table.id, at, 2, 1n)]
+    const sent = group([...anew, row(table.id, other, null), row(table.id, other, [9n, 'nine', undefined])])
+    for (let nth = 0; nth < 2; nth++) {
+      await backend.commit(sent)
+      assert.deepEqual((await one(backend, table, at))?.values, [8n, undefined, 1n])
+      assert.deepEqual((await one(backend, table, other))?.values, [9n, 'nine', undefined])
+    }
+  }),
+
+  law(
+    'I491',
+    'a table that is not there is not found, by groups and by reads, and such a group leaves nothing',
+    async ({ store: { backend } }) => {
+      const [id, home] = [newTableId(), thing()]
+      const { keys, partition, values, writes } = await tableOn(backend)
+      const missing: Table = { id, owner: home, keys, partition, values, writes }
+      const at = key('p', 1)
+      for (const op of [row(id, at, [1n, undefined, undefined]), row(id, at, null), add(id, at, 2, 1n)])
+        await refused(NotFoundError, () => send(backend, op))
+      await refused(NotFoundError, () => backend.rows(id, [at]))
+      await refused(NotFoundError, () => all(backend.scan({ in: id })))
+      assert.equal(await backend.table(id), undefined)
+      await backend.define(missing)
+      assert.deepEqual(await backend.rows(id, [at]), [undefined])
+      await backend.drop(id)
+      await refused(NotFoundError, () => backend.rows(id, [at]))
     },
   ),
 
