@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer as createWeb } from 'node:http'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -225,18 +225,24 @@ describe('redis: opening', function () {
   it('what does not speak the protocol is named', async () => {
     const web = createWeb((_, response) => response.end('hello'))
     const babbling = createServer((socket) => socket.on('error', () => {}).on('data', () => socket.write('\u0000no redis\r\n')))
-    const greeting = createServer((socket) => socket.on('error', () => {}).write('SSH-2.0-OpenSSH_9.6\r\n'))
+    // Nor does it read what it is told.
+    const held: Socket[] = []
+    const greeting = createServer((socket) => {
+      held.push(socket)
+      socket.on('error', () => {}).write('SSH-2.0-OpenSSH_9.6\r\n')
+    })
     for (const server of [web, babbling, greeting]) {
       await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
       await started(Promise.resolve({ stop: () => new Promise<void>((resolve) => void server.close(() => resolve())) }))
       for (const scheme of ['redis', 'rediss']) {
         const { port } = server.address() as AddressInfo
-        const error = await failureOf(() => createBackend(`${scheme}://127.0.0.1:${port}`).open())
+        const error = await failureOf(() => createBackend(`${scheme}://127.0.0.1:${port}?patienceMs=1000`).open())
         assert.ok(error instanceof UnavailableError, inspect(error))
         assert.match(error.message, /does not speak the protocol of Redis; is the port right, and TLS/)
       }
     }
     web.closeAllConnections()
+    for (const socket of held) socket.destroy()
   })
 
   it('a numbered database that the server does not have is refused, and nothing lands in the first one', async () => {
