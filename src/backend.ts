@@ -43,6 +43,12 @@ export interface Intent {
   readonly redo: readonly Op[]
   /** Milliseconds since the epoch after which anybody may put `aborted`. */
   readonly leaseUntilMs: number
+  /** Asks only that the object stays: is in the way of nothing but its removal, and may stand with others (`sharesIntents`). */
+  readonly isShared?: boolean
+  /** Of one that removes an object: is left though shared ones stand, and no more come. Its round ends those before it decides. */
+  readonly passesShared?: boolean
+  /** Others that stand on the same object: as it is read, and as a backend keeps them (`src/intents.ts`). */
+  readonly beside?: readonly Intent[]
 }
 
 export interface Stored {
@@ -142,7 +148,8 @@ export type Op =
   | { readonly do: 'forget'; readonly home: Ref; readonly keys: readonly string[]; readonly what: 'outcome' | 'mark' }
   /**
    * Leaves an intent on an object or alias, present or not, if it is as expected and free; idempotent by commit id. Other commits'
-   * put, remove, check, name and reserve on it then fail.
+   * put, remove, check, name and reserve on it then fail. Where a store has `sharesIntents`, one that `isShared` is in the way of a
+   * `remove` and of an intent that removes the object only, unless that `passesShared`; it is itself refused by an intent that removes.
    */
   | { readonly do: 'reserve'; readonly target: Target; readonly expect: Stamp | Ref | 'present' | 'absent' | null; readonly intent: Intent }
   /**
@@ -310,6 +317,8 @@ export interface Capabilities {
    * lies in its owner's domain, whose intent then keeps other writers away.
    */
   readonly reservesRows?: boolean
+  /** Several intents with `isShared` may stand on one object at once. Without it none is sent, and units that rely on one object take turns. */
+  readonly sharesIntents?: boolean
   /**
    * Whether `flush` covers what other instances of this machine have committed before it was called. Then workers commit small tasks by
    * themselves, and only the program waits for the level that it asks for.

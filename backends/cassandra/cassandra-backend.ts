@@ -127,6 +127,8 @@ export class CassandraBackend implements Backend {
       groupOpsBest: GROUP_OPS_BEST,
       loadsAcross: true,
       reservesRows: true,
+      // Hecuba's objects have their names inside, of which no two intents may tell.
+      sharesIntents: this.#hecuba === undefined,
       cellBytesMax: 64 * MIB,
       orderedScan: false,
       readsByIdAlone: true,

@@ -5,6 +5,7 @@
 import type { Cell, Group, Intent, Mark, Op, Receipt, Ref, Stamp } from '../../src/backend.js'
 import { ConflictError } from '../../src/errors.js'
 import type { CommitId, Id } from '../../src/ids.js'
+import { claimOf, intentOfCommit, withIntent, withoutIntent } from '../../src/intents.js'
 import { requireAlias, requireObject } from '../memory/expectations.js'
 import { markForm, markOf, type PlaceState } from './place-state.js'
 import { PART } from './places.js'
@@ -75,12 +76,12 @@ function check(op: Op, state: PlaceState, commit: CommitId): void {
     case 'put':
     case 'remove':
     case 'check':
-      return requireObject(state, op.ref, op.expect, commit)
+      return requireObject(state, op.ref, op.expect, commit, op.do === 'remove' ? 'goes' : 'changes')
     case 'name':
       return requireAlias(state, op.alias, op.expect, commit)
     case 'reserve':
-      if (state.intent?.commit === op.intent.commit) return
-      if ('ref' in op.target) return requireObject(state, op.target.ref, op.expect, op.intent.commit)
+      if (intentOfCommit(state.intent, op.intent.commit)) return
+      if ('ref' in op.target) return requireObject(state, op.target.ref, op.expect, op.intent.commit, claimOf(op.intent))
       return requireAlias(state, op.target.alias, op.expect, op.intent.commit)
     default:
       return
@@ -120,11 +121,13 @@ class Drafting {
         for (const key of op.keys) this.#forget(key, op.what)
         return
       case 'reserve':
-        if (this.state.intent?.commit !== op.intent.commit) draft.intent = op.intent
+        if (!intentOfCommit(this.#standing, op.intent.commit)) draft.intent = withIntent(this.#standing, op.intent)
         return
-      case 'settle':
-        if (this.state.intent?.commit === op.commit) this.#settle(this.state.intent, op.take)
+      case 'settle': {
+        const intent = intentOfCommit(this.#standing, op.commit)
+        if (intent) this.#settle(intent, op.take)
         return
+      }
       case 'stage':
         if (op.redo) draft.redo.set(op.commit, op.redo)
         else draft.parts.set(PART.redo(op.commit), null)
@@ -132,6 +135,10 @@ class Drafting {
       default:
         return
     }
+  }
+
+  get #standing(): Intent | undefined {
+    return this.draft.intent === undefined ? this.state.intent : (this.draft.intent ?? undefined)
   }
 
   #put({ set, unset = [] }: Do<'put'>, commit: CommitId): void {
@@ -157,7 +164,7 @@ class Drafting {
 
   /** Redo is not checked again: the reservation did, and has kept everybody else away. */
   #settle({ commit, redo }: Intent, take: boolean): void {
-    this.draft.intent = null
+    this.draft.intent = withoutIntent(this.#standing, commit) ?? null
     for (const op of take ? redo : []) {
       if (op.do === 'put') this.#put(op, commit)
       else if (op.do === 'remove') this.#remove()

@@ -3,6 +3,7 @@
  * what a group says of the name is held against that, and of two intents of a commit, on the object and on the name, one is made.
  */
 import type { Group, Op, Ref } from '../../src/backend.js'
+import { intentOfCommit } from '../../src/intents.js'
 import { requireAlias } from '../memory/expectations.js'
 import { draftOf, type Verdict } from './group-draft.js'
 import { cannot } from './hecuba-layout.js'
@@ -28,7 +29,7 @@ export function hecubaDraftOf(group: Group, ref: Ref, state: HecubaState): Verdi
 function requireNames(group: Group, state: HecubaState): void {
   for (const op of group.ops) {
     if (op.do === 'name') requireAlias(state, op.alias, op.expect, group.commit)
-    if (op.do === 'reserve' && 'alias' in op.target && state.intent?.commit !== op.intent.commit)
+    if (op.do === 'reserve' && 'alias' in op.target && !intentOfCommit(state.intent, op.intent.commit))
       requireAlias(state, op.target.alias, op.expect, op.intent.commit)
   }
 }

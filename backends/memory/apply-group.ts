@@ -7,6 +7,7 @@ import { staleRow } from '../../src/conflicts.js'
 import { compareBytes, encodeKey } from '../../src/dict/row-key.js'
 import { ConflictError, InsituError, NotFoundError, ValidationError } from '../../src/errors.js'
 import type { CommitId, Id, TableId } from '../../src/ids.js'
+import { claimOf, intentOfCommit, withIntent, withoutIntent } from '../../src/intents.js'
 import { type AliasStanding, type ObjectStanding, requireAlias, requireObject } from './expectations.js'
 import {
   decodeCells,
@@ -147,7 +148,7 @@ class Plan {
 
   #remove(op: Do<'remove'>): void {
     const found = this.#space.object(op.ref.id)
-    requireObject(found ?? NO_OBJECT, op.ref, op.expect, this.#commit)
+    requireObject(found ?? NO_OBJECT, op.ref, op.expect, this.#commit, 'goes')
     this.writes.push(() => this.#space.setObject(op.ref.id, undefined, found))
   }
 
@@ -229,9 +230,10 @@ class Plan {
 
   #reserveObject({ expect, intent }: Do<'reserve'>, ref: Ref): void {
     const found = this.#space.object(ref.id)
-    if (found?.intent?.commit === intent.commit) return
-    requireObject(found ?? NO_OBJECT, ref, expect, intent.commit)
-    this.writes.push(() => this.#space.setObject(ref.id, { ...(found ?? nothingAt(ref)), intent }, found))
+    if (intentOfCommit(found?.intent, intent.commit)) return
+    requireObject(found ?? NO_OBJECT, ref, expect, intent.commit, claimOf(intent))
+    const next = { ...(found ?? nothingAt(ref)), intent: withIntent(found?.intent, intent) }
+    this.writes.push(() => this.#space.setObject(ref.id, next, found))
   }
 
   #reserveAlias({ expect, intent }: Do<'reserve'>, alias: string): void {
@@ -262,9 +264,10 @@ class Plan {
 
   #settleObject({ commit, take }: Do<'settle'>, ref: Ref): void {
     const found = this.#space.object(ref.id)
-    if (found?.intent?.commit !== commit) return
-    let next: ObjectRecord | undefined = found.stamp ? { ...found, intent: undefined } : undefined
-    if (take) for (const redo of found.intent.redo) next = redone(next, redo, commit)
+    const intent = intentOfCommit(found?.intent, commit)
+    if (!found || !intent) return
+    let next: ObjectRecord | undefined = found.stamp ? { ...found, intent: withoutIntent(found.intent, commit) } : undefined
+    if (take) for (const redo of intent.redo) next = redone(next, redo, commit)
     this.writes.push(() => this.#space.setObject(ref.id, next, found))
   }
 

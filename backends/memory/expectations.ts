@@ -3,6 +3,7 @@ import { type Intent, type Op, Ref, type Stamp, type Target } from '../../src/ba
 import { staleObject } from '../../src/conflicts.js'
 import { AliasTakenError, ConflictError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
+import { type Claim, intentInTheWay } from '../../src/intents.js'
 
 export type Expect = Extract<Op, { do: 'reserve' }>['expect']
 
@@ -20,8 +21,14 @@ export interface AliasStanding {
 }
 
 /** @throws ConflictError */
-export function requireObject({ stamp, intent }: ObjectStanding, ref: Ref, expect: Expect, commit: CommitId): void {
-  if (intent) requireFree(intent, commit, { ref, expected: expect, found: stamp })
+export function requireObject(
+  { stamp, intent }: ObjectStanding,
+  ref: Ref,
+  expect: Expect,
+  commit: CommitId,
+  claim: Claim = 'changes',
+): void {
+  if (intent) requireFree(intentInTheWay(intent, commit, claim), { ref, expected: expect, found: stamp })
   if (isAsExpected(stamp, expect)) return
   throw staleObject(ref, expect, stamp)
 }
@@ -34,14 +41,14 @@ function isAsExpected(stamp: Stamp | null, expect: Expect): boolean {
 
 /** @throws AliasTakenError, ConflictError */
 export function requireAlias({ to, intent }: AliasStanding, alias: string, expect: Expect, commit: CommitId): void {
-  requireFree(intent, commit, { alias, expected: expect, found: to })
+  requireFree(intentInTheWay(intent, commit, 'changes'), { alias, expected: expect, found: to })
   if (expect instanceof Ref ? to?.id === expect.id : (to !== null) === (expect === 'present')) return
   const where = to ? `names object ${to.id}` : 'names nothing'
   throw new AliasTakenError(`Alias ${JSON.stringify(alias)} ${where}.`, { alias, expected: expect, found: to })
 }
 
 /** An intent may be decided already, so that nobody can tell the state under it: all others stand back. */
-function requireFree(intent: Intent | undefined, commit: CommitId, details: Partial<Target> & { readonly [field: string]: unknown }): void {
-  if (!intent || intent.commit === commit) return
+function requireFree(intent: Intent | undefined, details: Partial<Target> & { readonly [field: string]: unknown }): void {
+  if (!intent) return
   throw new ConflictError(`Commit ${intent.commit} holds what this group needs.`, { ...details, intent })
 }

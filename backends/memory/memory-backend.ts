@@ -52,6 +52,7 @@ export class MemoryBackend implements Backend {
     receiptsKeptMs: RECEIPTS_KEPT_MS,
     reach: 'instance',
     reservesRows: true,
+    sharesIntents: true,
   }
   readonly upkeep: Upkeep = {
     tables: () => this.#tables(),

@@ -3,13 +3,15 @@ import { ConflictError, UnavailableError, UnknownOutcomeError } from '../errors.
 import { failPoint } from '../fail-point.js'
 import { Patience } from './back-off.js'
 import type { Tools } from './commit-options.js'
+import { endShared } from './end-shared.js'
 import { metIntent, type Obstacle } from './obstacle.js'
-import { type Plan, stampsOf } from './plan-unit.js'
+import { type Plan, planUnit, stampsOf } from './plan-unit.js'
+import { notePushing } from './pushing.js'
 import { checkRows, releaseAll, reserveAll, settle } from './reserve.js'
 import { abortRound, resolveMet } from './resolve-intent.js'
-import { type Round, roundMark, unitMark } from './round.js'
+import { type Round, relyOp, roundMark, settleOp, unitMark } from './round.js'
 import { send, sendIdempotent } from './send.js'
-import { applyRows, dropStaged, finish } from './staged.js'
+import { applyRows, dropStaged, finish, unstaged } from './staged.js'
 import { asUnavailable, storeFresh } from './store-fresh.js'
 import { unknownOutcome } from './unsure.js'
 
@@ -17,7 +19,8 @@ import { unknownOutcome } from './unsure.js'
 type Ending = { readonly receipt: Receipt } | { readonly obstacles: readonly Obstacle[] }
 
 /** A unit over several domains: docs/commit-protocol.md. */
-export async function commitAcross(plan: Plan, tools: Tools): Promise<Receipt> {
+export async function commitAcross(first: Plan, tools: Tools): Promise<Receipt> {
+  let plan = first
   await storeFresh(plan, tools)
   const patience = new Patience(tools.clock, tools.patienceMs)
   for (;;) {
@@ -26,6 +29,7 @@ export async function commitAcross(plan: Plan, tools: Tools): Promise<Receipt> {
     const ending = await tryRound(plan, round, tools)
     const receipt = 'receipt' in ending ? ending.receipt : await standBack(plan, ending.obstacles, patience, tools)
     if (receipt) return receipt
+    if ('obstacles' in ending && ending.obstacles.some(({ error }) => notePushing(plan.unit, error))) plan = planUnit(plan.unit)
   }
 }
 
@@ -34,7 +38,7 @@ async function tryRound(plan: Plan, round: Round, tools: Tools): Promise<Ending>
   if (refused.length > 0) return release(plan, round, refused, tools)
   failPoint('commit-reserved')
   try {
-    await checkRows(plan)
+    await Promise.all([checkRows(plan), endShared(plan, round, tools)])
   } catch (error) {
     return release(plan, round, [{ backend: plan.home!.backend, error }], tools)
   }
@@ -63,10 +67,11 @@ async function decide(plan: Plan, round: Round, tools: Tools): Promise<Ending> {
  * One group at the home is the commit: the marks, what lies in the home's own domain, and the redo of rows elsewhere. Staged
  * here and not before, redo exists for committed rounds only, and no dead writer leaves any that nobody is led to.
  */
-function decision({ unit, home, homeOps, later, atMicros }: Plan, round: Round): Group {
+function decision({ unit, home, homeOps, relied, later, atMicros }: Plan, round: Round): Group {
   const at = home!.ref
   const marks = [roundMark(round, atMicros), unitMark(unit.commit, round), ...(unit.mark ? [unit.mark] : [])]
   const ops: Op[] = [...marks.map((mark): Op => ({ do: 'mark', home: at, mark })), ...homeOps]
+  for (const ref of relied) ops.push(relyOp(ref, round, home!))
   if (later.length > 0) ops.push({ do: 'stage', home: at, commit: round.commit, redo: later.flatMap((group) => group.ops) })
   return { commit: round.commit, atMicros, ops }
 }
@@ -147,11 +152,15 @@ async function untilApplied(plan: Plan, round: Round, tools: Tools): Promise<voi
 /** Redo goes before the intents that lead to it, and the mark after the last of them: while an intent stands its mark does. */
 async function settleRound(plan: Plan, round: Round, tools: Tools): Promise<void> {
   const home = plan.home!
-  if (plan.later.length > 0) await dropStaged(home, round.commit, tools)
+  const last: Op[] = plan.relied.map((ref) => settleOp({ ref }, round.commit, true))
+  last.push({ do: 'forget', home: home.ref, keys: [round.commit], what: 'mark' })
+  // Where no other intent leads to the redo it goes together with those of the home's domain.
+  if (plan.held.length === 0) last.unshift(unstaged(home, round.commit))
+  else if (plan.later.length > 0) await dropStaged(home, round.commit, tools)
   failPoint('commit-redo-dropped')
   await Promise.all(plan.held.map((holding) => settle(holding, round, true, tools)))
   failPoint('commit-settled')
-  await sendIdempotent(home.backend, [{ do: 'forget', home: home.ref, keys: [round.commit], what: 'mark' }], tools)
+  await sendIdempotent(home.backend, last, tools)
   failPoint('commit-mark-forgotten')
 }
 

@@ -2,12 +2,14 @@ import type { Group, Mark, Op, Receipt, Ref } from '../backend.js'
 import { UnknownOutcomeError } from '../errors.js'
 import { failPoint } from '../fail-point.js'
 import { Patience } from './back-off.js'
+import { commitAcross } from './commit-across.js'
 import type { Tools } from './commit-options.js'
 import { foundStamp, metIntent } from './obstacle.js'
-import { type Plan, stampsOf } from './plan-unit.js'
+import { type Plan, planUnit, stampsOf } from './plan-unit.js'
+import { notePushing } from './pushing.js'
 import { resolveMet } from './resolve-intent.js'
 import { storeFresh } from './store-fresh.js'
-import { noteUnsure } from './unsure.js'
+import { isUnsure, noteUnsure } from './unsure.js'
 
 /** A unit whose existing data lie in one domain: new objects elsewhere first, then one group. */
 export async function commitAlone(plan: Plan, tools: Tools): Promise<Receipt> {
@@ -43,6 +45,8 @@ export async function commitAgain(plan: Plan, first: unknown, tools: Tools): Pro
   const patience = new Patience(tools.clock, tools.patienceMs)
   for (let error = first; ; ) {
     noteUnsure(plan.unit, error)
+    // A copy of the group that still travels would be a second way to the same end.
+    if (!isUnsure(plan.unit) && notePushing(plan.unit, error)) return commitAcross(planUnit(plan.unit), tools)
     if (!(await mayRetry(plan, error, patience, tools))) return giveUp(plan, error)
     try {
       return withStamps(plan, await plan.place!.backend.commit(aloneGroup(plan)))

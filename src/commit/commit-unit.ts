@@ -6,6 +6,7 @@ import { barAlone, commitAgain, commitAlone, withMark } from './commit-alone.js'
 import { type CommitOptions, type Tools, toolsOf } from './commit-options.js'
 import { soleDomain } from './plan-groups.js'
 import { type Plan, planUnit, timeOf } from './plan-unit.js'
+import { isPushing } from './pushing.js'
 import { dropFresh } from './store-fresh.js'
 import type { Unit, UnitPart } from './unit.js'
 import { failureOf } from './unsure.js'
@@ -18,7 +19,7 @@ import { failureOf } from './unsure.js'
  * (send the same unit again).
  */
 export async function commitUnit(unit: Unit, options: CommitOptions): Promise<Receipt> {
-  const part = solePart(unit)
+  const part = isPushing(unit) ? undefined : solePart(unit)
   if (!part) return commitPlanned(unit, options)
   // The hot path: one part of one domain, the mark included, is exactly one call of the backend.
   const { commit, mark, home } = unit

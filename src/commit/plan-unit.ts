@@ -1,6 +1,7 @@
 import { type Backend, type Key, type Op, Ref, type RowTarget, type Stamp, type Target } from '../backend.js'
 import type { CommitId, Domain, Id } from '../ids.js'
 import { DomainGroups, type DomainOps } from './plan-groups.js'
+import { isPushing } from './pushing.js'
 import type { Home, Unit } from './unit.js'
 
 /** A unit of work, sorted by what the protocol does with each op. */
@@ -14,7 +15,9 @@ export interface Plan {
   readonly home: Home | undefined
   /** What that group commits besides: in its domain neither intents nor redo are needed. */
   readonly homeOps: readonly Op[]
-  /** Existing objects and aliases of other domains (of the home's too, when there are rows elsewhere): reserved, later settled. */
+  /** Objects of the home's domain that need only stay until rows elsewhere are applied: that group leaves shared intents on them. */
+  readonly relied: readonly Ref[]
+  /** Other objects and aliases that exist, of other domains (of the home's too, when there are rows elsewhere): reserved, later settled. */
   readonly held: readonly Holding[]
   /** Rows, adds and the like of other domains: staged at the home with the decision, applied after it. */
   readonly later: readonly DomainOps[]
@@ -35,6 +38,8 @@ interface HeldThing {
   readonly target: Target
   readonly expect: Stamp | Ref | 'present' | 'absent' | null
   readonly redo: readonly Op[]
+  /** It needs only stay. */
+  readonly isShared: boolean
 }
 
 /** A row that excludes other writers. What it becomes is staged with the others; one that was only read is given up in the end. */
@@ -84,13 +89,16 @@ export function planUnit(unit: Unit): Plan {
     (op) => op.do === 'checkRow',
     rest.list.filter(({ backend }) => !backend.capabilities.reservesRows),
   )
-  const held = rest.list.map(holding)
+  const mayShare = holdsNoRows(unit)
+  const held = rest.list.map((part) => holding(part, mayShare))
   // Rows elsewhere need intents on their owner, wherever it lies: to lead to them until they are applied, or to keep others from them.
-  const isNearHeld = later.length + seen.length > 0
-  if (place && isNearHeld) held.push(things({ ...place, ops: near }))
+  const isNearHeld = later.length + seen.length > 0 || isPushing(unit)
+  const nearHeld = place && isNearHeld ? things({ ...place, ops: near }, mayShare) : NOTHING
+  if (place) held.push({ backend: place.backend, items: nearHeld.filter(({ isShared }) => !isShared) })
+  const relied = nearHeld.flatMap(({ isShared, target }) => (isShared && 'ref' in target ? [target.ref] : []))
   const nearOps = isNearHeld ? near.filter((op) => !isHeld(op)) : near
   const homeOps = place ? [...fresh.take(place.backend, place.domain), ...nearOps] : []
-  return { unit, fresh: fresh.list, place, home, homeOps, held: held.filter(hasItems), later, seen, atMicros: timeOf(unit) }
+  return { unit, fresh: fresh.list, place, home, homeOps, relied, held: held.filter(hasItems), later, seen, atMicros: timeOf(unit) }
 }
 
 /** New objects whose names lie in their own domains: whoever looks for such a name finds the object as soon as it stands. */
@@ -150,27 +158,37 @@ interface Part {
   readonly ops: readonly Op[]
 }
 
-function things({ backend, ops }: Part): Holding {
-  const items = ops.filter(isHeld).map(heldOf)
+const NOTHING: readonly HeldThing[] = []
+
+/** Whether no row of the unit is kept from others by the intent on its owner: then nobody else is kept from the owner either. */
+const holdsNoRows = ({ parts }: Unit): boolean =>
+  parts.every(
+    ({ backend, ops }) => backend.capabilities.reservesRows || !ops.some((op) => op.do === 'checkRow' || (op.do === 'row' && op.isCas)),
+  )
+
+function things({ backend, ops }: Part, mayShare: boolean): readonly HeldThing[] {
+  const shares = mayShare && (backend.capabilities.sharesIntents ?? false)
+  const items = ops.filter(isHeld).map((op) => heldOf(op, shares))
   const targets = new Set(items.map(({ target }) => ('alias' in target ? `alias ${target.alias}` : target.ref.id)))
   // The second intent would replace the first, and its redo.
   if (targets.size < items.length) throw new TypeError('a unit of work has several ops on one object or alias')
-  return { backend, items }
+  return items
 }
 
-function holding(part: Part): Holding {
-  const { backend, items } = things(part)
+function holding(part: Part, mayShare: boolean): Holding {
+  const { backend } = part
   const rows = backend.capabilities.reservesRows ? heldRows(part.ops) : []
-  return { backend, items: [...items, ...rows] }
+  return { backend, items: [...things(part, mayShare), ...rows] }
 }
 
 const only = (isMeant: (op: Op) => boolean, groups: readonly DomainOps[]): DomainOps[] =>
   groups.map(({ ops, ...where }) => ({ ...where, ops: ops.filter(isMeant) })).filter(({ ops }) => ops.length > 0)
 
-const heldOf = (op: HeldOp): HeldThing => ({
+const heldOf = (op: HeldOp, shares: boolean): HeldThing => ({
   target: op.do === 'name' ? { alias: op.alias } : { ref: op.ref },
   expect: op.expect,
   redo: op.do === 'check' ? [] : [op],
+  isShared: shares && op.do === 'check' && op.expect === 'present',
 })
 
 /**

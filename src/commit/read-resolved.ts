@@ -1,5 +1,6 @@
 import type { Backend, Found, Intent, Ref, Stored, Target } from '../backend.js'
 import type { CommitId, Id } from '../ids.js'
+import { intentsOn } from '../intents.js'
 import { type CommitOptions, type Tools, toolsOf } from './commit-options.js'
 import { settleMet, type Verdict, verdictOf } from './resolve-intent.js'
 
@@ -65,14 +66,11 @@ async function resolved<T extends Readable>(
   const items = [...first]
   const undecided = new Set<CommitId>()
   for (;;) {
-    const at = items.flatMap((item, i) => (item?.intent && !undecided.has(item.intent.commit) ? [i] : []))
+    const open = items.map((item) => intentsOn(item?.intent).filter(({ commit }) => !undecided.has(commit)))
+    const at = items.flatMap((_, i) => (open[i]!.length > 0 ? [i] : []))
     if (at.length === 0 && !isTorn(items, undecided)) return items
-    const verdicts = await verdictsOf(
-      backend,
-      at.map((i) => items[i]!.intent!),
-      tools,
-    )
-    await Promise.all(at.map((i) => settleOne(backend, target(i), items[i]!.intent!, verdicts, tools)))
+    const verdicts = await verdictsOf(backend, open.flat(), tools)
+    await Promise.all(at.flatMap((i) => open[i]!.map((intent) => settleOne(backend, target(i), intent, verdicts, tools))))
     for (const [commit, verdict] of verdicts) if (verdict === 'undecided') undecided.add(commit)
     for (const [n, item] of (await again(at)).entries()) items[at[n]!] = item
   }

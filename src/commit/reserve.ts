@@ -4,6 +4,7 @@ import type { TableId } from '../ids.js'
 import type { Tools } from './commit-options.js'
 import { isMissing, type Obstacle } from './obstacle.js'
 import type { Held, Holding, Plan } from './plan-unit.js'
+import { isPushing } from './pushing.js'
 import { intentOf, type Round, reserveCommit, settleOp } from './round.js'
 import { send, sendIdempotent } from './send.js'
 import type { Home } from './unit.js'
@@ -11,7 +12,7 @@ import type { Home } from './unit.js'
 /** Reserves all at once, so that nobody waits while holding. Gives what went wrong; nothing means that all is held. */
 export async function reserveAll(plan: Plan, home: Home, round: Round, tools: Tools): Promise<Obstacle[]> {
   const reserve = async ({ backend, items }: Holding): Promise<Obstacle | undefined> => {
-    const ops = items.map((item) => reserveOp(item, home, round))
+    const ops = items.map((item) => reserveOp(item, home, round, isPushing(plan.unit)))
     try {
       await send(backend, { commit: reserveCommit(round.commit), atMicros: plan.atMicros, ops }, tools)
       return undefined
@@ -22,12 +23,13 @@ export async function reserveAll(plan: Plan, home: Home, round: Round, tools: To
   return (await Promise.all(plan.held.map(reserve))).filter((obstacle) => obstacle !== undefined)
 }
 
-function reserveOp(held: Held, home: Home, round: Round): Op {
+function reserveOp(held: Held, home: Home, round: Round, passesShared: boolean): Op {
   if ('row' in held) {
     const expect = held.expect === undefined ? undefined : { expect: held.expect }
     return { do: 'reserveRow', ...held.row, ...expect, intent: intentOf(round, home, []) }
   }
-  return { do: 'reserve', target: held.target, expect: held.expect, intent: intentOf(round, home, held.redo) }
+  const how = { ...(held.isShared && { isShared: true }), ...(passesShared && { passesShared: true }) }
+  return { do: 'reserve', target: held.target, expect: held.expect, intent: intentOf(round, home, held.redo, how) }
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Intent, Mark, Op, RowTarget, Target } from '../backend.js'
+import type { Intent, Mark, Op, Ref, RowTarget, Target } from '../backend.js'
 import type { CommitId } from '../ids.js'
 import type { Home } from './unit.js'
 
@@ -11,11 +11,20 @@ export interface Round {
   readonly leaseUntilMs: number
 }
 
-export const intentOf = (round: Round, home: Home, redo: readonly Op[]): Intent => ({
+export const intentOf = (round: Round, home: Home, redo: readonly Op[], how: Pick<Intent, 'isShared' | 'passesShared'> = {}): Intent => ({
   commit: round.commit,
   home: home.ref,
   redo,
   leaseUntilMs: round.leaseUntilMs,
+  ...how,
+})
+
+/** Left by the deciding group on an object of its domain: it leads to the rows, and keeps the object until they are applied. */
+export const relyOp = (ref: Ref, round: Round, home: Home): Op => ({
+  do: 'reserve',
+  target: { ref },
+  expect: 'present',
+  intent: intentOf(round, home, [], { isShared: true }),
 })
 
 /** Ends an intent of a round. That on a row is only given up: the row itself ends it when it is taken. */

@@ -34,8 +34,10 @@ async function applyGroup(backend: Backend, group: Group, tools: Tools): Promise
 
 /** Drops the staged redo: only when all of it is applied, and before the last intent that leads to it. */
 export async function dropStaged({ backend, ref }: Home, round: CommitId, tools: Tools): Promise<void> {
-  await sendIdempotent(backend, [{ do: 'stage', home: ref, commit: round, redo: null }], tools)
+  await sendIdempotent(backend, [unstaged({ backend, ref }, round)], tools)
 }
+
+export const unstaged = ({ ref }: Home, round: CommitId): Op => ({ do: 'stage', home: ref, commit: round, redo: null })
 
 /**
  * Applies what a dead writer staged. Redo is staged by the very group that decides, so that it stands only for a round that

@@ -13,6 +13,8 @@ export function noteUnsure(unit: Unit, error: unknown): void {
   if (error instanceof UnknownOutcomeError) sent.add(unit)
 }
 
+export const isUnsure = (unit: Unit): boolean => sent.has(unit)
+
 export const unknownOutcome = (unit: Unit, what: string, cause: unknown): UnknownOutcomeError =>
   new UnknownOutcomeError(`${what}; send the same unit of work again`, { retryable: true, commit: unit.commit, cause })
 

@@ -22,13 +22,14 @@
  *
  * References from other stores cannot be seen from here: `referringStores` names those that may have some.
  */
-import type { Backend, Mark, Op, Ref, Stored } from '../backend.js'
+import type { Backend, Intent, Mark, Op, Ref, Stored, Target } from '../backend.js'
 import { toolsOf } from '../commit/commit-options.js'
 import { type CommitOptions, finishStaged, resolveIntent } from '../commit/index.js'
 import { DomainGroups } from '../commit/plan-groups.js'
 import { send } from '../commit/send.js'
 import { ConflictError, InsituError } from '../errors.js'
 import { type CommitId, isIdText, madeAtMs, newCommitId, type TableId } from '../ids.js'
+import { intentsOn } from '../intents.js'
 import { CHUNK_CLASS, chunksIn, chunksInOutcome } from '../large-cells.js'
 import { STREAM_CLASS } from '../unit/belongings.js'
 import { ORIGIN_CLASS, versionOf } from '../unit/versions.js'
@@ -94,7 +95,7 @@ class Collector {
   async intents(): Promise<void> {
     if (!this.backend.upkeep) return
     for await (const page of this.backend.upkeep.intents())
-      for (const { target, intent } of page) {
+      for (const { target, intent } of page.flatMap(eachIntent)) {
         if (intent.leaseUntilMs >= Date.now()) continue
         const name = 'ref' in target ? target.ref.id : target.alias
         if (this.#dryRun || (await this.#isResolved({ backend: this.backend, target, intent }))) this.#found({ kind: 'intent', name })
@@ -262,7 +263,7 @@ class Collector {
     const old: { readonly home: Ref; readonly key: string; readonly name: string }[] = []
     for await (const page of upkeep.marksBefore(this.#marksBeforeMs))
       for (const { home, mark } of page) old.push({ home, key: mark.key, name: nameOfMark(mark) })
-    for await (const page of upkeep.intents()) for (const { intent } of page) needed.add(intent.commit)
+    for await (const page of upkeep.intents()) for (const { intent } of page.flatMap(eachIntent)) needed.add(intent.commit)
     for (const { home, key, name } of old) {
       if (needed.has(key)) continue
       if (!this.#dryRun) await this.#forget(home, key)
@@ -303,6 +304,14 @@ class Collector {
   async #send(backend: Backend, ops: readonly Op[]): Promise<void> {
     await send(backend, { commit: newCommitId(), atMicros: 0n, ops }, toolsOf(this.#commit))
   }
+}
+
+/** Several may stand on one object. */
+const eachIntent = ({ target, intent }: Standing): readonly Standing[] => intentsOn(intent).map((one) => ({ target, intent: one }))
+
+interface Standing {
+  readonly target: Target
+  readonly intent: Intent
 }
 
 /** An attempt has one mark under a key. */

@@ -17,6 +17,7 @@ import { objects } from './objects.js'
 import { reach } from './reach.js'
 import { rowChecks } from './row-checks.js'
 import { rowIntents } from './row-intents.js'
+import { sharedIntents } from './shared-intents.js'
 import { storageInterface } from './storage-interface.js'
 import { streamCases } from './streams.js'
 import { taskCases } from './tasks.js'
@@ -32,6 +33,7 @@ export const conformanceCases: readonly Case[] = [
   ...contractRows,
   ...contractCorners,
   ...rowIntents,
+  ...sharedIntents,
   ...rowChecks,
   ...barredGroups,
   ...objects,

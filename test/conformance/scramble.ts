@@ -60,7 +60,11 @@ function scrambler(name: (text: string) => string, content: (text: string) => st
   const values = (from: Values): Values => from.map((c) => (c === undefined ? undefined : cell(c)))
   const key = (from: Key): Key => from.map(keyed)
   const mark = (from: Mark): Mark => ({ ...from, key: name(from.key), outcome: from.outcome && raw(from.outcome) })
-  const intent = (from: Intent): Intent => ({ ...from, redo: from.redo.map(op) })
+  const intent = (from: Intent): Intent => ({
+    ...from,
+    redo: from.redo.map(op),
+    ...(from.beside && { beside: from.beside.map(intent) }),
+  })
   const target = (from: Target): Target => ('alias' in from ? { alias: name(from.alias) } : from)
   const op = (from: Op): Op => {
     switch (from.do) {

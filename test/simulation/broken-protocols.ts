@@ -33,6 +33,14 @@ export const brokenProtocols: Readonly<Record<string, Protocol>> = {
     ...realProtocol,
     connection: (backend) => new Proxy(backend, { get: (of, name) => (name === 'bar' ? async () => undefined : bound(of, name)) }),
   },
+  /** Holds nothing on objects that need only stay. */
+  'who relies holds nothing': { ...realProtocol, connection: (backend) => withCommit(backend, withoutShared) },
+  /** Decides a removal, having left its intent beside those of units that rely on the object, and does not end these. */
+  'a removal looks at nobody': {
+    ...realProtocol,
+    connection: (backend) =>
+      new Proxy(backend, { get: (of, name) => (name === 'read' ? (refs: readonly Ref[]) => blindRead(of, refs) : bound(of, name)) }),
+  },
   /** Relies on the intent of their owner for rows that others write without a look at it. */
   'rows are not reserved': {
     ...realProtocol,
@@ -97,6 +105,21 @@ function bound(of: Backend, name: string | symbol): unknown {
 }
 
 const abortIn = ({ ops }: Group) => ops.find((op) => op.do === 'mark' && op.mark.state === 'aborted')
+
+const withoutShared: Commit = (group, send) => {
+  const ops = group.ops.filter((op) => op.do !== 'reserve' || !op.intent.isShared)
+  return ops.length > 0 ? send({ ...group, ops }) : Promise.resolve({ applied: true, stamps: new Map() })
+}
+
+async function blindRead(backend: Backend, refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
+  const found = await backend.read(refs)
+  return found.map((stored) => {
+    if (!stored?.intent) return stored
+    const { intent, ...rest } = stored
+    const { beside: _, ...first } = intent
+    return first.isShared ? rest : { ...rest, intent: first }
+  })
+}
 
 const withoutRowIntents: Commit = (group, send) => {
   const ops = group.ops.filter((op) => op.do !== 'reserveRow' && op.do !== 'settleRow')

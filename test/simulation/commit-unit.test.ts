@@ -4,8 +4,12 @@ import { type Group, type Op, type Receipt, Ref } from '../../src/backend.js'
 import { commitUnit, findResolved, planGroups, readResolved, resolveIntent, type Unit } from '../../src/commit/index.js'
 import { AliasTakenError, ConflictError, UnknownOutcomeError } from '../../src/errors.js'
 import { FAIL_POINTS, parse } from '../../src/fail-point.js'
-import { type Id, newCommitId, newTableId } from '../../src/ids.js'
+import { type Id, newCommitId, newTableId, type TableId } from '../../src/ids.js'
 import { Direct, diesAfter, numbers, oneDomain, optionsFor, put, stored, thing } from './direct.js'
+
+const sharing = (): Direct => new Direct(undefined, true, true)
+const relied = (ref: Ref): Op => ({ do: 'check', ref, expect: 'present' })
+const adding = (table: TableId, key: string): Op => ({ do: 'add', table, key: [key], column: 0, by: 2n })
 
 describe('commitUnit', () => {
   it('is one call of the backend for one domain, the mark first', async () => {
@@ -132,6 +136,63 @@ describe('commitUnit', () => {
     for (let times = 0; times < 2; times++) await readResolved(backend, refs, options)
     assert.deepEqual([...backend.store.counters.values()], [2n, 2n])
     assert.equal(backend.store.staged.size, 0)
+  })
+
+  it('lets units that rely on one object decide beside each other, and leads whoever opens it to the rows of all that died', async () => {
+    const backend = sharing()
+    const { refs } = await stored(backend, 1)
+    const { options, settled } = optionsFor(backend)
+    const table = newTableId()
+    const unit = (): Unit => backend.unit([relied(refs[0]!), ...['p', 'q'].map((key) => adding(table, key))])
+    for (let times = 0; times < 2; times++) await diesAfter(backend, 'mark', () => commitUnit(unit(), options))
+    backend.sent.length = 0
+    await commitUnit(unit(), options)
+    await settled()
+    assert.deepEqual(
+      backend.sent.map(({ ops }) => ops.map((op) => op.do).join(' ')),
+      ['mark mark reserve stage', 'add', 'add', 'stage settle forget'],
+    )
+    assert.deepEqual([...backend.store.counters.values()], [2n, 2n])
+    await readResolved(backend, refs, options)
+    assert.deepEqual([...backend.store.counters.values()], [6n, 6n])
+    assert.deepEqual([backend.store.shared.size, backend.store.staged.size], [0, 0])
+  })
+
+  it('ends undecided units that rely on what is removed, waiting for no lease, and tells them', async () => {
+    const backend = sharing()
+    const { refs, stamps } = await stored(backend, 2)
+    const { options, clock } = optionsFor(backend)
+    const adds = ['p', 'q'].map((key) => adding(newTableId(), key))
+    const unit = backend.unit([put(refs[1]!, 2, stamps[1]!), relied(refs[0]!), ...adds], { home: { backend, ref: refs[1]! } })
+    const { store } = backend
+    let removal: Promise<unknown> | undefined
+    backend.commit = async (group) => {
+      if (!removal && group.ops.some((op) => op.do === 'mark')) {
+        assert.deepEqual([store.shared.size, store.intents.size], [1, 1], 'reserved, and not decided')
+        removal = commitUnit(backend.unit([{ do: 'remove', ref: refs[0]!, expect: 'present' }]), options)
+        await removal
+      }
+      return Direct.prototype.commit.call(backend, group)
+    }
+    const error = await commitUnit(unit, options).catch((thrown: unknown) => thrown)
+    assert.instanceOf(error, ConflictError)
+    assert.deepEqual(numbers(backend, refs), [undefined, 1])
+    assert.isBelow(clock.now, 100, 'the time of a lease')
+    assert.deepEqual([store.shared.size, store.intents.size, store.counters.size], [0, 0, 0])
+  })
+
+  it('gives the same receipt to a removal that is sent again, having gone past those that rely on its object', async () => {
+    const backend = sharing()
+    const { refs } = await stored(backend, 1)
+    const { options, settled } = optionsFor(backend)
+    await diesAfter(backend, 'mark', () =>
+      commitUnit(backend.unit([relied(refs[0]!), ...['p', 'q'].map((key) => adding(newTableId(), key))]), options),
+    )
+    const unit = backend.unit([{ do: 'remove', ref: refs[0]!, expect: 'present' }])
+    const first = await commitUnit(unit, options)
+    await settled()
+    assert.deepEqual([...backend.store.counters.values()], [2n, 2n])
+    assert.deepEqual(await commitUnit(unit, options), first)
   })
 
   it('gives the same receipt to a unit that is sent again', async () => {

@@ -21,8 +21,13 @@ export class Direct extends ModelBackend {
   /** Takes the place of a commit once. */
   instead: ((group: Group) => Receipt) | undefined
 
-  constructor(domainOf: (place: string) => Domain = (place) => place as Domain, reservesRows = false) {
-    super('model:direct', new ModelStore(domainOf, true, false, reservesRows), new Network(new Random(1), 0), new Caller('test'))
+  constructor(domainOf: (place: string) => Domain = (place) => place as Domain, reservesRows = false, sharesIntents = false) {
+    super(
+      'model:direct',
+      new ModelStore(domainOf, true, false, reservesRows, sharesIntents),
+      new Network(new Random(1), 0),
+      new Caller('test'),
+    )
     this.network.ask = async (_, execute) => execute()
   }
 

@@ -24,7 +24,11 @@ export class ModelBackend implements Backend {
     readonly network: Network,
     readonly caller: Caller,
   ) {
-    this.capabilities = store.reservesRows ? { ...CAPABILITIES, reservesRows: true } : CAPABILITIES
+    this.capabilities = {
+      ...CAPABILITIES,
+      ...(store.reservesRows && { reservesRows: true }),
+      ...(store.sharesIntents && { sharesIntents: true }),
+    }
     if (store.bars) this.bar = (group) => this.network.send(this.caller, () => this.store.bar(group))
   }
 

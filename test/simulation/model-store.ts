@@ -21,6 +21,8 @@ export class ModelStore {
   readonly things = new Map<string, Thing>()
   readonly names = new Map<string, Ref>()
   readonly intents = new Map<string, Intent>()
+  /** Those that only ask that an object stays, where the store takes several. */
+  readonly shared = new Map<string, readonly Intent[]>()
   readonly marks = new Map<string, Mark>()
   readonly staged = new Map<string, readonly Op[]>()
   readonly rows = new Map<string, ModelRow>()
@@ -38,6 +40,7 @@ export class ModelStore {
     readonly bars = false,
     /** Whether rows take intents. */
     readonly reservesRows = false,
+    readonly sharesIntents = false,
   ) {}
 
   domain(op: Op): Domain {
@@ -73,14 +76,21 @@ export class ModelStore {
 
   stored(ref: Ref): Stored | undefined {
     const thing = this.things.get(ref.id)
-    const intent = this.intents.get(ref.id)
+    const intent = this.#standing(ref.id)
     return thing && { ...thing, bytes: 0, ...(intent && { intent }) }
   }
 
   found(what: Id | { readonly alias: string }): Found | undefined {
     if (typeof what !== 'string') return foundOf(this.names.get(what.alias), this.intents.get(aliasKey(what.alias)))
     const ref = this.things.get(what)?.ref
-    return ref && foundOf(ref, this.intents.get(what))
+    return ref && foundOf(ref, this.#standing(what))
+  }
+
+  /** All intents on an object, as they are read: one that carries the others. */
+  #standing(id: string): Intent | undefined {
+    const exclusive = this.intents.get(id)
+    const [first, ...beside] = [...(exclusive ? [exclusive] : []), ...(this.shared.get(id) ?? [])]
+    return first && beside.length > 0 ? { ...first, beside } : first
   }
 
   mark(home: Ref, key: string): Mark | undefined {
@@ -123,11 +133,20 @@ export class ModelStore {
   }
 
   #checkTarget(op: Op, target: Target, commit: CommitId): void {
-    const intent = this.intents.get(targetKey(target))
-    if (intent && !(op.do === 'reserve' && intent.commit === commit)) throw new ConflictError('reserved', { ...target, intent })
-    if (intent || !('expect' in op)) return
+    const intent = this.#inTheWay(op, target, commit)
+    if (intent) throw new ConflictError('reserved', { ...target, intent })
+    if (!('expect' in op) || (op.do === 'reserve' && this.intents.get(targetKey(target))?.commit === commit)) return
     if ('alias' in target) this.#checkName(target.alias, op.expect as Ref | null)
     else this.#checkThing(target.ref, op.expect as Stamp | 'present' | 'absent')
+  }
+
+  #inTheWay(op: Op, target: Target, commit: CommitId): Intent | undefined {
+    const exclusive = this.intents.get(targetKey(target))
+    const own = op.do === 'reserve' ? op.intent : undefined
+    const passes = own && (exclusive?.commit === commit || (this.sharesIntents && own.isShared && !isRemoval(exclusive?.redo)))
+    if (exclusive && !passes) return exclusive
+    if (op.do !== 'remove' && (!isRemoval(own?.redo) || own?.passesShared)) return undefined
+    return this.shared.get(targetKey(target))?.find((one) => one.commit !== commit)
   }
 
   #checkName(alias: string, expect: Ref | null): void {
@@ -186,7 +205,7 @@ export class ModelStore {
         for (const key of op.keys) this.marks.delete(markKey(op.home, key))
         return
       case 'reserve':
-        this.intents.set(targetKey(op.target), op.intent)
+        this.#reserve(targetKey(op.target), op.intent)
         return
       case 'settle':
         this.#settle(op, stamps)
@@ -198,6 +217,15 @@ export class ModelStore {
       default:
         op satisfies never
     }
+  }
+
+  #reserve(key: string, intent: Intent): void {
+    if (!intent.isShared || !this.sharesIntents) {
+      this.intents.set(key, intent)
+      return
+    }
+    const before = this.shared.get(key) ?? []
+    if (!before.some(({ commit }) => commit === intent.commit)) this.shared.set(key, [...before, intent])
   }
 
   #put(op: Extract<Op, { do: 'put' }>, commit: CommitId): Stamp {
@@ -216,12 +244,17 @@ export class ModelStore {
 
   #settle(op: Extract<Op, { do: 'settle' }>, stamps: Map<Id, Stamp>): void {
     const key = targetKey(op.target)
+    const shared = this.shared.get(key)?.filter(({ commit }) => commit !== op.commit) ?? []
+    if (shared.length > 0) this.shared.set(key, shared)
+    else this.shared.delete(key)
     const intent = this.intents.get(key)
     if (intent?.commit !== op.commit) return
     this.intents.delete(key)
     if (op.take) for (const redo of intent.redo) this.#do(redo, intent.commit, 0n, stamps)
   }
 }
+
+const isRemoval = (redo: readonly Op[] | undefined): boolean => redo?.some((op) => op.do === 'remove') ?? false
 
 const foundOf = (ref: Ref | undefined, intent: Intent | undefined): Found | undefined =>
   ref || intent ? { ref: ref ?? null, ...(intent && { intent }) } : undefined

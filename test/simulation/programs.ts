@@ -215,9 +215,21 @@ const fill = (client: Client, account: Ref): Promise<Outcome> =>
     const { world } = client
     const [stored] = await readObjects(client, [account])
     if (!stored) return false
-    draft.put(stored)
-    draft.op(world.owner, { do: 'check', ref: world.owner, expect: 'present' })
+    if (world.random.chance(0.5)) draft.put(stored)
+    for (const ref of [world.owner, ...world.random.some(world.mortals, world.random.below(2))])
+      draft.op(ref, { do: 'check', ref, expect: 'present' })
     for (const partition of world.random.some(['p', 'q', 'r'], 1 + world.random.below(3))) fillPartition(client, draft, partition)
+    return true
+  })
+
+/** Removes an object on which others rely, by itself or with a change of another one. */
+const dismiss = (client: Client, mortal: Ref, account: Ref): Promise<Outcome> =>
+  attempt(client, async (draft) => {
+    const [stored, beside] = await readObjects(client, [mortal, account])
+    if (!stored || !beside) return false
+    if (client.world.random.chance(0.5)) draft.put(beside)
+    draft.seen.set(mortal.id, stateOf(stored))
+    draft.op(mortal, { do: 'remove', ref: mortal, expect: client.world.random.chance(0.5) ? stored.stamp : 'present' })
     return true
   })
 
@@ -299,9 +311,9 @@ async function stranger(client: Client, ref: Ref): Promise<void> {
 
 /** One action, picked at random. */
 export async function act(client: Client): Promise<void> {
-  const { random, accounts, names } = client.world
+  const { random, accounts, names, mortals } = client.world
   const some = (most: number): Ref[] => random.some(accounts, 1 + random.below(most))
-  const kind = random.below(13)
+  const kind = random.below(15)
   try {
     if (kind < 3) await increment(client, some(3))
     else if (kind < 4) await increment(client, [accounts[0]!], [accounts[1]!])
@@ -312,6 +324,8 @@ export async function act(client: Client): Promise<void> {
     else if (kind < 9) await guard(client)
     else if (kind < 10) await task(client, `task${random.below(2)}`, accounts[0]!, some(3))
     else if (kind < 11) await stranger(client, random.pick(accounts))
+    else if (kind < 12) await fill(client, random.pick(accounts))
+    else if (kind < 13) await dismiss(client, random.pick(mortals), random.pick(accounts))
     else await look(client)
   } catch (error) {
     if (!(error instanceof UnavailableError || error instanceof UnknownOutcomeError)) throw error

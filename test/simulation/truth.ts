@@ -38,6 +38,7 @@ export class Truth {
   readonly #stamps = new Map<string, Stamp>()
   readonly counters = new Map<string, bigint>()
   readonly rows = new Set<string>()
+  readonly #relying = new Map<string, string[]>()
 
   constructor(readonly step: () => number) {}
 
@@ -89,6 +90,19 @@ export class Truth {
     this.#decided.add(commit)
     this.#decideTask(planned.unit)
     for (const { ops } of planned.unit.parts) for (const op of ops) this.#take(op, planned)
+    this.#rely(planned.unit)
+  }
+
+  #rely({ parts }: Unit): void {
+    const ops = parts.flatMap((part) => part.ops)
+    const rows = ops.flatMap((op) => (op.do === 'row' && op.expect === undefined ? [keyOf(op)] : []))
+    for (const op of ops)
+      if (op.do === 'check' && op.expect === 'present') this.#relying.set(op.ref.id, [...this.rowsRelyingOn(op.ref.id), ...rows])
+  }
+
+  /** Of decided units that asked for an object to stay. */
+  rowsRelyingOn(id: string): readonly string[] {
+    return this.#relying.get(id) ?? []
   }
 
   #decideTask({ mark, commit }: Unit): void {

@@ -23,9 +23,12 @@ export class World {
   /** Rows and counters; its owner is an object of its own. */
   readonly table: TableId
   readonly owner: Ref
+  /** Others on which units with rows rely, and which are removed. */
+  readonly mortals: readonly Ref[]
   readonly callers: Caller[] = []
   readonly bars: boolean
   readonly reservesRows: boolean
+  readonly sharesIntents: boolean
   readonly #places = new Map<string, string>()
   readonly #storeOf = new Map<string, number>()
   #ids = 0
@@ -37,6 +40,7 @@ export class World {
   ) {
     this.bars = seed % 2 === 0
     this.reservesRows = seed % 4 < 2
+    this.sharesIntents = seed % 8 < 5
     this.random = new Random(seed)
     this.network = new Network(this.random, 2 * LEASE_MS)
     this.truth = new Truth(() => this.network.step)
@@ -45,8 +49,9 @@ export class World {
     this.accounts = Array.from({ length: accounts ?? 2 + this.random.below(3) }, () => this.newRef())
     this.names = Array.from({ length: 2 }, (_, i) => this.#placed(`name${i}`))
     this.owner = this.newRef()
+    this.mortals = [this.newRef(), this.newRef()]
     this.table = this.#placed(this.#newId()) as TableId
-    for (const ref of [...this.accounts, this.owner]) this.#found(ref)
+    for (const ref of [...this.accounts, this.owner, ...this.mortals]) this.#found(ref)
   }
 
   /** An object without content yet, in a store of its own choice. */
@@ -82,9 +87,18 @@ export class World {
   }
 
   #newStore(domains: number, receipts: boolean): ModelStore {
-    const store = new ModelStore((place) => this.#domainOf(place, domains), receipts, this.bars, this.reservesRows)
-    store.onApplied = (group) => this.truth.onApplied(group)
+    const store = new ModelStore((place) => this.#domainOf(place, domains), receipts, this.bars, this.reservesRows, this.sharesIntents)
+    store.onApplied = (group) => {
+      this.truth.onApplied(group)
+      for (const { id } of this.mortals) if (this.storeOf(id) === store && !store.things.has(id)) this.#judgeGone(id)
+    }
     return store
+  }
+
+  /** Nobody is led to rows any more whose owner is gone. */
+  #judgeGone(id: Id): void {
+    const { rows } = this.storeOf(this.table)
+    for (const key of this.truth.rowsRelyingOn(id)) if (!rows.has(key)) this.truth.fault(`${id} went before ${key}, which relies on it`)
   }
 
   #domainOf(place: string, domains: number): Domain {
