@@ -118,8 +118,7 @@ export class GroupSender {
     const endMs = Date.now() + this.link.config.patienceMs
     let isUnknown = isLoose
     for (let nth = 0; ; nth++) {
-      const state = await this.reader.state(table, place, true)
-      const parts = await this.reader.parts(table, place, partsOf(group.commit, group.ops), true)
+      const { state, parts } = await this.reader.whole(table, place, partsOf(group.commit, group.ops))
       const verdict = isLoose ? this.#unlessLoose(() => draftOf(group, state, parts)) : draftOf(group, state, parts)
       if ('receipt' in verdict) {
         await this.reader.ensureCopies(table, place)
@@ -158,8 +157,7 @@ export class GroupSender {
     const table = place.kind === 'object' ? (await this.classes.require(place.ref.classId)).table : ALIASES
     const endMs = Date.now() + this.link.config.patienceMs
     for (let nth = 0; ; nth++) {
-      const state = await this.reader.state(table, place, true)
-      const parts = await this.reader.parts(table, place, [PART.receipt(group.commit)], true)
+      const { state, parts } = await this.reader.whole(table, place, [PART.receipt(group.commit)])
       const standing = receiptOf(group, state, parts)
       if (standing === 'barred') return undefined
       if (standing) {
