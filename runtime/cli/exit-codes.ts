@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { CorruptError, isInsituError, NotOwnerError, UnavailableError, UnknownOutcomeError, UnsupportedError } from '../../src/errors.js'
+import { AggregateTaskError } from '../tasks/failures.js'
 
 /** Exit codes are API: scripts branch on them. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, interrupted: 130 } as const
@@ -26,9 +27,13 @@ const NO_STORE_CODES: ReadonlySet<string> = new Set(['ERR_NO_WORKERS', 'ERR_CLOS
 
 /**
  * Of a program that `run` has started: what it failed with is its own affair, unless it could not run as it was told to, or its store is not
- * there.
+ * there. Failures of tasks that nobody awaited are told together: they count as one where they say the same.
  */
 export function exitCodeOfProgram(error: unknown): number {
+  if (error instanceof AggregateTaskError) {
+    const codes = new Set(error.errors.map(exitCodeOfProgram))
+    return codes.size === 1 ? [...codes][0]! : EXIT.failed
+  }
   if (!isInsituError(error) || NO_STORE_CODES.has(error.code)) return EXIT.failed
   if (SETTING_CODES.includes(error.code)) return EXIT.usage
   return GONE.some((kind) => error instanceof kind) ? EXIT.unreachable : EXIT.failed

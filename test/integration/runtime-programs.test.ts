@@ -117,14 +117,18 @@ describe('programs with tasks', function () {
   })
 
   it('a program that insitu runs ends with code 3 where its store cannot be used, with 2 where the url is none', async () => {
-    const source = { 'app.mjs': program('await t.twice(1)'), 'tasks.mjs': TASKS }
-    const at = await files(source)
-    const ended = await Promise.all(
-      ['redis://127.0.0.1:1', 'foo:bar'].map((url) => insitu(['run', '--storage', url, join(at, 'app.mjs')], { cwd: at, env })),
-    )
-    expect(ended.map(({ code }) => code)).to.deep.equal([3, 2])
-    expect(ended[0]!.stderr).to.include('the server cannot be reached')
-    expect(ended[1]!.stderr).to.include('is not a store')
+    for (const calls of ['await t.twice(1)', 't.twice(1); t.twice(2)']) {
+      const at = await files({ 'app.mjs': program(calls), 'tasks.mjs': TASKS })
+      const ended = await Promise.all(
+        ['redis://127.0.0.1:1', 'foo:bar'].map((url) => insitu(['run', '--storage', url, join(at, 'app.mjs')], { cwd: at, env })),
+      )
+      expect(
+        ended.map(({ code }) => code),
+        calls,
+      ).to.deep.equal([3, 2])
+      expect(ended[0]!.stderr).to.include('the server cannot be reached')
+      expect(ended[1]!.stderr).to.include('is not a store')
+    }
   })
 
   it('a failure is told with the places in the program, without ours', async () => {
