@@ -10,6 +10,7 @@ import { currentUnit, runIn, unitOf } from './unit/context.js'
 import { Program } from './unit/program.js'
 import { isReadTableGone } from './unit/row-checks.js'
 import { type Collected, Transaction } from './unit/transaction.js'
+import { assertId } from './unit/unit-errors.js'
 import type { UnitOfWork } from './unit/unit-of-work.js'
 import { currentTurn, Turn } from './unit/update-turn.js'
 
@@ -32,6 +33,7 @@ export async function loadAll<T extends StorageObject>(handles: Iterable<T>): Pr
 /** Hosts that hold an object, largest share first. @throws NotFoundError unknown id */
 export async function getLocations(what: StorageObject | Id): Promise<readonly Location[]> {
   if (typeof what !== 'string') return required(what, 'getLocations').getLocations()
+  assertId(what)
   const unit = await currentUnit()
   const [ref] = await unit.store.find([what])
   if (!ref) throw new NotFoundError(`no object has the id ${what} in ${unit.store.url}`, { id: what })

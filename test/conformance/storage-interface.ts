@@ -12,7 +12,7 @@ import {
   TaskContext,
 } from '../../runtime/index.js'
 import { InsituError, NotFoundError, UnsupportedError } from '../../src/errors.js'
-import { newId } from '../../src/ids.js'
+import { type Id, newId } from '../../src/ids.js'
 import { type Case, law } from './case.js'
 import { refused, thrown } from './expect.js'
 import { Counter, Item } from './model.js'
@@ -28,6 +28,13 @@ export const storageInterface: readonly Case[] = [
       assert.ok(locations[0]!.bytes >= 1000)
     }
     await refused(NotFoundError, () => getLocations(newId()))
+  }),
+
+  law('I475', 'locations of what is no id are a typed error that names it, as everywhere', async () => {
+    for (const text of ['rubbish', '', 'x'.repeat(36)]) {
+      const error = await refused(NotFoundError, () => getLocations(text as Id))
+      assert.equal(error.id, text)
+    }
   }),
 
   law('H82', 'versions and replicas work or are refused by a typed error, and a version never has its original’s id', async () => {
