@@ -10,7 +10,7 @@ import type { StorageObject } from '../src/objects/storage-object.js'
 import type { Store } from '../src/store.js'
 import { runBelonging } from '../src/unit/context.js'
 import type { Collected, Seen, Transaction } from '../src/unit/transaction.js'
-import { carry, objectsIn, unpack } from './data/carry.js'
+import { carry, holdsFuture, objectsIn, unpack } from './data/carry.js'
 import { staysAtHost } from './data/rides.js'
 import type { Carried, ChildEffects, HomeParts } from './engines/messages.js'
 import { dropChunks, type KeptOutcome, keptOf, keptOutcome, storeFirst } from './kept-outcome.js'
@@ -219,7 +219,7 @@ function withWritten(call: Call, store: Store, args: readonly unknown[], result:
   for (const [i, arg] of call.args.entries()) {
     if (typeof arg !== 'object' || arg === null || arg.k !== 'v') continue
     const isWritten = isWriting(directionAt(call, i))
-    if (!isWritten && (arg.f || arg.b.length > COMPARED_BYTES_MAX)) continue
+    if (!isWritten && (arg.b.length > COMPARED_BYTES_MAX || holdsFuture(arg))) continue
     const after = carry(args[i], `argument ${i + 1} of ${call.name}`, store)
     if (isWritten) (written ??= []).push([i, after])
     else if (!sameValue(arg, after))

@@ -6,6 +6,7 @@ import { unitIfOpen } from '../src/unit/context.js'
 import { Transaction } from '../src/unit/transaction.js'
 import { type Future, TaskFuture } from './tasks/future.js'
 import { callInTransaction } from './tasks/in-transaction.js'
+import { assertFits, learnOffers, type NamedOffer } from './tasks/needs.js'
 import { currentAttempt } from './tasks/running.js'
 import type { TaskDefinition } from './tasks/task.js'
 import { joinGroup } from './tasks/task-group.js'
@@ -17,6 +18,8 @@ export interface TaskRunner {
     target: StorageObject | PromiseLike<StorageObject> | undefined,
     args: readonly unknown[],
   ): Future<unknown>
+  /** What the hosts of the run have for tasks. */
+  readonly offers: readonly NamedOffer[]
 }
 
 let makeRunner: (() => TaskRunner) | undefined
@@ -24,6 +27,7 @@ let runner: TaskRunner | undefined
 
 export function setRunnerFactory(make: () => TaskRunner): void {
   makeRunner = make
+  learnOffers(() => theRunner().offers)
 }
 
 export const currentRunner = (): TaskRunner | undefined => runner
@@ -73,6 +77,7 @@ function inside(definition: TaskDefinition, target: unknown, args: readonly unkn
   const unit = unitIfOpen()
   if (!(unit instanceof Transaction))
     throw new UnsupportedError('tasks are called in programs, tasks and transactions', { code: 'ERR_CALL_OUTSIDE_TASK' })
+  assertFits(definition)
   const { scope } = attempt ?? {}
   return new TaskFuture(attempt && scope ? scope.call(attempt, unit, definition, given) : callInTransaction(unit, definition, given))
 }

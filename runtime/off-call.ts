@@ -1,9 +1,10 @@
 /** Calls with the runtime off: what they are given, taken at the call as with the runtime on. */
 import { TaskFailedError, UnsavedChangesError } from '../src/errors.js'
-import { isStorageObject, stateOf } from '../src/objects/storage-object.js'
+import { isStorageObject, type StorageObject, stateOf } from '../src/objects/storage-object.js'
 import type { Store } from '../src/store.js'
 import type { Outcome } from './attempt.js'
-import { carry } from './data/carry.js'
+import { carry, withResults } from './data/carry.js'
+import { heldIn } from './data/held-in.js'
 import type { Carried } from './engines/messages.js'
 import { holdsItself, someItem } from './nested-lists.js'
 import { isPromiseLike } from './settled.js'
@@ -127,14 +128,14 @@ export class NotRunError extends Error {
   }
 }
 
-export const notRun = ({ name }: TaskDefinition, failed: OffCall, cause: unknown): NotRunError =>
-  new NotRunError(
-    new TaskFailedError(`task ${name} was not run: ${failed.describe()} failed`, {
-      cause: cause instanceof NotRunError ? cause.error : cause,
-      task: name,
-    }),
-    (cause instanceof NotRunError ? cause.failed : failed.cause) ?? failed,
+export function notRun({ name }: TaskDefinition, failed: OffCall, cause: unknown): NotRunError {
+  const root = (cause instanceof NotRunError ? cause.failed : failed.cause) ?? failed
+  const told = cause instanceof NotRunError ? cause.error : cause
+  return new NotRunError(
+    new TaskFailedError(`task ${name} was not run: ${root.describe()} failed`, { cause: root === failed ? told : root.error, task: name }),
+    root,
   )
+}
 
 /** What the last call that writes a volatile value makes of it. */
 export class OffVersion {
@@ -177,11 +178,14 @@ export function withFutures(value: object, path: string, definition: TaskDefinit
   const carried = carry(value, path, store, (part) => (isComing(part) ? inside.push(part) - 1 : -1))
   if (inside.length === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried
   const made = Promise.all(inside.map((one) => (one instanceof OffVersion ? one.after : later(one, path, definition, store))))
-  return quiet(made.then((f) => ({ k: 'v', b: carried.b, f })))
+  return quiet(made.then((results) => withResults(carried, results)))
 }
 
 export function assertSaved(value: object, definition: TaskDefinition): void {
-  if (!isStorageObject(value)) return
+  for (const held of heldIn(value)) if (isStorageObject(held)) assertSavedOne(held, definition)
+}
+
+function assertSavedOne(value: StorageObject, definition: TaskDefinition): void {
   const state = stateOf(value)
   if (state.ref && state.loaded && state.unit?.isDirty(state))
     throw new UnsavedChangesError(

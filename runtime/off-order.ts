@@ -1,9 +1,8 @@
 /** With the runtime off: who uses which object, so that a failed writer cancels the calls behind it as the graph does. */
-import { isDict } from '../src/dict/storage-dict.js'
 import { isStorageObject, stateOf } from '../src/objects/storage-object.js'
 import { tableOf } from '../src/unit/table-binding.js'
 import { directionAt } from './attempt.js'
-import { itemsIn } from './nested-lists.js'
+import { heldIn } from './data/held-in.js'
 import type { OffCall } from './off-call.js'
 
 /** How calls share an object: not at all, or with those of the same kind beside them. */
@@ -72,12 +71,9 @@ function modesOf({ definition, given }: OffCall): ReadonlyMap<string, Mode> {
 const modeOf = (direction: ReturnType<typeof directionAt>): Mode =>
   direction === 'OUT' || direction === 'INOUT' || direction === 'IN_DELETE' ? 'ALONE' : direction
 
-/** Of persistent objects, alone or in lists. What a promise or a future will give is not known. */
+/** Of persistent objects, alone or in other values. What a promise or a future will give is not known. */
 function* idsIn(value: unknown): Generator<string> {
-  if (typeof value !== 'object' || value === null) return
-  if (Array.isArray(value)) for (const item of itemsIn(value)) yield* idsIn(item)
-  else if (isDict(value)) yield* idsOf(tableOf(value)?.owner.id)
-  else if (isStorageObject(value)) yield* idsOf(stateOf(value).ref?.id)
+  for (const held of heldIn(value)) yield* idsOf(isStorageObject(held) ? stateOf(held).ref?.id : tableOf(held)?.owner.id)
 }
 
 const idsOf = (id: string | undefined): readonly string[] => (id === undefined ? [] : [id])

@@ -7,6 +7,7 @@ import { Program } from '../src/unit/program.js'
 import { waitLimit } from '../src/wait-limit.js'
 import { crewOf } from './crew.js'
 import { callRuntime, currentRunner, dropRunner, isProgramThread, setRunnerFactory } from './current-runtime.js'
+import { offersOf } from './driver/offers.js'
 import { endHosts } from './hosts/the-hosts.js'
 import type { TaskGraph } from './observe/run-record.js'
 import { OffRunner } from './off-runner.js'
@@ -182,7 +183,7 @@ export async function init(options: InitOptions = {}): Promise<void> {
 }
 
 const runnerOf = (workers?: number, isolation?: Isolation): Runner =>
-  runtimeIsOff() ? new OffRunner() : new Runtime(crewOf(workers, isolation))
+  runtimeIsOff() ? new OffRunner(() => offersOf(crewOf(workers, 'thread'))) : new Runtime(crewOf(workers, isolation))
 
 function useWorkers({ workers, isolation }: InitOptions): void {
   if (workers !== undefined && !(Number.isInteger(workers) && workers > 0))

@@ -36,7 +36,7 @@ import type { Command } from './scheduler/commands.js'
 import { dump as dumpAll } from './scheduler/dump.js'
 import { explain as explainTask, type Names } from './scheduler/explain.js'
 import { type Future, type FutureSource, TaskFuture } from './tasks/future.js'
-import { assertPlaceable } from './tasks/needs.js'
+import { assertPlaceable, type NamedOffer } from './tasks/needs.js'
 import { onAbort } from './tasks/on-abort.js'
 import type { TaskDefinition } from './tasks/task.js'
 
@@ -101,6 +101,10 @@ export class Runtime implements TaskRunner, RunOfRecords {
   #remakingWith(values: KeptValues): Remaking {
     const [submissions, log, failures] = [this.#submissions, this.#log, this.#failures]
     return new Remaking({ submissions, log, failures, values, add: (record) => this.#add(record) })
+  }
+
+  get offers(): readonly NamedOffer[] {
+    return this.#dispatch.offers
   }
 
   // ---- calls

@@ -23,6 +23,7 @@ import { bindTable, tableOf, unitOfDict } from '../../src/unit/table-binding.js'
 import type { UnitOfWork } from '../../src/unit/unit-of-work.js'
 import type { Carried } from '../engines/messages.js'
 import { encodeAnyError } from './error-carrier.js'
+import { heldIn } from './held-in.js'
 import { tight } from './tight.js'
 
 /** Number of a future that stands inside a value, or -1 for what is none. */
@@ -49,10 +50,34 @@ export function carry(value: unknown, path: string, store?: Store, futures?: Fut
     )
       return { k: 'a', e: value.map((item, i) => carry(item, `${path}[${i}]`, store)) }
   }
-  const refOf = refIn(store)
+  let holdsObject = false
+  const refOf = (part: object): Ref | undefined => {
+    const ref = isStorageObject(part) ? refOfState(stateOf(part), store) : undefined
+    holdsObject ||= ref !== undefined
+    return ref
+  }
   const collectionOf = (part: object): CollectionCell | undefined => (isDict(part) ? dictCellOf(part, store) : undefined)
-  return { k: 'v', b: tight(encodeValue(value, { ...encoding, collectionOf, refOf: futures ? refOrFuture(futures, refOf) : refOf, path })) }
+  const b = tight(encodeValue(value, { ...encoding, collectionOf, refOf: futures ? refOrFuture(futures, refOf) : refOf, path }))
+  // What an object of the value refers to is no part of it.
+  const held = holdsObject ? heldIn(value).filter((one) => isStorageObject(one)) : []
+  return held.length === 0 ? { k: 'v', b } : { k: 'v', b, f: held.map((one) => carriedObject(one, store)) }
 }
+
+/** What futures inside an encoded value gave, before the objects in it. */
+export const withResults = <F>({ b, f }: Extract<Carried, { k: 'v' }>, results: readonly F[]): Filled<F> => ({
+  k: 'v',
+  b,
+  f: f ? [...results, ...f] : results,
+})
+interface Filled<F> {
+  readonly k: 'v'
+  readonly b: Uint8Array
+  readonly f: readonly (F | Carried)[]
+}
+
+/** Whether futures stand in an encoded value. */
+export const holdsFuture = ({ b, f }: { readonly b: Uint8Array; readonly f?: readonly unknown[] }): boolean =>
+  f !== undefined && Buffer.from(b.buffer, b.byteOffset, b.length).includes(FUTURE)
 
 /** A persistent object travels as its id. */
 export function carriedObject(value: StorageObject, store: Store | undefined): Extract<Carried, { k: 'o' }> {
@@ -62,11 +87,6 @@ export function carriedObject(value: StorageObject, store: Store | undefined): E
 
 const refOfState = (state: ObjectState, store: Store | undefined): Ref | undefined =>
   state.ref && store ? refFrom(store, state) : state.ref
-
-const refIn =
-  (store: Store | undefined) =>
-  (value: object): Ref | undefined =>
-    isStorageObject(value) ? refOfState(stateOf(value), store) : undefined
 
 /** Stands for a future in an encoded value; what the future gives travels beside it. */
 const FUTURE = 'insitu#future' as ClassId
@@ -96,7 +116,7 @@ export function unpack(value: Carried, unit: UnitOfWork): unknown {
   }
 }
 
-/** Persistent objects that stand as arguments themselves or in lists: those a body gets loaded. */
+/** Persistent objects that stand as arguments themselves or in lists, maps, sets and plain objects: those a body gets loaded. */
 export function objectsIn(value: Carried, into: Ref[] = []): Ref[] {
   if (typeof value !== 'object' || value === null) return into
   if (value.k === 'o') into.push(refOfCarried(value))

@@ -1,12 +1,13 @@
 /** What a task is given, taken at the call: ids of what is persistent, futures as edges of the graph, the rest encoded now. */
 import type { Piece } from '../../src/backend.js'
-import { isDict, pieceOf } from '../../src/dict/storage-dict.js'
+import { isDict, pieceOf, type StorageDict } from '../../src/dict/storage-dict.js'
 import { UnsavedChangesError } from '../../src/errors.js'
 import { isStorageObject, type StorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Store } from '../../src/store.js'
 import { tableOf, unitOfDict } from '../../src/unit/table-binding.js'
 import { directionAt } from '../attempt.js'
-import { carriedObject, carry, objectsIn } from '../data/carry.js'
+import { carriedObject, carry, objectsIn, withResults } from '../data/carry.js'
+import { type Held, heldIn, mayBeHeld } from '../data/held-in.js'
 import { dated } from '../dated.js'
 import type { Carried } from '../engines/messages.js'
 import { assertImportable } from '../entry.js'
@@ -36,6 +37,7 @@ interface Version {
   readonly value: object
   readonly position: number
   readonly datum: number
+  readonly held: readonly Held[]
 }
 
 /** One call while its arguments are taken. */
@@ -153,9 +155,10 @@ export class Capture {
 
   /** Later calls find what it writes, and whoever waits for an object finds it. */
   #keep({ versions, used }: Taking, record: TaskRecord): void {
-    for (const { value, position, datum } of versions ?? []) {
+    for (const { value, position, datum, held } of versions ?? []) {
       const last = this.#versions.get(value)
-      if (!last || last.from.record.task <= record.task) this.#versions.set(value, new MadeVersion(new FromTask(record, position), datum))
+      if (!last || last.from.record.task <= record.task)
+        this.#versions.set(value, new MadeVersion(new FromTask(record, position), datum, held))
       this.written.add(value)
       this.#isAnyWritten = true
     }
@@ -174,7 +177,8 @@ export class Capture {
       : undefined
   }
 
-  #argument(taking: Taking, value: unknown, direction: Direction, position: number): Arg {
+  /** `within`: what the call does with objects that stand in a value. */
+  #argument(taking: Taking, value: unknown, direction: Direction, position: number, within = direction): Arg {
     if (typeof value !== 'object' || value === null) return carry(value, this.#path(taking, position), taking.kind.program.store)
     if (isPromiseLike(value)) return this.#promised(taking, value, direction, position)
     if (Array.isArray(value) && !this.#versions.has(value) && hasPartsOfItsOwn(value)) {
@@ -182,11 +186,8 @@ export class Capture {
       return { k: 'a', e: value.map((v) => this.#item(taking, v, direction, position)) }
     }
     if (isStorageObject(value) && stateOf(value).ref) return this.#object(taking, value, direction)
-    if (isDict(value)) {
-      const table = tableOf(value)
-      if (table) this.#collection(taking, table.owner.id, direction, pieceOf(value), storeBut(unitOfDict(value)?.store, taking))
-    }
-    return this.#value(taking, value, direction, position)
+    if (isDict(value)) this.#dict(taking, value, direction)
+    return this.#value(taking, value, direction, position, within)
   }
 
   /** What a future gives that is written must be known: what the call waits for depends on it. */
@@ -208,7 +209,7 @@ export class Capture {
     if (isPromiseLike(value)) return this.#promised(taking, value, direction, position, true)
     const own = value instanceof Taken ? value.value : value
     const isObject = typeof own === 'object' && own !== null && (isStorageObject(own) || Array.isArray(own) || isDict(own))
-    return this.#argument(taking, value, isObject ? direction : 'IN', position)
+    return this.#argument(taking, value, isObject ? direction : 'IN', position, direction)
   }
 
   #result(taking: Taking, record: TaskRecord): Arg {
@@ -248,6 +249,11 @@ export class Capture {
     return carried
   }
 
+  #dict(taking: Taking, dict: StorageDict<any, any>, direction: Direction): void {
+    const table = tableOf(dict)
+    if (table) this.#collection(taking, table.owner.id, direction, pieceOf(dict), storeBut(unitOfDict(dict)?.store, taking))
+  }
+
   /** A part of a collection lies where it lies; what it waits for is its owner. */
   #collection(taking: Taking, owner: string, direction: Direction, piece: Piece | undefined, store: string | undefined): void {
     const isPlaced = piece !== undefined && store === undefined && this.#locations.knowsPieces(taking.kind.program)
@@ -274,24 +280,35 @@ export class Capture {
     taking.used.push(datum)
   }
 
-  #value(taking: Taking, given: object, direction: Direction, position: number): Arg {
+  #value(taking: Taking, given: object, direction: Direction, position: number, within: Direction): Arg {
     const isTaken = given instanceof Taken
     const value = isTaken ? given.value : given
     const version = isTaken ? given.version : this.#versionBefore(value, taking.task)
-    const taken = version
-      ? this.#made(taking, version.from, version.datum)
+    const { arg, held } = version
+      ? { arg: this.#made(taking, version.from, version.datum), held: version.held }
       : isTaken
-        ? this.#withFutures(
-            taking,
-            given.carried,
-            given.futures.map((future) => recordOf(future)!),
-          )
+        ? { arg: this.#takenBefore(taking, given), held: given.held }
         : this.#encoded(taking, value, position)
     if (isWriting(direction)) {
       taking.versions ??= []
-      taking.versions.push({ value, position, datum: this.submissions.declare(Kind.RENAMED) })
+      taking.versions.push({ value, position, datum: this.submissions.declare(Kind.RENAMED), held })
     }
-    return taken
+    for (const one of held) if (one !== value) this.#held(taking, one, within)
+    return arg
+  }
+
+  #takenBefore(taking: Taking, { carried, futures }: Taken): Arg {
+    return this.#withFutures(
+      taking,
+      carried,
+      futures.map((future) => recordOf(future)!),
+    )
+  }
+
+  /** What stands in a map, a set or a plain object has a place of its own, as in a list. */
+  #held(taking: Taking, held: Held, direction: Direction): void {
+    if (isDict(held)) this.#dict(taking, held, direction)
+    else this.#object(taking, held, direction)
   }
 
   /** What calls before a task make of a value. What has come late may have been written by calls behind it. */
@@ -300,25 +317,29 @@ export class Capture {
     return version && version.from.record.task < task ? version : undefined
   }
 
-  #encoded(taking: Taking, value: object, position: number): Arg {
+  #encoded(taking: Taking, value: object, position: number): { readonly arg: Arg; readonly held: readonly Held[] } {
     const inside = new Map<TaskRecord | MadeVersion, number>()
+    let holdsAny = false
     const before = { get: (item: object) => this.#versionBefore(item, taking.task) }
     const now = this.#isAnyWritten && Array.isArray(value) ? dated(value, before) : value
     const carried = carry(now, this.#path(taking, position), taking.kind.program.store, (part) => {
+      holdsAny ||= mayBeHeld(part)
       const source = part instanceof MadeVersion ? part : recordOf(part)
       if (source === undefined) assertInside(part)
       if (source === undefined) return -1
       if (!inside.has(source)) inside.set(source, inside.size)
       return inside.get(source)!
     })
-    return this.#withFutures(taking, carried, [...inside.keys()])
+    return { arg: this.#withFutures(taking, carried, [...inside.keys()]), held: holdsAny ? heldIn(now) : NOTHING_HELD }
   }
 
   #withFutures(taking: Taking, carried: Carried, inside: readonly (TaskRecord | MadeVersion)[]): Arg {
     if (inside.length === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried as Arg
     taking.takesParts = true
-    const f = inside.map((one) => (one instanceof MadeVersion ? this.#made(taking, one.from, one.datum) : this.#result(taking, one)))
-    return { k: 'v', b: carried.b, f }
+    return withResults(
+      carried,
+      inside.map((one) => (one instanceof MadeVersion ? this.#made(taking, one.from, one.datum) : this.#result(taking, one))),
+    )
   }
 
   #path({ kind }: Taking, position: number): string {
@@ -359,6 +380,7 @@ const takingOf = (kind: CallKind, task: number, besides?: number[]): Taking => (
 })
 
 const NOTHING: readonly Late[] = []
+const NOTHING_HELD: readonly Held[] = []
 
 const TIDY_MIN = 64
 const matters = (record: TaskRecord): boolean => record.state === 'pending' || (record.isBad && !record.seen)

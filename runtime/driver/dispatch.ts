@@ -110,7 +110,7 @@ export class Dispatch implements Stopper {
       onLost: (worker, why, thrown) => this.#tell(() => this.#onLost(worker, why, thrown)),
     }
     this.lanes = crew.slots && new Lanes(crew.workers, crew.slots)
-    this.engine = new LocalEngine(run.runId, events, crew.source, crew.workers, crew.hosts, this.lanes?.slots.shared)
+    this.engine = new LocalEngine(run.runId, events, crew.source, crew.workers, this.offers, crew.hosts, this.lanes?.slots.shared)
   }
 
   /** Bytes of encoded values that went to workers with their tasks. */

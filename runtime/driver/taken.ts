@@ -4,6 +4,7 @@ import { isStorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Store } from '../../src/store.js'
 import { directionAt } from '../attempt.js'
 import { carry } from '../data/carry.js'
+import { type Held, heldIn, mayBeHeld } from '../data/held-in.js'
 import type { Carried } from '../engines/messages.js'
 import { holdsItself, someItem } from '../nested-lists.js'
 import { isPromiseLike } from '../settled.js'
@@ -17,6 +18,8 @@ export class MadeVersion {
   constructor(
     readonly from: FromTask,
     readonly datum: number,
+    /** Persistent objects that stood in the value at the call. */
+    readonly held: readonly Held[],
   ) {}
 }
 
@@ -30,6 +33,8 @@ export class Taken {
     readonly carried: Carried,
     /** Futures inside, by their numbers in what is encoded. */
     readonly futures: readonly TaskFuture<unknown>[],
+    /** Persistent objects that stand in it. */
+    readonly held: readonly Held[],
   ) {}
 }
 
@@ -73,8 +78,12 @@ function takeNow(value: unknown, path: string, store: Store | undefined, written
     return value.map((item) => takeNow(item, path, store, written))
   if (isDict(value) || (isStorageObject(value) && stateOf(value).ref)) return value
   const futures: TaskFuture<unknown>[] = []
-  const carried = carry(value, path, store, (part) => (isOfGraph(part) ? numberOf(part, futures) : -1))
-  return new Taken(value, carried, futures)
+  let holdsAny = false
+  const carried = carry(value, path, store, (part) => {
+    holdsAny ||= mayBeHeld(part)
+    return isOfGraph(part) ? numberOf(part, futures) : -1
+  })
+  return new Taken(value, carried, futures, holdsAny ? heldIn(value) : [])
 }
 
 /** Whoever is told of the call is told that it rejects; before, that is no news. */

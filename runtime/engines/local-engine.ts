@@ -6,6 +6,7 @@ import type { Store } from '../../src/store.js'
 import { keptSecrets } from '../../src/url-secrets.js'
 import { copyCalls, type ServedBackend, serveBackend } from '../data/backend-port.js'
 import { moduleFor } from '../open-backend.js'
+import type { NamedOffer } from '../tasks/needs.js'
 import type { TaskDefinition } from '../tasks/task.js'
 import {
   type AnswerMessage,
@@ -54,6 +55,7 @@ export class LocalEngine {
     readonly events: EngineEvents,
     readonly source: WorkerSource,
     readonly workers: number,
+    readonly offers: readonly NamedOffer[],
     readonly hosts = 1,
     /** Memory that the workers share with the driver, if they can. */
     readonly lanes?: SharedArrayBuffer | number,
@@ -68,7 +70,7 @@ export class LocalEngine {
       onMessage: (message) => this.#hear(worker, lane, message),
       onEnd: (why, thrown) => this.#end(worker, lane, why, thrown),
     })
-    link.post({ do: 'run', runId: this.runId, others: this.workers - 1, lanes: this.lanes })
+    link.post({ do: 'run', runId: this.runId, others: this.workers - 1, offers: this.offers, lanes: this.lanes })
     if (this.#held) link.ref()
     else link.unref()
   }

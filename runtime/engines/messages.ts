@@ -3,6 +3,7 @@
 import type { Seen } from '../../src/unit/transaction.js'
 import type { Outcome } from '../attempt.js'
 import type { Ints } from '../scheduler/events.js'
+import type { NamedOffer } from '../tasks/needs.js'
 
 /** How an argument or result travels. Primitives as they are; ids instead of persistent objects. */
 export type Carried =
@@ -12,7 +13,7 @@ export type Carried =
   | number
   | bigint
   | string
-  /** A value in the codec's form, with what the futures inside it gave. */
+  /** A value in the codec's form, with what the futures inside it gave and, behind that, the persistent objects that stand in it. */
   | { readonly k: 'v'; readonly b: Uint8Array; readonly f?: readonly Carried[] }
   /** A persistent object: its id and class. */
   /** An object: id, class, and its store's url where that is not the task's. */
@@ -115,8 +116,14 @@ export interface CancelMessage {
 }
 
 export type ToWorker =
-  /** `others`: workers beside it. `lanes`: memory that it shares with them (LaneSlots.shared). */
-  | { readonly do: 'run'; readonly runId: string; readonly others: number; readonly lanes?: SharedArrayBuffer | number | undefined }
+  /** `others`: workers beside it. `lanes`: memory that it shares with them (LaneSlots.shared). `offers`: what the hosts of the run have for tasks. */
+  | {
+      readonly do: 'run'
+      readonly runId: string
+      readonly others: number
+      readonly offers: readonly NamedOffer[]
+      readonly lanes?: SharedArrayBuffer | number | undefined
+    }
   | AnswerMessage
   | WarmMessage
   | { readonly do: 'fns'; readonly fns: readonly FnPlace[] }

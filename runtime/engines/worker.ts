@@ -15,6 +15,7 @@ import { fileUrl } from '../hosts/hosts-folder.js'
 import { importModule } from '../import-module.js'
 import { makeBackend } from '../open-backend.js'
 import { isPromiseLike } from '../settled.js'
+import { learnOffers } from '../tasks/needs.js'
 import { Others } from './elsewhere.js'
 import { FILE_IN_WORKER, FileSlots } from './file-slots.js'
 import { type LaneSlots, ThreadSlots } from './lane-slots.js'
@@ -71,6 +72,7 @@ function hear(message: ToWorker | StoreMessage): void {
     case 'run':
       runId = message.runId
       others.count = message.others
+      learnOffers(() => message.offers)
       if (message.lanes !== undefined) lane.share(slotsOf(message.lanes))
       return
     case 'answer':

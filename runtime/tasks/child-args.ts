@@ -1,7 +1,7 @@
 /** What a body gives to the tasks that it calls: taken at the call, but for what is still to come. */
 import { TaskFailedError } from '../../src/errors.js'
 import type { Store } from '../../src/store.js'
-import { carry } from '../data/carry.js'
+import { carry, withResults } from '../data/carry.js'
 import type { Carried } from '../engines/messages.js'
 import { isPromiseLike, settled } from '../settled.js'
 import { ChildCall } from './child-call.js'
@@ -39,7 +39,7 @@ export function carryTo(arg: unknown, path: string, store: Store, call: ChildCal
   })
   if (inside.length === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried
   const results = inside.map(async (source) => carry(await resultOf(source, call), path, store))
-  const all = Promise.all(results).then((f): Carried => ({ ...carried, f }))
+  const all = Promise.all(results).then((made): Carried => withResults(carried, made))
   all.catch(() => {}) // told where it is waited for
   return all
 }

@@ -5,6 +5,7 @@
 import { ConflictError, isInsituError, TaskFailedError } from '../../src/errors.js'
 import { isStorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Transaction } from '../../src/unit/transaction.js'
+import { heldIn } from '../data/held-in.js'
 import { RETRIES_MAX } from '../scheduler/constants.js'
 import { settled } from '../settled.js'
 import type { ChildCall } from './child-call.js'
@@ -58,11 +59,11 @@ export function ignored({ policy }: TaskDefinition, error: unknown): { readonly 
   return { result: undefined }
 }
 
-/** What is an argument has its fields. */
+/** What is an argument, or stands in one, has its fields. */
 async function loaded(args: readonly unknown[]): Promise<readonly unknown[]> {
   for (const arg of args) {
-    const state = typeof arg === 'object' && arg !== null ? persistentState(arg) : undefined
-    if (state && !state.loaded) await state.instance.load()
+    if (typeof arg !== 'object' || arg === null) continue
+    for (const held of heldIn(arg)) if (isStorageObject(held) && !stateOf(held).loaded) await held.load()
   }
   return args
 }

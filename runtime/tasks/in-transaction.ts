@@ -2,10 +2,12 @@
 import { isStorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Transaction } from '../../src/unit/transaction.js'
 import { directionAt } from '../attempt.js'
+import { heldIn } from '../data/held-in.js'
 import { come, isToCome } from './child-args.js'
 import { ChildCall, ChildCalls } from './child-call.js'
 import { isWriting } from './directions.js'
 import { bodyOf, runInPlace } from './in-place.js'
+import { assertFits } from './needs.js'
 import { Attempt, currentAttempt } from './running.js'
 import type { TaskDefinition } from './task.js'
 
@@ -43,7 +45,9 @@ export function callInTransaction(unit: Transaction, definition: TaskDefinition,
   if (caller === unit) unit.beforeEnd = () => called.calls.settled()
   const call = new ChildCall(definition.name, called.next++, definition.options.signal, async (child) => {
     const args = await Promise.all(given.map((arg) => (isToCome(arg) ? come(arg, child) : arg)))
-    return called.inTurn(() => run(unit, child, definition.ofTarget?.(args[0]) ?? definition, args))
+    const named = definition.ofTarget?.(args[0]) ?? definition
+    assertFits(named)
+    return called.inTurn(() => run(unit, child, named, args))
   })
   called.calls.add(call)
   return call
@@ -65,8 +69,7 @@ async function saveWritten(unit: Transaction, definition: TaskDefinition, args: 
   const about = { ...definition, isMethod: definition.method !== undefined }
   for (const [i, arg] of args.entries()) {
     if (!isWriting(directionAt(about, i))) continue
-    for (const one of Array.isArray(arg) ? arg : [arg])
-      if (typeof one === 'object' && one !== null && isStorageObject(one) && isOfProgram(one, unit)) await one.save()
+    for (const one of heldIn(arg)) if (isStorageObject(one) && isOfProgram(one, unit)) await one.save()
   }
 }
 

@@ -1,5 +1,6 @@
 import { CannotPlaceError, ValidationError } from '../../src/errors.js'
 import { ANY_HOST, misfit, type Need, type Offer } from '../scheduler/needs.js'
+import type { TaskDefinition } from './task.js'
 
 /** What a task takes of the host that it runs on, while it runs. */
 export interface TaskNeeds {
@@ -26,6 +27,18 @@ export function neededBy(needs: TaskNeeds): Need {
 /** A host of the run, as the task would find it with nothing else running. */
 export interface NamedOffer extends Offer {
   readonly name: string
+}
+
+let offersOfRun = (): readonly NamedOffer[] => []
+
+/** Where this thread learns what the hosts of its run have. */
+export function learnOffers(from: () => readonly NamedOffer[]): void {
+  offersOfRun = from
+}
+
+/** The same as `assertPlaceable`, of the hosts of the run that this thread belongs to. */
+export function assertFits({ name, options: { needs } }: Pick<TaskDefinition, 'name' | 'options'>): void {
+  if (needs) assertPlaceable(name, needs, offersOfRun())
 }
 
 /** Throws a CannotPlaceError if no host of the run can ever run such a task: it would wait for ever. */

@@ -10,6 +10,7 @@ import { backOff } from '../../src/unit/back-off.js'
 import type { Transaction } from '../../src/unit/transaction.js'
 import { beginAttempt, type Call, committed, committedBefore, directionAt, type Outcome } from '../attempt.js'
 import { objectsIn, unpack } from '../data/carry.js'
+import { heldIn } from '../data/held-in.js'
 import type { Carried, ChildEffects } from '../engines/messages.js'
 import { CONFLICTS_MAX, RETRIES_MAX } from '../scheduler/constants.js'
 import { carryTo, come, isToCome } from './child-args.js'
@@ -17,6 +18,7 @@ import { ChildCall, ChildCalls } from './child-call.js'
 import { isWriting } from './directions.js'
 import { bodyOf, ignored, mayPass, persistentState, runInPlace } from './in-place.js'
 import { inTime } from './in-time.js'
+import { assertFits } from './needs.js'
 import { Attempt } from './running.js'
 import type { TaskDefinition } from './task.js'
 
@@ -95,6 +97,7 @@ export class NestedScope {
     const early = isLate ? given.map((arg, i) => (isToCome(arg) ? undefined : this.#earlyTaken(child, arg, i))) : []
     const args = isLate ? await Promise.all(given.map((arg) => (isToCome(arg) ? come(arg, call) : arg))) : given
     const definition = child.definition.ofTarget?.(args[0]) ?? child.definition
+    assertFits(definition)
     const named = { ...child, definition }
     if (this.#shares(unit, definition, args)) return this.#inPlace(named, args)
     const carried = args.map((arg, i) => early[i] ?? this.#taken(named, arg, i))
@@ -134,9 +137,9 @@ export class NestedScope {
     if (typeof arg !== 'object' || arg === null) return false
     if (Array.isArray(arg)) return arg.some((one) => this.#sharesOne(unit, one, isWritten))
     const state = persistentState(arg)
+    if (state?.ref) return this.#writing.has(state.ref.id) || unit.hasChanged(state)
     // A volatile value that is to be written is the parent's own.
-    if (!state?.ref) return isWritten
-    return this.#writing.has(state.ref.id) || unit.hasChanged(state)
+    return isWritten || heldIn(arg).some((one) => one !== arg && this.#sharesOne(unit, one, false))
   }
 
   /** Runs a child; its result as the parent's unit of work sees it. */

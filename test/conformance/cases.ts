@@ -12,6 +12,7 @@ import { dictCatalogue } from './dict-catalogue.js'
 import { edges } from './edges.js'
 import { gainedColumns } from './gained-columns.js'
 import { goesOn } from './goes-on.js'
+import { heldObjects } from './held-objects.js'
 import { lateDicts } from './late-dicts.js'
 import { objects } from './objects.js'
 import { reach } from './reach.js'
@@ -52,6 +53,7 @@ export const conformanceCases: readonly Case[] = [
   ...lateDicts,
   ...taskCases,
   ...childCases,
+  ...heldObjects,
   ...streamCases,
   ...storageInterface,
   ...badInput,

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { CannotPlaceError, connect, finish, task, ValidationError } from '../../runtime/index.js'
+import { CannotPlaceError, connect, finish, init, task, transact, ValidationError } from '../../runtime/index.js'
 import * as t from './needs-tasks.js'
 import { thrown } from './thrown.js'
 
@@ -45,8 +45,39 @@ describe('what tasks need of their host', function () {
     expect(error).to.have.deep.property('best', { host: 'this host', units: 2, memoryMb: 1000, labels: ['lab', 'disk'] })
   })
 
+  it('a task or transaction that calls what no host can take is told so, and of what fits it has the result', async () => {
+    const refused = /^ERR_CANNOT_PLACE .*needs 'gpu' and has 'lab', 'disk' on this host/
+    expect(await t.callsElsewhere()).to.match(refused)
+    expect(await t.callsInPlace(await new t.Tally().makePersistent())).to.match(refused)
+    expect(await t.callsWideAndLabelled()).to.equal(2)
+    expect(await thrown(() => transact(() => t.labelledElsewhere(1)))).to.be.instanceOf(CannotPlaceError)
+  })
+
   it('needs that mean nothing are refused where they are written', () => {
     for (const needs of [{ units: 0 }, { units: 1.5 }, { memoryMb: -1 }, { memoryMb: Number.NaN }, { labels: [''] }])
       expect(() => task.configure(t.narrow, { needs })).to.throw(ValidationError, 'needs.')
+  })
+})
+
+describe('what tasks need of their host, with the runtime off', () => {
+  const settings = { INSITU_RUNTIME: 'off', INSITU_MEMORY_MB: '1000', INSITU_LABELS: 'lab,disk' }
+
+  before(async () => {
+    Object.assign(process.env, settings)
+    await connect('memory:')
+    await init({ workers: 2 })
+  })
+  after(async () => {
+    for (const name of Object.keys(settings)) delete process.env[name]
+    await finish()
+  })
+
+  it('what no host could take with the runtime on is refused in the same way', async () => {
+    expect(() => t.tooWide(1)).to.throw(CannotPlaceError, /needs 99 computing units and there are 2 on this host/)
+    expect(() => t.labelledElsewhere(1)).to.throw(CannotPlaceError, "needs 'gpu' and has 'lab', 'disk'")
+    expect(() => task.configure(t.narrow, { needs: { memoryMb: 5000 } })(1)).to.throw(CannotPlaceError, 'there are 1000')
+    expect(await t.callsElsewhere()).to.match(/^ERR_CANNOT_PLACE/)
+    expect(await t.callsInPlace(await new t.Tally().makePersistent())).to.match(/^ERR_CANNOT_PLACE/)
+    expect(await t.callsWideAndLabelled()).to.equal(2)
   })
 })

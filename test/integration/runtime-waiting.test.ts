@@ -53,6 +53,19 @@ for (const mode of ['on', 'off'] as const)
       await barrier()
     })
 
+    it('each call behind a failed one has the reason of that as its cause, however far behind it stands', async () => {
+      const bad = t.rejectLater()
+      const calls: PromiseLike<unknown>[] = [t.echo(bad)]
+      for (let i = 0; i < 3; i++) calls.push(t.echo([calls[i], calls[0]]))
+      const reason = (await thrown(() => bad)) as Error
+      for (const call of calls) {
+        const error = (await thrown(() => call)) as Error
+        expect(error).to.have.property('code', 'ERR_TASK_FAILED')
+        expect((error.cause as Error).message).to.equal(reason.message)
+      }
+      await barrier()
+    })
+
     it('a list that holds itself goes there and back, also beside futures and values that calls write', async () => {
       const [list, o]: [unknown[], { n: number }] = [[1], { n: 1 }]
       const inner: unknown[] = [list, o]
