@@ -340,7 +340,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
 
   /** For tests: ends a worker as a crash would. */
   killWorker(worker: number): void {
-    this.#dispatch.kill(worker)
+    this.#dispatch.engine.kill(worker)
   }
 }
 

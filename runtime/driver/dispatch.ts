@@ -72,6 +72,8 @@ export class Dispatch implements Stopper {
   readonly deadlines = new Deadlines(this)
   readonly seals: Seals
   #started = 0
+  /** Workers that were ended because of what they ran. */
+  readonly #meant = new Set<number>()
   /** Of each worker. */
   readonly #hosts: number[] = []
   /** Threads in a row that ended before they were ready. */
@@ -265,6 +267,7 @@ export class Dispatch implements Stopper {
   }
 
   kill(worker: number): void {
+    this.#meant.add(worker)
     this.engine.kill(worker)
   }
 
@@ -449,13 +452,14 @@ export class Dispatch implements Stopper {
 
   #onLost(worker: number, why: Error, thrown?: Uint8Array): void {
     const { loop, failures } = this.run
+    const isMeant = this.#meant.delete(worker)
     const lost = loop.state.workers[worker]
     if (this.crew.isSpread && !this.#replaceAtOnce(worker, why)) return
     if (!lost?.alive) return this.#neverReady(worker, why)
     if (this.lanes) this.#loseLane(this.lanes, worker)
     // What it ran is the likely reason; what stood behind that is not.
     if (lost.head !== NONE && !this.deadlines.wasLate(lost.head)) failures.note(lost.head, thrown ? { error: thrown } : why)
-    loop.note({ on: 'WorkersLost', workers: [worker] })
+    loop.note({ on: 'WorkersLost', workers: [worker], isMeant })
   }
 
   /** Before the loss is told, so that tasks wait for the host that has their data rather than go elsewhere. */

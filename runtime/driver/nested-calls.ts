@@ -1,4 +1,5 @@
 /** Tasks that tasks have called, as tasks of the graph. They wait for nothing in it: their parent's worker has ordered them among each other. */
+import { isInsituError } from '../../src/errors.js'
 import { encodeError } from '../data/carry.js'
 import type { AnswerMessage, CallMessage, Carried, HomeParts } from '../engines/messages.js'
 import type { Direction } from '../tasks/directions.js'
@@ -26,6 +27,8 @@ export class NestedCalls {
   readonly #children = new Map<number, Child>()
   /** Children by worker and call. */
   readonly #records = new Map<string, TaskRecord>()
+  /** By the task of the program above them: children that were out of time, whose parent may have gone with the worker that was ended for it. */
+  readonly #late = new Map<TaskRecord, Map<string, AnswerMessage>>()
 
   constructor(readonly run: NestingRun) {}
 
@@ -46,6 +49,8 @@ export class NestedCalls {
   call(worker: number, { call, task, key, args, fn }: CallMessage): void {
     const parent = this.run.runningOn(worker, task)
     if (!parent) return // its worker was lost meanwhile: who runs it again asks again
+    const late = this.#late.get(parent)?.get(key)
+    if (late) return this.run.answer(worker, { ...late, call }) // it would be out of time again
     const definition = definitionOf(fn)
     const record = this.run.enter({ ...parent.kind, definition }, args, parent)
     record.seen = true // its parent is told, not the barrier
@@ -54,7 +59,7 @@ export class NestedCalls {
     this.#records.set(name, record)
     void record.whenSettled().then(() => {
       this.#records.delete(name)
-      this.#answer(worker, call, record)
+      this.#answer(worker, call, record, parent)
     })
   }
 
@@ -63,13 +68,23 @@ export class NestedCalls {
     this.#records.get(nameOf(worker, call))?.cancel(undefined)
   }
 
-  #answer(worker: number, call: number, record: TaskRecord): void {
-    const { changed, home } = this.#children.get(record.task)!
+  #answer(worker: number, call: number, record: TaskRecord, parent: TaskRecord): void {
+    const { key, changed, home } = this.#children.get(record.task)!
     this.#children.delete(record.task)
-    if (record.isBad)
-      return this.run.answer(worker, { do: 'answer', call, error: encodeError(record.error), className: thrownAs(record.error) })
+    if (record.isBad) {
+      const answer = { do: 'answer', call, error: encodeError(record.error), className: thrownAs(record.error) } as const
+      if (isInsituError(record.error) && record.error.code === 'ERR_TASK_TIMEOUT') this.#noteLate(parent, key, answer)
+      return this.run.answer(worker, answer)
+    }
     const outcome = { result: record.state === 'done' ? record.result : undefined, ...(changed && home && { changed, home }) }
     this.run.answer(worker, { do: 'answer', call, outcome })
+  }
+
+  #noteLate(parent: TaskRecord, key: string, answer: AnswerMessage): void {
+    const known = this.#late.get(parent)
+    if (known) return void known.set(key, answer)
+    this.#late.set(parent, new Map([[key, answer]]))
+    void parent.whenSettled().then(() => this.#late.delete(parent))
   }
 }
 

@@ -34,14 +34,14 @@ export class Others {
   /** As the children of a task see them. */
   of(task: number): Elsewhere {
     return {
-      take: (again) => this.#take(again),
+      take: (again, orBack) => this.#take(again, orBack),
       forget: (again) => void this.#again.delete(again),
       run: (call, definition, child) => this.#run(call, definition, child, task),
     }
   }
 
-  #take(again: () => void): boolean {
-    if (this.#taken < this.count) {
+  #take(again: () => void, orBack: boolean): boolean {
+    if (this.#taken < (orBack ? Math.max(1, this.count) : this.count)) {
       this.#taken++
       return true
     }

@@ -67,6 +67,8 @@ export interface NeedsDeclared {
 export interface WorkersLost {
   readonly on: 'WorkersLost'
   readonly workers: Ints
+  /** Ended because of a task that was told to have failed: no other is to blame. */
+  readonly isMeant?: boolean
 }
 
 /** A parent that awaits its children frees its slot; one that goes on takes it again. */

@@ -34,9 +34,10 @@ function feedReady(state: RuntimeState): void {
  * what goes before that task of the pool: by priority, then by submission, so that neither kind waits for ever behind the other.
  */
 function fillSlots(state: RuntimeState, host: Host, helps: boolean, rival: number = NONE): void {
+  const workers = idleFirst(host)
   for (let dealt = true; dealt; ) {
     dealt = false
-    for (const worker of host.workers) {
+    for (const worker of workers) {
       if (worker.freeSlots <= 0) continue
       if (host.wide > 0 && host.freeUnits <= 0) return
       const task = helps ? taskToHelpWith(state, host) : nextFor(state, host)
@@ -46,6 +47,10 @@ function fillSlots(state: RuntimeState, host: Host, helps: boolean, rival: numbe
     }
   }
 }
+
+/** Whose parents only wait has a slot as well, but what ends that worker takes them along. */
+const idleFirst = ({ workers, slots }: Host): readonly Worker[] =>
+  slots > workers.length ? workers.toSorted((a, b) => a.busy - b.busy) : workers
 
 function goesBefore(state: RuntimeState, task: number, rival: number): boolean {
   const { level } = state.tasks

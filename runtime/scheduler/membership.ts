@@ -35,7 +35,8 @@ export function onWorkersLost(state: RuntimeState, event: WorkersLost): void {
   for (const task of orphans) {
     state.totals.lost++
     noteUnsure(state, task)
-    again(state, task, ++state.tasks.losses[task]! < LOSSES_MAX, Reason.WORKER_LOST)
+    if (!event.isMeant) state.tasks.losses[task]!++
+    again(state, task, state.tasks.losses[task]! < LOSSES_MAX, Reason.WORKER_LOST)
   }
 }
 

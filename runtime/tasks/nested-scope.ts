@@ -24,8 +24,8 @@ import type { TaskDefinition } from './task.js'
 
 /** Workers elsewhere that may take a child. */
 export interface Elsewhere {
-  /** Whether one may go now; if not, `again` is called when it is worth asking. */
-  take(again: () => void): boolean
+  /** Whether one may go now; if not, `again` is called when it is worth asking. `orBack`: it may come back to this worker, as a task of its own. */
+  take(again: () => void, orBack: boolean): boolean
   /** It is no longer worth asking. */
   forget(again: () => void): void
   /** Has a child run; gives back what was taken when it is over. */
@@ -214,17 +214,17 @@ export class NestedScope {
     while (this.#queue.length > 0) {
       // Of limited time: elsewhere it can be stopped whatever it does, and takes no parent along.
       const isTimed = this.#queue[0]!.definition.options.timeoutMs !== undefined
-      if (!this.#here && !(isTimed && this.#mayGo())) this.#runHere(this.#queue.shift()!)
+      if (!this.#here && !(isTimed && this.#mayGo(true))) this.#runHere(this.#queue.shift()!)
       else if (!this.#here) this.#runElsewhere(this.#queue.shift()!)
-      else if (this.#mayGo()) this.#runElsewhere(this.#queue.shift()!)
+      else if (this.#mayGo(false)) this.#runElsewhere(this.#queue.shift()!)
       else return
     }
     this.#stopAsking()
   }
 
-  #mayGo(): boolean {
+  #mayGo(orBack: boolean): boolean {
     if (!this.elsewhere || this.#asks) return false
-    const may = this.elsewhere.take(this.#again)
+    const may = this.elsewhere.take(this.#again, orBack)
     this.#asks = !may
     return may
   }

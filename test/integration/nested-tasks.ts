@@ -63,6 +63,22 @@ export const callLate = task(async (tallies: Tally[], go: string, isInTime: bool
   const ends = await Promise.allSettled(tallies.map(async (tally) => added(tally, go, isInTime)))
   return ends.map((end) => (end.status === 'rejected' ? (end.reason as { code?: string }).code : 'done'))
 })
+export const loop = task(
+  (): never => {
+    for (;;);
+  },
+  { timeoutMs: 100 },
+)
+/** Calls children that never end by themselves, one after the other, and goes on. */
+export const callLoops = task(
+  async (tally: Tally, count: number) => {
+    const codes: unknown[] = []
+    for (let i = 0; i < count; i++) await loop().catch((error: unknown) => codes.push((error as { code?: string }).code))
+    tally.n += codes.length
+    return codes
+  },
+  { args: [INOUT] },
+)
 /** The same with a child that is part of its parent's unit of work. */
 export const callLateInPlace = task(
   async (tally: Tally, go: string, isInTime: boolean) => {

@@ -66,6 +66,15 @@ for (const [name, env] of settings)
       await Promise.all(others)
     })
 
+    // With the runtime off nothing can stop it.
+    if (!isOff)
+      it('a child that computes for ever fails when its time is over, and its parent goes on, whichever worker ran it', async () => {
+        const mine = await tally()
+        expect(await t.callLoops(mine, 2)).to.deep.equal(['ERR_TASK_TIMEOUT', 'ERR_TASK_TIMEOUT'])
+        await barrier()
+        expect(mine.n).to.equal(2)
+      })
+
     it('parents that wait leave room for each other, however many they are', async () => {
       const all = await Promise.all(Array.from({ length: 8 }, () => t.tree(2, 3)))
       expect(all).to.deep.equal(Array.from({ length: 8 }, () => 9))
