@@ -3,9 +3,35 @@ import { parseArgs } from 'node:util'
 import { type CompareOptions, compareAll, geometricMean, simulateWorkflows } from './compare.js'
 import { graphFolder } from './graph-files.js'
 
-const { values } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, only: { type: 'string' }, limited: { type: 'boolean', default: false } },
-})
+const USAGE = `usage: npm run simulate-graphs -- [--json] [--only TEXT] [--limited]
+
+The makespan of each graph, beside the best of six schedulers, and the geometric mean.
+  --only     only graphs that have this in their names
+  --limited  four downloads at a time
+  --json     lines of JSON`
+
+const OPTIONS = {
+  json: { type: 'boolean', default: false },
+  only: { type: 'string' },
+  limited: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
+function endWith(code: number, why?: string): never {
+  console.error(why === undefined ? USAGE : `${why}\n${USAGE}`)
+  process.exit(code)
+}
+
+function valuesGiven(): ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'] {
+  try {
+    return parseArgs({ options: OPTIONS }).values
+  } catch (error) {
+    return endWith(2, (error as Error).message)
+  }
+}
+
+const values = valuesGiven()
+if (values.help) endWith(0)
 
 const rounded = (x: number): number => Number(x.toPrecision(6))
 const print = (line: Record<string, string | number>, text: string): void => {

@@ -5,6 +5,7 @@ import { root } from '../tools/test-files.js'
 
 const COMMANDS: Record<string, string> = {
   simulate: 'dist/test/simulation/run.js',
+  'simulate-graphs': 'dist/test/graphs/run.js',
   fuzz: 'dist/test/fuzz/run.js',
   crash: 'dist/test/crash/run.js',
   bench: 'dist/bench/run.js',
