@@ -209,6 +209,7 @@ export class Transaction extends UnitOfWork {
     this.assertGoesOn('makePersistent()')
     this.#assertStands(state)
     this.store.declare(constructorOfInstance(state.instance))
+    const claim = this.#own.names.get(alias)
     const held = await this.resolveAlias(alias)
     if (held && held.id !== state.ref?.id) {
       const [stored] = ifExists === 'open' && !state.ref && !this.instances.get(held.id) ? await this.store.read([held]) : []
@@ -221,9 +222,12 @@ export class Transaction extends UnitOfWork {
           by: held.id,
         })
     }
+    if (state.ref && held?.id !== state.ref.id && !this.#loaded.has(state)) await this.#assertStored(state.ref)
+    this.assertGoesOn('makePersistent()')
+    // Another call of the same body has claimed or freed the name meanwhile: what it means is looked up again.
+    if (this.#own.names.get(alias) !== claim) return this.#makePersistentAs(state, alias, ifExists)
     nameFirst(state, alias, this.store)
     if (!state.ref) this.#create(planOf([state], this.store))
-    else if (held?.id !== state.ref.id && !this.#loaded.has(state)) await this.#assertStored(state.ref)
     if (held?.id !== state.ref!.id) this.#rename(alias, held ?? null, state.ref!)
     return state.instance
   }
@@ -283,12 +287,17 @@ export class Transaction extends UnitOfWork {
     if (deep) {
       throw new UnsupportedError('deletePersistent({ deep }) is not possible inside a task or transaction: call it in the main program')
     }
-    for (const alias of this.#own.created.has(state) ? [] : await this.aliasesOf(state)) this.#rename(alias, ref, null)
+    const isMade = this.#own.created.has(state)
+    const names = isMade ? [] : await super.aliasesOf(state)
+    const [stored] = isMade ? [] : await this.store.read([ref])
+    // From here on in one go: a body that nobody lets wait for it has deleted the object with all that it has, or nothing.
+    this.assertGoesOn('deletePersistent()')
+    if (this.#own.removed.has(ref.id)) return
+    for (const alias of names) if (!this.#own.names.has(alias)) this.#rename(alias, ref, null)
     for (const [alias, { to }] of this.#own.names) if (to?.id === ref.id) this.#rename(alias, null, null)
     for (const rows of this.bufferedOf(state)) this.#dropRows(rows)
     if (this.#making.created.delete(state)) this.#unmake(state, ref)
     else {
-      const [stored] = await this.store.read([ref])
       if (stored) this.#making.dropped.push(stored)
       if (stored) this.keepContents(state, stored)
       if (!state.loaded) return // what was gone already
@@ -363,6 +372,7 @@ export class Transaction extends UnitOfWork {
     this.assertGoesOn('removeAlias()')
     const ref = this.persistentRef(state, 'removeAlias')
     const held = await this.resolveAlias(alias)
+    this.assertGoesOn('removeAlias()')
     if (held?.id !== ref.id) throw new NotFoundError(`${nameOf(state)} has no alias ${alias}`, { alias, id: ref.id })
     this.#rename(alias, ref, null)
   }

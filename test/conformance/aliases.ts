@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { transact } from '../../runtime/index.js'
 import { AliasTakenError, InsituError, NotFoundError, ValidationError } from '../../src/errors.js'
 import { ALIAS_BYTES_MAX } from '../../src/limits.js'
 import { type Case, law } from './case.js'
@@ -188,4 +189,24 @@ export const aliases: readonly Case[] = [
     assert.deepEqual(await a.aliases(), [ctx.alias('a')])
     assert.deepEqual(await b.aliases(), [ctx.alias('b')])
   }),
+
+  law(
+    'I431',
+    'of calls in one transaction that ask for a name at the same time one gets it, and the others are told whose it is',
+    async (ctx) => {
+      const [a, b] = [item('a'), item('b')]
+      const [c, d] = [await item('c').makePersistent(ctx.alias('c')), await item('d').makePersistent(ctx.alias('d'))]
+      await transact(async () => {
+        const made = await Promise.allSettled([a.makePersistent(ctx.alias('new')), b.makePersistent(ctx.alias('new'))])
+        assert.deepEqual(made.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+        const inside = [await Item.getByAlias(ctx.alias('c')), await Item.getByAlias(ctx.alias('d'))]
+        const { by } = await refused(AliasTakenError, () => Promise.all(inside.map((o) => o.addAlias(ctx.alias('further')))))
+        assert.ok([c, d].some((o) => o.getID() === by))
+      })
+      assert.equal([a, b].filter((o) => o.getID()).length, 1)
+      assert.deepEqual(await (a.getID() ? a : b).aliases(), [ctx.alias('new')])
+      const further = await Promise.all([c, d].map(async (o) => (await o.aliases()).includes(ctx.alias('further'))))
+      assert.deepEqual(further.sort(), [false, true])
+    },
+  ),
 ]

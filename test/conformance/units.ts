@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { getByID, transact, watch } from '../../runtime/index.js'
 import { GroupTooLargeError, NotFoundError, ValidationError } from '../../src/errors.js'
 import { type Case, type CaseContext, law } from './case.js'
@@ -118,4 +118,34 @@ export const units: readonly Case[] = [
     await ctx.other(() => refused(NotFoundError, () => getByID(id)))
     await refused(NotFoundError, () => all(table.keys()))
   }),
+
+  law('I430', 'what a transaction has begun and does not wait for is done whole, or is refused and leaves nothing', async (ctx) => {
+    for (let turns = 0; turns < 4; turns++) {
+      const [o, gone] = [await item('o').makePersistent(), await item('gone').makePersistent(ctx.alias(`gone${turns}`))]
+      await gone.addAlias(ctx.alias(`alsoGone${turns}`))
+      let begun: readonly Promise<unknown>[] = []
+      await transact(async () => {
+        const [inside, going] = [await Item.getByID(o.getID()!), await Item.getByID(gone.getID()!)]
+        begun = [inside.addAlias(ctx.alias(`more${turns}`)), new Item().makePersistent(ctx.alias(`made${turns}`)), going.deletePersistent()]
+        for (const one of begun) one.catch(() => {})
+        for (let i = 0; i < turns; i++) await nextTurn()
+      })
+      const [named, made, deleted] = await Promise.allSettled(begun)
+      for (const one of [named, made, deleted]) if (one?.status === 'rejected') assert.equal(one.reason.code, 'ERR_UNIT_ENDED')
+      assert.equal(named?.status === 'fulfilled', await isThere(ctx, `more${turns}`))
+      assert.equal(made?.status === 'fulfilled', await isThere(ctx, `made${turns}`))
+      for (const name of ['gone', 'alsoGone']) assert.equal(deleted?.status === 'rejected', await isThere(ctx, `${name}${turns}`))
+    }
+  }),
 ]
+
+const isThere = (ctx: CaseContext, name: string): Promise<boolean> =>
+  ctx.other(() =>
+    Item.getByAlias(ctx.alias(name)).then(
+      () => true,
+      (error: unknown) => {
+        assert.ok(error instanceof NotFoundError)
+        return false
+      },
+    ),
+  )
