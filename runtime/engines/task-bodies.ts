@@ -2,6 +2,7 @@
 import { UnsupportedError, ValidationError } from '../../src/errors.js'
 import type { StorageObject } from '../../src/objects/storage-object.js'
 import { importModule } from '../import-module.js'
+import { type CallSite, writtenAt } from '../tasks/call-site.js'
 import { definitionOfTask, taskAt } from '../tasks/task.js'
 import type { FnPlace } from './messages.js'
 
@@ -15,7 +16,7 @@ export async function findBody(place: FnPlace, onNamed: (name: string) => void):
   const module = await importTaskModule(place, place.url)
   const made = taskAt({ ...place, url: place.url })
   const name = made && exportName(module, made)
-  if (!made || name === undefined) throw notExported(place)
+  if (!made || name === undefined) throw notExported(place, { ...place, url: place.url })
   onNamed(name === 'default' ? place.name : name)
   const { body } = definitionOfTask(made)!
   return (args) => body(...args)
@@ -34,12 +35,15 @@ async function importTaskModule(place: FnPlace, url: string): Promise<object> {
   }
 }
 
-function notExported(place: FnPlace): Error {
-  // what has no name of its own is called task, which its export cannot be
-  const name = place.name === 'task' ? 'NAME' : place.name
+const IDENTIFIER = /^[\p{L}_$][\p{L}\p{N}_$]*$/u
+
+function notExported(place: FnPlace, site: Pick<CallSite, 'url' | 'line' | 'column'>): Error {
+  // what has no name of its own goes by its file
+  const name = IDENTIFIER.test(place.name) ? place.name : 'NAME'
+  const { line, column } = writtenAt(site)
   return new ValidationError(
-    `task ${place.name} (${place.url}:${place.line}:${place.column}) is not exported, so workers cannot find it: write \`export const ${name} = task(...)\` at the top level of its module`,
-    { code: 'ERR_TASK_NOT_EXPORTED', url: place.url, line: place.line },
+    `task ${name === 'NAME' ? '' : `${name} `}(${site.url}:${line}:${column}) is not exported, so workers cannot find it: write \`export const ${name} = task(...)\` at the top level of its module`,
+    { code: 'ERR_TASK_NOT_EXPORTED', url: site.url, line },
   )
 }
 

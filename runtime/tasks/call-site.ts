@@ -1,4 +1,5 @@
-import { isAbsolute } from 'node:path'
+import { findSourceMap } from 'node:module'
+import { basename, isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 /** A place in the program's text as V8 runs it (after any loader), the same in every thread of one program. */
@@ -26,4 +27,18 @@ export function callSite(below: (...args: never[]) => unknown): Omit<CallSite, '
     Error.prepareStackTrace = prepareStackTrace
     Error.stackTraceLimit = stackTraceLimit
   }
+}
+
+type Place = Pick<CallSite, 'url' | 'line' | 'column'>
+
+/** The line and column that the author sees, where a loader has said how its text comes from the author's. */
+export function writtenAt({ url, line, column }: Place): Place {
+  const entry = findSourceMap(url)?.findEntry(line - 1, column - 1)
+  return entry && 'originalLine' in entry ? { url, line: entry.originalLine + 1, column: entry.originalColumn + 1 } : { url, line, column }
+}
+
+/** For people, short: `tasks.ts:12`. */
+export function lineOf(place: Place): string {
+  const { url, line } = writtenAt(place)
+  return `${basename(url)}:${line}`
 }

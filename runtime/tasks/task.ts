@@ -2,7 +2,7 @@ import { ValidationError } from '../../src/errors.js'
 import type { StorageObject } from '../../src/objects/storage-object.js'
 import { callRuntime } from '../current-runtime.js'
 import { assertKnown, checkedOptions, checkedPolicy } from './call-options.js'
-import { type CallSite, callSite } from './call-site.js'
+import { type CallSite, callSite, lineOf } from './call-site.js'
 import { DIRECTIONS, type Direction } from './directions.js'
 import type { Future } from './future.js'
 import type { TaskNeeds } from './needs.js'
@@ -61,7 +61,7 @@ export interface TaskDefinition {
   readonly options: CallOptions
   /** For a method of an object that is not there yet: what to run once it is. */
   readonly ofTarget?: (target: unknown) => TaskDefinition
-  /** The export's name once known, for people. */
+  /** The export's name, for people; until it is known the function's own, or the file and line of `task(...)`. */
   name: string
 }
 
@@ -148,6 +148,7 @@ function define(
   for (const d of [...(args as readonly (Direction | undefined)[]), target])
     if (d !== undefined && !DIRECTIONS.includes(d))
       throw new ValidationError(`unknown direction ${String(d)}: use one of ${DIRECTIONS.join(', ')}`, { code: 'ERR_UNKNOWN_DIRECTION' })
+  let name = method ?? (body.name || undefined)
   const definition: TaskDefinition = {
     index: definitions.length,
     body,
@@ -157,7 +158,13 @@ function define(
     target,
     policy: checkedPolicy(onFailure),
     options: checkedOptions(rest),
-    name: method ?? (body.name || 'task'),
+    // Not before it is asked for: maps of sources are large.
+    get name() {
+      return (name ??= site ? lineOf(site) : 'task')
+    },
+    set name(known) {
+      name = known
+    },
   }
   definitions.push(definition)
   return definition

@@ -5,9 +5,9 @@ import type { Trail } from './trail.js'
 
 export function refuseSymbolOrFunction(trail: Trail, value: unknown): never {
   const path = trail.toString()
-  throw new ValidationError(`${path} is a ${typeof value}, which cannot be stored: ${orTransient(trail, 'take it out of the value')}`, {
-    path,
-  })
+  const fix =
+    trail.isField || typeof value === 'symbol' ? 'take it out of the value' : 'take it out of the value, and let the task import it'
+  throw new ValidationError(`${path} is a ${typeof value}, which cannot be stored: ${orTransient(trail, fix)}`, { path })
 }
 
 export function refuseSymbolKey(trail: Trail, key: symbol): never {

@@ -152,7 +152,8 @@ export class DictSchema implements KeyColumns {
 
   /** Short, for people: `word: text → n: i64`. */
   toString(): string {
-    const list = (columns: readonly Named[]): string => columns.map(({ name, column }) => `${name}: ${typeName(column)}`).join(', ')
+    const list = (columns: readonly Named[]): string =>
+      columns.map(({ name, column }) => `${name}: ${typeName(column)}${column.mayBeAbsent ? '?' : ''}`).join(', ')
     return `${list(this.#keys)} → ${list(this.#values)}`
   }
 }

@@ -533,7 +533,7 @@ export abstract class UnitOfWork {
 
   protected persistentRef(state: ObjectState, verb: string): Ref {
     if (state.ref) return state.ref
-    throw new ValidationError(`${nameOf(state)} is volatile: call makePersistent() before ${verb}()`, { code: 'ERR_NOT_PERSISTENT' })
+    throw new ValidationError(`${nameOf(state)} is volatile: await makePersistent() before ${verb}()`, { code: 'ERR_NOT_PERSISTENT' })
   }
 
   /** A volatile instance takes over the state and the identity of the object that stands under an alias. */

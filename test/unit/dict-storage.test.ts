@@ -476,7 +476,7 @@ describe('StorageDict', () => {
 
   it('prints what it is, shortly, without fetching (H34)', () => {
     const { log, store } = boundLog()
-    expect(inspect(log)).to.equal('StorageDict { p: text, o: i32 → v: i32, hits: counter } (0 unsaved)')
+    expect(inspect(log)).to.equal('StorageDict { p: text, o: i32 → v: i32?, hits: counter } (0 unsaved)')
     expect(inspect({ deep: { deeper: { log } } })).to.not.contain('DictState')
     expect(inspect(makeLog())).to.contain('0 rows, volatile')
     expect(store.asked).to.deep.equal({ rows: 0, pages: 0, changed: 0 })

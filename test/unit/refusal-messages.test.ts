@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { connect, type InsituError, StorageDict, StorageObject, type Store, t, task } from '../../runtime/index.js'
 
@@ -55,15 +56,26 @@ describe('messages of refusals', () => {
 
   it('of arguments: which one, of which task, and nothing about fields that there are none of', async () => {
     for (const [value, what, fix] of [
-      [{ a: [() => 1] }, 'argument 1 of task.a[0] is a function', 'take it out of the value'],
-      [{ [Symbol('q')]: 1 }, 'argument 1 of task[Symbol(q)] has a symbol as its key', 'use text'],
-      [new Plain(), 'argument 1 of task is a Plain', 'make Plain a StorageObject'],
-      [new WeakMap(), 'argument 1 of task is a WeakMap', 'pass what it is made from'],
+      [{ a: [() => 1] }, 'PLACE.a[0] is a function', 'let the task import it'],
+      [{ [Symbol('q')]: 1 }, 'PLACE[Symbol(q)] has a symbol as its key', 'use text'],
+      [new Plain(), 'PLACE is a Plain', 'make Plain a StorageObject'],
+      [new WeakMap(), 'PLACE is a WeakMap', 'pass what it is made from'],
     ] as const) {
       const message = await told(() => echo(value))
-      expect(message).to.contain(what).and.contain(fix)
+      // Workers have not told under which name it is exported.
+      expect(message.replace(/^argument 1 of refusal-messages\.test\.[jt]s:\d+/, 'PLACE'))
+        .to.contain(what)
+        .and.contain(fix)
       expect(message).to.not.match(/static (?:transient|fields)/)
     }
+  })
+
+  it('of what is not stored yet: that storing it is to be awaited', async () => {
+    expect(await told(() => new Sheet().save())).to.match(/^Sheet is volatile: await makePersistent\(\)/)
+  })
+
+  it('of a dict, when it is printed: which columns a row can go without', () => {
+    expect(inspect(new StorageDict({ day: t.text }, { n: t.i32, note: t.text.optional() }))).to.contain('n: i32, note: text?')
   })
 
   it('of a class that cannot be rebuilt: its name, and both ways out', async () => {
