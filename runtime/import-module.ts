@@ -25,5 +25,17 @@ export function registerTypeScript(): Promise<void> {
 /** Imports a module by url, TypeScript included. */
 export async function importModule(url: string): Promise<object> {
   if (/\.[cm]?tsx?([?#].*)?$/.test(url)) await registerTypeScript()
-  return (await import(url)) as object
+  try {
+    return (await import(url)) as object
+  } catch (error) {
+    // What Node says of a text that is a module, and is loaded as CommonJS.
+    if (/\.tsx?$/.test(url) && (error as NodeJS.ErrnoException).code === 'ERR_REQUIRE_CYCLE_MODULE') throw commonJs(url, error)
+    throw error
+  }
 }
+
+const commonJs = (what: string, cause: unknown): Error =>
+  new UnsupportedError(
+    `${what} is loaded as CommonJS, which TypeScript is in a package that does not say otherwise: put "type": "module" into its package.json, or give the program the extension .mts`,
+    { code: 'ERR_COMMONJS', cause },
+  )

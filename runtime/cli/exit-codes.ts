@@ -17,7 +17,13 @@ const UNREACHABLE = [UnavailableError, NotOwnerError, CorruptError, UnknownOutco
 const SETTING_CODES = ['ERR_STORE_URL', 'ERR_RUN_ID', 'ERR_HOSTS', 'ERR_HOSTS_DIFFER', 'ERR_HOSTS_STORE', 'ERR_SETTING']
 
 /** What the caller wrote is to blame, whatever kind of error it is. */
-const USAGE_CODES: ReadonlySet<string> = new Set([...SETTING_CODES, 'ERR_ALIAS_INVALID', 'ERR_NO_TYPESCRIPT', 'ERR_BACKUP_FOLDER'])
+const USAGE_CODES: ReadonlySet<string> = new Set([
+  ...SETTING_CODES,
+  'ERR_ALIAS_INVALID',
+  'ERR_NO_TYPESCRIPT',
+  'ERR_COMMONJS',
+  'ERR_BACKUP_FOLDER',
+])
 
 /** What tells of a store as a whole, whatever a program asked of it. */
 const GONE = [UnavailableError, NotOwnerError, CorruptError]

@@ -122,7 +122,10 @@ function exactObject(value: object, depth: number): unknown {
   if (value instanceof Map) return new Tagged(WireTag.map, flatEntries(value, depth + 1))
   if (value instanceof Set) return new Tagged(WireTag.set, exactArray([...value], depth + 1))
   if (value instanceof Date) return new Tagged(WireTag.date, value.getTime())
-  throw new TypeError(`An instance of ${value.constructor?.name ?? 'an unnamed class'} has no wire form.`)
+  const name = value.constructor?.name ?? 'an unnamed class'
+  // A loader that translates modules, such as tsx, has made a copy of this package beside the one that its stores load.
+  const copied = ' another copy of insitu made it: put "type": "module" into package.json, or give the program the extension .mts.'
+  throw new TypeError(`An instance of ${name} has no wire form${name === 'Packed' || name === 'Ref' ? `;${copied}` : '.'}`)
 }
 
 /** The common leaves, decided without a call into the switch. */

@@ -185,7 +185,8 @@ function reached(path: string, sources: Sources): readonly string[] {
 }
 
 /** Codes of Node and its libraries that the sources may mention; ours begin with ERR_ as well. */
-const FOREIGN_CODES = /^ERR_(?:MODULE_NOT_FOUND|UNSUPPORTED_|UNKNOWN_FILE_EXTENSION|WORKER_|INVALID_|PACKAGE_|IPC_|STREAM_|MOCHA|ASSERTION)/
+const FOREIGN_CODES =
+  /^ERR_(?:MODULE_NOT_FOUND|REQUIRE_|UNSUPPORTED_|UNKNOWN_FILE_EXTENSION|WORKER_|INVALID_|PACKAGE_|IPC_|STREAM_|MOCHA|ASSERTION)/
 
 /** Every code in the sources stands in docs/errors.md. */
 export const errorsListed: Law = (sources) => {
