@@ -5,6 +5,7 @@ import { UnavailableError, ValidationError } from '../src/errors.js'
 import { Store, type StoreOptions } from '../src/store.js'
 import { programUnit, setDefaultOpener, setProgramUnit } from '../src/unit/context.js'
 import type { UnitOfWork } from '../src/unit/unit-of-work.js'
+import { storageInFile } from './config-file.js'
 import { currentRunner, isProgramThread } from './current-runtime.js'
 import { prepareWorker, warmSpare } from './engines/spare-worker.js'
 import { HOSTS_LEASE_MS } from './hosts/host-places.js'
@@ -21,7 +22,8 @@ export interface ConnectOptions extends StoreOptions {
 
 /**
  * Opens a store. The first one that a program connects is its default. Without a url: `INSITU_STORAGE`, else `storage` in
- * `insitu.config.*` or package.json's `insitu`, found upward, else `nvram:.insitu`.
+ * `insitu.config.*` (json, js, mjs, cjs, ts, mts) or package.json's `insitu`, found upward, else `nvram:.insitu`. A relative folder in such a
+ * file lies beside it.
  * @throws NotOwnerError, UnavailableError, UnsupportedError, CorruptError, ValidationError (ERR_HOSTS_STORE, ERR_HOSTS_DIFFER among others)
  */
 export async function connect(where?: string | Backend, options: ConnectOptions = {}): Promise<Store> {
@@ -96,10 +98,8 @@ class ConnectedStore extends Store {
 export async function configuredStorage(): Promise<string> {
   const fromEnvironment = process.env['INSITU_STORAGE']
   if (fromEnvironment) return fromEnvironment
-  const { lilconfig } = await import('lilconfig') // most programs say where their store is
-  const found = await lilconfig('insitu').search()
-  const storage = (found?.config as { storage?: unknown } | undefined)?.storage
-  if (typeof storage === 'string') return storage
+  const fromFile = await storageInFile()
+  if (fromFile !== undefined) return fromFile
   return hostsWanted() === undefined ? 'nvram:.insitu' : `nvram:${folderFor('.insitu', hostsWanted()!)}`
 }
 
