@@ -39,6 +39,7 @@ const COUNTS = 'demo-counts'
 
 async function demo(options: DemoOptions): Promise<void> {
   requireFolder(options.folder)
+  requireShared(options.storage)
   useRunSettings(options.hosts === undefined ? {} : { hosts: options.hosts })
   const temporary = await mkdtemp(join(tmpdir(), 'insitu-demo-'))
   try {
@@ -53,6 +54,11 @@ function requireFolder(folder: string | undefined): void {
   if (statSync(folder ?? 'node_modules', { throwIfNoEntry: false })?.isDirectory()) return
   if (folder === undefined) throw new UsageError('there is no node_modules here to take texts from: name a folder with --folder')
   throw new UsageError(`there is no folder ${folder}: name one with texts`)
+}
+
+function requireShared(storage: string | undefined): void {
+  if (storage?.startsWith('memory:'))
+    throw new UsageError(`${storage} is one program's own, and the demo has three that share a store: --storage nvram:FOLDER, or none`)
 }
 
 async function show({ folder, out, json }: DemoOptions, env: NodeJS.ProcessEnv, stateFolder: string): Promise<void> {

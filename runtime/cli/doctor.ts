@@ -128,9 +128,9 @@ function notYet(url: string, path: string): Finding {
 const existingAbove = (path: string): string => (existsSync(path) || dirname(path) === path ? path : existingAbove(dirname(path)))
 
 async function opened(url: string): Promise<Finding> {
-  const { withStore } = await import('./open-store.js')
+  const { withOpened } = await import('./open-store.js')
   try {
-    return await withStore({ storage: url }, async ({ url: clean, capabilities: { acks, reach } }) => ({
+    return await withOpened(url, async ({ url: clean, capabilities: { acks, reach } }) => ({
       what: STORE,
       health: 'ok',
       found: `${clean} opens; it gives ${acks.join(', ')}; ${reach === 'instance' ? 'only this process sees it' : `every process of this ${reach} may open it`}`,

@@ -64,8 +64,9 @@ function program(): Command {
 
 /** A reader that has seen enough (`insitu ls | head`) is no error. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(EXIT.ok)
+  if (error.code === 'EPIPE') process.exit(EXIT.ok)
+  complain(`the output cannot be written: ${error.message}`)
+  process.exit(EXIT.failed)
 })
 
 try {

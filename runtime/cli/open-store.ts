@@ -17,6 +17,12 @@ import type { CommonOptions } from './cli-config.js'
  */
 export async function withStore<T>({ storage }: CommonOptions, body: (backend: Backend, store: Store) => Promise<T>): Promise<T> {
   const url = storage ?? (await configuredStorage())
+  requireShared(url)
+  return withOpened(url, body)
+}
+
+/** The same of any store, also one that is empty whenever it is opened. */
+export async function withOpened<T>(url: string, body: (backend: Backend, store: Store) => Promise<T>): Promise<T> {
   requireStanding(url)
   const store = await connect(url)
   try {
@@ -24,6 +30,13 @@ export async function withStore<T>({ storage }: CommonOptions, body: (backend: B
   } finally {
     await store.close()
   }
+}
+
+function requireShared(url: string): void {
+  if (!url.startsWith('memory:')) return
+  throw new UnavailableError(`what ${url} holds lies in the program that opened it, where no command can look: --storage names another`, {
+    code: 'ERR_NO_STORE',
+  })
 }
 
 /** Opening makes a file that is missing, which is right for programs: a command that looks for what is stored has been given a wrong name. */

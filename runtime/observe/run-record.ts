@@ -1,6 +1,6 @@
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CorruptError, NotFoundError, ValidationError } from '../../src/errors.js'
+import { CorruptError, NotFoundError, UnavailableError, ValidationError } from '../../src/errors.js'
 import { isIdText } from '../../src/ids.js'
 import { makeFolders } from '../../src/make-folders.js'
 import { stateDir } from './observe-config.js'
@@ -69,9 +69,10 @@ export async function writeRunRecord(record: RunRecord, folder = stateDir()): Pr
 const bounded = (record: RunRecord): RunRecord =>
   'nodes' in record.graph && record.graph.nodes.length > RECORDED_NODES_MAX ? { ...record, graph: grouped(record.graph) } : record
 
-/** A run's record. @throws NotFoundError, CorruptError */
+/** A run's record. @throws NotFoundError, CorruptError, UnavailableError */
 export async function readRunRecord(run: string, folder = stateDir()): Promise<RunRecord> {
-  const text = await readFile(pathOf(run, folder), 'utf8').catch((cause: unknown) => {
+  const text = await readFile(pathOf(run, folder), 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'ENOENT') throw unreadable(pathOf(run, folder), cause)
     throw new NotFoundError(`no record of run ${run} in ${runsIn(folder)}: start the program in this folder, or set INSITU_STATE`, {
       run,
       cause,
@@ -80,7 +81,10 @@ export async function readRunRecord(run: string, folder = stateDir()): Promise<R
   return parsed(text, run)
 }
 
-/** The record of the run that started last. @throws NotFoundError when there is none. */
+const unreadable = (path: string, cause: NodeJS.ErrnoException): Error =>
+  new UnavailableError(`${path} cannot be read (${cause.code}): run it as the user who started the program, or set INSITU_STATE`, { cause })
+
+/** The record of the run that started last. @throws NotFoundError when there is none, UnavailableError when nobody can say. */
 export async function latestRunRecord(folder = stateDir()): Promise<RunRecord> {
   const run = (await runIds(folder)).at(-1)
   if (run === undefined)
@@ -137,7 +141,10 @@ function pathOf(run: string, folder: string): string {
 }
 
 async function runIds(folder: string): Promise<readonly string[]> {
-  const names = await readdir(runsIn(folder)).catch(() => [])
+  const names = await readdir(runsIn(folder)).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return []
+    throw unreadable(runsIn(folder), cause)
+  })
   return names
     .filter((name) => name.endsWith('.json') && isIdText(name.slice(0, -5)))
     .map((name) => name.slice(0, -5))

@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, statfsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -7,7 +8,7 @@ import { expect } from 'chai'
 import { connect, StorageObject } from '../../runtime/index.js'
 import { notRun } from '../tools/not-run.js'
 import { root } from '../tools/test-files.js'
-import { assertOk, type Ended, insitu, type ProcessOptions, wordcount } from './processes.js'
+import { assertOk, type Ended, insitu, node, type ProcessOptions, wordcount } from './processes.js'
 
 /** What statfs says of tmpfs on Linux. */
 const TMPFS = 0x01021994
@@ -15,6 +16,8 @@ const TMPFS = 0x01021994
 class Note extends StorageObject {
   text = ''
 }
+
+const NO_STORE = 'a program makes it when it first stores something; --storage names another'
 
 const jsonLines = ({ stdout }: Ended): Record<string, unknown>[] =>
   stdout
@@ -284,5 +287,95 @@ describe('command line', function () {
     expect(jsonLines(assertOk(await insitu(['ls', '--json', '--storage', store], on))).map(({ alias }) => alias)).to.not.include(
       'demo-texts',
     )
+  })
+
+  it('a store in memory, which no other program sees, is not taken for an empty one', async () => {
+    for (const args of [['show', 'x'], ['get', 'x'], ['rm', 'x'], ['gc']]) {
+      const { code, stderr } = await insitu([...args, '--storage', 'memory:'], on)
+      expect([args, code]).to.deep.equal([args, 3])
+      expect(stderr).to.match(/^insitu: what memory: holds lies in the program that opened it.*--storage/)
+    }
+    expect(await insitu(['ls', '--storage', 'memory:'], on)).to.deep.include({ code: 0, stdout: '' })
+    const demo = await insitu(['demo', '--folder', join(folder, 'texts'), '--storage', 'memory:'], { cwd: folder })
+    expect([demo.code, demo.stdout]).to.deep.equal([2, ''])
+    expect(demo.stderr).to.match(/^insitu: memory: is one program's own.*--storage nvram:FOLDER/)
+    const [store] = jsonLines(await insitu(['doctor', '--json', '--storage', 'memory:'], on)).filter(({ what }) => what === 'store')
+    expect(store).to.include({ health: 'ok' })
+  })
+
+  it('graph tells records that it cannot read from none', async () => {
+    const ended = await insitu(['graph'], { ...on, stateFolder: join(folder, 'texts/a.txt') })
+    expect([ended.code, ended.stdout]).to.deep.equal([3, ''])
+    expect(ended.stderr).to.match(/^insitu: \S+a\.txt\S+ cannot be read \(ENOTDIR\)/)
+  })
+
+  it('output that cannot be written is told in a line, with code 1', function () {
+    if (!existsSync('/dev/full')) notRun(this, 'no device that is always full')
+    const command = `"${process.execPath}" "${join(root, 'dist/runtime/cli/insitu.js')}" ls > /dev/full`
+    const { status, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8', env: { ...process.env, INSITU_STORAGE: on.storage } })
+    expect([status, stderr]).to.deep.equal([1, 'insitu: the output cannot be written: ENOSPC: no space left on device, write\n'])
+  })
+
+  it('a task that is not exported is told by the line that its author wrote', async () => {
+    const app = join(folder, 'hidden-task.mts')
+    const lines = [
+      `import { main, task } from '${pathToFileURL(join(root, 'dist/runtime/index.js')).href}'`,
+      'type Far = { near: number }',
+      '',
+      'const hidden = task((x: number) => x)',
+      'main(import.meta, async () => void (await hidden(1)))',
+    ]
+    await writeFile(app, lines.join('\n'))
+    const { code, stderr } = await insitu(['run', app], on)
+    expect(code).to.equal(1)
+    expect(stderr).to.include(`task (${pathToFileURL(app).href}:4:16) is not exported`)
+  })
+
+  it('a TypeScript program in a package of CommonJS is told to be a module', async () => {
+    const app = join(folder, 'commonjs', 'app.ts')
+    await mkdir(join(folder, 'commonjs/node_modules'), { recursive: true })
+    await symlink(root, join(folder, 'commonjs/node_modules/insitu'))
+    await writeFile(join(folder, 'commonjs/package.json'), '{ "name": "old" }')
+    const text = `import { main, StorageObject } from 'insitu'
+class Note extends StorageObject { values = new Float64Array(100_000) }
+main(import.meta, async () => void (await new Note().makePersistent('note')))`
+    await writeFile(app, text)
+    const run = await insitu(['run', app], on)
+    expect(run.code).to.equal(2)
+    const loaded = await node(['--import', pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href, app], on)
+    expect(loaded.code).to.equal(1)
+    expect(run.stderr).to.match(/is loaded as CommonJS.*"type": "module".*\.mts/)
+    expect(loaded.stderr).to.match(/another copy of insitu.*"type": "module".*\.mts/)
+  })
+
+  it('the store of a project stands in its config file, and lies beside that wherever a program is started', async () => {
+    const project = join(folder, 'project')
+    await mkdir(join(project, 'below'), { recursive: true })
+    const at = { cwd: join(project, 'below'), env: { INSITU_STORAGE: '' } }
+    const settings = 'default { storage: "nvram:./data" }'
+    for (const [name, text] of [
+      ['package.json', '{ "name": "project", "type": "module", "insitu": { "storage": "nvram:./data" } }'],
+      ['insitu.config.json', '{ "storage": "nvram:data" }'],
+      ['insitu.config.mjs', `export ${settings}`],
+      ['insitu.config.mts', `export ${settings} as const`],
+    ] as const) {
+      await writeFile(join(project, name), text)
+      const { stderr } = await insitu(['ls'], at)
+      expect([name, stderr]).to.deep.equal([name, `nothing to list: there is no store in ${join(project, 'data')}: ${NO_STORE}\n`])
+      await rm(join(project, name))
+    }
+    for (const [text, told] of [
+      ['{ "storge": "nvram:./data" }', 'there is no setting "storge", only "storage"'],
+      ['{ "storage": 5 }', "storage is a store's url"],
+      ['"nvram:./data"', 'holds no settings'],
+      ['{ bad', 'cannot be read'],
+    ] as const) {
+      await writeFile(join(project, 'insitu.config.json'), text)
+      const { code, stderr } = await insitu(['ls'], at)
+      expect([text, code]).to.deep.equal([text, 2])
+      expect(stderr)
+        .to.match(/^insitu: .*insitu\.config\.json/s)
+        .and.contain(told)
+    }
   })
 })
