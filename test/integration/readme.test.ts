@@ -28,7 +28,7 @@ describe('README', function () {
   })
 
   it('links only to files that exist', async () => {
-    for (const page of ['README.md', 'docs/errors.md', 'docs/dependencies.md']) {
+    for (const page of ['README.md', 'docs/objects.md', 'docs/errors.md', 'docs/dependencies.md']) {
       const text = await readFile(join(root, page), 'utf8')
       const folder = join(root, page, '..')
       for (const [, link = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)/g))
