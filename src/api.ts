@@ -136,14 +136,18 @@ async function bringUpToDate(
   if (unit instanceof Program) await unit.refresh(changed, receipt, known)
 }
 
-/** With `check` an error counts only if what the body has read was there together: else it may be about what never was. */
+/**
+ * With `check` an error counts only if what the body has read was there together: else it may be about what never was. So does a name that
+ * was taken, without `check` too: who made it may have changed what the body chose it by.
+ */
 async function runBody<T>(tx: Transaction, fn: () => T | PromiseLike<T>, check: boolean): Promise<T> {
   try {
     const result = await runIn(tx, fn)
     await tx.beforeEnd?.()
     return result
   } catch (error) {
-    if (!check || error instanceof ConflictError || (await tx.isCurrent().catch(() => true))) throw error
+    const counts = !check && !(error instanceof AliasTakenError)
+    if (counts || error instanceof ConflictError || (await tx.isCurrent().catch(() => true))) throw error
     throw changedMeanwhile(error)
   }
 }

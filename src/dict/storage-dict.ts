@@ -1,3 +1,4 @@
+/** Long because what a dict is for its users and what it is for units of work are one class with one state. */
 import type { Location, Op, Piece, Range, Table } from '../backend.js'
 import { ValidationError } from '../errors.js'
 import { INSPECT } from '../inspection.js'
@@ -372,10 +373,20 @@ export function bindDict(dict: AnyDict, binding: DictBinding): void {
   const held = state.binding ? undefined : heldRows(state, binding)
   state.binding = binding
   state.own.clear()
-  if (!held || held.count === 0) return
+  if (held) mergeRows(held, binding)
+}
+
+function mergeRows(held: Overlay, binding: DictBinding): void {
+  if (held.count === 0) return
   const overlay = binding.overlay()
   for (const [text, entry] of held.between('', ABOVE_ALL)) overlay.merge(text, entry)
   binding.changed()
+}
+
+/** Gives the rows that a volatile dict holds to one of a table, over what that has. Errors: ValidationError for a reference that is refused. */
+export function giveRows(from: AnyDict, to: AnyDict): void {
+  const { binding } = stateOf(to)
+  if (binding && !stateOf(from).binding) mergeRows(heldRows(stateOf(from), binding), binding)
 }
 
 /** Makes a dict volatile again, with the rows that are buffered; what only the store knows it no longer has. */

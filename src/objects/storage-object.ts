@@ -14,7 +14,8 @@ export type Restorable<T> = (abstract new () => T) | { readonly prototype: T; re
 export interface PersistOptions {
   /**
    * What to do when the alias belongs to another object: `'error'` (default), `'open'`: become the stored one,
-   * `'replace'`: the alias moves to this object; who holds the old one keeps it.
+   * with the rows that the collections of this one hold over those stored; `'replace'`: the alias moves to this object; who holds the old
+   * one keeps it.
    */
   readonly ifExists?: 'error' | 'open' | 'replace'
   /**

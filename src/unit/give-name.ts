@@ -4,19 +4,32 @@ import type { Store } from '../store.js'
 import { notFound } from './unit-errors.js'
 
 /**
- * Gives a name that `expect` has to an object that stands, or takes it away.
- * @throws AliasTakenError when it is another's by now; NotFoundError when the object is gone
+ * Gives a name that `expect` has to an object that stands. `false`: by now it is not at `expect`.
+ * @throws NotFoundError when the object is gone
  */
-export async function giveName(store: Store, alias: string, expect: Ref | null, to: Ref | null): Promise<void> {
-  const holds: Op[] = to ? [{ do: 'check', ref: to, expect: 'present' }] : []
+export async function giveName(store: Store, alias: string, expect: Ref | null, to: Ref): Promise<boolean> {
+  const holds: Op = { do: 'check', ref: to, expect: 'present' }
   try {
-    await store.commit([...holds, { do: 'name', alias, expect, to }])
+    if (!(await moveName(store, [holds, { do: 'name', alias, expect, to }]))) return false
   } catch (error) {
-    if (to && isGone(error, to)) throw notFound(to.id, store.url)
-    // Another call on the same object may have been faster.
-    if (!(error instanceof AliasTakenError) || !to || (await store.find([{ alias }]))[0]?.id !== to.id) throw error
+    throw isGone(error, to) ? notFound(to.id, store.url) : error
+  }
+  return true
+}
+
+/** Takes a name away. `false`: by now it is not at `expect`. */
+export const takeName = (store: Store, alias: string, expect: Ref): Promise<boolean> =>
+  moveName(store, [{ do: 'name', alias, expect, to: null }])
+
+async function moveName(store: Store, ops: readonly Op[]): Promise<boolean> {
+  try {
+    await store.commit(ops)
+  } catch (error) {
+    if (error instanceof AliasTakenError) return false
+    throw error
   }
   await store.reached()
+  return true
 }
 
 function isGone(error: unknown, { id }: Ref): boolean {

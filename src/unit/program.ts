@@ -6,11 +6,12 @@ import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type StorageObject, stateOf } from '../objects/storage-object.js'
 import { checkAlias } from '../store.js'
+import { assertSameClass } from './assert-class.js'
 import { backOff, TRIES_MAX } from './back-off.js'
 import { dropBelongings, removeWithNames } from './belongings.js'
 import { deleteReached, edgesFrom } from './delete-reached.js'
 import { Departures } from './departures.js'
-import { giveName } from './give-name.js'
+import { giveName, takeName } from './give-name.js'
 import { Orphans } from './orphans.js'
 import { withOwnerChecks } from './owner-checks.js'
 import { forgetName, nameFirst, type ObjectPlan, type Plan, planOf, withoutKept } from './persist-plan.js'
@@ -64,7 +65,8 @@ export class Program extends UnitOfWork {
       const expect = alias === undefined ? null : await this.#aliasTarget(state, alias, ifExists)
       while (state.busy) await state.busy.catch(() => {})
       if (state.ref) return this.#persistAgain(state, alias, ifExists) // by another call, meanwhile
-      if (expect && ifExists === 'open') return this.#become(state, alias!, expect)
+      const opened = expect && ifExists === 'open' ? await this.#become(state, alias!, expect) : undefined
+      if (opened) return this.#withRowsStored(opened)
       if (alias !== undefined) nameFirst(state, alias, this.store)
       try {
         return await this.#commitStates(
@@ -74,8 +76,9 @@ export class Program extends UnitOfWork {
         )
       } catch (error) {
         forgetName(state, alias, this.store)
-        // Somebody took the name between looking and claiming: look again, unless that is the caller's error.
-        if (!(error instanceof AliasTakenError) || ifExists === 'error' || attempt >= 100) throw error
+        // Somebody took the name between looking and claiming: look again.
+        if (!(error instanceof AliasTakenError) || attempt >= TRIES_MAX) throw error
+        await backOff(attempt)
       }
     }
   }
@@ -93,24 +96,26 @@ export class Program extends UnitOfWork {
     })
   }
 
-  async #become(state: ObjectState, alias: string, ref: Ref): Promise<StorageObject> {
+  /** What was opened has the rows that the own instance held, and they are stored as those of a new object are. */
+  async #withRowsStored(opened: StorageObject): Promise<StorageObject> {
+    for (const { table } of this.bufferedOf(stateOf(opened))) await this.saveRows(table)
+    return opened
+  }
+
+  /** `undefined` when the object is gone: its name is free. */
+  async #become(state: ObjectState, alias: string, ref: Ref): Promise<StorageObject | undefined> {
     const inMemory = this.instances.get(ref.id)
     if (inMemory) {
-      this.asItsClass(state, alias, inMemory)
-      await this.fetch([ref], {})
-      return inMemory
+      const [stands] = await this.fetch([ref], {}, (found) => assertSameClass(state, alias, found))
+      return stands && this.asItsClass(state, alias, inMemory)
     }
     const [stored] = await this.store.read([ref])
-    if (!stored) throw notFound(ref.id, this.store.url)
-    return this.become(state, alias, stored)
+    return stored && this.become(state, alias, stored)
   }
 
   async #persistAgain(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
     await this.save(state)
-    if (alias === undefined) return state.instance
-    const held = await this.resolveAlias(alias)
-    if (held && held.id !== state.ref!.id && ifExists === 'replace') await giveName(this.store, alias, held, state.ref!)
-    else await this.addAlias(state, alias)
+    if (alias !== undefined) await this.#name(this.persistentRef(state, 'makePersistent'), alias, ifExists === 'replace')
     return state.instance
   }
 
@@ -165,21 +170,29 @@ export class Program extends UnitOfWork {
 
   async addAlias(state: ObjectState, alias: string): Promise<void> {
     checkAlias(alias)
-    const ref = this.persistentRef(state, 'addAlias')
-    const held = await this.resolveAlias(alias)
-    const [stands] = held ? await this.store.read([held]) : []
-    if (held?.id === ref.id && stands) return
-    if (held?.id === ref.id) throw notFound(ref.id, this.store.url) // a name that was settled late, and is left of what is gone
-    if (stands) throw new AliasTakenError(`alias ${alias} belongs to object ${held!.id}: choose another`, { alias, by: held!.id })
-    await giveName(this.store, alias, held ?? null, ref)
+    await this.#name(this.persistentRef(state, 'addAlias'), alias, false)
+  }
+
+  /** Somebody may give or take the name between looking and claiming: then it is looked for again. */
+  async #name(ref: Ref, alias: string, replaces: boolean): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      const held = await this.resolveAlias(alias)
+      const [stands] = held && (held.id === ref.id || !replaces) ? await this.store.read([held]) : []
+      if (held?.id === ref.id && stands) return
+      if (held?.id === ref.id) throw notFound(ref.id, this.store.url) // a name that was settled late, and is left of what is gone
+      if (stands || attempt >= TRIES_MAX)
+        throw new AliasTakenError(`alias ${alias} belongs to object ${held?.id}: choose another`, { alias, by: held?.id })
+      if (await giveName(this.store, alias, held ?? null, ref)) return
+      await backOff(attempt)
+    }
   }
 
   async removeAlias(state: ObjectState, alias: string): Promise<void> {
     checkAlias(alias)
     const ref = this.persistentRef(state, 'removeAlias')
     const held = await this.resolveAlias(alias)
-    if (held?.id !== ref.id) throw new NotFoundError(`${nameOf(state)} has no alias ${alias}`, { alias, id: ref.id })
-    await giveName(this.store, alias, ref, null)
+    if (held?.id !== ref.id || !(await takeName(this.store, alias, ref)))
+      throw new NotFoundError(`${nameOf(state)} has no alias ${alias}`, { alias, id: ref.id })
   }
 
   override newVersion(state: ObjectState): Promise<StorageObject> {

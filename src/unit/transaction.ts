@@ -3,7 +3,7 @@ import { type Cells, type Mark, type Op, type Receipt, Ref, type Stamp, type Sto
 import { keptOf } from '../codec/values.js'
 import { soleDomain, timeOf, type Unit } from '../commit/index.js'
 import { staleObject } from '../conflicts.js'
-import { AliasTakenError, NotFoundError, UnknownOutcomeError, UnsupportedError } from '../errors.js'
+import { AliasTakenError, ConflictError, NotFoundError, UnknownOutcomeError, UnsupportedError } from '../errors.js'
 import type { CommitId, Id } from '../ids.js'
 import { cellsBytes } from '../large-cells.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
@@ -163,7 +163,13 @@ export class Transaction extends UnitOfWork {
 
   override async resolveAlias(alias: string): Promise<Ref | undefined> {
     const own = this.#own.names.get(alias)
-    return own ? (own.to ?? undefined) : super.resolveAlias(alias)
+  /** The objects of the names that it has looked for, as they were at first; `undefined`: of nobody. */
+  readonly #namesSeen = new Map<string, Id | undefined>()
+
+    if (own) return own.to ?? undefined
+    const found = await super.resolveAlias(alias)
+    if (!this.#namesSeen.has(alias)) this.#namesSeen.set(alias, found?.id)
+    return found
   }
 
   protected override async findRefs(ids: readonly Id[]): Promise<(Ref | undefined)[]> {
@@ -216,11 +222,7 @@ export class Transaction extends UnitOfWork {
       if (stored) return this.become(state, alias, stored)
       const [stands] = await this.fetch([held], {})
       if (stands && ifExists === 'open' && !state.ref) return this.asItsClass(state, alias, stands)
-      if (stands && ifExists !== 'replace')
-        throw new AliasTakenError(`alias ${alias} belongs to object ${held.id}: choose another, or { ifExists: 'open' | 'replace' }`, {
-          alias,
-          by: held.id,
-        })
+      if (stands && ifExists !== 'replace') throw this.#isTaken(alias, held.id)
     }
     if (state.ref && held?.id !== state.ref.id && !this.#loaded.has(state)) await this.#assertStored(state.ref)
     this.assertGoesOn('makePersistent()')
@@ -234,6 +236,13 @@ export class Transaction extends UnitOfWork {
 
   #create(plan: Plan): void {
     for (const { state, ref } of plan.objects) {
+  /** A body that found the name free, or another's, and acts on that runs again. */
+  #isTaken(alias: string, by: Id): Error {
+    if (this.#namesSeen.get(alias) !== by)
+      return new ConflictError(`alias ${alias} has come to object ${by} since this unit of work looked for it`, { alias, by })
+    return new AliasTakenError(`alias ${alias} belongs to object ${by}: choose another, or { ifExists: 'open' | 'replace' }`, { alias, by })
+  }
+
       if (state.ref) continue
       this.adopt(state, ref)
       this.#making.created.add(state)

@@ -7,7 +7,7 @@ import type { Constructor } from '../classes/class-locator.js'
 import { constructorOf, findConstructor } from '../classes/class-registry.js'
 import { gainsSoFar } from '../codec/nested-classes.js'
 import { refsIn } from '../codec/values.js'
-import { dictLike, dictSchemaOf, isUntouched, type StorageDict } from '../dict/storage-dict.js'
+import { dictLike, dictSchemaOf, giveRows, isDict, isUntouched, type StorageDict } from '../dict/storage-dict.js'
 import { dictFromSchema } from '../dict/stored-dict.js'
 import { compareColumns } from '../dict/table-columns.js'
 import { NotFoundError, UnsavedChangesError, ValidationError } from '../errors.js'
@@ -551,9 +551,14 @@ export abstract class UnitOfWork {
     return state.instance
   }
 
-  /** What is in memory of the object under an alias, in place of a volatile instance of the same class. */
+  /** What is in memory of the object under an alias, in place of a volatile instance of the same class, and with the rows that this held. */
   protected asItsClass(state: ObjectState, alias: string, inMemory: StorageObject): StorageObject {
     assertSameClass(state, alias, stateOf(inMemory).ref!)
+    const fields = new Map(Object.entries(inMemory))
+    for (const [field, dict] of Object.entries(state.instance)) {
+      const stored: unknown = fields.get(field)
+      if (isDict(dict) && isDict(stored)) giveRows(dict, stored)
+    }
     return inMemory
   }
 

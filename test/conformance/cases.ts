@@ -14,6 +14,7 @@ import { gainedColumns } from './gained-columns.js'
 import { goesOn } from './goes-on.js'
 import { heldObjects } from './held-objects.js'
 import { lateDicts } from './late-dicts.js'
+import { namesAtOnce } from './names-at-once.js'
 import { objects } from './objects.js'
 import { reach } from './reach.js'
 import { rowChecks } from './row-checks.js'
@@ -43,6 +44,7 @@ export const conformanceCases: readonly Case[] = [
   ...versions,
   ...units,
   ...aliases,
+  ...namesAtOnce,
   ...concurrency,
   ...unitCorners,
   ...unitInstances,
