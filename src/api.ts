@@ -10,7 +10,7 @@ import { currentUnit, runIn, unitOf } from './unit/context.js'
 import { Program } from './unit/program.js'
 import { isReadTableGone } from './unit/row-checks.js'
 import { type Collected, Transaction } from './unit/transaction.js'
-import { assertId } from './unit/unit-errors.js'
+import { assertId, unsavedBefore } from './unit/unit-errors.js'
 import type { UnitOfWork } from './unit/unit-of-work.js'
 import { currentTurn, Turn } from './unit/update-turn.js'
 
@@ -55,7 +55,8 @@ export interface TransactOptions {
 /**
  * Runs `fn` as one unit of work: what it changes in persistent objects and collections commits as one group, or not at all.
  * Objects fetched inside are its own until then; an instance of the program is part of it once it is saved inside, and is what is then
- * found there, unless the object was met before. A conflict runs it again. Inside another unit of work it joins that one. Afterwards clean
+ * found there, unless the object was met before. A conflict runs it again; what it changed by itself in an
+ * instance of the program stays changed then, what `update` changed does not. Inside another unit of work it joins that one. Afterwards clean
  * instances of the program are up to date, and references in what it goes on with lead to them; those with unsaved changes stay as they
  * are, and conflict when they are saved.
  * @throws UnsavedChangesError if two instances of one object were changed: the one loaded inside, and the program's own, saved inside
@@ -70,6 +71,7 @@ export async function transact<T>(fn: () => T | PromiseLike<T>, options: Transac
   for (let attempt = 0; ; attempt++) {
     const tx = new Transaction(unit.store)
     tx.producer = producer
+    tx.mayBorrow()
     try {
       const done = await commitBody(tx, fn, options.check ?? false)
       // Nothing behind the commit may lead to another attempt: what was committed would be done twice.
@@ -79,6 +81,7 @@ export async function transact<T>(fn: () => T | PromiseLike<T>, options: Transac
       if (tx.isCommitted) throw error
       tx.rollback()
       tx.release()
+      await tx.giveBack()
       if (!(error instanceof ConflictError) || attempt >= (options.retries ?? 100)) throw error
       await backOff(attempt)
     }
@@ -163,8 +166,8 @@ const changedMeanwhile = (cause?: unknown): Error =>
 export async function update<T extends StorageObject>(o: T, fn: (o: T) => void | PromiseLike<void>): Promise<T> {
   const state = stateOf(required(o, 'update'))
   const unit = await unitOf(state)
-  if (unit.isTransaction) {
-    await o.load()
+  if (unit instanceof Transaction) {
+    await unit.borrow(state)
     await fn(o)
     await unit.save(state)
     return o
@@ -187,10 +190,7 @@ export async function update<T extends StorageObject>(o: T, fn: (o: T) => void |
 
 async function updateNow<T extends StorageObject>(o: T, fn: (o: T) => void | PromiseLike<void>, unit: UnitOfWork, turn: Turn): Promise<T> {
   const state = stateOf(o)
-  if (state.unit?.isDirty(state))
-    throw new UnsavedChangesError('update() of an object with unsaved changes: save() or reload({ discard: true }) first', {
-      id: o.getID(),
-    })
+  if (state.unit?.isDirty(state)) throw unsavedBefore('update()', o.getID())
   for (let attempt = 0; ; attempt++) {
     await o.reload({ discard: true })
     try {

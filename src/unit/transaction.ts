@@ -22,7 +22,7 @@ import { bindComingTable, bindTable, tableMade, tableOf, unbindOwned, unbindTabl
 import { dropWrites, type TableRows } from './table-rows.js'
 import { Twins } from './twins.js'
 import { type Savepoint, UndoLog } from './undo-log.js'
-import { afterTheEnd, nameOf, notFound, twinsChanged, wrongDirection } from './unit-errors.js'
+import { afterTheEnd, nameOf, notFound, twinsChanged, unsavedBefore, wrongDirection } from './unit-errors.js'
 import { UnitOfWork } from './unit-of-work.js'
 
 export interface CommitOptions extends UnitOptions {
@@ -52,6 +52,8 @@ interface Phase {
   /** Its commit was refused, or nobody can say what became of it. */
   refused?: CommitId | 'unknown'
   undo: UndoLog | undefined
+  /** Instances of the main program that `update` has begun to change inside, where these are given back after a failure. */
+  borrowed?: Set<ObjectState> | undefined
 }
 
 /** A unit of work that commits as one group at its end, or leaves no trace: a task, or the body of `transact`. */
@@ -161,11 +163,11 @@ export class Transaction extends UnitOfWork {
     this.#handles.add(state)
   }
 
-  override async resolveAlias(alias: string): Promise<Ref | undefined> {
-    const own = this.#own.names.get(alias)
   /** The objects of the names that it has looked for, as they were at first; `undefined`: of nobody. */
   readonly #namesSeen = new Map<string, Id | undefined>()
 
+  override async resolveAlias(alias: string): Promise<Ref | undefined> {
+    const own = this.#own.names.get(alias)
     if (own) return own.to ?? undefined
     const found = await super.resolveAlias(alias)
     if (!this.#namesSeen.has(alias)) this.#namesSeen.set(alias, found?.id)
@@ -234,8 +236,6 @@ export class Transaction extends UnitOfWork {
     return state.instance
   }
 
-  #create(plan: Plan): void {
-    for (const { state, ref } of plan.objects) {
   /** A body that found the name free, or another's, and acts on that runs again. */
   #isTaken(alias: string, by: Id): Error {
     if (this.#namesSeen.get(alias) !== by)
@@ -243,6 +243,8 @@ export class Transaction extends UnitOfWork {
     return new AliasTakenError(`alias ${alias} belongs to object ${by}: choose another, or { ifExists: 'open' | 'replace' }`, { alias, by })
   }
 
+  #create(plan: Plan): void {
+    for (const { state, ref } of plan.objects) {
       if (state.ref) continue
       this.adopt(state, ref)
       this.#making.created.add(state)
@@ -281,6 +283,29 @@ export class Transaction extends UnitOfWork {
       for (const object of lent.reached) if (!object.ref) this.foresee(object, lent.table)
       this.#making.lent.push(lent)
     }
+  }
+
+  /**
+   * Before `update` changes an object: an instance of the main program is as stored then, whatever an earlier run of the body did to it.
+   * @throws UnsavedChangesError if it has unsaved changes
+   */
+  async borrow(state: ObjectState): Promise<void> {
+    const { unit, ref, instance } = state
+    const { borrowed } = this.#phase
+    if (!borrowed || !unit || unit.isTransaction || !ref || this.instances.get(ref.id) === instance) return void (await instance.load())
+    if (unit.isDirty(state)) throw unsavedBefore('update()', ref.id)
+    await unit.reload(state, true)
+    borrowed.add(state)
+  }
+
+  /** Whoever calls this calls `giveBack` after a failure. */
+  mayBorrow(): void {
+    this.#phase.borrowed = new Set()
+  }
+
+  /** After a failure: what the body had changed must not linger as unsaved changes, nor be changed once more when it runs again. */
+  async giveBack(): Promise<void> {
+    for (const state of this.#phase.borrowed ?? []) await state.unit?.reload(state, true).catch(() => {})
   }
 
   /** One that was loaded inside meets its conflict at the end, and is loaded anew when the body runs again; the program's would be as stale. */

@@ -48,6 +48,9 @@ export function gainsColumns(code: TableColumns, stored: TableColumns, field: st
 export const wrongDirection = (what: string, id: string): Error =>
   new WrongDirectionError(`the task changed ${what}, which it declares IN: declare the parameter INOUT, or do not change it`, { id })
 
+export const unsavedBefore = (verb: string, id: string | null): Error =>
+  new UnsavedChangesError(`${verb} of an object with unsaved changes: save() or reload({ discard: true }) first`, { id })
+
 export const twinsChanged = (what: string, id: string): Error =>
   new UnsavedChangesError(
     `the transaction changed two instances of ${what}, the one that it loaded and the program's own, which was saved inside: change one of them`,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { getByID, loadAll, transact } from '../../runtime/index.js'
+import { getByID, loadAll, transact, update } from '../../runtime/index.js'
 import { AliasTakenError, ConflictError, NotFoundError, NotLoadedError, UnsavedChangesError, WrongClassError } from '../../src/errors.js'
 import { type Case, type CaseContext, law } from './case.js'
 import { refused } from './expect.js'
@@ -220,6 +220,37 @@ export const unitInstances: readonly Case[] = [
     })
     assert.equal(mine.getID(), null)
     await refused(NotFoundError, () => ctx.other(() => Item.getByAlias(ctx.alias('mine'))))
+  }),
+
+  law('I459', 'update of an instance of the program in a transaction begins with what is stored, each time the body runs', async (ctx) => {
+    const [mine, beside] = [await new Item().makePersistent(), await new Item().makePersistent()]
+    const theirs = (o: Item): Promise<Item> => ctx.other(async () => update(await Item.getByID(o.getID()!), (q) => void (q.n += 10)))
+    let runs = 0
+    const both = (): Promise<void> =>
+      transact(async () => {
+        const other = await Item.getByID(beside.getID()!)
+        await update(mine, (o) => void o.n++)
+        await update(mine, (o) => void o.list.push(o.n))
+        if (runs++ === 0) await theirs(beside)
+        other.n++
+      })
+    await both()
+    assert.deepEqual([runs, mine.n, mine.list], [2, 1, [1]])
+    await theirs(mine)
+    await both()
+    const stored = await ctx.other(() => Item.getByID(mine.getID()!))
+    assert.deepEqual([mine.n, stored.n, stored.list], [12, 12, [1, 12]])
+    await assert.rejects(
+      transact(async () => {
+        await update(mine, (o) => void o.n++)
+        throw new RangeError('no')
+      }),
+      RangeError,
+    )
+    assert.equal(mine.n, 12)
+    mine.text = 'unsaved'
+    await refused(UnsavedChangesError, () => transact(() => update(mine, (o) => void o.n++)))
+    assert.deepEqual([mine.text, mine.n], ['unsaved', 12])
   }),
 
   law('I248', 'a stale instance of a class that merges fields is saved in a transaction as outside of it', async (ctx) => {
