@@ -40,10 +40,22 @@ export interface DictLayout {
   readonly base: number
   /** Whether rows may be from before there were counters: of those that are removed a mark stays that there is a row. */
   readonly leavesMarks: boolean
+  /** None where rows do not tell what is null. */
+  readonly notes: readonly NoteColumn[]
   /** Whether keys have several forms of which one is to be chosen. */
   readonly hasForms: boolean
   /** Its columns and no others: rows tell neither their time nor what is null. */
   readonly isHecuba: boolean
+}
+
+/**
+ * Says which of some values are null or empty collections, since CQL does not tell those apart from what is not set. Each value that came
+ * later has one of its own: who does not know the one leaves the other as it is.
+ */
+export interface NoteColumn {
+  readonly cql: string
+  /** By their places. */
+  readonly values: readonly number[]
 }
 
 export function layoutOf(
@@ -66,7 +78,13 @@ export function layoutOf(
   const leavesMarks = counters.length > 0 && counters[0]! >= base
   const hasForms = table.keys.some(({ type }) => typeof type !== 'string' || ['f32', 'f64', 'decimal'].includes(type))
   const isCas = table.writes === 'cas'
-  return { table, name, place, keys, values, counters, plain, isCas, isNative, base, leavesMarks, hasForms, isHecuba }
+  const notes = isHecuba || isNative ? [] : noteColumns(plain, base)
+  return { table, name, place, keys, values, counters, plain, isCas, isNative, base, leavesMarks, notes, hasForms, isHecuba }
+}
+
+function noteColumns(plain: readonly number[], base: number): NoteColumn[] {
+  const later = plain.filter((i) => i >= base)
+  return [{ cql: '~notes', values: plain.filter((i) => i < base) }, ...later.map((i) => ({ cql: `~note${i}`, values: [i] }))]
 }
 
 /** Partition columns of the table in Cassandra, with their types. */
@@ -78,14 +96,14 @@ export const clusteringOf = ({ table, place, keys }: DictLayout): readonly KeyCo
   place === undefined ? keys.slice(table.partition) : keys
 
 export function createOf(layout: DictLayout): string {
-  const { keys, values, place, isCas, isNative, isHecuba } = layout
+  const { keys, values, place, isCas, isNative, isHecuba, notes } = layout
   const clustering = clusteringOf(layout).map(({ cql }) => quoted(cql))
   const isStatic = clustering.length > 0 ? ' static' : ''
   const columns = [
     ...(place === undefined ? [] : [`"${DICT}" uuid`]),
     ...keys.map(({ cql, type, position }) => `${quoted(cql)} ${cqlType(type, position)}`),
     ...values.map((column) => valueColumn(layout, column)),
-    ...(isHecuba || isNative ? [] : ['"~at" bigint', '"~notes" text']),
+    ...(isHecuba || isNative ? [] : ['"~at" bigint', ...notes.map(noteColumn)]),
     ...(isCas ? ['"~gone" bigint', `"~receipts" set<uuid>${isStatic}`, '"~intent" blob'] : []),
   ]
   const partition = partitionColumns(layout).map(quoted).join(', ')
@@ -96,8 +114,11 @@ export function createOf(layout: DictLayout): string {
 export const laterColumns = (layout: DictLayout): ReadonlyMap<string, string> =>
   new Map([
     ...layout.values.slice(layout.base).map((column): [string, string] => [column.cql, valueColumn(layout, column)]),
+    ...layout.notes.slice(1).map((note): [string, string] => [note.cql, noteColumn(note)]),
     ...(layout.isCas ? [['~intent', '"~intent" blob'] as const] : []),
   ])
+
+const noteColumn = ({ cql }: NoteColumn): string => `${quoted(cql)} text`
 
 const valueColumn = ({ isNative }: DictLayout, { cql, type }: ValueColumn): string =>
   `${quoted(cql)} ${isNative ? 'counter' : cqlType(type, 'value')}`

@@ -5,7 +5,7 @@ import { CorruptError, ValidationError } from '../../src/errors.js'
 import type { CommitId } from '../../src/ids.js'
 import type { CassandraLink, Param, Row, Statement } from './cassandra-link.js'
 import { ColumnValues, isCollection, type Position } from './column-types.js'
-import { DICT, type DictLayout, type KeyColumn } from './dict-layout.js'
+import { DICT, type DictLayout, type KeyColumn, type NoteColumn } from './dict-layout.js'
 import { requireHecubaRow } from './hecuba-layout.js'
 import { quoted } from './identifiers.js'
 
@@ -80,9 +80,10 @@ export class RowForms {
     if (layout.isHecuba) requireHecubaRow(layout.table, key, set)
     const params: Param[] = []
     const form = this.#valuesInto(params, layout, set)
-    if (!layout.isHecuba) params.push(atMicros, this.#notesOver(layout, set))
+    const notes = layout.notes.filter((note) => isKnown(note, set))
+    if (!layout.isHecuba) params.push(atMicros, ...notes.map((note) => noteOver(layout, note, set)))
     const query = this.#text(layout, form, () => {
-      const own = layout.isHecuba ? [] : [slot('~at', atMicros), slot('~notes', null)]
+      const own = layout.isHecuba ? [] : [slot('~at', atMicros), ...notes.map(({ cql }) => slot(cql, null))]
       return this.#insertText(layout, [...this.slots(layout, set), ...own])
     })
     const where = this.keyParams(layout, key)
@@ -104,14 +105,6 @@ export class RowForms {
     return form
   }
 
-  /**
-   * Notes are looked at only where a column has no value. So where each has one, those of the row before may stay: to remove them would
-   * cost a tombstone in each row that never had any, for the server to write, to read and to count.
-   */
-  #notesOver(layout: DictLayout, set: Values): string | null | undefined {
-    return notesOf(layout, set) ?? (layout.plain.every((i) => !isEmpty(set[i])) ? undefined : null)
-  }
-
   #insertText(layout: DictLayout, slots: readonly Slot[]): string {
     const { place, keys, counters } = layout
     const table = this.link.table(layout.name)
@@ -123,10 +116,13 @@ export class RowForms {
     return `INSERT INTO ${table} (${names}) VALUES (${marks}) USING TIMESTAMP ?`
   }
 
-  /** The columns of a row's values, counters left out; `null`: all empty. Columns that the writer does not know are left as they are. */
-  slots({ plain, values, table }: DictLayout, set: Values | null): Slot[] {
+  /**
+   * The columns of a row's values, counters left out; `null`: all empty. Columns that the writer does not know are left as they are, unless
+   * the row begins anew.
+   */
+  slots({ plain, values, table }: DictLayout, set: Values | null, isAnew = false): Slot[] {
     if (set) requireWidth(table, set)
-    const known = set && set.length < values.length ? plain.filter((i) => i < set.length) : plain
+    const known = set && set.length < values.length && !isAnew ? plain.filter((i) => i < set.length) : plain
     return known.map((i) => {
       const { cql, type } = values[i]!
       const cell = set?.[i]
@@ -138,8 +134,9 @@ export class RowForms {
 
   /** A microsecond before, so that a row that the same group writes after it stands. Counters have ends of their own. */
   remove(layout: DictLayout, key: Key, atMicros: bigint): Statement {
-    const { plain, values, counters } = layout
-    const columns = counters.length > 0 ? [...plain.map((i) => values[i]!.cql), '~at', '~notes'].map(quoted).join(', ') : ''
+    const { plain, values, counters, notes } = layout
+    const names = [...plain.map((i) => values[i]!.cql), '~at', ...notes.map(({ cql }) => cql)]
+    const columns = counters.length > 0 ? names.map(quoted).join(', ') : ''
     const query = `DELETE ${columns} FROM ${this.link.table(layout.name)} USING TIMESTAMP ? WHERE ${this.whereKey(layout)}`
     return { query, params: [atMicros - 1n, ...this.keyParams(layout, key)] }
   }
@@ -195,9 +192,12 @@ export class RowForms {
     return this.values.toCql(type, cell, position)
   }
 
-  /** Of a row without a time: whether nothing else of it is left either. */
-  #isGone({ isCas, plain, values }: DictLayout, row: Row, sums: readonly (bigint | undefined)[]): boolean {
-    return sums.every((sum) => sum === undefined) && (isCas || plain.every((i) => isEmpty(row[values[i]!.cql])))
+  /** Of a row without a time: whether nothing else of it is left either. What others add to may have come later than the layout. */
+  #isGone(layout: DictLayout, row: Row, sums: readonly (bigint | undefined)[]): boolean {
+    const { isCas, plain, values } = layout
+    if (sums.some((sum) => sum !== undefined) || !(isCas || plain.every((i) => isEmpty(row[values[i]!.cql])))) return false
+    const known = new Set([...layout.keys, ...values].map(({ cql }) => cql))
+    return row.keys().every((name) => known.has(name) || isOwn(name) || isEmpty(row[name]))
   }
 
   /** `undefined` for what is left of a removed row. */
@@ -205,7 +205,7 @@ export class RowForms {
     const at = (row['~at'] as bigint | null | undefined) ?? null
     const sums = layout.counters.length === 0 ? NO_SUMS : layout.counters.map((i) => sumOf(row[layout.values[i]!.cql]))
     if ((layout.isCas || layout.leavesMarks) && at === null && this.#isGone(layout, row, sums)) return undefined
-    const notes = notesFrom(row['~notes'] as string | null | undefined)
+    const notes = notesFrom(layout.notes, row)
     const values = layout.values.map(({ cql, type }, i): Cell | undefined => {
       if (layout.isNative) return (row[cql] as bigint | null | undefined) ?? undefined
       if (type === 'counter') return sums[layout.counters.indexOf(i)]
@@ -225,10 +225,13 @@ function requireWidth({ id, values }: Table, set: Values): void {
 
 const NO_SUMS: readonly (bigint | undefined)[] = []
 
+/** Notes of columns that the writer does not know stay as they are. */
+const isKnown = (note: NoteColumn, set: Values): boolean => note.values.every((i) => i < set.length)
+
 /** Cassandra knows no difference between no value and null, nor the driver between null and an empty collection: `n3` and `e4` say it. */
-function notesOf({ plain, values }: DictLayout, set: Values): string | null {
+function noteOf({ values }: DictLayout, note: NoteColumn, set: Values): string | null {
   let notes = ''
-  for (const i of plain) {
+  for (const i of note.values) {
     const cell = set[i]
     if (cell === null) notes += ` n${i}`
     else if (cell !== undefined && isCollection(values[i]!.type) && (cell as readonly Cell[]).length === 0) notes += ` e${i}`
@@ -236,10 +239,31 @@ function notesOf({ plain, values }: DictLayout, set: Values): string | null {
   return notes === '' ? null : notes.slice(1)
 }
 
-function notesFrom(text: string | null | undefined): ReadonlyMap<number, 'null' | 'empty'> {
-  if (!text) return NO_NOTES
-  return new Map(text.split(' ').map((note) => [Number(note.slice(1)), note.startsWith('n') ? 'null' : 'empty']))
+/**
+ * Notes are looked at only where a column has no value. So where each has one, those of the row before may stay: to remove them would
+ * cost a tombstone in each row that never had any, for the server to write, to read and to count.
+ */
+const noteOver = (layout: DictLayout, note: NoteColumn, set: Values): string | null | undefined =>
+  noteOf(layout, note, set) ?? (note.values.every((i) => !isEmpty(set[i])) ? undefined : null)
+
+/** Of a row that is written whole, or removed; those that the writer does not know stay, unless the row begins anew. */
+export const noteSlots = (layout: DictLayout, set: Values | null, isAnew: boolean): Slot[] =>
+  layout.notes.filter((note) => !set || isAnew || isKnown(note, set)).map((note) => slot(note.cql, set && noteOf(layout, note, set)))
+
+function notesFrom(columns: readonly NoteColumn[], row: Row): ReadonlyMap<number, 'null' | 'empty'> {
+  let text = ''
+  for (const { cql } of columns) if (row[cql]) text += ` ${row[cql] as string}`
+  if (text === '') return NO_NOTES
+  return new Map(
+    text
+      .slice(1)
+      .split(' ')
+      .map((note) => [Number(note.slice(1)), note.startsWith('n') ? 'null' : 'empty']),
+  )
 }
+
+/** Columns that are not of a dict. */
+const isOwn = (name: string): boolean => name === DICT || /^~(at|gone|receipts|intent|notes?\d*)$/.test(name)
 
 const NO_NOTES: ReadonlyMap<number, 'null' | 'empty'> = new Map()
 
@@ -252,5 +276,3 @@ function sumOf(shares: unknown): bigint | undefined {
   for (const by of (shares as Map<unknown, bigint>).values()) sum += by
   return BigInt.asIntN(64, sum)
 }
-
-export const notes = notesOf

@@ -14,7 +14,7 @@ import { fewAtOnce } from './few-at-once.js'
 import { quoted } from './identifiers.js'
 import { Lines } from './lines.js'
 import type { PartitionWriter, Writes } from './partition-writer.js'
-import { notes, type RowForms, type Slot, slot } from './row-forms.js'
+import { noteSlots, type RowForms, type Slot, slot } from './row-forms.js'
 import { partitionKey } from './token.js'
 
 export type RowOp = Extract<Op, { do: 'row' | 'checkRow' | 'add' | 'reserveRow' | 'settleRow' }>
@@ -181,10 +181,10 @@ export class RowWriter {
     const set: Slot[] = []
     let ttl = ''
     if (change.written) {
-      const { set: row, atMicros, endsCounters } = change.written
-      set.push(...this.forms.slots(layout, row))
-      set.push(slot('~at', row ? atMicros : null), slot('~notes', row ? notes(layout, row) : null), slot('~gone', row ? null : atMicros))
-      if (endsCounters) for (const i of counters) set.push(slot(values[i]!.cql, null))
+      const { set: row, atMicros, isAnew } = change.written
+      set.push(...this.forms.slots(layout, row, isAnew))
+      set.push(slot('~at', row ? atMicros : null), ...noteSlots(layout, row, isAnew), slot('~gone', row ? null : atMicros))
+      if (isAnew) for (const i of counters) set.push(slot(values[i]!.cql, null))
       if (!row) ttl = ` USING TTL ${this.receiptsKeptS}`
     }
     if (change.intentNow !== undefined) set.push(slot('~intent', change.intentNow))
@@ -240,7 +240,8 @@ class Change {
   intentNow: Buffer | null | undefined
   readonly adds: [number, bigint][] = []
   isChecked = false
-  written: { readonly set: Extract<Op, { do: 'row' }>['set']; readonly atMicros: bigint; readonly endsCounters: boolean } | undefined
+  /** `isAnew`: nothing is left of the row before. */
+  written: { readonly set: Extract<Op, { do: 'row' }>['set']; readonly atMicros: bigint; readonly isAnew: boolean } | undefined
 
   constructor(
     readonly key: Key,
@@ -268,7 +269,7 @@ class Change {
     const time = isChecked && last >= atMicros ? last + 1n : atMicros
     const isLate = !isChecked && (last > time || (last === time && this.at !== null && set === null))
     if (isLate) return
-    this.written = { set, atMicros: time, endsCounters: set === null || (this.written?.endsCounters ?? false) }
+    this.written = { set, atMicros: time, isAnew: set === null || (this.written?.isAnew ?? false) }
   }
 }
 

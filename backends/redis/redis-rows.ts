@@ -69,17 +69,21 @@ function valueToJson(type: Table['values'][number]['type'], value: Cell | undefi
   return toJson(value)
 }
 
-/** A row from what the scripts give; `sums` in the order of the counter columns. `wider`: it has columns that are not known here. */
+/**
+ * A row from what the scripts give; `sums` in the order of the counter columns. `isListed`: it is there, though perhaps with nothing but sums
+ * of counters that are not known here. `wider`: it has columns that are not known here.
+ */
 export function decodeRow(
   { table, counters }: KnownTable,
   key: Uint8Array,
   row: Buffer | null,
   sums: readonly (Buffer | null)[],
+  isListed = false,
 ): StoredRow | 'wider' | undefined {
   const text = row?.toString() ?? '0'
   const space = text.indexOf(' ')
   const isWritten = space >= 0
-  if (!isWritten && !sums.some((sum) => sum !== null)) return undefined
+  if (!isWritten && !isListed && !sums.some((sum) => sum !== null)) return undefined
   const values = isWritten ? decodeValues(table, text.slice(space + 1)) : table.values.map(() => undefined)
   if (values === 'wider') return values
   counters.forEach((column, i) => {

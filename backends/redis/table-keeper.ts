@@ -24,24 +24,24 @@ export class TableKeeper {
   async define(table: Table): Promise<void> {
     this.#requireHere(table.id)
     const json = jsonOfTable(table)
-    let standing = await this.#define(table.id, '', json, tagOf(json))
+    let standing = await this.#define(table, '', json, tagOf(json))
     for (;;) {
-      if (standing.json === '') standing = await this.#define(table.id, '', json, tagOf(json))
+      if (standing.json === '') standing = await this.#define(table, '', json, tagOf(json))
       const known = knownTable(table.id, standing.json, standing.born)
       const joined = joinColumns(known.table, table)
       if (joined === known.table) return void this.#keep(known)
       // First, so that no row gains a column where writers from before would not notice.
       if (spreadOf(table.id)) {
-        await this.#makeAll(known)
+        await this.#makeAll(known, joined.values.length)
         failPoint('parts-widened')
       }
-      standing = await this.#define(table.id, standing.json, jsonOfTable(joined, known.digest), known.digest)
+      standing = await this.#define(joined, standing.json, jsonOfTable(joined, known.digest), known.digest)
     }
   }
 
   /** What stands then: `next` if `before` stood; '' is nothing. */
-  async #define(id: TableId, before: string, next: string, tag: string): Promise<{ readonly json: string; readonly born: string }> {
-    const [json, born] = await this.#call('define', id, [next, tag, before])
+  async #define(table: Table, before: string, next: string, tag: string): Promise<{ readonly json: string; readonly born: string }> {
+    const [json, born] = await this.#call('define', table.id, [next, tag, before, table.values.length])
     return { json: String(json), born: String(born) }
   }
 
@@ -116,7 +116,7 @@ export class TableKeeper {
     const tables = new Map<TableId, KnownTable>()
     for (const id of new Set(parts.map(({ table }) => table))) tables.set(id, await this.required(id))
     const missing = parts.filter((part) => !this.#isReady(part))
-    await Promise.all(missing.map(({ table, partition }) => this.#make(tables.get(table)!, partition, false)))
+    await Promise.all(missing.map(({ table, partition }) => this.#make(tables.get(table)!, partition, 0)))
     failPoint('part-made')
     // Whoever drops a table removes its definition before its parts: what was made before this look, he sees.
     for (const table of new Set(missing.map((part) => part.table))) await this.requireStanding(tables.get(table)!)
@@ -124,12 +124,13 @@ export class TableKeeper {
     return tables
   }
 
-  #makeAll(known: KnownTable): Promise<unknown> {
-    return Promise.all(partitionsOf(known.table.id).map((partition) => this.#make(known, partition, true)))
+  #makeAll(known: KnownTable, width: number): Promise<unknown> {
+    return Promise.all(partitionsOf(known.table.id).map((partition) => this.#make(known, partition, width)))
   }
 
-  async #make({ table: { id }, tag }: KnownTable, partition: Partition, isWide: boolean): Promise<void> {
-    const [said] = await this.#callPart('part', { table: id, partition }, [tag, tag.slice(tag.lastIndexOf('.') + 1), isWide ? 1 : 0])
+  /** `width`: how many columns it has once it has gained some, else 0. */
+  async #make({ table: { id }, tag }: KnownTable, partition: Partition, width: number): Promise<void> {
+    const [said] = await this.#callPart('part', { table: id, partition }, [tag, tag.slice(tag.lastIndexOf('.') + 1), width])
     if (String(said) !== '') throw missingTable(id)
   }
 

@@ -152,7 +152,7 @@ export class TableReader {
       readonly (Buffer | null)[],
       readonly (readonly (Buffer | null)[])[],
     ]
-    const decoded = await this.#decoded(table, keys, rows, sums)
+    const decoded = await this.#decoded(table, keys, rows, sums, true)
     if (decoded.table !== table) state.table = decoded.table
     const last = keys.at(-1)
     const rest = isMore.toString() === '1' && last ? behind(bounds, last, reverse) : undefined
@@ -260,14 +260,15 @@ export class TableReader {
     keys: readonly Uint8Array[],
     rows: readonly (Buffer | null)[],
     sums: readonly (readonly (Buffer | null)[])[],
+    areListed = false,
   ): Promise<Decoded> {
-    const found = keys.map((key, i) => decodeRow(table, key, rows[i] ?? null, columnsAt(sums, i)))
+    const found = keys.map((key, i) => decodeRow(table, key, rows[i] ?? null, columnsAt(sums, i), areListed))
     if (found.every((row) => row !== 'wider')) return { table, rows: found }
     const wider = await this.tables.table(table.table.id)
     if (!wider) throw missingTable(table.table.id)
     if (wider.table.values.length <= table.table.values.length)
       throw new CorruptError(`A row of table ${table.table.id} has more values than its table has columns.`, { table: table.table.id })
-    return this.#decoded(wider, keys, rows, sums)
+    return this.#decoded(wider, keys, rows, sums, areListed)
   }
 
   /** A script about the rows of a table that must stand as it is known. `undefined`: a part that is not there. */

@@ -193,9 +193,8 @@ export class Overlay {
 
   /** The writes not yet sent as ops, in key order; per key removal, row, counters. */
   toOps(table: Table): Op[] {
-    const counters = table.values.some((column) => column.type === 'counter')
     const ops: Op[] = []
-    for (const text of this.#order.between('', ABOVE_ALL)) opsOf(ops, table, this.#entries.get(text)!, counters, this.#reads.get(text))
+    for (const text of this.#order.between('', ABOVE_ALL)) opsOf(ops, table, this.#entries.get(text)!, this.#reads.get(text))
     return ops
   }
 
@@ -351,15 +350,14 @@ function sum(below: Cell | undefined, by: bigint | undefined): Cell | undefined 
   return by === undefined ? below : BigInt.asIntN(64, ((below as bigint | undefined) ?? 0n) + by)
 }
 
-function opsOf(ops: Op[], table: Table, entry: Entry, hasCounters: boolean, read: bigint | null | undefined): void {
+function opsOf(ops: Op[], table: Table, entry: Entry, read: bigint | null | undefined): void {
   const { key, hides, set, adds } = entry
   const where = placeOf(table)
   const cas = table.writes === 'cas' ? { isCas: true, ...where } : undefined
   const expect = cas && read !== undefined ? { expect: read } : undefined
-  // Where there are counters the old row goes first, so that its sums go with it; a plain row is simply written over.
-  const removes = hides && (hasCounters || !set)
-  if (removes) ops.push({ do: 'row', table: table.id, key, set: null, ...expect, ...cas })
-  if (set) ops.push({ do: 'row', table: table.id, key, set, ...(removes ? undefined : expect), ...cas })
+  // The old row goes first, also one that is written anew: its counters, and columns that only later classes know, would stay.
+  if (hides) ops.push({ do: 'row', table: table.id, key, set: null, ...expect, ...cas })
+  if (set) ops.push({ do: 'row', table: table.id, key, set, ...(hides ? undefined : expect), ...cas })
   if (adds) for (const [column, by] of adds) ops.push({ do: 'add', table: table.id, key, column, by, ...where })
 }
 

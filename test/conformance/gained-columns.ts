@@ -50,6 +50,24 @@ const renamedClass = () =>
     journal = new StorageDict(KEYS, { n: t.i64, note: t.text.optional(), tags: t.set(t.text).optional(), hits: t.counter })
   }
 
+/** The classes of two programs for one table, with `n` alone and with all columns. */
+function twoClasses(writes: 'lww' | 'cas') {
+  const name = `insitu/conformance#Gaining ${writes}`
+  class Former extends StorageObject {
+    static readonly typeName = name
+    log = new StorageDict(KEYS, { n: t.i64, moods: t.list(t.text).optional() }, { writes })
+  }
+  class Later extends StorageObject {
+    static readonly typeName = name
+    log = new StorageDict(
+      KEYS,
+      { n: t.i64, moods: t.list(t.text).optional(), note: t.text.optional(), tags: t.set(t.text).optional(), hits: t.counter },
+      { writes },
+    )
+  }
+  return { Former, Later }
+}
+
 /** Columns that a table, or the class of a dict, has gained since rows were written. */
 export const gainedColumns: readonly Case[] = [
   law('B74', 'a table gains columns behind its own that rows can go without, and no others', async ({ store: { backend }, program }) => {
@@ -272,4 +290,109 @@ export const gainedColumns: readonly Case[] = [
     })
     assert.deepEqual(await old.log.get({ day: 'mon', at: 0 }), { n: 5n })
   }),
+
+  ...(['lww', 'cas'] as const).map((writes) =>
+    law(
+      `I41${writes === 'lww' ? 0 : 1}`,
+      `a row that a program with the class from before removes and writes anew has nothing of the old one (${writes})`,
+      async (ctx) => {
+        const { Former, Later } = twoClasses(writes)
+        const former = new Former()
+        await former.makePersistent()
+        const { log } = former
+        const ways: readonly (() => PromiseLike<unknown>)[] = [
+          () => {
+            log.delete({ day: 'mon', at: 0 })
+            log.set({ day: 'mon', at: 0 }, { n: 10 })
+            return former.save()
+          },
+          async () => {
+            await log.clear()
+            log.set({ day: 'mon', at: 1 }, { n: 11 })
+            await log.save()
+          },
+          () =>
+            transact(() => {
+              log.delete({ day: 'mon', at: 2 })
+              log.set({ day: 'mon', at: 2 }, { n: 12 })
+            }),
+        ]
+        for (const [i, way] of ways.entries()) {
+          await ctx.other(async () => {
+            const o = await Later.getByID(former.getID()!)
+            o.log.set({ day: 'mon', at: i }, { n: i, note: 'old', tags: ['old'] })
+            o.log.add({ day: 'mon', at: i }, 'hits', 5)
+            await o.save()
+          })
+          await log.get({ day: 'mon', at: i })
+          await way()
+          await ctx.other(async () => {
+            const o = await Later.getByID(former.getID()!)
+            assert.deepEqual(await o.log.get({ day: 'mon', at: i }), { n: BigInt(10 + i), hits: 0n })
+          })
+        }
+      },
+    ),
+  ),
+
+  law('I412', 'an empty collection in a gained column stays where a program with the class from before writes the row', async (ctx) => {
+    for (const writes of ['lww', 'cas'] as const) {
+      const { Former, Later } = twoClasses(writes)
+      const former = new Former()
+      await former.makePersistent()
+      await ctx.other(async () => {
+        const o = await Later.getByID(former.getID()!)
+        for (const at of [0, 1, 2]) o.log.set({ day: 'mon', at }, { n: 1, moods: [], tags: [] })
+        await o.save()
+      })
+      const { log } = former
+      log.set({ day: 'mon', at: 0 }, { n: 2, moods: ['glad'] })
+      log.set({ day: 'mon', at: 1 }, { n: 2, moods: [] })
+      log.set({ day: 'mon', at: 2 }, { n: 2 })
+      await former.save()
+      await ctx.other(async () => {
+        const o = await Later.getByID(former.getID()!)
+        assert.deepEqual(
+          await all(o.log.values()),
+          [{ moods: ['glad'] }, { moods: [] }, {}].map((own) => ({ n: 2n, ...own, tags: new Set(), hits: 0n })),
+        )
+      })
+    }
+  }),
+
+  law(
+    'I413',
+    'a row that only a gained counter has made is there to programs from before, and goes whole when one removes it',
+    async (ctx) => {
+      for (const writes of ['lww', 'cas'] as const) {
+        const { Former, Later } = twoClasses(writes)
+        const former = new Former()
+        await former.makePersistent()
+        const { log } = former
+        log.set({ day: 'tue', at: 0 }, { n: 0 })
+        await former.save()
+        const asLater = (body: (log: InstanceType<typeof Later>['log']) => void | Promise<void>): Promise<unknown> =>
+          ctx.other(async () => {
+            const o = await Later.getByID(former.getID()!)
+            await body(o.log)
+            await o.save()
+          })
+        await asLater((later) => {
+          for (const at of [1, 2]) later.add({ day: 'mon', at }, 'hits', 5)
+        })
+        assert.deepEqual([await log.has({ day: 'mon', at: 1 }), await log.get({ day: 'mon', at: 1 })], [true, {}])
+        assert.deepEqual(await all(log.keys()), [
+          { day: 'mon', at: 1n },
+          { day: 'mon', at: 2n },
+          { day: 'tue', at: 0n },
+        ])
+        assert.equal(await log.count(), 3)
+        log.delete({ day: 'mon', at: 1 })
+        await former.save()
+        assert.deepEqual([await log.has({ day: 'mon', at: 1 }), await log.count()], [false, 2])
+        await asLater((later) => later.set({ day: 'mon', at: 1 }, { n: 1 }))
+        await asLater(async (later) => assert.deepEqual(await later.get({ day: 'mon', at: 1 }), { n: 1n, hits: 0n }))
+      }
+    },
+  ),
 ]

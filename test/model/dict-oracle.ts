@@ -1,5 +1,5 @@
 /** What a dict must show, as plain as it can be written: rows in a Map, and for each program the changes that it has not saved. */
-import type { ModelColumn, Shape } from './dict-shape.js'
+import { type ModelColumn, type Shape, within } from './dict-shape.js'
 import { show } from './dict-types.js'
 
 export type Fields = Readonly<Record<string, unknown>>
@@ -10,7 +10,8 @@ export interface Row {
 }
 
 export type Change =
-  | { readonly do: 'set'; readonly key: Fields; readonly values: Fields }
+  /** `as`: what the class of who writes it is like. */
+  | { readonly do: 'set'; readonly key: Fields; readonly values: Fields; readonly as: Shape }
   | { readonly do: 'delete'; readonly key: Fields }
   | { readonly do: 'add'; readonly key: Fields; readonly counter: string; readonly by: bigint }
 
@@ -50,15 +51,15 @@ export class Rows {
 
   #changed(change: Exclude<Change, { do: 'delete' }>, old: Row | undefined): Row {
     const { key } = change
-    if (change.do === 'set') return { key, values: { ...this.#sumsOf(old), ...change.values } }
+    if (change.do === 'set') return { key, values: { ...this.#keptOf(change.as, old), ...change.values } }
     const sum = BigInt.asIntN(64, ((old?.values[change.counter] as bigint | undefined) ?? 0n) + change.by)
     return { key, values: { ...old?.values, [change.counter]: sum } }
   }
 
-  /** A row that is written whole keeps its counters. */
-  #sumsOf(row: Row | undefined): Fields {
-    const counters = this.shape.values.filter(({ name, isCounter }) => isCounter && row && Object.hasOwn(row.values, name))
-    return Object.fromEntries(counters.map(({ name }) => [name, row!.values[name]]))
+  /** A row that is written whole keeps its counters, and what its writer does not know. */
+  #keptOf({ values }: Shape, row: Row | undefined): Fields {
+    const isKept = (name: string): boolean => !values.some((one) => one.name === name && !one.isCounter)
+    return Object.fromEntries(Object.entries(row?.values ?? {}).filter(([name]) => isKept(name)))
   }
 
   /** As they are with some more changes. */
@@ -66,6 +67,14 @@ export class Rows {
     const rows = new Rows(this.shape, this.#rows)
     for (const change of changes) rows.apply(change)
     return rows
+  }
+
+  /** As a class with some of the columns shows them. */
+  as(shape: Shape): Rows {
+    return new Rows(
+      shape,
+      Array.from(this.#rows, ([text, { key, values }]): [string, Row] => [text, { key, values: within(shape, values) }]),
+    )
   }
 
   inOrder(): Row[] {

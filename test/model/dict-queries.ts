@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { UnsupportedError } from '../../runtime/index.js'
 import { all } from '../conformance/expect.js'
 import { compareKeys, type Fields, type Row, type Rows, readKey, shownValues } from './dict-oracle.js'
-import type { AnyDict, ModelColumn, Shape } from './dict-shape.js'
-import { byDecimal, decimalParts, type ModelType, show } from './dict-types.js'
+import type { AnyDict, AnySets, ModelColumn, Shape } from './dict-shape.js'
+import { byDecimal, decimalParts, type ModelType, show, spoil } from './dict-types.js'
 
 export interface Bounds {
   readonly prefix: Fields
@@ -39,6 +39,17 @@ export type Query =
   | { readonly ask: 'aggregate'; readonly ops: Ops; readonly bounds: Bounds }
   | { readonly ask: 'group'; readonly by: readonly string[]; readonly ops: Ops; readonly bounds: Bounds }
   | { readonly ask: 'split'; readonly n: number; readonly ops: Ops }
+  | OfOneSet
+
+/** `key` is that of an element; `from` and `to` are elements. */
+interface OfOneSet {
+  readonly ask: 'set'
+  readonly key: Fields
+  readonly from?: unknown
+  readonly to?: unknown
+  readonly limit?: number
+  readonly reverse: boolean
+}
 
 // ---- which ones
 
@@ -62,7 +73,35 @@ export function queriesOf(shape: Shape, keys: fc.Arbitrary<Fields>): fc.Arbitrar
     fc.record({ ask: fc.constant('aggregate' as const), ops, bounds }),
     fc.record({ ask: fc.constant('group' as const), by: groupsOf(shape), ops, bounds }),
     fc.record({ ask: fc.constant('split' as const), n: fc.constantFrom(1, 2, 3, 7), ops }),
+    ...(shape.isSets ? [ofOneSet(keys)] : []),
   )
+}
+
+function ofOneSet(keys: fc.Arbitrary<Fields>): fc.Arbitrary<Query> {
+  const side = fc.option(
+    keys.map((key) => key['element']),
+    { nil: undefined },
+  )
+  const limit = fc.option(fc.nat(5), { nil: undefined })
+  return fc.record({
+    ask: fc.constant('set' as const),
+    key: keys,
+    from: side,
+    to: side,
+    limit,
+    reverse: fc.boolean(),
+  }) as fc.Arbitrary<Query>
+}
+
+/** Whether a class of these columns can be asked that. */
+export function canBeAsked(shape: Shape, query: Query): boolean {
+  const names = columnsOf(shape).map(({ name }) => name)
+  const asked = [
+    ...('ops' in query ? Object.values(query.ops).flatMap((op) => (op === 'count' ? [] : [op[1]])) : []),
+    ...('by' in query ? query.by : []),
+    ...('conditions' in query ? query.conditions.map(({ column }) => column) : []),
+  ]
+  return asked.every((name) => names.includes(name))
 }
 
 /** Some first columns fixed, and the ones behind them bounded on either side. */
@@ -275,6 +314,8 @@ export async function ask(asked: Asked, query: Query): Promise<readonly Row[]> {
       if (!asked.isStored) return []
       await askParts(asked, query)
       return rows.inOrder()
+    case 'set':
+      return askSet(asked, query)
   }
 }
 
@@ -307,16 +348,44 @@ async function askKeys(asked: Asked, written: readonly Fields[]): Promise<readon
   const { shape, rows, dict, given, seen } = asked
   const known = written.map((key) => rows.get(readKey(shape.keys, key)))
   const expected = known.map((row) => (row ? show(shownValues(shape, row)) : 'undefined'))
+  const found = await dict.getMany(given(written))
   assert.deepEqual(
-    (await dict.getMany(given(written))).map((values) => show(seen(values))),
+    found.map((values) => show(seen(values))),
     expected,
     'getMany()',
   )
+  spoil(found)
   for (const [i, key] of written.entries()) {
-    assert.equal(show(seen(await dict.get(given(key)))), expected[i], 'get()')
+    const values = await dict.get(given(key))
+    assert.equal(show(seen(values)), expected[i], 'get()')
+    spoil(values)
     assert.equal(await dict.has(given(key)), known[i] !== undefined, 'has()')
   }
   return known.filter((row) => row !== undefined)
+}
+
+async function askSet({ shape, rows, dict, given, seen }: Asked, { key, from, to, limit, reverse }: OfOneSet): Promise<readonly Row[]> {
+  const { element, ...name } = key
+  const sets = dict as AnySets
+  const { type } = shape.keys.at(-1)!
+  const bound = (value: unknown): unknown => type.key(type.reads(value))
+  const members = rows.inOrder().filter((row) => compareKeys(shape.keys.slice(0, -1), row.key, readKey(shape.keys, name)) === 0)
+  const expected = members
+    .filter((row) => from === undefined || type.order!(row.key['element'], bound(from)) >= 0)
+    .filter((row) => to === undefined || type.order!(row.key['element'], bound(to)) < 0)
+  const range = Object.fromEntries(
+    Object.entries({ from: given(from), to: given(to), limit, reverse }).filter(([, one]) => one !== undefined),
+  )
+  const found = await all(sets.elements(given(name), range))
+  assert.deepEqual(
+    found.map((one) => show(seen(one))),
+    some(expected, limit, reverse).map((row) => show(row.key['element'])),
+    'elements()',
+  )
+  assert.equal(await sets.sizeOf(given(name)), members.length, 'sizeOf()')
+  const isThere = members.some((row) => show(row.key['element']) === show(bound(element)))
+  assert.equal(await sets.includes(given(name), given(element)), isThere, 'includes()')
+  return []
 }
 
 async function askWhere(asked: Asked, { conditions, limit, reverse, allow }: Extract<Query, { ask: 'where' }>): Promise<readonly Row[]> {

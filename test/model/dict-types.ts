@@ -350,7 +350,20 @@ export function replaced(value: unknown, change: (part: object) => unknown): unk
   if (Array.isArray(value)) return value.map(inner)
   if (value instanceof Set) return new Set(Array.from(value, inner))
   if (value instanceof Map) return new Map(Array.from(value, ([k, v]) => [inner(k), inner(v)]))
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return value
+  if (!isPlain(value)) return value
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, inner(part)]))
 }
+
+/** Changes a value in all its depth: nobody may be touched by that who has only given it, or taken it. */
+export function spoil(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return
+  const parts = value instanceof Map || value instanceof Set || Array.isArray(value) ? [...value] : partsOf(value)
+  for (const part of parts) spoil(part)
+  if (value instanceof Map) value.set('spoilt', 'spoilt')
+  else if (value instanceof Set) value.add('spoilt')
+  else if (Array.isArray(value)) value.splice(0, value.length, 'spoilt')
+  else if (isPlain(value)) Object.assign(value, { spoilt: 'spoilt' })
+}
+
+const partsOf = (value: object): unknown[] => (isPlain(value) ? Object.values(value) : [])
+const isPlain = (value: object): boolean => [Object.prototype, null].includes(Object.getPrototypeOf(value) as null)

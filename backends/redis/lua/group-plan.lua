@@ -41,7 +41,7 @@ local function tables()
     local key, tag = takeKey(), take()
     local found = call('HMGET', key, 'tag', 'wide')
     if not missing and found[1] ~= tag then missing = { 'table', i - 1 } end
-    wide[key] = found[2]
+    wide[key] = found[2] and tonumber(found[2])
   end
   return missing
 end

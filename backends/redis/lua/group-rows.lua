@@ -2,10 +2,10 @@
 --
 -- Rows: of a table's keys the first is its definition, then the index (sorted set of keys), rows (hash), counters (hash)
 
--- Tables that have gained columns
+-- Of tables that have gained columns how many they are
 local wide = {}
 
--- Index, rows, counters; whether it has gained columns
+-- Index, rows, counters; how many columns, if it has gained any
 local function tableKeys()
   local first = take()
   return KEYS[first + 1], KEYS[first + 2], KEYS[first + 3], wide[KEYS[first]]
@@ -44,9 +44,11 @@ local function over(values, row)
   return sub(values, 1, -2) .. (#places > 0 and ',' or '') .. sub(standing, old[#places + 1])
 end
 
-local function drop(index, rows, sums, key, clock, counters)
+-- Where the writer may not know all counters, each column may be one.
+local function drop(index, rows, sums, key, clock, counters, width)
   call('ZREM', index, key) -- first: a server whose memory is full refuses a script whose first write may take more
   for _, column in ipairs(counters) do call('HDEL', sums, column .. ' ' .. key) end
+  for column = 0, (width or 0) - 1 do call('HDEL', sums, column .. ' ' .. key) end
   call('HSET', rows, key, clock)
 end
 
@@ -70,15 +72,15 @@ local function isNewer(found, values)
 end
 
 -- items from first to last: key, values, key, values; '' removes
-local function writeRows(index, rows, sums, isWide, first, last, counters)
+local function writeRows(index, rows, sums, width, first, last, counters)
   while first <= last do
     local keys, next = chunk(first, last)
     local found, set, ranked = call('HMGET', rows, unpack(keys)), {}, {}
     for i, key in ipairs(keys) do
       local values = items[first + i * 2 - 1]
-      if isWide then values = over(values, found[i]) end
+      if width then values = over(values, found[i]) end
       if isNewer(found[i], values) then
-        if values == '' then drop(index, rows, sums, key, micros, counters)
+        if values == '' then drop(index, rows, sums, key, micros, counters, width)
         else
           set[#set + 1], set[#set + 2] = key, micros .. ' ' .. values
           ranked[#ranked + 1], ranked[#ranked + 2] = 0, key
@@ -95,10 +97,10 @@ end
 
 -- table, counter columns, rows: key, values ('': remove). They are written, whoever wrote before, unless that one's clock is ahead.
 function ops.rows()
-  local index, rows, sums, isWide = tableKeys()
+  local index, rows, sums, width = tableKeys()
   local counters = takeList()
   local first, last = takeRange()
-  later(function() writeRows(index, rows, sums, isWide, first, last, counters) end)
+  later(function() writeRows(index, rows, sums, width, first, last, counters) end)
 end
 
 -- A row as it stands, its clock, and what stands in the way of who expects another clock
@@ -120,15 +122,15 @@ end
 
 -- table, expect ('none' or a clock), key, values ('': remove), counter columns
 function ops.row()
-  local index, rows, sums, isWide = tableKeys()
+  local index, rows, sums, width = tableKeys()
   local expect, key, values, counters = take(), take(), take(), takeList()
   local found, clock, refused = standing(index, rows, key, expect)
   if refused and not isDecided then return refused end
   -- A checked write happens whatever the clocks say, and must be told from the one it replaces.
   local next = (found and not isLess(clock, micros)) and add(clock, '1') or micros
   later(function()
-    if values == '' then return drop(index, rows, sums, key, next, counters) end
-    if isWide then values = over(values, call('HGET', rows, key)) end
+    if values == '' then return drop(index, rows, sums, key, next, counters, width) end
+    if width then values = over(values, call('HGET', rows, key)) end
     call('HSET', rows, key, next .. ' ' .. values)
     call('ZADD', index, 0, key)
   end)

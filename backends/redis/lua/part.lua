@@ -6,7 +6,7 @@
 -- ARGV[1]     highest sequence known to the client
 -- ARGV[2]     tag of the table
 -- ARGV[3]     the sequence at which the table was made
--- ARGV[4]     '1': from now on rows may be shorter than others
+-- ARGV[4]     above 0: from now on rows may have so many columns, and be shorter than others
 -- Returns the sequence, and '' or 'later': a later table of this id has this part.
 
 local standing = redis.call('HMGET', KEYS[2], 'tag', 'born')
@@ -17,5 +17,6 @@ if standing[1] ~= ARGV[2] then
   redis.call('SET', KEYS[1], nextSeq)
   seq = nextSeq
 end
-if ARGV[4] == '1' then redis.call('HSET', KEYS[2], 'wide', '1') end
+local wide = redis.call('HGET', KEYS[2], 'wide')
+if tonumber(ARGV[4]) > tonumber(wide or '0') then redis.call('HSET', KEYS[2], 'wide', ARGV[4]) end
 return { seq, '' }
