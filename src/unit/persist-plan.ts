@@ -60,9 +60,11 @@ export class Plan {
   readonly #queue: ObjectState[]
   #seen: Set<ObjectState> | undefined
 
+  /** `elsewhere`: volatile objects that another store of the same unit of work gets. */
   constructor(
     readonly store: Store,
     roots: readonly ObjectState[],
+    readonly elsewhere: ReadonlyMap<ObjectState, Store> = NONE_ELSEWHERE,
   ) {
     this.#queue = roots.length < 2 ? [...roots] : [...new Set(roots)]
     const asked = this.#queue.length
@@ -72,8 +74,14 @@ export class Plan {
       this.objects.push(i < asked ? planObject(this, this.#queue[i]!) : planReached(this, this.#queue[i]!))
   }
 
-  /** Plans a volatile object that another reaches. */
-  reach(state: ObjectState): void {
+  /** How what is planned refers to an object; a volatile one is planned as well. */
+  refTo(state: ObjectState): Ref {
+    const home = this.elsewhere.get(state)
+    if (!state.ref && !home) this.#reach(state)
+    return refFrom(this.store, state, home)
+  }
+
+  #reach(state: ObjectState): void {
     this.#seen ??= new Set(this.#queue)
     if (this.#seen.has(state)) return
     this.#seen.add(state)
@@ -98,8 +106,11 @@ function putOf({ state, ref, set, unset, expect }: ObjectPlan): Op {
 
 const isChanged = ({ expect, set, unset }: ObjectPlan): boolean => expect === 'absent' || set.size > 0 || unset.length > 0
 
+const NONE_ELSEWHERE: ReadonlyMap<ObjectState, Store> = new Map()
+
 /** Plans `roots` and every volatile object that they reach. */
-export const planOf = (roots: readonly ObjectState[], store: Store): Plan => new Plan(store, roots)
+export const planOf = (roots: readonly ObjectState[], store: Store, elsewhere?: ReadonlyMap<ObjectState, Store>): Plan =>
+  new Plan(store, roots, elsewhere)
 
 /** What is wrong with an object that nobody asked to store is told together with its class: the path begins there. */
 function planReached(plan: Plan, state: ObjectState): ObjectPlan {
@@ -189,11 +200,8 @@ class Holder implements EncodeContext {
   refOf(value: object): Ref | undefined {
     if (!isStorageObject(value)) return undefined
     const other = stateOf(value)
-    if (!other.ref) {
-      other.host ??= this.#state.host // what is stored together lies together
-      this.#plan.reach(other)
-    }
-    return refFrom(this.#plan.store, other)
+    if (!other.ref) other.host ??= this.#state.host // what is stored together lies together
+    return this.#plan.refTo(other)
   }
 
   collectionOf(value: object, path: () => string): CollectionCell | undefined {
@@ -213,10 +221,13 @@ class Holder implements EncodeContext {
   }
 }
 
-/** The reference to an object as another object of `store` holds it: with the store that it lies in, where that is another. */
-export function refFrom(store: Store, state: ObjectState): Ref {
+/**
+ * The reference to an object as another object of `store` holds it: with the store that it lies in, where that is another. `home`: the one that
+ * is getting it.
+ */
+export function refFrom(store: Store, state: ObjectState, home?: Store): Ref {
   const ref = refOf(state, store)
-  const its = ref.store === undefined ? state.unit?.store : undefined
+  const its = ref.store === undefined ? (state.unit?.store ?? home) : undefined
   if (!its || its.url === store.url) return ref
   store.meet(its)
   return new Ref(ref.id, ref.classId, its.url)
@@ -315,11 +326,7 @@ function plannedTable(plan: Plan, dict: StorageDict<any, any>, holder: ObjectSta
   plan.tables.push({ holder, dict, table })
   // Objects that its rows refer to are stored with it.
   volatileRowOps(dict, table, {
-    refOf: (value) => {
-      const state = stateOf(value as StorageObject)
-      if (!state.ref) plan.reach(state)
-      return refFrom(plan.store, state)
-    },
+    refOf: (value) => plan.refTo(stateOf(value as StorageObject)),
     resolve: () => undefined,
   })
   return table

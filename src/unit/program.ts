@@ -14,12 +14,12 @@ import { Departures } from './departures.js'
 import { giveName, takeName } from './give-name.js'
 import { Orphans } from './orphans.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { forgetName, nameFirst, type ObjectPlan, type Plan, planOf, withoutKept } from './persist-plan.js'
+import { forgetName, nameFirst, type ObjectPlan, type Plan, planOf, refFrom, withoutKept } from './persist-plan.js'
 import { PlanDeparture, type Sender } from './plan-departure.js'
 import { rebase } from './rebase.js'
 import { type Committed, type Held, refresh } from './refresh.js'
 import { bindComingTable, bindTable, tableOf, unbindOwned, unbindTable } from './table-binding.js'
-import type { TableRows } from './table-rows.js'
+import { forgetReached, type TableRows } from './table-rows.js'
 import { type LentRows, lendRows, NO_ROWS, type TakenRows, takeRows } from './taken-rows.js'
 import { nameOf, notFound } from './unit-errors.js'
 import { UnitOfWork } from './unit-of-work.js'
@@ -310,7 +310,10 @@ export class Program extends UnitOfWork {
 
   #takeRowsOf(plan: Plan): TakenRows {
     const owners = new Set(plan.objects.map((o) => o.ref.id))
-    return takeRows([...owners].flatMap((owner) => [...this.buffered.ofOwner(owner)]))
+    return takeRows(
+      [...owners].flatMap((owner) => [...this.buffered.ofOwner(owner)]),
+      this.#refOf,
+    )
   }
 
   #planOf(roots: readonly ObjectState[]): Plan {
@@ -356,13 +359,19 @@ export class Program extends UnitOfWork {
 
   async #sendRows(rows: TableRows): Promise<void> {
     this.#sending.delete(rows)
-    if (rows.overlay.count === 0) return
-    const reached = [...rows.reached].filter((s) => !s.ref)
-    if (reached.length > 0) await this.#commitStates(reached, NOTHING_MORE, undefined)
-    while (rows.overlay.bytes > this.#bytesMax && rows.overlay.count > 1) await this.#sendTaken(takeRows([rows], this.#bytesMax))
-    await this.#sendTaken(takeRows([rows]))
-    rows.reached.clear()
+    for (let isLast = false; !isLast && rows.overlay.count > 0; ) {
+      const reached = [...rows.reached].filter((s) => !s.ref)
+      if (reached.length > 0) await this.#commitStates(reached, NOTHING_MORE, undefined)
+      else {
+        // Nothing was waited for since: all objects that the rows refer to are stored.
+        isLast = rows.overlay.bytes <= this.#bytesMax || rows.overlay.count === 1
+        await this.#sendTaken(takeRows([rows], this.#refOf, isLast ? undefined : this.#bytesMax))
+      }
+    }
+    forgetReached(rows, this.store)
   }
+
+  readonly #refOf = (state: ObjectState): Ref => refFrom(this.store, state)
 
   async #sendTaken(taken: TakenRows): Promise<void> {
     await this.#departures.depart({

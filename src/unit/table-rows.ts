@@ -1,6 +1,7 @@
 import type { Table } from '../backend.js'
 import { Overlay } from '../dict/overlay.js'
 import type { ObjectState } from '../objects/object-state.js'
+import type { Store } from '../store.js'
 import type { UndoLog } from './undo-log.js'
 
 /** Buffered rows of one table. */
@@ -23,6 +24,11 @@ export function isIdle({ overlay, reached }: TableRows): boolean {
   if (!overlay.isEmpty || overlay.hasReads) return false
   for (const { ref } of reached) if (!ref) return false
   return true
+}
+
+/** What lies here is referred to as it was foreseen. What is still volatile, or lies elsewhere, may stand in rows that were not sent yet. */
+export function forgetReached({ overlay, reached }: TableRows, store: Store): void {
+  for (const state of reached) if (state.ref && (overlay.isEmpty || state.unit?.store === store)) reached.delete(state)
 }
 
 export function discardRows({ overlay, reached }: TableRows): void {

@@ -14,12 +14,13 @@ import { dropBelongings } from './belongings.js'
 import { aliasOf } from './named-tables.js'
 import { copyOfOwn, NOTHING_OWN, newOwn, type Own } from './own-changes.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { checksOf, nameFirst, type ObjectPlan, type Plan, type Prints, planOf, printsOf, type TablePlan } from './persist-plan.js'
+import { checksOf, nameFirst, type ObjectPlan, type Plan, type Prints, planOf, printsOf, refFrom, type TablePlan } from './persist-plan.js'
 import { rebase } from './rebase.js'
 import type { Committed } from './refresh.js'
 import { areRowsCurrent, checkedTables, rowChecksOf } from './row-checks.js'
 import { bindComingTable, bindTable, tableMade, tableOf, unbindOwned, unbindTable } from './table-binding.js'
 import { dropWrites, type TableRows } from './table-rows.js'
+import { rowOpsOf } from './taken-rows.js'
 import { Twins } from './twins.js'
 import { type Savepoint, UndoLog } from './undo-log.js'
 import { afterTheEnd, nameOf, notFound, twinsChanged, unsavedBefore, wrongDirection } from './unit-errors.js'
@@ -280,7 +281,9 @@ export class Transaction extends UnitOfWork {
     for (const lent of state.unit?.lendRows(state) ?? []) {
       const own = this.rowsOf(lent.table)
       own.overlay.putBack(lent.writes)
-      for (const object of lent.reached) if (!object.ref) this.foresee(object, lent.table)
+      for (const object of lent.reached)
+        if (object.ref) own.reached.add(object)
+        else this.foresee(object, lent.table)
       this.#making.lent.push(lent)
     }
   }
@@ -459,10 +462,13 @@ export class Transaction extends UnitOfWork {
 
   #collectAll(options: CommitOptions): Collected {
     const parts: { readonly part: Transaction; readonly plan: Plan; readonly ops: Op[] }[] = []
+    // What is new lies in the first store in which something refers to it, and nowhere else.
+    const elsewhere = new Map<ObjectState, Store>()
     for (const part of this.#parts) {
       if (part.#isUntouched) continue
-      const { plan, ops } = part.#collect(options)
+      const { plan, ops } = part.#collect(options, elsewhere)
       parts.push({ part, plan, ops })
+      for (const { state } of plan.objects) if (!state.ref) elsewhere.set(state, part.store)
     }
     // What was only read is checked in all stores, as soon as anything is written to one of them.
     const isChange = parts.some(({ ops }) => ops.length > 0)
@@ -495,8 +501,9 @@ export class Transaction extends UnitOfWork {
     return touched + this.buffered.size === 0
   }
 
-  #collect({ readOnly }: CommitOptions = {}): { plan: Plan; ops: Op[] } {
-    const plan = planOf(this.#roots, this.store)
+  #collect({ readOnly }: CommitOptions, elsewhere: ReadonlyMap<ObjectState, Store>): { plan: Plan; ops: Op[] } {
+    const roots = elsewhere.size === 0 ? this.#roots : this.#roots.filter((state) => !elsewhere.has(state))
+    const plan = planOf(roots, this.store, elsewhere)
     const { changed } = plan
     if (this.#own.enlisted.size + this.#own.removed.size > 0) this.#refuseTwins(changed)
     for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
@@ -510,7 +517,7 @@ export class Transaction extends UnitOfWork {
       ...plan.ops(),
       ...this.#own.dropped.map(({ ref }): Op => ({ do: 'remove', ref, expect: this.#own.removed.get(ref.id)?.stamp ?? 'present' })),
       ...[...this.#own.names].filter(([, n]) => n.expect !== null || n.to !== null).map(([alias, n]): Op => ({ do: 'name', alias, ...n })),
-      ...rows.flatMap((r) => r.overlay.toOps(r.table)),
+      ...rows.flatMap((r) => rowOpsOf(r, r.overlay, (state) => refFrom(this.store, state, elsewhere.get(state)))),
     ]
     return { plan, ops }
   }

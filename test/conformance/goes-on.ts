@@ -222,4 +222,28 @@ export const goesOn: readonly Case[] = [
       }
     })
   }),
+
+  law('I414', 'a new object that comes into a row while its collection is being saved is stored with the next save', async (ctx) => {
+    const o = await new Owners().makePersistent(ctx.alias('o'))
+    const put = (name: string): Person => {
+      const person = Object.assign(new Person(), { name })
+      o.rows.set({ name }, { person })
+      return person
+    }
+    // at any moment of the save
+    for (let turns = 0; turns < 25; turns++) {
+      put(`first ${turns}`)
+      const saved = o.rows.save()
+      for (let i = 0; i < turns; i++) await Promise.resolve()
+      const later = put(`later ${turns}`)
+      await saved
+      await o.rows.save()
+      assert.notEqual(later.getID(), null, `a row of an object that is not stored, after ${turns} turns`)
+    }
+    await ctx.other(async () => {
+      const rows = await all((await Owners.getByAlias(ctx.alias('o'))).rows.entries())
+      for (const [{ name }, { person }] of rows) assert.equal((await person.load()).name, name)
+      assert.equal(rows.length, 50)
+    })
+  }),
 ]

@@ -21,7 +21,7 @@ describe('rows that were sent', () => {
     const overlay = new Overlay()
     const write = (at: number): void => overlay.set(encodeKeyText(table, [at]), [at], [1])
     write(7)
-    takeRows([{ table, overlay, reached: new Set() }]).landed(100n)
+    takeRows([{ table, overlay, reached: new Set() }], () => expect.fail('nothing was referred to')).landed(100n)
     return { overlay, write }
   }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { connect, StorageDict, StorageObject, t, transact } from '../../runtime/index.js'
+import { connect, type Id, StorageDict, StorageObject, t, transact } from '../../runtime/index.js'
 import { openBackend } from '../../runtime/open-backend.js'
 import { type Group, type Intent, type Op, type Receipt, Ref } from '../../src/backend.js'
 import { UnavailableError, UnknownOutcomeError } from '../../src/errors.js'
@@ -23,9 +23,16 @@ class Ledger extends StorageObject {
   totals = new StorageDict({ of: t.text }, { sum: t.i32 }, { writes: 'cas' })
 }
 
+/** Without collections of its own. */
+class Saver extends StorageObject {
+  balance = 0
+}
+
 class Bank extends StorageObject {
   name = ''
   accounts: Account[] = []
+  savers: Saver[] = []
+  owners = new StorageDict({ n: t.i32 }, { of: t.ref(() => Saver), beside: t.list(t.ref(() => Saver)).optional() })
 }
 
 /** Out of reach as soon as rows are to be applied. */
@@ -307,6 +314,61 @@ for (const [kind, urls] of Object.entries(kinds))
       expect([await balanceIn(a, from), await balanceIn(b, to)]).to.deep.equal([9, 1])
       expect([from.balance, to.balance]).to.deep.equal([9, 1])
       expect((await b.run(() => Account.getByAlias('made'))).getID()).to.equal(made!.getID())
+    })
+
+    const banks = async (): Promise<[Bank, Bank]> => [
+      await a.run(() => new Bank().makePersistent()),
+      await b.run(() => new Bank().makePersistent()),
+    ]
+    const timesStored = async (id: Id): Promise<number> =>
+      (await Promise.all([a, b].map((store) => store.find([id])))).flat().filter((ref) => ref).length
+    /** The balances that rows of both banks lead to, for programs that have read nothing before. */
+    const owned = async (both: readonly Bank[]): Promise<number[]> => {
+      const [newA, newB] = [new Store(a.backend), new Store(b.backend)]
+      newA.meet(newB)
+      const [first, second] = await Promise.all(
+        [newA, newB].map((store, i) =>
+          store.run(async () => {
+            const bank = await Bank.getByID(both[i]!.getID()!)
+            const { of, beside } = (await bank.owners.get({ n: 1 }))!
+            return Promise.all([of, ...beside!].map(async (saver) => (await saver.load()).balance))
+          }),
+        ),
+      )
+      return [...first!, ...second!]
+    }
+
+    for (const order of ['here first', 'there first'])
+      it(`a new object that rows of both refer to is stored once, and found by both: ${order}`, async () => {
+        const both = await banks()
+        const inOrder = order === 'here first' ? both : [...both].reverse()
+        const saved = Object.assign(new Saver(), { balance: 3 })
+        for (const { owners } of inOrder) owners.set({ n: 1 }, { of: saved, beside: [saved] })
+        for (const bank of inOrder) await bank.owners.save()
+        expect([await timesStored(saved.getID()!), await owned(both)]).to.deep.equal([1, [3, 3, 3, 3]])
+        const made = Object.assign(new Saver(), { balance: 7 })
+        await a.run(() =>
+          transact(() => {
+            for (const { owners } of inOrder) owners.set({ n: 1 }, { of: made, beside: [made] })
+          }),
+        )
+        expect([await timesStored(made.getID()!), await owned(both)]).to.deep.equal([1, [7, 7, 7, 7]])
+        expect((await b.run(() => both[1].owners.get({ n: 1 })))!.of).to.equal(made)
+      })
+
+    it('a new object that objects of both refer to is stored once', async () => {
+      const both = await banks()
+      const made = Object.assign(new Saver(), { balance: 5 })
+      await a.run(() =>
+        transact(async () => {
+          for (const bank of both) {
+            bank.savers = [made]
+            await bank.save()
+          }
+        }),
+      )
+      expect(await timesStored(made.getID()!)).to.equal(1)
+      for (const bank of both) expect(bank.savers).to.deep.equal([made])
     })
 
     it('programs that move money between stores at once lose and make none', async () => {
