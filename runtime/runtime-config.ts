@@ -92,7 +92,7 @@ const KEPT = { MALLOC_MMAP_THRESHOLD_: 32 * 1024 * 1024, MALLOC_TRIM_THRESHOLD_:
  * their memory goes back to the system each time, and a fifth of what a task takes goes to having it zeroed and mapped anew, page by
  * page. What the user has set stands.
  */
-export const childEnv = (): NodeJS.ProcessEnv => ({
+export const childEnv = (): Record<string, string | undefined> => ({
   ...Object.fromEntries(Object.entries(KEPT).map(([name, bytes]) => [name, String(bytes)])),
   ...process.env,
 })

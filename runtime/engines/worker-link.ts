@@ -9,6 +9,7 @@ import { mayStop, newGate, type ThreadGate, waitToStop } from '../../src/thread-
 import { Frames } from '../data/frames.js'
 import type { Port } from '../data/port.js'
 import { childEnv, type Isolation, workerHeapMb } from '../runtime-config.js'
+import { onChildEnd } from './child-end.js'
 import { slotFile } from './file-slots.js'
 import type { FromWorker, ToWorker } from './messages.js'
 import type { StoreMessage } from './worker.js'
@@ -135,7 +136,7 @@ class ProcessLink extends WorkerLink {
         this.events?.onEnd(why, this.#thrown)
       }
       // What it said last is read before its end is told.
-      child.on('close', (code, signal) => end(words.tellOfMemory() ? outOfMemory() : endedWith(signal ?? `code ${code}`)))
+      onChildEnd(child, (how) => end(words.tellOfMemory() ? outOfMemory() : endedWith(how)))
       child.on('error', end)
     })
     this.unref()

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { Frames } from '../data/frames.js'
 import type { Port } from '../data/port.js'
+import { onChildEnd } from '../engines/child-end.js'
 import { endWithProgram } from '../engines/worker-link.js'
 import { childEnv } from '../runtime-config.js'
 import type { FromAgent, ToAgent } from './host-messages.js'
@@ -41,7 +42,7 @@ export class Agent {
         resolve()
         this.#events?.onEnd(why)
       }
-      child.on('close', (code, signal) => end(new Error(`the host's agent ended with ${signal ?? `code ${code}`}`)))
+      onChildEnd(child, (how) => end(new Error(`the host's agent ended with ${how}`)))
       child.on('error', end)
     })
     this.hold(false)

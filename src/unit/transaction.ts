@@ -237,9 +237,9 @@ export class Transaction extends UnitOfWork {
     return state.instance
   }
 
-  /** A body that found the name free, or another's, and acts on that runs again. */
+  /** A body that found the name free, or another's, and acts on that runs again, unless it has given the name itself. */
   #isTaken(alias: string, by: Id): Error {
-    if (this.#namesSeen.get(alias) !== by)
+    if (!this.#own.names.has(alias) && this.#namesSeen.get(alias) !== by)
       return new ConflictError(`alias ${alias} has come to object ${by} since this unit of work looked for it`, { alias, by })
     return new AliasTakenError(`alias ${alias} belongs to object ${by}: choose another, or { ifExists: 'open' | 'replace' }`, { alias, by })
   }

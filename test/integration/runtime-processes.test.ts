@@ -5,12 +5,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { expect } from 'chai'
 import { barrier, connect, finish, init, type Store, stats, task } from '../../runtime/index.js'
 import { notRun } from '../tools/not-run.js'
 import { root } from '../tools/test-files.js'
 import * as t from './hostile-tasks.js'
+import { node } from './processes.js'
 import { thrown } from './thrown.js'
 
 /** What a worker can do to itself, when it is a process: it may crash as a whole, which no thread survives. */
@@ -166,6 +167,18 @@ describe('worker processes of a program that is gone', function () {
     while (isAlive(worker) && performance.now() < untilMs) await delay(50)
     expect(isAlive(worker)).to.equal(false)
   })
+})
+
+describe('a process that a task leaves behind', function () {
+  this.timeout(60_000)
+  for (const [where, env] of Object.entries({ process: { INSITU_ISOLATION: 'process' }, host: { INSITU_HOSTS: '2' } }))
+    it(`keeps nobody from the end of the ${where} that it came from`, async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'insitu-left-'))
+      const program = fileURLToPath(new URL('./left-behind.js', import.meta.url))
+      const { code, stdout } = await node([program, `nvram:${join(folder, 'store')}`], { env, stateFolder: folder })
+      await rm(folder, { recursive: true, force: true })
+      expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'ended' })
+    })
 })
 
 function isAlive(pid: number): boolean {
