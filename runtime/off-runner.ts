@@ -22,7 +22,7 @@ import { isPromiseLike } from './settled.js'
 import { isWriting } from './tasks/directions.js'
 import { AggregateTaskError } from './tasks/failures.js'
 import { type Future, TaskFuture } from './tasks/future.js'
-import { assertPlaceable, type NamedOffer } from './tasks/needs.js'
+import { assertFits, type NamedOffer } from './tasks/needs.js'
 import { NestedScope, runInTime } from './tasks/nested-scope.js'
 import { onAbort } from './tasks/on-abort.js'
 import { Attempt } from './tasks/running.js'
@@ -50,7 +50,8 @@ export class OffRunner implements TaskRunner {
   }
 
   submit(definition: TaskDefinition, target: unknown, given: readonly unknown[]): Future<unknown> {
-    this.#assertFits(definition)
+    // What could be run nowhere else is not run here either: the program is to do the same with the runtime on.
+    assertFits(definition)
     const all = definition.method === undefined ? given : [target, ...given]
     const store = unitIfOpen()?.store
     const args = all.map((value, i) => this.#capture(value, `argument ${i + 1} of ${definition.name}`, definition, store))
@@ -64,11 +65,6 @@ export class OffRunner implements TaskRunner {
     this.#chain = call.result.catch(() => {}).finally(forget)
     this.#renew(call)
     return new TaskFuture(call)
-  }
-
-  /** What could be run nowhere else is not run here either: the program is to do the same with the runtime on. */
-  #assertFits({ name, options: { needs } }: TaskDefinition): void {
-    if (needs) assertPlaceable(name, needs, this.offers)
   }
 
   async #value(outcome: Outcome): Promise<unknown> {
@@ -136,7 +132,7 @@ export class OffRunner implements TaskRunner {
     if (!args) throw cancelledError(definition.name, call.cancelled?.reason)
     const program = (await currentUnit()) as Program
     const named = definition.ofTarget?.(unpack(args[0], program)) ?? definition
-    if (named !== definition) this.#assertFits(named)
+    if (named !== definition) assertFits(named)
     const about = { ...named, isMethod: named.method !== undefined, key: `${this.#runId}/${number}`, args, isOver: () => call.isOver() }
     const outcome = await this.#attempts(call, named, program, about)
     if (outcome.changed) await this.#takeEffects(program, outcome.changed, outcome.home!)

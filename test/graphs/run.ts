@@ -1,5 +1,5 @@
 /** `npm run simulate-graphs -- [--json] [--only NAME] [--limited]`: published task graphs through the scheduler, on a simulated cluster. */
-import { parseArgs } from 'node:util'
+import { commandOptions } from '../tools/command-options.js'
 import { type CompareOptions, compareAll, geometricMean, simulateWorkflows } from './compare.js'
 import { graphFolder } from './graph-files.js'
 
@@ -10,28 +10,11 @@ The makespan of each graph, beside the best of six schedulers, and the geometric
   --limited  four downloads at a time
   --json     lines of JSON`
 
-const OPTIONS = {
+const values = commandOptions(USAGE, {
   json: { type: 'boolean', default: false },
   only: { type: 'string' },
   limited: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
-} as const
-
-function endWith(code: number, why?: string): never {
-  console.error(why === undefined ? USAGE : `${why}\n${USAGE}`)
-  process.exit(code)
-}
-
-function valuesGiven(): ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'] {
-  try {
-    return parseArgs({ options: OPTIONS }).values
-  } catch (error) {
-    return endWith(2, (error as Error).message)
-  }
-}
-
-const values = valuesGiven()
-if (values.help) endWith(0)
+})
 
 const rounded = (x: number): number => Number(x.toPrecision(6))
 const print = (line: Record<string, string | number>, text: string): void => {

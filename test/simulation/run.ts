@@ -1,5 +1,5 @@
 /** `npm run simulate -- [--seeds N | --schedules N] [--seed S] [--json]` */
-import { parseArgs } from 'node:util'
+import { commandOptions, endWithUsage } from '../tools/command-options.js'
 import { runSchedules } from './commit-model.js'
 import { missedCanaries, simulate } from './simulate.js'
 
@@ -12,29 +12,12 @@ exit code 1 if a law was broken, or a canary was missed.
   --seed       the first seed (1); a seed that fails is printed, and --seeds 1 or --schedules 1 shows it again
   --json       nothing else is printed`
 
-const OPTIONS = {
+const values = commandOptions(USAGE, {
   seeds: { type: 'string', default: '50' },
   schedules: { type: 'string' },
   seed: { type: 'string', default: '1' },
   json: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
-} as const
-
-function endWith(code: number, why?: string): never {
-  console.error(why === undefined ? USAGE : `${why}\n${USAGE}`)
-  process.exit(code)
-}
-
-function valuesGiven(): ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'] {
-  try {
-    return parseArgs({ options: OPTIONS }).values
-  } catch (error) {
-    return endWith(2, (error as Error).message)
-  }
-}
-
-const values = valuesGiven()
-if (values.help) endWith(0)
+})
 
 /** Runs in which the slowest canary is caught some six times over. */
 const CANARY_SEEDS = 400
@@ -57,7 +40,7 @@ function close(line: Record<string, string | number>, isWell: boolean): void {
 function wholeNumber(name: string, text: string): number {
   const n = Number(text)
   if (Number.isInteger(n) && n > 0) return n
-  return endWith(2, `--${name} takes a whole number above 0, not ${text}`)
+  return endWithUsage(USAGE, `--${name} takes a whole number above 0, not ${text}`)
 }
 
 async function runs(seeds: number, from: number): Promise<void> {
