@@ -1,41 +1,39 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AwakeTime } from '../../src/awake-time.js'
 import { UnavailableError } from '../../src/errors.js'
-import { type Client, isCluster } from './redis-client.js'
+import { type Client, connectionError, isCluster } from './redis-client.js'
 import type { RedisConfig } from './redis-config.js'
-import { failureOf } from './redis-errors.js'
+import { failureOf, isOfCertificates } from './redis-errors.js'
 
 /** A little less than one connection may take to be refused or ignored. */
 const OPEN_MS = 1_900
 const PAUSE_MS = 10
 
-/** A server that has just been started may need a moment, and so may a Cluster that elects masters; one that refuses the password will do so again. */
+/** A server that has just been started may need a moment, and so may a Cluster that elects masters; one that refuses the password or a certificate will do so again. */
 export async function connected(config: RedisConfig, client: Client, signal?: AbortSignal): Promise<void> {
   const time = new AwakeTime()
-  let refused: Error | undefined
   let isUnready = false
-  const note = (error: Error): void => {
-    if (failureOf(error) === 'final') refused = error
-  }
+  const { refusal, note } = refusals()
   const unready = unreadiness(client)
   const over = new AbortController()
   const silent = silence(config, time, over.signal)
   silent.catch(() => {}) // it may come when nobody waits any more
   client.on('error', note)
+  // Of a Cluster the driver keeps to itself why a node cannot be reached.
+  if (isCluster(client) && config.tls) void connectionError(config).then((error) => error && isOfCertificates(error) && note(error))
   try {
     for (;;) {
       signal?.throwIfAborted()
       try {
         if (client.status === 'wait' || client.status === 'end')
-          isUnready = (await Promise.race([client.connect(), unready, silent])) === 'unready' || isUnready
-        else if (client.status !== 'ready') await delay(PAUSE_MS)
+          isUnready = (await Promise.race([client.connect(), unready, silent, refusal])) === 'unready' || isUnready
+        else if (client.status !== 'ready') await Promise.race([delay(PAUSE_MS), refusal])
         if (client.status === 'ready') return void client.off('error', note)
       } catch (error) {
-        const cause = refused ?? (error as { lastNodeError?: Error }).lastNodeError ?? error
-        if (failureOf(cause) === 'final' || time.ms > OPEN_MS) throw cause
-        await delay(PAUSE_MS * 5)
+        const cause = (error as { lastNodeError?: Error }).lastNodeError ?? (error as Error)
+        if (isRefusal(cause) || time.ms > OPEN_MS) throw cause
+        await Promise.race([delay(PAUSE_MS * 5), refusal])
       }
-      if (refused) throw refused
       if (isUnready && time.ms > config.patienceMs) throw notServing(config)
       if (!isUnready && time.ms > OPEN_MS) throw new Error(`not connected after ${OPEN_MS} ms`)
     }
@@ -43,6 +41,18 @@ export async function connected(config: RedisConfig, client: Client, signal?: Ab
     over.abort()
     time.stop()
   }
+}
+
+const isRefusal = (error: Error): boolean => failureOf(error) === 'final' || isOfCertificates(error)
+
+/** A promise that what is noted rejects, where it is a refusal. */
+function refusals(): { readonly refusal: Promise<never>; note(error: Error): void } {
+  let refuse: (error: Error) => void
+  const refusal = new Promise<never>((_, reject) => {
+    refuse = reject
+  })
+  refusal.catch(() => {}) // it may come when nobody waits any more
+  return { refusal, note: (error) => isRefusal(error) && refuse(error) }
 }
 
 /** The driver tries again and again with a server that takes connections and does not answer. */

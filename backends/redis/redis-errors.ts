@@ -57,6 +57,11 @@ const saying = (word: string): RegExp => new RegExp(`(?:^|: -)${word}\\b`)
 
 const NOT_LET_IN = /(?:^|: )(?:WRONGPASS|NOAUTH)\b|invalid password|invalid username-password|without any password configured/
 
+/** What a server's certificate is refused for here, and ours there. */
+const OTHER_NAME = /certificate's altnames/
+const NOT_TAKEN = /SSL alert number|alert (?:unknown ca|(?:bad )?certificate)/
+const NOT_TRUSTED = /self-signed certificate|unable to (?:verify|get)\b.*certificate|certificate (?:has expired|is not yet valid)/
+
 const GARBAGE = /Protocol error|unexpected byte|Unknown RESP type|wrong version number/i
 
 const KNOWN: readonly Known[] = [
@@ -136,7 +141,7 @@ const KNOWN: readonly Known[] = [
       new CorruptError(`${url}: a key of the namespace holds something else; was it written by another program?`, { cause: bare(cause) }),
   },
   {
-    pattern: /certificate's altnames/,
+    pattern: OTHER_NAME,
     make: (url, cause) =>
       new UnavailableError(
         `${url}: the server's certificate is of another name than its address; if that is the right server, servername in the url says the name (${said(cause)})`,
@@ -144,14 +149,14 @@ const KNOWN: readonly Known[] = [
       ),
   },
   {
-    pattern: /SSL alert number|alert (?:unknown ca|(?:bad )?certificate)/,
+    pattern: NOT_TAKEN,
     make: unavailable(
       'ERR_STORE_ACCESS',
       'the server does not take the certificate that it was shown, or wants one; certFile and keyFile name one that its authority has signed',
     ),
   },
   {
-    pattern: /self-signed certificate|unable to (?:verify|get)\b.*certificate|certificate (?:has expired|is not yet valid)/,
+    pattern: NOT_TRUSTED,
     make: (url, cause) =>
       new UnavailableError(
         `${url}: the server's certificate is not trusted (${said(cause)}); caFile names the authority that has signed it`,
@@ -172,6 +177,8 @@ const KNOWN: readonly Known[] = [
 /** Without what OpenSSL adds about itself. */
 const said = (cause: unknown): string => (cause as Error).message.split('\n')[0]!.trim().replace(/\.$/, '')
 
+/** Whoever tries again is refused again, as with a password. */
+export const isOfCertificates = ({ message }: Error): boolean => [OTHER_NAME, NOT_TAKEN, NOT_TRUSTED].some((one) => one.test(message))
 export const isRefused = ({ message }: Error): boolean => NOT_LET_IN.test(message)
 export const isGarbage = (error: Error | undefined): boolean => error !== undefined && GARBAGE.test(error.message)
 export const isKilled = (error: unknown): boolean => /Script killed by user/.test((error as Error).message)

@@ -331,7 +331,7 @@ export class Program extends UnitOfWork {
   }
 
   #withReached(roots: readonly ObjectState[]): ObjectState[] {
-    return [...roots, ...roots.flatMap((r) => this.bufferedOf(r).flatMap((b) => [...b.reached].filter((s) => !s.ref)))]
+    return [...roots, ...roots.flatMap((r) => this.bufferedOf(r).flatMap((b) => b.reached.volatile()))]
   }
 
   #stored(object: ObjectPlan, receipt: Receipt): void {
@@ -360,7 +360,7 @@ export class Program extends UnitOfWork {
   async #sendRows(rows: TableRows): Promise<void> {
     this.#sending.delete(rows)
     for (let isLast = false; !isLast && rows.overlay.count > 0; ) {
-      const reached = [...rows.reached].filter((s) => !s.ref)
+      const reached = rows.reached.volatile()
       if (reached.length > 0) await this.#commitStates(reached, NOTHING_MORE, undefined)
       else {
         // Nothing was waited for since: all objects that the rows refer to are stored.

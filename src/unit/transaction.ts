@@ -345,12 +345,8 @@ export class Transaction extends UnitOfWork {
   }
 
   #dropRows(rows: TableRows): void {
-    const reached = [...rows.reached]
-    if (reached.length > 0)
-      this.#phase.undo?.push(() => {
-        for (const state of reached) rows.reached.add(state)
-      })
-    dropWrites(rows)
+    const reachAgain = dropWrites(rows)
+    this.#phase.undo?.push(reachAgain)
   }
 
   /** What was made and deleted inside was never stored. */
@@ -538,7 +534,7 @@ export class Transaction extends UnitOfWork {
 
   get #roots(): readonly ObjectState[] {
     if (this.#hasOnlyLoaded) return [...this.#loaded]
-    const reached = [...this.buffered.values()].flatMap((r) => [...r.reached].filter((s) => !s.ref))
+    const reached = [...this.buffered.values()].flatMap((r) => r.reached.volatile())
     return [...this.#own.created, ...this.#loaded, ...this.#own.enlisted, ...reached]
   }
 

@@ -246,4 +246,45 @@ export const goesOn: readonly Case[] = [
       assert.equal(rows.length, 50)
     })
   }),
+
+  law('I570', 'an object that a row refers to and that is deleted before the row is saved stays deleted', async (ctx) => {
+    const o = await new Owners().makePersistent(ctx.alias('o'))
+    const made = async (name: string): Promise<Person> => {
+      const person = Object.assign(new Person(), { name })
+      o.rows.set({ name }, { person })
+      return person.makePersistent()
+    }
+    const gone = await made('gone')
+    await gone.deletePersistent()
+    const again = await made('again')
+    await again.deletePersistent()
+    o.rows.set({ name: 'anew' }, { person: again })
+    await o.rows.save()
+    assert.equal(gone.getID(), null, 'stored once more, where no row leads to it')
+    assert.notEqual(again.getID(), null, 'a row leads to it as it is after it was deleted')
+    await ctx.other(async () => {
+      const { rows } = await Owners.getByAlias(ctx.alias('o'))
+      for (const name of ['gone', 'again']) {
+        const row = await rows.get({ name })
+        assert(row, `the row of what was deleted`)
+        await refused(NotFoundError, () => row.person.load())
+      }
+      assert.equal((await (await rows.get({ name: 'anew' }))!.person.load()).name, 'again')
+    })
+  }),
+
+  law('I571', 'an object that a row refers to and that is made and deleted in one transaction stays volatile', async (ctx) => {
+    const person = Object.assign(new Person(), { name: 'gone' })
+    await transact(async () => {
+      const o = await new Owners().makePersistent(ctx.alias('o'))
+      o.rows.set({ name: 'gone' }, { person })
+      await person.makePersistent()
+      await person.deletePersistent()
+    })
+    assert.equal(person.getID(), null)
+    await ctx.other(async () => {
+      const row = await (await Owners.getByAlias(ctx.alias('o'))).rows.get({ name: 'gone' })
+      await refused(NotFoundError, () => row!.person.load())
+    })
+  }),
 ]

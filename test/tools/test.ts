@@ -1,15 +1,19 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { type Counts, type CountsMessage, closingLine } from './reporter.js'
 import { compiledTests, root, TEST_MS_MAX } from './test-files.js'
 
 /**
  * `npm test`: runs every compiled test with mocha, one process per folder, so that a crash in native code loses one folder's tests
- * and not all. The closing line counts all of them and comes last, after every process has gone. Arguments go to mocha
+ * and not all; those that do nothing but compute run beside the others, for what these leave of the second core. The closing line counts all of them and comes last, after every process has gone. Arguments go to mocha
  * (`npm test -- --grep stamps`); files among them replace the whole list. `npm run test:long`: those that take minutes each.
  */
 const LONG = '--long'
+
+/** Folders of tests that wait for nothing and look at no clock. */
+const COMPUTING = ['fuzz', 'simulation', 'graphs'].map((name) => join('dist', 'test', name))
 
 /** Past this the run is ended and counts as failed: a hanging test must not hang the machine that runs it. */
 const LIMIT_MS = 36 * 60_000
@@ -24,13 +28,14 @@ let isOver = false
 const failures: string[] = []
 
 /** Runs some files in one process. What keeps it from ending well counts as one more failure. */
-function run(files: readonly string[], options: readonly string[]): Promise<Counts> {
+function run(files: readonly string[], options: readonly string[], priority = constants.priority.PRIORITY_NORMAL): Promise<Counts> {
   const mocha = join(root, 'node_modules/mocha/bin/mocha.js')
   const reporter = join(root, 'dist/test/tools/reporter.js')
   const child = spawn(process.execPath, [mocha, '--reporter', reporter, '--timeout', `${TEST_MS_MAX}`, ...options, ...files], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
+  if (child.pid !== undefined) setPriority(child.pid, priority)
   let told: readonly string[] = []
   let counts: Counts = { passed: 0, failed: 0, skipped: 0 }
   let stopped: string | undefined
@@ -85,9 +90,24 @@ const areLong = process.argv.includes(LONG)
 const named = args.filter((arg) => existsSync(arg))
 const options = args.filter((arg) => !named.includes(arg))
 
-let total: Counts = { passed: 0, failed: 0, skipped: 0 }
-for (const files of named.length > 0 ? [named] : byFolder(compiledTests('test', areLong)))
-  if (!isOver) total = sum(total, await run(files, options))
+const isComputing = ([file]: readonly string[]): boolean => COMPUTING.includes(relative(root, dirname(file!)))
+
+/** One process after the other. */
+async function runAll(folders: readonly (readonly string[])[], priority: number): Promise<Counts> {
+  let counts: Counts = { passed: 0, failed: 0, skipped: 0 }
+  for (const files of folders) if (!isOver) counts = sum(counts, await run(files, options, priority))
+  return counts
+}
+
+const folders = named.length > 0 ? [named] : byFolder(compiledTests('test', areLong))
+const lanes = await Promise.all([
+  runAll(
+    folders.filter((files) => !isComputing(files)),
+    constants.priority.PRIORITY_NORMAL,
+  ),
+  runAll(folders.filter(isComputing), constants.priority.PRIORITY_BELOW_NORMAL),
+])
+const total = lanes.reduce(sum)
 failures.forEach((failure, at) => {
   process.stdout.write(`\nfailure ${at + 1} of ${failures.length}: ${failure}\n`)
 })

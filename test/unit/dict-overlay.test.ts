@@ -5,6 +5,7 @@ import { Ref } from '../../src/backend.js'
 import { Overlay } from '../../src/dict/overlay.js'
 import { encodeKeyText } from '../../src/dict/row-key.js'
 import { newId, newTableId } from '../../src/ids.js'
+import { Reached } from '../../src/unit/reached.js'
 import { takeRows } from '../../src/unit/taken-rows.js'
 
 const tableOf = (writes: Table['writes']): Table => ({
@@ -21,7 +22,7 @@ describe('rows that were sent', () => {
     const overlay = new Overlay()
     const write = (at: number): void => overlay.set(encodeKeyText(table, [at]), [at], [1])
     write(7)
-    takeRows([{ table, overlay, reached: new Set() }], () => expect.fail('nothing was referred to')).landed(100n)
+    takeRows([{ table, overlay, reached: new Reached() }], () => expect.fail('nothing was referred to')).landed(100n)
     return { overlay, write }
   }
 
