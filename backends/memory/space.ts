@@ -1,6 +1,6 @@
 import type { Cell, Cells, Intent, Mark, Op, Ref, Stamp, Stored, StoredRow, Table, Values } from '../../src/backend.js'
 import { encodePlainCells } from '../../src/codec/plain-cells.js'
-import { decodeWire, encodeWire } from '../../src/codec/wire.js'
+import { decodeWire, decodeWirePairs, encodeWire } from '../../src/codec/wire.js'
 import { fitsColumns } from '../../src/dict/table-columns.js'
 import { CorruptError, ValidationError } from '../../src/errors.js'
 import type { CommitId, Id, TableId } from '../../src/ids.js'
@@ -70,17 +70,8 @@ export function encodeCells(cells: Cells): Uint8Array {
   return encodeWire(flat)
 }
 
-export function decodeCells(bytes: Uint8Array): Map<string, Cell> {
-  const flat = decodeWire(bytes)
-  if (!Array.isArray(flat) || flat.length % 2 !== 0) throw new CorruptError('Damaged bytes: no list of cells.')
-  const cells = new Map<string, Cell>()
-  for (let i = 0; i < flat.length; i += 2) {
-    const name: unknown = flat[i]
-    if (typeof name !== 'string') throw new CorruptError('Damaged bytes: a cell without a name.')
-    cells.set(name, flat[i + 1] as Cell)
-  }
-  return cells
-}
+/** What begins at `from`. */
+export const decodeCells = (bytes: Uint8Array, from = 0): Map<string, Cell> => decodeWirePairs(bytes, from) as Map<string, Cell>
 
 function decodeValues(table: Table, bytes: Uint8Array): (Cell | undefined)[] {
   const values = decodeWire(bytes)

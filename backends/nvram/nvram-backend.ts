@@ -26,7 +26,7 @@ import { UnavailableError, UnsupportedError } from '../../src/errors.js'
 import type { ClassId, CommitId, Domain, Id, TableId } from '../../src/ids.js'
 import { requireTable } from '../memory/apply-group.js'
 import { type Bounds, behind, PAGE_ROWS, type RowPage, rowPages } from '../memory/row-pages.js'
-import { isVisible, type ObjectRecord, storedOf, storedRowOf } from '../memory/space.js'
+import { isVisible, storedRowOf } from '../memory/space.js'
 import { cutPositions, piecesAt } from '../memory/split.js'
 import { backUp } from './backup.js'
 import { requireCellRoom } from './cell-limit.js'
@@ -146,7 +146,7 @@ export class NvramBackend implements Backend {
 
   async read(refs: readonly Ref[]): Promise<readonly (Stored | undefined)[]> {
     const { space } = await this.#turn()
-    return refs.map(({ id }) => space.withObject(id, storedIn))
+    return refs.map(({ id }) => space.stored(id))
   }
 
   async marks(home: Ref, keys: readonly string[]): Promise<readonly (Mark | undefined)[]> {
@@ -326,9 +326,6 @@ async function release({ env, room, committer }: Parts): Promise<void> {
     await env.file.close()
   }
 }
-
-const storedIn = (record: ObjectRecord, bytes: number): Stored | undefined =>
-  record.stamp ? storedOf(record, record.stamp, bytes) : undefined
 
 const dropping = ({ env, space, committer }: Parts): Dropping => ({ env, space, write: (change) => committer.write(change) })
 

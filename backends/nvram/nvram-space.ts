@@ -1,8 +1,8 @@
-import type { Mark, Op, Table } from '../../src/backend.js'
+import type { Mark, Op, Stored, Table } from '../../src/backend.js'
 import { Ref } from '../../src/backend.js'
 import { copyOut } from '../../src/codec/slab.js'
 import { type ClassId, type CommitId, type Id, type TableId, writeUuid } from '../../src/ids.js'
-import type { AliasRecord, ObjectRecord, RowRecord, Space } from '../memory/space.js'
+import { type AliasRecord, decodeCells, type ObjectRecord, type RowRecord, type Space } from '../memory/space.js'
 import { Ascending } from './ascending.js'
 import { ClassIndex } from './class-index.js'
 import type { Environment } from './environment.js'
@@ -93,23 +93,25 @@ export class NvramSpace implements Space {
   object(id: Id): ObjectRecord | undefined {
     const key = this.#keyOf(id)
     if (this.#objects.isBeyond(key)) return undefined
-    const open = this.#open(id, key)
-    if (!open) return undefined
-    const body = copied(open.body)
-    return recordOf(open, this.#refOf(id, open), body)
-  }
-
-  /** For readers: `use` must be done with the body before it reads anything else of the store. */
-  withObject<R>(id: Id, use: (record: ObjectRecord, bytes: number) => R): R | undefined {
-    const key = this.#keyOf(id)
     const bytes = this.#env.objects.look(key)
     if (!bytes) return undefined
     const open = openObject(key, bytes, () => `Object ${id}`)
-    const name = this.#classNames.get(open.classNumber)
-    // The name of a class seen first is read from the store, over the buffer: only then the body must be copied before.
-    const body = name ? open.body : copied(open.body)
-    const size = bytes.length
-    return use(recordOf(open, name ? new Ref(id, name) : this.#refOf(id, open), body), size)
+    const body = copyOut(bytes, open.bodyAt, bytes.length)
+    return recordOf(open, this.#refOf(id, open), body)
+  }
+
+  /** For readers. */
+  stored(id: Id): Stored | undefined {
+    const key = this.#keyOf(id)
+    const found = this.#env.objects.look(key)
+    if (!found) return undefined
+    const { stamp, intent, bodyAt, classNumber } = openObject(key, found, () => `Object ${id}`)
+    if (!stamp) return undefined
+    const bytes = found.length
+    const cells = decodeCells(found, bodyAt)
+    // Last: the name of a class seen first is read from the store, over what was found.
+    const ref = new Ref(id, this.className(classNumber))
+    return intent ? { ref, stamp, bytes, cells, intent } : { ref, stamp, bytes, cells }
   }
 
   /** Without its cells. */
@@ -271,11 +273,6 @@ export class NvramSpace implements Space {
     const number = this.#classNumbers.get(name)
     this.#classNumbers.delete(name)
     if (number !== undefined) this.#classNames.delete(number)
-  }
-
-  #open(id: Id, key: Uint8Array): OpenObject | undefined {
-    const bytes = this.#env.objects.look(key)
-    return bytes && openObject(key, bytes, () => `Object ${id}`)
   }
 
   /** An object's key, until the next object's. */

@@ -89,12 +89,12 @@ export function sealObject(key: Uint8Array, record: ObjectRecord, classNumber: n
   return seal(key, into, end)
 }
 
-/** `body` is a view of `bytes`: decode or copy it before the next get. `refOf` may read the store, so it is called last. */
+/** The body is where `bodyAt` says in the bytes, to their end: decode or copy it before the next get. */
 export interface OpenObject {
   readonly classNumber: number
   readonly stamp: ObjectRecord['stamp']
   readonly intent: Intent | undefined
-  readonly body: Uint8Array
+  readonly bodyAt: number
 }
 
 export function openObject(key: Uint8Array, bytes: Buffer, what: () => string): OpenObject {
@@ -104,7 +104,7 @@ export function openObject(key: Uint8Array, bytes: Buffer, what: () => string): 
     classNumber: bytes.readUInt32LE(8),
     stamp: bytes[1]! & 1 ? null : { revision: bytes.readDoubleLE(16), commit: commitIn(bytes) },
     intent: intentEnd > OBJECT_HEAD_BYTES ? intentIn(bytes.subarray(OBJECT_HEAD_BYTES, intentEnd), what) : undefined,
-    body: new Uint8Array(bytes.buffer, bytes.byteOffset + intentEnd, bytes.length - intentEnd),
+    bodyAt: intentEnd,
   }
 }
 

@@ -15,14 +15,19 @@ let at = 0
 let end = 0
 let depth = 0
 
-export function readWire(source: Uint8Array): unknown {
+export const readWire = (source: Uint8Array): unknown => readAll(source, 0, read)
+
+/** A list of names, each before its value, that begins at `from`: as a map, without the list. */
+export const readPairs = (source: Uint8Array, from: number): Map<string, unknown> => readAll(source, from, pairs)
+
+function readAll<T>(source: Uint8Array, from: number, readOne: () => T): T {
   bytes = source
   view = undefined
-  at = 0
+  at = from
   end = source.length
   depth = 0
   try {
-    const value = read()
+    const value = readOne()
     if (at !== end) throw corrupt('bytes are left over')
     return value
   } finally {
@@ -128,10 +133,33 @@ function enter(items: number): void {
   if (++depth > WIRE_DEPTH_MAX + 1) throw corrupt('nested too deeply')
 }
 
+function pairs(): Map<string, unknown> {
+  const length = lengthOfList()
+  enter(length)
+  if (length % 2 !== 0) throw corrupt('a name without a value')
+  const map = new Map<string, unknown>()
+  for (let i = 0; i < length; i += 2) {
+    const name = read()
+    if (typeof name !== 'string') throw corrupt('a value without a name')
+    map.set(name, read())
+  }
+  depth--
+  return map
+}
+
+function lengthOfList(): number {
+  const token = bytes[take(1)]!
+  if (token >= 0x90 && token < 0xa0) return token & 0x0f
+  if (token === 0xdc) return readU16()
+  if (token === 0xdd) return readU32()
+  throw corrupt('no list where one is to be')
+}
+
 function readArray(length: number): unknown[] {
   enter(length)
-  const array: unknown[] = []
-  for (let i = 0; i < length; i++) array.push(read())
+  // A list that grows makes room for seventeen, and most are shorter.
+  const array: unknown[] = length === 1 ? [read()] : length === 2 ? [read(), read()] : length === 3 ? [read(), read(), read()] : []
+  while (array.length < length) array.push(read())
   depth--
   return array
 }

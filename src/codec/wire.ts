@@ -10,7 +10,7 @@ import { Packed, Ref } from '../backend.js'
 import { ValidationError } from '../errors.js'
 import { copyOut } from './slab.js'
 import { WIRE_DEPTH_MAX, WIRE_EXTENSION, WireTag } from './wire-format.js'
-import { readWire } from './wire-reader.js'
+import { readPairs, readWire } from './wire-reader.js'
 
 /**
  * What the wire carries. Plain objects are typed `object`, because an interface without index signature fits nothing narrower;
@@ -86,6 +86,9 @@ export function encodeWireAs(format: number, value: Wire): Uint8Array {
 
 /** Reads what `encodeWire` wrote. Anything else is a CorruptError, found before memory is taken for it. */
 export const decodeWire = (bytes: Uint8Array): Wire => readWire(bytes) as Wire
+
+/** The same of a list of names, each before its value, that begins at `from` and is the rest of the bytes. */
+export const decodeWirePairs = (bytes: Uint8Array, from = 0): Map<string, Wire> => readPairs(bytes, from) as Map<string, Wire>
 
 /** The value itself where msgpackr is exact, otherwise a copy of the path down to what it is not. */
 function exact(value: unknown, depth: number): unknown {

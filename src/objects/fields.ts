@@ -8,11 +8,11 @@ import { type ClassSettings, construct, recordOf, settingsOf } from './class-set
 import { requireColumns } from './declared-columns.js'
 import { guardOf } from './handle.js'
 import {
-  isAsStored,
   isStillGained,
   noteDrift,
   noteNone,
   presentName,
+  renamesOf,
   requireDeclaredTypes,
   type StoredFields,
   underPresentNames,
@@ -147,8 +147,20 @@ export function fill(instance: StorageObject, ctor: Constructor, stored: StoredF
     if (isUsed) resetUnstored(instance, ctor, fields)
     assignFields(instance, ctor, fields)
   }
-  if (hasRestore(ctor) || !isAsStored(ctor, stored, shownNames(instance, ctor))) noteDrift(instance, ctor, stored, ownFields(instance))
+  if (hasRestore(ctor) || !hasStoredFields(instance, ctor, stored)) noteDrift(instance, ctor, stored, ownFields(instance))
   else noteNone(instance)
+}
+
+/** By far the most common case, decided without a list of the fields. False also where it takes a longer look to say so. */
+function hasStoredFields(instance: StorageObject, ctor: Constructor, { values, deleted }: StoredFields): boolean {
+  if (deleted.length > 0 || renamesOf(ctor).size > 0) return false
+  const { transient } = infoOf(ctor)
+  let count = 0
+  for (const name in instance) {
+    if (!Object.hasOwn(instance, name) || !values.has(name) || transient.has(name)) return false
+    count++
+  }
+  return count === values.size
 }
 
 /**

@@ -53,10 +53,14 @@ export function requireDeclaredTypes(ctor: Constructor, fields: ReadonlyMap<stri
     throw new ValidationError(`field ${ctor.name}.${wrong} is declared ${wanted}, got a ${typeof fields.get(wrong)}`, { path: wrong })
 }
 
+const NONE_WRONG = [] as const
+
 function firstWrong(ctor: Constructor, fields: ReadonlyMap<string, unknown>): readonly [field?: string, wanted?: string] {
-  for (const [field, types] of builtinsOf(ctor))
+  const builtins = builtinsOf(ctor)
+  if (builtins.size === 0) return NONE_WRONG
+  for (const [field, types] of builtins)
     if (!isOfBuiltin(fields.get(field), types)) return [field, types.map((type) => (type as { name: string }).name).join(' or ')]
-  return []
+  return NONE_WRONG
 }
 
 /** The field of the class in which a stored one is shown. */
@@ -91,7 +95,7 @@ export function noteDrift(instance: StorageObject, ctor: Constructor, stored: St
 }
 
 /** By far the most common case, decided without a look at values. */
-export function isAsStored(ctor: Constructor, { values, deleted }: StoredFields, own: readonly string[]): boolean {
+function isAsStored(ctor: Constructor, { values, deleted }: StoredFields, own: readonly string[]): boolean {
   if (own.length !== values.size || deleted.length > 0 || renamesOf(ctor).size > 0) return false
   for (const name of own) if (!values.has(name)) return false
   return true
@@ -167,7 +171,7 @@ const OWN_VALUES_ONLY = { refOf: () => undefined, collectionOf: () => undefined 
 
 const renames = new WeakMap<Constructor, ReadonlyMap<string, string>>()
 
-function renamesOf(ctor: Constructor): ReadonlyMap<string, string> {
+export function renamesOf(ctor: Constructor): ReadonlyMap<string, string> {
   let known = renames.get(ctor)
   if (!known) {
     known = declaredRenames(ctor)

@@ -137,7 +137,7 @@ function objectRecord(c: Chance): RecordTarget {
     sealed: sealObject(key, record, 1),
     open: (at, bytes) => {
       const open = openObject(at, bytes, what)
-      const found = recordOf(open, ref, open.body)
+      const found = recordOf(open, ref, bytes.subarray(open.bodyAt))
       const stored = found.stamp ? storedOf(found, found.stamp, bytes.length) : found
       return 'cells' in stored ? [stored, refsIn(stored.cells), decodeFields(stored.cells, decoding)] : stored
     },

@@ -73,7 +73,7 @@ export function soundObject(key: Buffer, value: Buffer): SoundObject {
   const what = (): string => nameOf('objects', key)
   require(key.length === ID_BYTES, what)
   const open = openObject(key, value, what)
-  return { open, cells: open.stamp ? decodeCells(open.body) : new Map() }
+  return { open, cells: open.stamp ? decodeCells(value, open.bodyAt) : new Map() }
 }
 
 export const soundTable = (key: Buffer, value: Buffer): Table => {
