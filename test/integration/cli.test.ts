@@ -341,10 +341,12 @@ class Note extends StorageObject { values = new Float64Array(100_000) }
 main(import.meta, async () => void (await new Note().makePersistent('note')))`
     await writeFile(app, text)
     const run = await insitu(['run', app], on)
-    expect(run.code).to.equal(2)
+    // Later ones give CommonJS the module that the program imports; behind a loader of its own it gets another copy there as well.
+    const isNode20 = process.versions.node.startsWith('20.')
+    expect(run.code, run.stderr).to.equal(isNode20 ? 2 : 0)
     const loaded = await node(['--import', pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href, app], on)
     expect(loaded.code).to.equal(1)
-    expect(run.stderr).to.match(/is loaded as CommonJS.*"type": "module".*\.mts/)
+    if (isNode20) expect(run.stderr).to.match(/is loaded as CommonJS.*"type": "module".*\.mts/)
     expect(loaded.stderr).to.match(/another copy of insitu.*"type": "module".*\.mts/)
   })
 

@@ -10,6 +10,7 @@ import { assertOk, type Ended, node } from '../integration/processes.js'
 import { notRun } from '../tools/not-run.js'
 import { filesBelow, root } from '../tools/test-files.js'
 import { noPathsOfOneMachine } from '../tools/tidy-laws.js'
+import { isOffline, npm, ONE_QUICK_RETRY } from './npm.js'
 
 /**
  * What users get: the package is packed, installed into an empty project, compiled against under both module resolutions, and run.
@@ -43,8 +44,21 @@ const BUILDS: readonly Build[] = [
   },
 ]
 
-/** npm's own patience with a registry is longer than this whole test. */
-const ONE_QUICK_RETRY = ['--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=2000', '--fetch-timeout=20000']
+/** Types alone, no decorators: what Node takes away by itself. */
+const NOTE_TS = `import { StorageObject, task } from 'insitu'
+export class Note extends StorageObject {
+  text: string = ''
+}
+export const lengthOf = task((note: Note): number => note.text.length)
+`
+const NOTES_TS = `import { main } from 'insitu'
+import { lengthOf, Note } from './note.ts'
+main(import.meta, async () => {
+  const note: Note = Object.assign(new Note(), { text: 'abcdef' })
+  await note.makePersistent('note', { ifExists: 'replace' })
+  console.log(\`a note of \${await lengthOf(note)} characters\`)
+})
+`
 
 /** As a careful user has it: nothing of our declarations is skipped. */
 const STRICT = {
@@ -239,6 +253,14 @@ describe('the package, installed into an empty project', function () {
       expect(stderr).to.match(/^insitu: .*npm i -D tsx.*\n$/)
     })
 
+    it('npx insitu run of .ts programs needs nothing more where Node itself runs TypeScript, in workers too', async function () {
+      if (!stripsTypes()) notRun(this, 'this Node runs no .ts programs by itself')
+      writeFileSync(join(app, 'note.ts'), NOTE_TS)
+      writeFileSync(join(app, 'notes.ts'), NOTES_TS)
+      const { code, stdout, stderr } = await node([join(installed, 'dist/runtime/cli/insitu.js'), 'run', 'notes.ts'], { cwd: app })
+      expect({ code, stdout }, stderr).to.deep.equal({ code: 0, stdout: 'a note of 6 characters\n' })
+    })
+
     it('npx insitu says how it is used, which version it is, and what is stored', async () => {
       const npx = (...args: string[]): Promise<{ stdout: string }> => exec('npx', ['--no-install', 'insitu', ...args], { cwd: app })
       const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
@@ -250,18 +272,10 @@ describe('the package, installed into an empty project', function () {
   })
 })
 
-const npm = (args: readonly string[], cwd: string): Promise<{ stdout: string; stderr: string }> => exec('npm', args, { cwd })
-
 /** Without scripts: `prepare` would build under the feet of whatever else uses `dist`. */
 async function pack(into: string): Promise<string> {
   const { stdout } = await npm(['pack', '--ignore-scripts', '--silent', '--pack-destination', into], root)
   return join(into, stdout.trim())
-}
-
-/** npm's own words for a registry that does not answer. */
-function isOffline(error: unknown): boolean {
-  const { stderr = '' } = error as { stderr?: string }
-  return /code (?:ENOTCACHED|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT|ERR_SOCKET_TIMEOUT)\b/.test(stderr)
 }
 
 /** Whether an absolute path stands in a text, and not just the end of a longer relative one. */
