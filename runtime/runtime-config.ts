@@ -15,10 +15,10 @@ function isOff(name: string): boolean {
   return asked === 'off' || (asked !== 'on' && refuseSetting(name, 'on or off'))
 }
 
-function wholeNumber(name: string): number | undefined {
+function wholeNumber(name: string, least = 1): number | undefined {
   if (!process.env[name]) return undefined
   const asked = Number(process.env[name])
-  return Number.isSafeInteger(asked) && asked > 0 ? asked : refuseSetting(name, 'a whole number from 1')
+  return Number.isSafeInteger(asked) && asked >= least ? asked : refuseSetting(name, `a whole number from ${least}`)
 }
 
 /** `INSITU_RUNTIME=off`: task calls run in place, in order. @throws ValidationError ERR_SETTING, as whatever is read here */
@@ -27,8 +27,11 @@ export const runtimeIsOff = (): boolean => isOff('INSITU_RUNTIME')
 /** Worker threads: `INSITU_WORKERS`, else one per core. */
 export const workersWanted = (): number => wholeNumber('INSITU_WORKERS') ?? Math.max(1, availableParallelism())
 
+/** With less, a thread that starts ends the whole process, from Node 22 on. */
+const WORKER_HEAP_MB_MIN = 4
+
 /** Heap of one worker thread in megabytes: `INSITU_WORKER_HEAP_MB`, else Node's own limit. A task that needs more fails, and no other. */
-export const workerHeapMb = (): number | undefined => wholeNumber('INSITU_WORKER_HEAP_MB')
+export const workerHeapMb = (): number | undefined => wholeNumber('INSITU_WORKER_HEAP_MB', WORKER_HEAP_MB_MIN)
 
 /** Memory that tasks may say they need of this host, in megabytes: `INSITU_MEMORY_MB`, else what the machine has. */
 export const hostMemoryMb = (): number => wholeNumber('INSITU_MEMORY_MB') ?? Math.floor(totalmem() / 2 ** 20)

@@ -21,14 +21,16 @@ function bareError(error: unknown, why: unknown, context: EncodeContext): Error 
   if (!isError) return bare
   const name = orElse(() => (error as Error).name, like.name)
   if (typeof name === 'string' && name !== bare.name) bare.name = name
-  for (const field of orElse(() => Object.getOwnPropertyNames(error), [])) giveField(bare, error as object, field, context)
+  for (const field of orElse(() => Object.getOwnPropertyNames(error), [])) giveField(bare, error as Error, field, context)
   return bare
 }
 
-function giveField(bare: Error, error: object, field: string, context: EncodeContext): void {
+function giveField(bare: Error, error: Error, field: string, context: EncodeContext): void {
   if (field === 'message' || field === 'name') return
   try {
-    const { value, enumerable = false } = Object.getOwnPropertyDescriptor(error, field)!
+    const { value: held, enumerable = false } = Object.getOwnPropertyDescriptor(error, field)!
+    // Later engines make the stack when it is asked for.
+    const value: unknown = field === 'stack' ? error.stack : held
     if (value === undefined) return
     encodeValue(value, { ...context, anyError: true, path: field })
     Object.defineProperty(bare, field, { value, enumerable, configurable: true, writable: true })

@@ -274,7 +274,7 @@ describe('programs with tasks', function () {
   })
 
   it('a program whose workers cannot start says why, and ends', async () => {
-    const env = { INSITU_STORAGE: 'memory:', INSITU_WORKER_HEAP_MB: '2' }
+    const env = { INSITU_STORAGE: 'memory:', INSITU_WORKER_HEAP_MB: '4' }
     const { code, stderr } = await node([join(root, 'dist/examples/quick-start/app.js')], { env })
     expect(code).to.equal(1)
     expect(stderr).to.match(/no worker can be started: .*memory/)

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { placementIsOff, runtimeIsOff, workersPerHost, workersWanted } from '../../runtime/runtime-config.js'
+import { placementIsOff, runtimeIsOff, workerHeapMb, workersPerHost, workersWanted } from '../../runtime/runtime-config.js'
 
 /** What a setting gives, or how it is refused. */
 function read(name: string, value: string, what: () => unknown): unknown {
@@ -34,5 +34,11 @@ describe('settings of the environment', () => {
     for (const value of ['0', '-1', '1.5', 'abc', 'Infinity'])
       for (const what of [workersWanted, workersPerHost])
         expect(read('INSITU_WORKERS', value, what)).to.equal(`ERR_SETTING: INSITU_WORKERS is a whole number from 1, not ${value}`)
+  })
+
+  it('leave a worker no less memory than it needs to say that it has too little', () => {
+    expect(['4', ''].map((value) => read('INSITU_WORKER_HEAP_MB', value, workerHeapMb))).to.deep.equal([4, undefined])
+    const refused = 'ERR_SETTING: INSITU_WORKER_HEAP_MB is a whole number from 4, not 3'
+    expect(read('INSITU_WORKER_HEAP_MB', '3', workerHeapMb)).to.equal(refused)
   })
 })
