@@ -338,7 +338,7 @@ describe('command line', function () {
     await writeFile(join(folder, 'commonjs/package.json'), '{ "name": "old" }')
     const text = `import { main, StorageObject } from 'insitu'
 class Note extends StorageObject { values = new Float64Array(100_000) }
-main(import.meta, async () => void (await new Note().makePersistent('note')))`
+main(import.meta, async () => void (await new Note().makePersistent('note', { ifExists: 'replace' })))`
     await writeFile(app, text)
     const run = await insitu(['run', app], on)
     // Later ones give CommonJS the module that the program imports; behind a loader of its own it gets another copy there as well.
