@@ -89,7 +89,10 @@ export class Runtime implements TaskRunner, RunOfRecords {
       remaking: this.#remaking,
       secondPlaces: values && new SecondPlaces(values),
     }
-    this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread, crew.hosts, (record, inputs) => late.await(record, inputs))
+    this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread, crew.hosts, {
+      onLate: (record, inputs) => late.await(record, inputs),
+      live: (task) => this.#records.get(task) ?? this.#outcomes.unseen(task),
+    })
     const late = new LateInputs({ capture: this.#capture, loop: this.#loop, failures: this.#failures })
     this.#dispatch = new Dispatch(parts, crew, (why) => this.#giveUp(why), this.#nested)
     this.#pending = new Pending((busy) => this.#dispatch.engine.hold(busy))

@@ -40,6 +40,14 @@ interface Version {
   readonly held: readonly Held[]
 }
 
+/** What capturing asks of the run. */
+export interface CaptureRun {
+  /** Told of inputs that are still to come. */
+  onLate(record: TaskRecord, inputs: readonly Late[]): void
+  /** The record of a task that is not over, or whose failure nobody has seen. */
+  live(task: number): TaskRecord | undefined
+}
+
 /** One call while its arguments are taken. */
 interface Taking {
   readonly kind: CallKind
@@ -59,7 +67,8 @@ interface Taking {
 export class Capture {
   readonly #locations: Locations
   readonly #kept = new Map<string, number>()
-  readonly #users = new Map<number, { records: TaskRecord[]; tidyAt: number }>()
+  /** Tasks that use an object, by its datum. Numbers, since a record would hold what its task made for as long as the run goes on. */
+  readonly #users = new Map<number, { tasks: number[]; tidyAt: number }>()
   readonly #versions = new WeakMap<object, MadeVersion>()
   /** Volatile values that a call writes, those among them that is not in the graph yet. */
   readonly written = new WeakSet<object>()
@@ -72,8 +81,7 @@ export class Capture {
     readonly pins: boolean,
     /** How many hosts run tasks. */
     hosts: number,
-    /** Told of inputs that are still to come. */
-    readonly onLate: (record: TaskRecord, inputs: readonly Late[]) => void,
+    readonly run: CaptureRun,
   ) {
     this.#locations = new Locations(submissions, hosts)
   }
@@ -119,7 +127,8 @@ export class Capture {
   /** Tasks that use an object and are not over, or whose failure nobody has seen. */
   usersOf(id: string): readonly TaskRecord[] {
     const datum = this.#kept.get(id)
-    return (datum === undefined ? undefined : this.#users.get(datum)?.records.filter(matters)) ?? []
+    const tasks = (datum !== undefined && this.#users.get(datum)?.tasks) || []
+    return tasks.flatMap((task) => this.run.live(task) ?? [])
   }
 
   /** What the last task that writes a volatile value makes of it. */
@@ -149,7 +158,7 @@ export class Capture {
     const record = new TaskRecord(task, datum, kind, args)
     this.log.add(kind.definition.index)
     this.#keep(taking, record)
-    if (late) this.onLate(record, late)
+    if (late) this.run.onLate(record, late)
     return record
   }
 
@@ -162,7 +171,7 @@ export class Capture {
       this.written.add(value)
       this.#isAnyWritten = true
     }
-    for (const datum of used ?? []) this.#use(datum, record)
+    for (const datum of used ?? []) this.#use(datum, record.task)
   }
 
   #access({ besides, task }: Taking, datum: number, access: number): void {
@@ -346,13 +355,13 @@ export class Capture {
     return `argument ${position + 1} of ${kind.definition.name}`
   }
 
-  #use(datum: number, record: TaskRecord): void {
-    const users = this.#users.get(datum) ?? { records: [], tidyAt: TIDY_MIN }
+  #use(datum: number, task: number): void {
+    const users = this.#users.get(datum) ?? { tasks: [], tidyAt: TIDY_MIN }
     this.#users.set(datum, users)
-    users.records.push(record)
-    if (users.records.length < users.tidyAt) return
-    users.records = users.records.filter(matters)
-    users.tidyAt = Math.max(TIDY_MIN, users.records.length * 2)
+    users.tasks.push(task)
+    if (users.tasks.length < users.tidyAt) return
+    users.tasks = users.tasks.filter((one) => one === task || this.run.live(one) !== undefined) // the record of `task` is about to be noted
+    users.tidyAt = Math.max(TIDY_MIN, users.tasks.length * 2)
   }
 }
 
@@ -383,7 +392,6 @@ const NOTHING: readonly Late[] = []
 const NOTHING_HELD: readonly Held[] = []
 
 const TIDY_MIN = 64
-const matters = (record: TaskRecord): boolean => record.state === 'pending' || (record.isBad && !record.seen)
 
 /** The direction of an argument by position, the method's object included. */
 export const directionOf = ({ definition }: Pick<CallKind, 'definition'>, position: number): Direction =>

@@ -91,6 +91,11 @@ export class Outcomes {
     return failed.map((r) => r.error)
   }
 
+  /** The record of a task that failed or was cancelled, if nobody was told yet. */
+  unseen(task: number): TaskRecord | undefined {
+    return this.#unseen.get(task)
+  }
+
   get hasUnseen(): boolean {
     return [...this.#unseen.values()].some((r) => r.state === 'failed')
   }

@@ -60,6 +60,7 @@ export const ownName = task(() => TaskContext.current!.task)
 export const isSame = task((o: { a: object; b: object; self: unknown }) => o.a === o.b && o.self === o)
 export const sizeOf = task((bytes: Uint8Array) => bytes.length)
 export const bytesOf = task((n: number) => new Uint8Array(n).fill(7))
+export const bytesFor = task((box: Box, n: number) => new Uint8Array(n).fill(box.n))
 export const slowly = task(async <T>(x: T, ms: number) => {
   await delay(ms)
   return x

@@ -15,6 +15,7 @@ import {
   waitOn,
 } from '../../runtime/index.js'
 import * as t from './hostile-tasks.js'
+import { memoryUsed } from './memory-used.js'
 import { thrown } from './thrown.js'
 
 describe('what tasks are given and give', function () {
@@ -220,21 +221,18 @@ describe('what tasks are given and give', function () {
   })
 
   it('results go when no future holds them', async () => {
-    if (!globalThis.gc) {
-      const { setFlagsFromString } = await import('node:v8')
-      setFlagsFromString('--expose-gc')
-    }
-    const { runInNewContext } = await import('node:vm')
-    const gc = runInNewContext('gc') as () => void
-    const used = (): number => {
-      gc()
-      const { heapUsed, external } = process.memoryUsage()
-      return heapUsed + external
-    }
     await t.bytesOf(10)
-    const before = used()
+    const before = memoryUsed()
     for (let i = 0; i < 20; i++) await t.sizeOf(t.bytesOf(4 << 20) as Future<Uint8Array<ArrayBuffer>>)
     await new Promise((resolve) => setTimeout(resolve, 20))
-    expect((used() - before) / (1 << 20)).to.be.lessThan(20)
+    expect((memoryUsed() - before) / (1 << 20)).to.be.lessThan(20)
+  })
+
+  it('results of tasks on persistent objects go as well', async () => {
+    const boxes = await Promise.all(Array.from({ length: 20 }, () => new t.Box().makePersistent()))
+    const before = memoryUsed()
+    for (const box of boxes) await t.bytesFor(box, 4 << 20)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect((memoryUsed() - before) / (1 << 20)).to.be.lessThan(20)
   })
 })

@@ -22,6 +22,7 @@ import {
 import { FaultyBackend } from '../conformance/faulty-backend.js'
 import { SharedBackend } from '../conformance/forwarding-backend.js'
 import * as t from './hostile-tasks.js'
+import { memoryUsed } from './memory-used.js'
 import { thrown } from './thrown.js'
 
 for (const mode of ['on', 'off'] as const)
@@ -348,25 +349,17 @@ describe('a hundred thousand pending tasks', function () {
   after(() => finish())
 
   it('cost at most 256 bytes of heap each, and nothing when they are over', async () => {
-    const { setFlagsFromString } = await import('node:v8')
-    const { runInNewContext } = await import('node:vm')
-    setFlagsFromString('--expose-gc')
-    const gc = runInNewContext('gc') as () => void
-    const heap = (): number => {
-      gc()
-      return process.memoryUsage().heapUsed
-    }
     const n = 100_000
     // Once before: what other tests left in this process, and tables that grow by doubling, are not what a task costs.
     for (let i = 0; i < n; i++) void t.square(i)
     await barrier()
-    const before = heap()
+    const before = memoryUsed('heap')
     const calls = new Array<PromiseLike<number>>(n)
     for (let i = 0; i < n; i++) calls[i] = t.square(i)
-    expect((heap() - before) / n).to.be.lessThan(256)
+    expect((memoryUsed('heap') - before) / n).to.be.lessThan(256)
     expect(await calls[n - 1]).to.equal((n - 1) ** 2)
     await barrier()
     calls.length = 0
-    expect((heap() - before) / n).to.be.lessThan(16)
+    expect((memoryUsed('heap') - before) / n).to.be.lessThan(16)
   })
 })
