@@ -43,7 +43,7 @@ export class Deadlines {
   }
 
   over(task: number): void {
-    if (this.#timers.size === 0) return
+    if (this.#timers.size === 0 && this.#late.size === 0) return
     clearTimeout(this.#timers.get(task))
     this.#timers.delete(task)
     this.#late.delete(task)

@@ -335,7 +335,8 @@ export class Dispatch implements Stopper {
       loop.note({ on: 'TasksRan', worker, tasks: columnOf(ran, 0), attempts: columnOf(ran, 1), microseconds: columnOf(ran, 2) })
     if (tasks.length > 0) loop.note({ on: 'TasksFinished', worker, tasks, attempts, microseconds })
     for (const bad of failed) {
-      this.run.failures.note(bad.task, this.deadlines.wasLate(bad.task) ? this.#outOfTime(bad.task) : bad)
+      if (this.run.records.get(bad.task))
+        this.run.failures.note(bad.task, this.deadlines.wasLate(bad.task) ? this.#outOfTime(bad.task) : bad)
       loop.note({ on: 'TasksFailed', worker, tasks: [bad.task], attempts: [bad.attempt], retryable: bad.retryable })
     }
     for (const bad of conflicted) {

@@ -20,7 +20,7 @@ export class Failures {
   /** Why tasks were to be cancelled, where a reason was given. */
   readonly #requests = new Map<number, unknown>()
   /** Of failed tasks, for those that were not run because of them. */
-  readonly #errors = new Map<number, unknown>()
+  readonly #errors = new WeakErrors()
   /** Tasks that make lost values again. */
   readonly remakes = new Set<number>()
 
@@ -95,6 +95,34 @@ export class Failures {
     if ('rejected' in thrown) return thrown.rejected
     const story = { task: record.name, index: record.task, worker: this.log.workerOf(record.task) }
     return reviveError(decodeError(thrown.error, record.kind.program), thrown.className, record.kind.definition, story)
+  }
+}
+
+/** Tasks on their way to their end because of a failure, by a store or a worker that has to answer first, are few. */
+const NEWEST = 64
+
+/**
+ * Errors by task, for as long as anybody else has them: a later call is led to a failed task by its record, or by that of one that was not run
+ * because of it, and both have the error. So a program that goes on for months keeps none that it has let go, but for the newest.
+ */
+class WeakErrors {
+  readonly #refs = new Map<number, WeakRef<object>>()
+  readonly #newest: unknown[] = []
+  #count = 0
+  /** What was thrown and is no object. */
+  readonly #plain = new Map<number, unknown>()
+  readonly #gone = new FinalizationRegistry<number>((task) => this.#refs.delete(task))
+
+  set(task: number, error: unknown): void {
+    this.#newest[this.#count++ % NEWEST] = error
+    if (typeof error === 'object' && error !== null) {
+      this.#refs.set(task, new WeakRef(error))
+      this.#gone.register(error, task)
+    } else this.#plain.set(task, error)
+  }
+
+  get(task: number): unknown {
+    return this.#refs.get(task)?.deref() ?? this.#plain.get(task)
   }
 }
 

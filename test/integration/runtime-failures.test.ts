@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { AggregateTaskError, barrier, connect, finish, type Store, stats, TaskFailedError, task } from '../../runtime/index.js'
 import * as t from './hostile-tasks.js'
+import { memoryUsed } from './memory-used.js'
 import { thrown } from './thrown.js'
 
 describe('tasks that fail', function () {
@@ -75,6 +76,17 @@ describe('tasks that fail', function () {
       expect(await caught('object')).to.deep.equal({ reason: 1 })
       expect(String(await caught('symbol'))).to.include('Symbol(s)')
       expect(String(await caught('function'))).to.include('=>')
+    })
+
+    it('errors go when nobody has them any more', async () => {
+      const fail = async (times: number): Promise<void> => {
+        for (let i = 0; i < times; i++) await thrown(() => t.throwOdd(`${i % 10}`.repeat(2 ** 17)))
+        await delay(20)
+      }
+      await fail(100) // the newest are kept
+      const before = memoryUsed()
+      await fail(100)
+      expect((memoryUsed() - before) / 2 ** 20).to.be.lessThan(10)
     })
 
     it('the barrier tells own classes too, once', async () => {
