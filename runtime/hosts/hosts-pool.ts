@@ -29,6 +29,12 @@ interface PoolStore {
   settle(error?: unknown): void
 }
 
+/** A value on its way to a host: however many want it there, it is asked for once. */
+interface Bringing {
+  readonly isHere: Promise<boolean>
+  end(isHere: boolean): void
+}
+
 export class HostsPool {
   /** Bytes that went from one host to another, or beside the hosts, for a task. */
   bytesMoved = 0
@@ -39,8 +45,8 @@ export class HostsPool {
   readonly #sockets = mkdtempSync(join(tmpdir(), 'insitu-hosts-'))
   readonly #agents: Agent[] = []
   readonly #stillborn: number[]
-  /** Of each host: who waits for values that it fetches. */
-  readonly #bringing: readonly Map<string, (isHere: boolean) => void>[]
+  /** Of each host: the values that it fetches, by name. */
+  readonly #bringing: readonly Map<string, Bringing>[]
   readonly #links: readonly HostLink[]
   readonly #values: readonly ValuesOf[]
   readonly #stores = new Map<number, PoolStore>()
@@ -193,14 +199,17 @@ export class HostsPool {
 
   /** Has a host fetch a value of another; whether it has it then. */
   bring(host: number, value: Kept): Promise<boolean> {
-    return new Promise((resolve) => {
-      this.#bringing[host]!.set(value.n, resolve)
-      this.#agents[host]!.post({ do: 'bring', value })
-    })
+    const known = this.#bringing[host]!.get(value.n)
+    if (known) return known.isHere
+    let end!: Bringing['end']
+    const isHere = new Promise<boolean>((resolve) => (end = resolve))
+    this.#bringing[host]!.set(value.n, { isHere, end })
+    this.#agents[host]!.post({ do: 'bring', value })
+    return isHere
   }
 
   #endBring(host: number, name: string, isHere: boolean): void {
-    this.#bringing[host]!.get(name)?.(isHere)
+    this.#bringing[host]!.get(name)?.end(isHere)
     this.#bringing[host]!.delete(name)
   }
 

@@ -262,6 +262,12 @@ describe('logical hosts', function () {
       await sleeping
     })
 
+    it('that two want on a host at one time come once, and both are told', async () => {
+      const nowhere = { k: 'r', h: 0, n: 'nobody has made it', s: 1 } as const
+      const told = await Promise.all([currentHosts()!.bring(1, nowhere), currentHosts()!.bring(1, nowhere)])
+      expect(told).to.deep.equal([false, false])
+    })
+
     it('that are written stay as well, and stand in lists', async () => {
       const here = await cellAt('host-3', 2, 3_000_000)
       const bytes = new Uint8Array(500_000)
