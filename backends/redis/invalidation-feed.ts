@@ -100,7 +100,11 @@ export class InvalidationFeed {
 
   async #listen(server: Redis, name: string): Promise<Ear | undefined> {
     const ear = new Ear(server, (keys) => this.#tell(keys))
+    let isLost = false
+    // Both connections tell it: by the second time another ear may stand under the name.
     const lost = (): void => {
+      if (isLost) return
+      isLost = true
       this.#ears.delete(name)
       ear.close()
       this.#tell(undefined)
