@@ -61,7 +61,20 @@ export class Acknowledgement {
 
   #everywhere(ack: Ack): Promise<void> {
     const copies = ack === 'durable' ? 0 : Number(ack.slice('replicated:'.length))
-    return this.link.reached(() => Promise.all(this.link.masters().map((server) => this.#waitAt(server, copies, ack))))
+    return this.link.reached(() => {
+      const masters = this.link.masters()
+      this.#leaveOthers(masters)
+      return Promise.all(masters.map((server) => this.#waitAt(server, copies, ack)))
+    })
+  }
+
+  /** A driver goes on trying to connect to a server that has gone for good. */
+  #leaveOthers(masters: readonly Redis[]): void {
+    for (const [server, side] of this.#sides) {
+      if (masters.includes(server)) continue
+      this.#sides.delete(server)
+      side.disconnect()
+    }
   }
 
   /** A wait holds up all that comes behind it on its connection, so that it has one of its own. */
