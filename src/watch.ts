@@ -1,7 +1,7 @@
 /** Following an object that others change. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Ref, Stamp } from './backend.js'
-import { NotFoundError, ValidationError } from './errors.js'
+import { NotFoundError, UnsavedChangesError, ValidationError } from './errors.js'
 import { type StorageObject, stateOf } from './objects/storage-object.js'
 import type { Store } from './store.js'
 import { currentUnit } from './unit/context.js'
@@ -32,8 +32,7 @@ export async function* watch<T extends StorageObject>(
     for await (const stamp of stampsOf(unit.store, state.ref, until)) {
       if (!stamp || !state.ref) return
       if (stamp.commit === given) continue
-      const isAsItIs = unit.isDirty(state)
-      if (stamp.commit !== state.stamp?.commit && !isAsItIs) await object.reload({ discard: true })
+      const isAsItIs = unit.isDirty(state) || (stamp.commit !== state.stamp?.commit && !(await isReloaded(object)))
       // By now it may have changed once more: that has been given then.
       given = isAsItIs ? stamp.commit : state.stamp?.commit
       yield object
@@ -42,6 +41,17 @@ export async function* watch<T extends StorageObject>(
     if (!until.aborted && !(error instanceof NotFoundError)) throw error
   } finally {
     left.abort()
+  }
+}
+
+/** False when the program has changed it meanwhile, and has not saved that. */
+async function isReloaded(object: StorageObject): Promise<boolean> {
+  try {
+    await object.reload()
+    return true
+  } catch (error) {
+    if (error instanceof UnsavedChangesError) return false
+    throw error
   }
 }
 

@@ -197,13 +197,18 @@ export abstract class UnitOfWork {
   async reload(state: ObjectState, discard: boolean): Promise<void> {
     const ref = this.persistentRef(state, 'reload')
     this.looksBeyond = true
-    if (!discard && state.loaded && this.isDirty(state))
-      throw new UnsavedChangesError(`${nameOf(state)} has unsaved changes: save() them, or reload({ discard: true })`, { id: ref.id })
+    if (!discard) this.#assertClean(state, ref)
     const [stored] = await this.store.read([ref])
     if (!stored) throw notFound(ref.id, this.store.url)
+    if (!discard) this.#assertClean(state, ref) // the program may have changed it while it was read
     if (discard) for (const rows of this.bufferedOf(state)) discardRows(rows)
     this.take(state, stored)
     if (this.#areColumnsUntold) await this.gainedColumns.tell()
+  }
+
+  #assertClean(state: ObjectState, { id }: Ref): void {
+    if (this.isDirty(state))
+      throw new UnsavedChangesError(`${nameOf(state)} has unsaved changes: save() them, or reload({ discard: true })`, { id })
   }
 
   async aliasesOf(state: ObjectState): Promise<string[]> {

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
-import { connect, getByID, StorageObject, type Store, transact } from '../../runtime/index.js'
-import { UnsupportedError, ValidationError } from '../../src/errors.js'
+import { connect, getByID, StorageObject, type Store, transact, watch } from '../../runtime/index.js'
+import { UnsavedChangesError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import { SharedBackend } from '../conformance/forwarding-backend.js'
 
 const failure = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
@@ -157,5 +158,55 @@ describe('instances of user classes', () => {
     const one = await stored(new One())
     await stored(new Two())
     expect((await copyOf(one)).getID()).to.equal(one.getID())
+  })
+
+  describe('a change that the program makes while the object is read', () => {
+    class Note extends StorageObject {
+      text = 'first'
+      place = 'here'
+    }
+    let whenRead: (revision: number | undefined) => void
+    beforeEach(() => {
+      const { backend } = store
+      const read = backend.read.bind(backend)
+      whenRead = () => {}
+      Object.assign(backend, {
+        read: async (refs: Parameters<typeof read>[0]) => {
+          const found = await read(refs)
+          whenRead(found[0]?.stamp.revision)
+          return found
+        },
+      })
+    })
+    it('is not lost to reload(), which says that it is there', async () => {
+      const note = await stored(new Note())
+      whenRead = () => {
+        note.place = 'there'
+      }
+      expect(await failure(note.reload())).to.be.instanceOf(UnsavedChangesError)
+      expect(note.place).to.equal('there')
+      await note.reload({ discard: true })
+      expect(note.place).to.equal('here')
+    })
+
+    it('is not lost to watch(), which gives the object as it is', async () => {
+      const note = await stored(new Note())
+      const other = await connect(new SharedBackend(store.backend))
+      const changes = store.run(() => watch(note, { timeoutMs: 2000 }))
+      const next = changes.next()
+      let times = 0
+      whenRead = (revision) => {
+        if (revision === 2 && ++times === 2) note.place = 'there' // seen by the watcher, then loaded
+      }
+      await other.run(async () => {
+        const its = (await getByID(note.getID()!)) as Note
+        its.text = 'second'
+        await its.save()
+      })
+      expect((await next).value).to.equal(note)
+      expect(note.place).to.equal('there')
+      await changes.return()
+      await other.close()
+    })
   })
 })
