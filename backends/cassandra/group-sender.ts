@@ -317,7 +317,7 @@ function definite(cells: ReadonlyMap<string, Cell | undefined>): ReadonlyMap<str
 
 const busy = (place: Place, url: string): Error =>
   new UnavailableError(
-    `${url}: so many change ${place.kind === 'object' ? `object ${place.ref.id}` : `alias ${place.alias}`} that this change does not get its turn`,
+    `${url}: ${place.kind === 'object' ? `object ${place.ref.id}` : `alias ${place.alias}`} is being changed by so many at once that this change did not get its turn; try again`,
     {
       retryable: true,
     },

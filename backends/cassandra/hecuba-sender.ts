@@ -184,9 +184,12 @@ export class HecubaSender {
   }
 
   #busy({ id }: Ref): Error {
-    return new UnavailableError(`${this.link.config.url}: so many change object ${id} that this change does not get its turn`, {
-      retryable: true,
-    })
+    return new UnavailableError(
+      `${this.link.config.url}: object ${id} is being changed by so many at once that this change did not get its turn; try again`,
+      {
+        retryable: true,
+      },
+    )
   }
 }
 

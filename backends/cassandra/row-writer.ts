@@ -318,4 +318,6 @@ const partitionName = ({ table, place }: DictLayout, key: Key): string =>
     : table.id
 
 const busy = ({ table }: DictLayout, url: string): Error =>
-  new UnavailableError(`${url}: so many change table ${table.id} that this change does not get its turn`, { retryable: true })
+  new UnavailableError(`${url}: table ${table.id} is being changed by so many at once that this change did not get its turn; try again`, {
+    retryable: true,
+  })

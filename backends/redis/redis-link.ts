@@ -385,4 +385,7 @@ class Gate {
 }
 
 const held = ({ url, patienceMs }: RedisConfig, { commit }: Gate): UnavailableError =>
-  new UnavailableError(`${url}: the large group ${commit} held it up for ${patienceMs} ms; try again`, { retryable: true, commit })
+  new UnavailableError(`${url}: the large group ${commit} kept this call waiting for ${patienceMs} ms; try again`, {
+    retryable: true,
+    commit,
+  })

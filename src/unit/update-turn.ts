@@ -90,9 +90,12 @@ export class Turn {
 
   #giveWay(): Error {
     this.#outermost.#givesWay = true
-    return new ConflictError(`update() of ${nameOf(this.state)} inside another: its turn is with one that waits for that`, {
-      ref: this.state.ref,
-    })
+    return new ConflictError(
+      `update() of ${nameOf(this.state)}: whoever has its turn waits for the update() around this one, which runs again after that`,
+      {
+        ref: this.state.ref,
+      },
+    )
   }
 }
 
