@@ -8,7 +8,7 @@
  */
 import { Access, Kind, NONE, Status } from './constants.js'
 import { noteInput } from './outlook.js'
-import { grant } from './ready.js'
+import { becomeReady } from './ready.js'
 import type { RuntimeState } from './state.js'
 
 /** The mode by which a chain groups accesses: DELETE is a writer of kept data, a reader of renamed ones. */
@@ -187,6 +187,14 @@ function grantAccess(state: RuntimeState, a: number): void {
   take(state, a)
   noteInput(state, accesses.task(a), accesses.datum(a))
   grant(state, accesses.task(a))
+}
+
+/** One thing less that the task waits for. */
+export function grant(state: RuntimeState, task: number): void {
+  const missing = --state.tasks.missing[task]!
+  if (missing > 1 || state.tasks.status[task] !== Status.WAITING) return
+  if (missing === 0) becomeReady(state, task)
+  else askForTurn(state, task)
 }
 
 /**

@@ -1,8 +1,7 @@
 /** Inputs that are promises outside the graph: what they bring, and what the task waits for because of it. */
-import { join, modeOf } from './chains.js'
+import { grant, join, modeOf } from './chains.js'
 import { isSettled, Kind, NONE, Reason, Status, writes } from './constants.js'
 import type { InputsArrived, InputsFailed } from './events.js'
-import { grant } from './ready.js'
 import { cancel, failForGood, poisonFor } from './settle.js'
 import { illegal, type RuntimeState } from './state.js'
 

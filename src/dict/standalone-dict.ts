@@ -1,7 +1,7 @@
 /** Dicts that stand alone: objects of their own, with an id and aliases. */
 import { StorageObject } from '../objects/storage-object.js'
 import type { Columns } from './column.js'
-import { type DictOptions, StorageDict } from './storage-dict.js'
+import type { StorageDict } from './storage-dict.js'
 
 /** The methods of a dict that an object can have as its own. Its `rows` are the dict itself. */
 type Forwarded<K extends Columns, V extends Columns> = Omit<StorageDict<K, V>, never>
@@ -40,10 +40,10 @@ const FORWARDED = [
   Symbol.asyncIterator,
 ] as const
 
-/** `class Counts extends StorageDict.of({ word: t.text }, { n: t.i64 }) {}` */
-export function dictClass<K extends Columns, V extends Columns>(keys: K, values: V, options: DictOptions<K>): DictClass<K, V> {
+/** What `StorageDict.of` gives. `rows` makes the dict of an instance: this file knows of StorageDict by its type alone, which needs it. */
+export function dictClass<K extends Columns, V extends Columns>(rows: () => StorageDict<K, V>): DictClass<K, V> {
   class DictObject extends StorageObject {
-    readonly rows = new StorageDict(keys, values, options)
+    readonly rows = rows()
   }
   for (const name of FORWARDED)
     Object.defineProperty(DictObject.prototype, name, {

@@ -68,7 +68,7 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
    * `class Counts extends StorageDict.of({ word: t.text }, { n: t.i64 }) {}`, then `await Counts.getByAlias('counts')`.
    */
   static of<K extends Columns, V extends Columns>(keys: K, values: V, options: DictOptions<K> = {}): DictClass<K, V> {
-    return dictClass(keys, values, options)
+    return dictClass(() => new StorageDict(keys, values, options))
   }
 
   /** The row's values, `undefined` when there is no such row. */

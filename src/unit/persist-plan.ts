@@ -1,6 +1,5 @@
 /** What a group must hold so that some objects, and all that they newly reach, are stored as they are now. Pure: no I/O, changes no state. */
-import { type Cell, type Cells, type ColumnSpec, type Op, Packed, Ref, type Stamp, type Stored, type Table } from '../backend.js'
-import { classOf } from '../classes/class-registry.js'
+import { type Cell, type Cells, type ColumnSpec, type Op, Packed, type Ref, type Stamp, type Stored, type Table } from '../backend.js'
 import { type NestedClasses, nestedClassesOf } from '../codec/nested-classes.js'
 import {
   areNative,
@@ -19,12 +18,12 @@ import {
 } from '../codec/values.js'
 import { dictSchemaOf, isDict, type StorageDict, volatileRowOps } from '../dict/storage-dict.js'
 import { ConflictError, ValidationError } from '../errors.js'
-import { type Id, newId, newTableId, type TableId } from '../ids.js'
-import { hasColumns } from '../objects/declared-columns.js'
+import { type Id, newTableId, type TableId } from '../ids.js'
 import { assertRebuildable, constructorOfInstance, defaultFieldsOf, storedFields } from '../objects/fields.js'
 import type { ObjectState, Print } from '../objects/object-state.js'
 import { isStorageObject, type StorageObject, stateOf } from '../objects/storage-object.js'
 import type { Store } from '../store.js'
+import { refFrom, refOf } from './references.js'
 import { tableOf, unitOfDict } from './table-binding.js'
 
 /** A field that was deleted although the class's constructor makes it. */
@@ -219,40 +218,6 @@ class Holder implements EncodeContext {
     const print = this.#state.base.get(field)
     return isKept(print) && !(print instanceof KeptText) ? print : undefined
   }
-}
-
-/**
- * The reference to an object as another object of `store` holds it: with the store that it lies in, where that is another. `home`: the one that
- * is getting it.
- */
-export function refFrom(store: Store, state: ObjectState, home?: Store): Ref {
-  const ref = refOf(state, store)
-  const its = ref.store === undefined ? (state.unit?.store ?? home) : undefined
-  if (!its || its.url === store.url) return ref
-  store.meet(its)
-  return new Ref(ref.id, ref.classId, its.url)
-}
-
-/** Where a name says the id, an object that is to have the name gets that one, unless something refers to it already. */
-export function nameFirst(state: ObjectState, alias: string, store: Store): void {
-  const ctor = constructorOfInstance(state.instance)
-  const { declared } = store.backend
-  if (!declared || state.ref || state.provisional || !hasColumns(ctor)) return
-  state.provisional = new Ref(declared.idOf(alias), classOf(ctor).id)
-}
-
-/** After a failure: the next try may be under another name, or none. */
-export function forgetName(state: ObjectState, alias: string | undefined, { backend: { declared } }: Store): void {
-  if (!declared || state.ref || alias === undefined || state.provisional?.id !== declared.idOf(alias)) return
-  state.provisional = undefined
-  state.mayStand = false
-}
-
-/** The object's reference, fixed as soon as somebody needs it. */
-function refOf(state: ObjectState, { backend: { places } }: Store): Ref {
-  if (state.ref) return state.ref
-  state.provisional ??= new Ref(places?.idAt(state.host) ?? newId(), classOf(constructorOfInstance(state.instance)).id)
-  return state.provisional
 }
 
 const NO_NAMES: readonly string[] = []

@@ -9,7 +9,8 @@ import type { Id } from '../ids.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { isStorageObject, type StorageObject, stateOf } from '../objects/storage-object.js'
 import { unitIfOpen } from './context.js'
-import { refFrom, type TablePlan } from './persist-plan.js'
+import type { TablePlan } from './persist-plan.js'
+import { refFrom } from './references.js'
 import type { UnitOfWork } from './unit-of-work.js'
 
 const bindings = new WeakMap<object, TableBinding>()

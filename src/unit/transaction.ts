@@ -1,4 +1,5 @@
 /** Long because what a unit of work has made and changed, what it reads of that, and how it is committed are one state with one owner. */
+import { checkAlias } from '../alias.js'
 import { type Cells, type Mark, type Op, type Receipt, Ref, type Stamp, type Stored } from '../backend.js'
 import { keptOf } from '../codec/values.js'
 import { soleDomain, timeOf, type Unit } from '../commit/index.js'
@@ -9,13 +10,14 @@ import { cellsBytes } from '../large-cells.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, type StorageObject, stateOf } from '../objects/storage-object.js'
-import { checkAlias, type Store, type UnitOptions } from '../store.js'
+import type { Store, UnitOptions } from '../store.js'
 import { dropBelongings } from './belongings.js'
 import { aliasOf } from './named-tables.js'
 import { copyOfOwn, NOTHING_OWN, newOwn, type Own } from './own-changes.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { checksOf, nameFirst, type ObjectPlan, type Plan, type Prints, planOf, printsOf, refFrom, type TablePlan } from './persist-plan.js'
+import { checksOf, type ObjectPlan, type Plan, type Prints, planOf, printsOf, type TablePlan } from './persist-plan.js'
 import { rebase } from './rebase.js'
+import { nameFirst, refFrom } from './references.js'
 import type { Committed } from './refresh.js'
 import { areRowsCurrent, checkedTables, rowChecksOf } from './row-checks.js'
 import { bindComingTable, bindTable, tableMade, tableOf, unbindOwned, unbindTable } from './table-binding.js'
@@ -240,7 +242,7 @@ export class Transaction extends UnitOfWork {
   /** A body that found the name free, or another's, and acts on that runs again, unless it has given the name itself. */
   #isTaken(alias: string, by: Id): Error {
     if (!this.#own.names.has(alias) && this.#namesSeen.get(alias) !== by)
-      return new ConflictError(`alias ${alias} has come to object ${by} since this unit of work looked for it`, { alias, by })
+      return new ConflictError(`alias ${alias} was given to object ${by} after this unit of work had looked for it`, { alias, by })
     return new AliasTakenError(`alias ${alias} belongs to object ${by}: choose another, or { ifExists: 'open' | 'replace' }`, { alias, by })
   }
 

@@ -2,6 +2,7 @@
  * What a task, a transaction, or the main program between two saves, has read and changed of one store. One file, since all of it keeps the
  * one instance that each id has here.
  */
+import { checkAlias } from '../alias.js'
 import { type Cells, type Location, Ref, type Stored, type Table } from '../backend.js'
 import type { Constructor } from '../classes/class-locator.js'
 import { constructorOf, findConstructor } from '../classes/class-registry.js'
@@ -16,7 +17,7 @@ import { constructEmpty, constructHandle, constructorOfInstance, fill, guardAgai
 import { NO_DICTS, type ObjectState } from '../objects/object-state.js'
 import { type GetOptions, newHandle, type PersistOptions, StorageObject, stateOf } from '../objects/storage-object.js'
 import { storeNotOpen } from '../open-stores.js'
-import { checkAlias, type Store } from '../store.js'
+import type { Store } from '../store.js'
 import { Appends } from './appends.js'
 import { assertClass, assertSameClass } from './assert-class.js'
 import { BufferedRows } from './buffered-rows.js'

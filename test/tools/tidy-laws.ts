@@ -63,6 +63,32 @@ export const importDirection: Law = (sources) =>
     .filter(({ from, target }) => target?.includes('/') && MAY_REACH[top(from)]?.includes(top(target)) === false)
     .map(({ from, target, line }) => `${from}:${line} imports ${target}: imports point inward, examples → runtime → src ← backends`)
 
+const FROM = /^(?:import|export)\s+(?!type\b)([^'"]*?)\s*\bfrom\s*['"](\.[^'"\n]+)['"]|^import\s*['"](\.[^'"\n]+)['"]/gm
+const TYPES_ALONE = /^\{(?:\s*type\s[^,}]+,?)+\s*\}$/
+
+/** Files that must have run before this one does. Types alone are gone by then, and what is imported at run time comes later. */
+const neededBy = (path: string, text: string): readonly string[] =>
+  [...withoutComments(text).matchAll(FROM)].flatMap(([, names = '', specifier, bare]) =>
+    TYPES_ALONE.test(names) ? [] : (resolve(path, specifier ?? bare ?? '') ?? []),
+  )
+
+/** In a circle it depends on who is imported first whether a file finds what it needs. */
+export const noImportCircles: Law = (sources) => {
+  const found: string[] = []
+  const met = new Map<string, 'open' | 'done'>()
+  const follow = (path: string): void => {
+    met.set(path, 'open')
+    for (const target of neededBy(path, sources.get(path) ?? '')) {
+      if (met.get(target) === 'open')
+        found.push(`${path} imports ${target}, which leads back to it: part what both need, or import the type alone`)
+      else if (sources.has(target) && !met.has(target)) follow(target)
+    }
+    met.set(path, 'done')
+  }
+  for (const [path] of code(sources)) if (MAY_REACH[top(path)] && !met.has(path)) follow(path)
+  return found
+}
+
 /** What the core may use from outside: values in, bytes out, ids and the configuration file; nothing that talks to a store. */
 const CORE_PACKAGES = ['msgpackr', 'uuid', 'class-transformer', 'lilconfig', 'picocolors']
 

@@ -11,6 +11,7 @@ import {
   type Law,
   LONG_LINES,
   longFiles,
+  noImportCircles,
   noPathsOfOneMachine,
   type Sources,
   schedulerIsPure,
@@ -145,6 +146,21 @@ describe('tidy', () => {
       it(`${says} (catches ${path})`, () => expect(law(new Map([[path, text]]))).to.have.lengthOf(1))
     }
   }
+
+  it('no file needs one that needs it', () => expect(noImportCircles(sources)).to.deep.equal([]))
+
+  it('no file needs one that needs it (catches one; types alone are no need)', () => {
+    const tree = (third: string): Sources =>
+      new Map([
+        ['src/a.ts', "import { b } from './b.js'\n"],
+        ['src/b.ts', "import {\n  type A,\n  c,\n} from './c.js'\n"],
+        ['src/c.ts', third],
+      ])
+    expect(noImportCircles(tree("export * from './a.js'\n"))).to.have.lengthOf(1)
+    expect(noImportCircles(tree("import './a.js'\n"))).to.have.lengthOf(1)
+    expect(noImportCircles(tree("import { type A, type B } from './a.js'\nimport type { C } from './b.js'\n"))).to.deep.equal([])
+    expect(noImportCircles(tree("const a = () => import('./a.js')\n"))).to.deep.equal([])
+  })
 
   it('no file is dead', () => expect(deadFiles(entries())(sources)).to.deep.equal([]))
 
