@@ -393,7 +393,6 @@ export interface Backend {
   readonly streams?: Streams
   readonly replicas?: Replicas
   readonly watcher?: Watcher
-  readonly views?: Views
   readonly aggregates?: Aggregates
   readonly upkeep?: Upkeep
   readonly places?: Places
@@ -480,11 +479,6 @@ export interface Replicas {
 /** Stamps of objects now, and as they change; `null` for one that is gone. May coalesce, never misses the last one. */
 export interface Watcher {
   watch(refs: readonly Ref[], signal: AbortSignal): AsyncIterable<readonly [Ref, Stamp | null]>
-}
-
-/** Zero-copy reads: the bytes are valid only inside `use`. */
-export interface Views {
-  withView<R>(ref: Ref, cell: string, use: (bytes: Uint8Array) => R): Promise<R>
 }
 
 /** Aggregation where the rows lie. `by` and columns are names of the table. */

@@ -29,7 +29,6 @@ export interface LargeCellStore {
 const MANIFEST = 0xfe
 export const CHUNK_CLASS = 'insitu#chunk' as ClassId
 const chunkRef = (id: Id): Ref => new Ref(id, CHUNK_CLASS)
-export const isChunk = (ref: Ref): boolean => ref.classId === CHUNK_CLASS
 
 export class LargeCells {
   /** The chunks of objects that this program has read or written, to be removed with the cell that lists them. */

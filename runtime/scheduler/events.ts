@@ -6,7 +6,6 @@ export type TaskIndex = number
 export type DatumIndex = number
 export type WorkerIndex = number
 export type HostIndex = number
-export type FnIndex = number
 /** Milliseconds of the driver's clock. */
 export type Millis = number
 

@@ -403,6 +403,3 @@ const heldRows = (state: DictState, refs: References): Overlay => moved(state.ow
 
 /** The rows of a volatile dict as ops of its future table. `refs.refOf` is asked for each object that they refer to. */
 export const volatileRowOps = (dict: AnyDict, table: Table, refs: References): Op[] => heldRows(stateOf(dict), refs).toOps(table)
-
-/** Forgets the rows that a dict holds itself: they are stored now. */
-export const forgetVolatileRows = (dict: AnyDict): void => stateOf(dict).own.clear()

@@ -17,7 +17,6 @@ import type {
   Streams,
   Table,
   Upkeep,
-  Views,
   Watcher,
 } from '../../src/backend.js'
 import type { ClassId, Domain, Id, TableId } from '../../src/ids.js'
@@ -29,7 +28,6 @@ export class ForwardingBackend implements Backend {
   declare readonly streams?: Streams
   declare readonly replicas?: Replicas
   declare readonly watcher?: Watcher
-  declare readonly views?: Views
   declare readonly aggregates?: Aggregates
   declare readonly upkeep?: Upkeep
   declare readonly placing?: NonNullable<Backend['placing']>
@@ -39,13 +37,12 @@ export class ForwardingBackend implements Backend {
     this.url = inner.url
     // Nobody else can open a wrapper by its url: workers must not try.
     this.capabilities = { ...inner.capabilities, reach: 'instance' }
-    const { streams, replicas, watcher, views, aggregates, upkeep } = inner
+    const { streams, replicas, watcher, aggregates, upkeep } = inner
     Object.assign(
       this,
       streams && { streams },
       replicas && { replicas },
       watcher && { watcher },
-      views && { views },
       aggregates && { aggregates },
       upkeep && { upkeep },
       inner.bar && { bar: (group: Group) => inner.bar!(group) },

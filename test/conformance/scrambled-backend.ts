@@ -31,7 +31,7 @@ export class ScrambledBackend extends ForwardingBackend {
     if (inner.streams) Object.assign(this, { streams: scrambledStreams(inner.streams) })
     if (inner.bar) Object.assign(this, { bar: (group: Group) => readable(() => this.#bar(inner.bar!.bind(inner), group)) })
     // Copies and aggregates would need the same treatment; a wrapper without them is a backend without them.
-    for (const member of ['replicas', 'watcher', 'views', 'aggregates', 'upkeep']) Reflect.deleteProperty(this, member)
+    for (const member of ['replicas', 'watcher', 'aggregates', 'upkeep']) Reflect.deleteProperty(this, member)
   }
 
   override domain(op: Op): Domain {

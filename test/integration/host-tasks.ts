@@ -22,7 +22,6 @@ export class Table extends StorageObject {
 }
 
 export const whereIs = task((_cell: Cell) => process.pid)
-export const sizeOfCell = task((cell: Cell) => cell.bytes.length)
 /** Runs on the host of the first one, which is the larger one to move. */
 export const sizesOf = task((here: Cell, there: Cell) => here.bytes.length + there.bytes.length)
 export const nOfAll = task((here: Cell, there: Cell) => here.n + there.n)
@@ -63,7 +62,6 @@ export const makeBeside = task(async (cell: Cell, alias: string) => {
   return alias
 })
 export const makeAt = task(async (_cell: Cell, host: string) => (await new Cell().makePersistent(undefined, { host })).getID()!)
-export const copyHere = task(async (cell: Cell, host: string) => cell.newReplica(host))
 export const addRow = task((table: Table, key: string, n: bigint) => table.rows.set({ key }, { n }), { args: [INOUT] })
 export const sumRows = task(async (table: Table) => {
   let sum = 0n
