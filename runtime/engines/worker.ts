@@ -45,9 +45,9 @@ export interface StoreMessage {
   readonly capabilities: Backend['capabilities']
   /** The way to whoever commits for it: a MessagePort, or the number of a port between processes. */
   readonly port: unknown
-  /** Of a store of several hosts: where this worker is. */
   /** Hosts of a store on the network that this worker is near. */
   readonly nearTo?: readonly Host[]
+  /** Of a store of several hosts: where this worker is. */
   readonly hosts?: { readonly store: number; readonly folder: string; readonly host: number; readonly count: number } | undefined
 }
 
