@@ -192,7 +192,8 @@ async function updateNow<T extends StorageObject>(o: T, fn: (o: T) => void | Pro
   const state = stateOf(o)
   if (state.unit?.isDirty(state)) throw unsavedBefore('update()', o.getID())
   for (let attempt = 0; ; attempt++) {
-    await o.reload({ discard: true })
+    // What is discarded is what the body did before it met a conflict, never what the program changed by itself.
+    await o.reload({ discard: attempt > 0 })
     try {
       await turn.run(unit, () => fn(o))
       await o.save()

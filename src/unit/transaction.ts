@@ -299,7 +299,7 @@ export class Transaction extends UnitOfWork {
     const { borrowed } = this.#phase
     if (!borrowed || !unit || unit.isTransaction || !ref || this.instances.get(ref.id) === instance) return void (await instance.load())
     if (unit.isDirty(state)) throw unsavedBefore('update()', ref.id)
-    await unit.reload(state, true)
+    await unit.reload(state, false)
     borrowed.add(state)
   }
 

@@ -165,7 +165,7 @@ export abstract class UnitOfWork {
     const stored = await this.store.read(wanted.map((s) => s.ref!))
     stored.forEach((found, i) => {
       if (!found) throw notFound(wanted[i]!.ref!.id, this.store.url)
-      this.take(wanted[i]!, found)
+      if (!wanted[i]!.loaded) this.take(wanted[i]!, found) // another call may have loaded it meanwhile, and the program changed it
     })
     if (this.#areColumnsUntold) await this.gainedColumns.tell()
   }

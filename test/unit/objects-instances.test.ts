@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { connect, getByID, StorageObject, type Store, transact, watch } from '../../runtime/index.js'
+import { connect, getByID, StorageObject, type Store, transact, update, watch } from '../../runtime/index.js'
 import { UnsavedChangesError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import { SharedBackend } from '../conformance/forwarding-backend.js'
 
@@ -165,7 +165,7 @@ describe('instances of user classes', () => {
       text = 'first'
       place = 'here'
     }
-    let whenRead: (revision: number | undefined) => void
+    let whenRead: (revision: number | undefined) => unknown
     beforeEach(() => {
       const { backend } = store
       const read = backend.read.bind(backend)
@@ -173,7 +173,7 @@ describe('instances of user classes', () => {
       Object.assign(backend, {
         read: async (refs: Parameters<typeof read>[0]) => {
           const found = await read(refs)
-          whenRead(found[0]?.stamp.revision)
+          await whenRead(found[0]?.stamp.revision)
           return found
         },
       })
@@ -187,6 +187,39 @@ describe('instances of user classes', () => {
       expect(note.place).to.equal('there')
       await note.reload({ discard: true })
       expect(note.place).to.equal('here')
+    })
+
+    it('is not lost to update(), in the program and in a transaction', async () => {
+      const note = await stored(new Note())
+      whenRead = () => {
+        note.place = 'there'
+      }
+      const run = (): Promise<unknown> => store.run(() => update(note, () => void (note.text = 'second')))
+      expect(await failure(run())).to.be.instanceOf(UnsavedChangesError)
+      expect([note.text, note.place]).to.deep.equal(['first', 'there'])
+      note.place = 'here'
+      expect(await failure(store.run(() => transact(run)))).to.be.instanceOf(UnsavedChangesError)
+    })
+
+    it('is not lost to another load of the same handle', async () => {
+      class Holder extends StorageObject {
+        note: Note | undefined = undefined
+      }
+      const holder = await stored(Object.assign(new Holder(), { note: new Note() }))
+      const other = await connect(new SharedBackend(store.backend))
+      await other.run(async () => {
+        const note = ((await getByID(holder.getID()!)) as Holder).note!
+        let goOn = (): void => {}
+        let reads = 0
+        whenRead = () => ++reads === 2 && new Promise<void>((resolve) => (goOn = resolve))
+        const [first, second] = [note.load(), note.load()]
+        await first
+        note.place = 'there'
+        goOn()
+        await second
+        expect(note.place).to.equal('there')
+      })
+      await other.close()
     })
 
     it('is not lost to watch(), which gives the object as it is', async () => {
