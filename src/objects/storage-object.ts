@@ -102,7 +102,11 @@ export abstract class StorageObject {
     return unit.makePersistent(this.#state, alias, ifExists) as Promise<this>
   }
 
-  /** Removes the stored copy, its aliases and the collections it owns. This instance stays and is volatile again. Volatile: does nothing. */
+  /**
+   * Removes the stored copy, its aliases and the collections it owns. This instance stays, and is volatile again; on a volatile one it does
+   * nothing. `deep`: also removes what nothing but this object reaches, which reads every object of the store.
+   * @throws UnsupportedError for `deep` inside a task or transaction
+   */
   async deletePersistent(options: { readonly deep?: boolean } = {}): Promise<void> {
     if (this.#state.ref) await (await this.#unit()).deletePersistent(this.#state, options.deep ?? false)
   }
@@ -130,13 +134,13 @@ export abstract class StorageObject {
     return this
   }
 
-  /** Loads a handle; a loaded object stays as it is. */
+  /** Loads a handle; a loaded object stays as it is. @throws NotFoundError it was deleted; UnknownClassError its class is not loaded here. */
   async load(): Promise<this> {
     if (!this.#state.loaded) await (await this.#unit()).loadAll([this.#state])
     return this
   }
 
-  /** Gives a further name. @throws AliasTakenError */
+  /** Gives a further name. @throws AliasTakenError; ValidationError on a volatile object (`ERR_NOT_PERSISTENT`), or for a name that cannot be one. */
   async addAlias(alias: string): Promise<void> {
     await (await this.#unit()).addAlias(this.#state, alias)
   }
@@ -151,22 +155,32 @@ export abstract class StorageObject {
     return (await this.#unit()).aliasesOf(this.#state)
   }
 
-  /** Hosts that hold a copy, largest share first, with bytes. */
+  /** Hosts that hold a copy, largest share first, each with the bytes that it holds. @throws NotFoundError it was deleted */
   async getLocations(): Promise<readonly Location[]> {
     return (await this.#unit()).locationsOf(this.#state)
   }
 
-  /** An independent copy that remembers its origin. */
+  /**
+   * An independent copy of the stored object, with rows of its own, that remembers its origin.
+   * @throws UnsupportedError inside a task or transaction, and for dicts with `writes: 'counters'`
+   */
   async newVersion(): Promise<this> {
     return (await this.#unit()).newVersion(this.#state) as never
   }
 
-  /** Makes a version become its original. */
+  /**
+   * Makes a version become its original: the original's id and names have its contents from then on, and the version is gone.
+   * @throws ConflictError the original was changed since; UnsavedChangesError; ValidationError it is no version (`ERR_NO_VERSION`)
+   */
   async consolidateVersion(): Promise<void> {
     return (await this.#unit()).consolidateVersion(this.#state)
   }
 
-  /** A further copy on a host, checked against the primary's stamp before use. */
+  /**
+   * Keeps a further copy on a host, which is compared with the object's stamp before it is used. `host`: default the next
+   * one that has none; when all have one there is nothing to do.
+   * @throws UnsupportedError the store keeps no copies (`ERR_NO_REPLICAS`); ValidationError no such host (`ERR_UNKNOWN_HOST`)
+   */
   async newReplica(host?: string): Promise<void> {
     return (await this.#unit()).newReplica(this.#state, host)
   }
