@@ -1,7 +1,8 @@
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { UnsupportedError } from '../../src/errors.js'
+import type { TlsFiles } from '../../src/server-url.js'
 import { tlsFile } from '../../src/tls-file.js'
-import type { RedisConfig, RedisTls } from './redis-config.js'
+import type { RedisConfig } from './redis-config.js'
 import { tellsMore } from './redis-errors.js'
 
 export type Client = Redis | Cluster
@@ -133,7 +134,7 @@ type CommonOptions = Omit<RedisOptions, 'replyMapping' | 'host' | 'port' | 'path
 
 const reconnectMs = (times: number): number => Math.min(20 * 2 ** Math.min(times, 10), RECONNECT_MS_MAX)
 
-function tlsOptions(url: string, { caFile, certFile, keyFile, servername }: RedisTls): NonNullable<RedisOptions['tls']> {
+function tlsOptions(url: string, { caFile, certFile, keyFile, servername }: TlsFiles): NonNullable<RedisOptions['tls']> {
   return {
     ...(caFile !== undefined && { ca: tlsFile(url, 'caFile', caFile) }),
     ...(certFile !== undefined && { cert: tlsFile(url, 'certFile', certFile) }),

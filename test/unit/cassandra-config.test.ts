@@ -30,6 +30,10 @@ describe('cassandra: urls', () => {
     expect(refusal('cassandra://h/shop?tls=false&caFile=/a.pem')).to.match(/tls is false, and caFile given/)
   })
 
+  it('what is said twice is refused, since nobody can tell which was meant', () => {
+    expect(refusal('cassandra://h/shop?consistency=all&consistency=one')).to.match(/says consistency twice/)
+  })
+
   it('ports that no server can have, and broken percent signs, are told as what they are', () => {
     for (const port of [0, 65_536, 99_999_999]) expect(refusal(`cassandra://h:${port}/shop`)).to.contain(`from 1 to 65535, not ${port}`)
     for (const url of ['cassandra://a%zz:b@h/shop', 'cassandra://a:b%@h/shop', 'cassandra://h/%e0'])
