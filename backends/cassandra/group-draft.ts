@@ -2,12 +2,14 @@
  * What a group makes of a partition: the rules of `Backend.commit`, pure. First the group is held against what stands, then the changes
  * are collected; writing them is a matter of one compare-and-set (group-sender.ts).
  */
+
 import type { Cell, Group, Intent, Mark, Op, Receipt, Ref, Stamp } from '../../src/backend.js'
 import { ConflictError } from '../../src/errors.js'
 import type { CommitId, Id } from '../../src/ids.js'
 import { claimOf, intentOfCommit, withIntent, withoutIntent } from '../../src/intents.js'
+import { markForm, markOf } from '../../src/mark-form.js'
 import { requireAlias, requireObject } from '../memory/expectations.js'
-import { markForm, markOf, type PlaceState } from './place-state.js'
+import type { PlaceState } from './place-state.js'
 import { PART } from './places.js'
 
 type Do<Kind extends Op['do']> = Extract<Op, { do: Kind }>

@@ -1,8 +1,10 @@
 /** Groups about one object or alias, as compare-and-sets of its partition. */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cell, Group, Op, Receipt, Stamp } from '../../src/backend.js'
 import { ConflictError, UnavailableError } from '../../src/errors.js'
 import { newCommitId } from '../../src/ids.js'
+import { markForm } from '../../src/mark-form.js'
 import type { CassandraLink, Param, Statement } from './cassandra-link.js'
 import type { ChunkStore } from './chunk-store.js'
 import { type ClassTable, type ClassTables, mayBeColumn } from './class-tables.js'
@@ -12,7 +14,7 @@ import { Lines } from './lines.js'
 import type { NameIndex } from './name-index.js'
 import { columnsOf, manifestsIn, type ObjectColumns } from './object-columns.js'
 import { HEAD_START_MS, type ObjectMaker, type Put } from './object-maker.js'
-import { keyOf, markForm, type PlaceReader, type PlaceState, partsOf } from './place-state.js'
+import { keyOf, type PlaceReader, type PlaceState, partsOf } from './place-state.js'
 import { ALIASES, keyColumn, nameOfPlace, PART, type Place } from './places.js'
 import { Turnstile } from './turnstile.js'
 

@@ -1,4 +1,5 @@
 /** Objects of classes with `static columns` in `?layout=hecuba`: what the backend asks of them (hecuba-classes.ts says how they lie). */
+
 import {
   type FieldSpec,
   type Found,
@@ -13,6 +14,7 @@ import {
 } from '../../src/backend.js'
 import { SchemaMismatchError } from '../../src/errors.js'
 import { type ClassId, type CommitId, type Id, madeAtMs } from '../../src/ids.js'
+import { markOf } from '../../src/mark-form.js'
 import type { CassandraLink, Row } from './cassandra-link.js'
 import type { DictCatalogue } from './dict-catalogue.js'
 import { type HecubaClass, HecubaClasses, notedType, STORAGE_ID } from './hecuba-classes.js'
@@ -23,7 +25,7 @@ import { HecubaRows, type HecubaState } from './hecuba-rows.js'
 import { HecubaSender } from './hecuba-sender.js'
 import { HecubaValues } from './hecuba-values.js'
 import type { NameIndex } from './name-index.js'
-import { markOf, type PlaceReader } from './place-state.js'
+import type { PlaceReader } from './place-state.js'
 import { MARK_PREFIX, PART } from './places.js'
 import type { SchemaKeeper } from './schema-keeper.js'
 

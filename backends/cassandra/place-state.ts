@@ -1,6 +1,6 @@
 /** What stands in a partition, read from its columns and rows. */
 import type { types } from 'cassandra-driver'
-import { type Intent, type Mark, type Op, Ref, type Stamp } from '../../src/backend.js'
+import { type Intent, type Op, Ref, type Stamp } from '../../src/backend.js'
 import { decodeWire, encodeWire } from '../../src/codec/wire.js'
 import type { ClassId, CommitId, Id } from '../../src/ids.js'
 import type { CassandraLink, Row } from './cassandra-link.js'
@@ -138,19 +138,6 @@ function stampOf(row: Row): Stamp | null {
 }
 
 export const keyOf = (place: Place): string => (place.kind === 'object' ? place.ref.id : keyText(place.alias))
-
-/** 36 characters of attempt, its state, whether there is an outcome, and the outcome. */
-export const markForm = ({ attempt, state, outcome }: Mark): Buffer =>
-  Buffer.concat([Buffer.from(`${attempt}${state === 'committed' ? 'c' : 'a'}${outcome ? '1' : '0'}`), outcome ?? Buffer.alloc(0)])
-
-const MARK_HEAD = 38
-
-export const markOf = (key: string, form: Buffer): Mark => ({
-  key,
-  attempt: form.toString('latin1', 0, MARK_HEAD - 2) as CommitId,
-  state: form[MARK_HEAD - 2] === 0x63 ? 'committed' : 'aborted',
-  outcome: form[MARK_HEAD - 1] === 0x31 ? Uint8Array.from(form.subarray(MARK_HEAD)) : null,
-})
 
 /** The rows that a group looks at or changes. */
 export function partsOf(commit: CommitId, ops: readonly Op[]): string[] {

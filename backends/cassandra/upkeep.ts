@@ -1,12 +1,14 @@
 /** What nothing leads to, listed: `insitu gc` looks through it. Scans of whole tables, a page at a time. */
+
 import { type Intent, type Mark, Ref, type Table, type Target, type Upkeep } from '../../src/backend.js'
 import { type Id, madeAtMs } from '../../src/ids.js'
+import { markOf } from '../../src/mark-form.js'
 import type { CassandraLink, Row } from './cassandra-link.js'
 import { type ClassTables, ID } from './class-tables.js'
 import type { DictCatalogue } from './dict-catalogue.js'
 import type { HecubaObjects } from './hecuba-objects.js'
 import { quoted } from './identifiers.js'
-import { markOf, type PlaceReader } from './place-state.js'
+import type { PlaceReader } from './place-state.js'
 import { ALIASES, MARK_PREFIX, textOfKey } from './places.js'
 
 /** The first text above all that begin with the prefix of marks. */

@@ -1,9 +1,9 @@
 /** Groups as keys and arguments of commit.lua and save.lua. */
-import type { Cell, Cells, Group, Mark, Op, Stamp, Values } from '../../src/backend.js'
-import { Packed, Ref } from '../../src/backend.js'
+import { type Cell, type Cells, type Group, type Op, Packed, Ref, type Stamp, type Values } from '../../src/backend.js'
 import { encodeWire } from '../../src/codec/wire.js'
 import { InsituError } from '../../src/errors.js'
 import type { ClassId, CommitId, Id, TableId } from '../../src/ids.js'
+import { markForm } from '../../src/mark-form.js'
 import type { ArgumentPack } from './argument-pack.js'
 import type { ArgumentRoom } from './argument-room.js'
 import { netstrings } from './netstrings.js'
@@ -376,19 +376,6 @@ function redoForm(op: Op): Buffer {
   if (op.do === 'name') return netstrings(['name', refForm(op.to)])
   throw new InsituError(`An intent cannot apply an op ${op.do}.`, { code: 'ERR_INTERNAL' })
 }
-
-/** A mark's outcome follows 36 characters of attempt, its state and whether there is one. */
-const markForm = ({ attempt, state, outcome }: Mark): Buffer =>
-  Buffer.concat([Buffer.from(`${attempt}${state === 'committed' ? 'c' : 'a'}${outcome ? '1' : '0'}`), outcome ?? Buffer.alloc(0)])
-
-const MARK_HEAD = 38
-
-export const markOf = (key: string, form: Buffer): Mark => ({
-  key,
-  attempt: form.toString('latin1', 0, MARK_HEAD - 2) as CommitId,
-  state: form[MARK_HEAD - 2] === 0x63 ? 'committed' : 'aborted',
-  outcome: form[MARK_HEAD - 1] === 0x31 ? Uint8Array.from(form.subarray(MARK_HEAD)) : null,
-})
 
 const ID_LENGTH = 36
 

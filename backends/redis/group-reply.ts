@@ -1,9 +1,11 @@
 /** What commit.lua says of a group, as its receipt or the error that it means. */
+
 import type { Group, Mark, Op, Receipt, Ref, Stamp } from '../../src/backend.js'
 import { staleObject, staleRow } from '../../src/conflicts.js'
 import { AliasTakenError, ConflictError, InsituError } from '../../src/errors.js'
 import type { Id } from '../../src/ids.js'
-import { type GroupForm, markOf, refOf } from './group-form.js'
+import { markOf } from '../../src/mark-form.js'
+import { type GroupForm, refOf } from './group-form.js'
 import { intentOf, metaOf } from './object-form.js'
 import type { Reply } from './redis-link.js'
 import { missingTable } from './redis-rows.js'

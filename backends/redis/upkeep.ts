@@ -1,9 +1,10 @@
 /** What looking after a store has to see, found by SCAN like all listings. */
+
 import { type Intent, type Mark, Ref, type Table, type Target, type Upkeep } from '../../src/backend.js'
 import { type ClassId, type Id, madeAtMs, type TableId } from '../../src/ids.js'
+import { markOf } from '../../src/mark-form.js'
 import { backUp } from './backup.js'
 import { byDomain } from './by-domain.js'
-import { markOf } from './group-form.js'
 import { scanKeys } from './listing.js'
 import { intentOf, metaOf } from './object-form.js'
 import { type Partition, partitionOfAlias, partitionOfId, type RedisKeys } from './redis-keys.js'

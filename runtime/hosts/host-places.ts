@@ -58,6 +58,8 @@ function anchorOf(op: Op): string | undefined {
     case 'row':
     case 'checkRow':
     case 'add':
+    case 'reserveRow':
+    case 'settleRow':
       return op.table
     case 'mark':
     case 'forget':
