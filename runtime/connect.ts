@@ -106,7 +106,7 @@ export async function configuredStorage(): Promise<string> {
 let opening: Promise<UnitOfWork> | undefined
 
 /** Opens the default store once, at the first use of an object. */
-export function openDefault(): Promise<UnitOfWork> {
+function openDefault(): Promise<UnitOfWork> {
   const open = programUnit()
   if (open) return Promise.resolve(open)
   // What was meant for the one that was chosen must not silently go to another.

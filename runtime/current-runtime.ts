@@ -32,7 +32,7 @@ export function setRunnerFactory(make: () => TaskRunner): void {
 
 export const currentRunner = (): TaskRunner | undefined => runner
 
-export function theRunner(): TaskRunner {
+function theRunner(): TaskRunner {
   runner ??= makeRunner!()
   return runner
 }

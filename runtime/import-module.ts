@@ -6,7 +6,7 @@ let registered: Promise<void> | undefined
 export const stripsTypes = (): boolean => Boolean((process.features as { typescript?: unknown }).typescript)
 
 /** Makes `.ts` modules importable in this thread: by tsx when it is installed (decorators work then), else by Node itself. */
-export function registerTypeScript(): Promise<void> {
+function registerTypeScript(): Promise<void> {
   registered ??= (async () => {
     try {
       const { register } = await import('tsx/esm/api')

@@ -45,7 +45,7 @@ export function placeOf(op: Exclude<Op, { do: 'row' | 'checkRow' | 'add' | 'rese
 
 const objectPlace = (ref: Ref): ObjectPlace => ({ kind: 'object', ref })
 
-export const placeOfTarget = (target: Target): Place => ('ref' in target ? objectPlace(target.ref) : { kind: 'alias', alias: target.alias })
+const placeOfTarget = (target: Target): Place => ('ref' in target ? objectPlace(target.ref) : { kind: 'alias', alias: target.alias })
 
 export const nameOfPlace = (place: Place): string => (place.kind === 'object' ? `o ${place.ref.id}` : `a ${place.alias}`)
 

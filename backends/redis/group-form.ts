@@ -356,7 +356,7 @@ export function namesIn(op: Op): readonly { readonly alias: string; readonly to:
 const bytesOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 const wire = (value: object): Buffer => bytesOf(encodeWire(value))
 
-export const stampForm = ({ revision, commit }: Stamp): string => `${revision} ${commit}`
+const stampForm = ({ revision, commit }: Stamp): string => `${revision} ${commit}`
 const clockForm = (expect: bigint | null): string => (expect === null ? 'none' : String(expect))
 const refForm = (ref: Ref | null): string => (ref ? `${ref.id} ${ref.classId}` : '')
 

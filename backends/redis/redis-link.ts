@@ -46,7 +46,7 @@ export const RECEIPTS_KEPT_MS = 600_000
 /** The receipt of a group that was applied less long ago is there, unless it was lost. */
 const RECEIPTS_SURE_MS = RECEIPTS_KEPT_MS - 60_000
 /** How long a large group that is not decided yet may hold up other writers without a step forward. */
-export const GATE_LEASE_MS = 2_000
+const GATE_LEASE_MS = 2_000
 const GATE_PAUSE_MS = 2
 /**
  * Scripts that go to keys which no call names. While a slot moves, a server does not know whether such a key is missing or has gone ahead, and

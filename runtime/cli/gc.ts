@@ -91,7 +91,7 @@ function conclude({ counts, ...report }: GcReport, dryRun: boolean, json: boolea
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** `90s`, `1.5h`, `0`. @throws UsageError */
-export function millisOf(text: string): number {
+function millisOf(text: string): number {
   const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text) ?? []
   const factor = UNITS[unit] ?? (Number(number) === 0 && number !== '' ? 0 : undefined)
   if (factor === undefined) throw new UsageError(`${text} is no time: write 30s, 10m, 1h or 7d`)

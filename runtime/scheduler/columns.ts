@@ -1,6 +1,6 @@
 /** Growable columns: a table doubles all of its columns together, so an append costs O(1) amortised. */
 
-export const CAPACITY_FIRST = 1024
+const CAPACITY_FIRST = 1024
 
 export const nextCapacity = (capacity: number, needed: number): number => Math.max(needed, capacity * 2, CAPACITY_FIRST)
 

@@ -20,7 +20,7 @@ export function expectedUs(state: RuntimeState, task: number, host: Host): numbe
 }
 
 /** Durations closer than this factor are not known to differ. */
-export const FASTER_BY = 1.25
+const FASTER_BY = 1.25
 export const differ = (a: number, b: number): boolean => a >= 0 && b >= 0 && Math.max(a, b) > FASTER_BY * Math.min(a, b)
 
 /** Whether tasks of its kind are known to fill a slot; what is unknown is fed as it comes. */

@@ -136,7 +136,7 @@ function addFurtherCause(state: RuntimeState, d: number, cause: number, spared: 
 }
 
 /** The failure that stands between the program's order and this datum, or NONE. */
-export function activePoison(state: RuntimeState, d: number): number {
+function activePoison(state: RuntimeState, d: number): number {
   const { data, furtherCauses } = state
   const cause = data.poison[d]!
   if (cause === NONE || !isSeen(state, d, cause)) return cause

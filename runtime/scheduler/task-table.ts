@@ -17,7 +17,7 @@ export const Mark = {
   SUCCEEDED: 32,
 } as const
 
-/** Struct of arrays, one row a task. Rows are never dropped: a settled task costs BYTES_PER_TASK and nothing else. */
+/** Struct of arrays, one row a task. Rows are never dropped: a settled task costs the 90 bytes of its row and nothing else. */
 export class TaskTable {
   count = 0
   capacity = 0
@@ -100,5 +100,3 @@ export class TaskTable {
     this.why = grownUint8(this.why, n)
   }
 }
-
-export const BYTES_PER_TASK = 11 * 4 + 8 + 8 + 8 + 4 + 4 + 2 + 2 + 10 + 8

@@ -18,7 +18,7 @@ export async function send(backend: Pick<Backend, 'commit'>, group: Group, tools
   }
 }
 
-export async function sendAgain(backend: Pick<Backend, 'commit'>, group: Group, tools: Tools, first: unknown): Promise<Receipt> {
+async function sendAgain(backend: Pick<Backend, 'commit'>, group: Group, tools: Tools, first: unknown): Promise<Receipt> {
   let cause = first
   for (let nth = 0; nth < tools.resends; nth++) {
     await pause(tools.clock, nth + 2)

@@ -6,7 +6,7 @@ import { SchemaMismatchError } from '../errors.js'
 export type TableColumns = Pick<Table, 'keys' | 'partition' | 'values' | 'writes'>
 
 /** Whether rows from before a column can go without it. */
-export const mayComeLater = ({ type, optional }: ColumnSpec): boolean => optional === true || type === 'counter'
+const mayComeLater = ({ type, optional }: ColumnSpec): boolean => optional === true || type === 'counter'
 
 /** Whether a row of so many values can be a whole one: the columns behind them came later. */
 export const fitsColumns = ({ values }: Pick<Table, 'values'>, count: number): boolean =>

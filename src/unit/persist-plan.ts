@@ -27,7 +27,7 @@ import { refFrom, refOf } from './references.js'
 import { tableOf, unitOfDict } from './table-binding.js'
 
 /** A field that was deleted although the class's constructor makes it. */
-export const DELETED = new Packed(new Uint8Array(0))
+const DELETED = new Packed(new Uint8Array(0))
 export const isDeleted = (cell: Cell): boolean => cell instanceof Packed && cell.bytes.length === 0
 
 export type Prints = ReadonlyMap<string, Print>

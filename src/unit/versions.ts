@@ -66,7 +66,7 @@ export interface RowStore {
 const ROWS_AT_ONCE = 1000
 
 /** Copies the stored rows of a table into a new one, which nobody can reach before an object lists it. */
-export async function copyRows(from: Table, copy: Table, store: RowStore): Promise<void> {
+async function copyRows(from: Table, copy: Table, store: RowStore): Promise<void> {
   const standing = await store.table(from.id)
   // Columns that programs with a newer class have added are copied too.
   const to = standing && compareColumns(standing, copy) === 'wider' ? { ...copy, values: standing.values } : copy
