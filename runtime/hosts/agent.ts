@@ -20,8 +20,6 @@ export class Agent {
   readonly #child: ChildProcess
   readonly #control: Port
   #events: AgentEvents | undefined
-  /** Whether it has said anything: one that never did could not start. */
-  isBorn = false
 
   constructor() {
     const child = spawn(process.execPath, [fileURLToPath(new URL('./agent-main.js', import.meta.url))], {
@@ -33,10 +31,7 @@ export class Agent {
     this.frames = new Frames(child.stdio[3] as Socket)
     this.frames.stream.on('error', () => {}) // it is gone; its exit says so
     this.#control = this.frames.port(0)
-    this.#control.on('message', (message: FromAgent) => {
-      this.isBorn = true
-      this.#events?.onMessage(message)
-    })
+    this.#control.on('message', (message: FromAgent) => this.#events?.onMessage(message))
     this.ended = new Promise((resolve) => {
       const end = (why: Error): void => {
         resolve()

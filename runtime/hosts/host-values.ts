@@ -27,7 +27,8 @@ const isObject = (value: Carried): value is Exclude<Carried, undefined | null | 
 export function holdsKept(value: Carried): boolean {
   if (!isObject(value)) return false
   if (value.k === 'r') return true
-  return (value.k === 'a' ? value.e : value.k === 'v' ? (value.f ?? []) : []).some(holdsKept)
+  if (value.k === 'a') return value.e.some(holdsKept)
+  return value.k === 'v' && (value.f?.some(holdsKept) ?? false)
 }
 
 /** The same value with everything here. */

@@ -69,8 +69,10 @@ export class HostsPool {
     for (let host = 0; host < count; host++) this.#begin(host)
     this.#links = this.#agents.map((_, host) => new HostLink(`host-${host + 1}`, socketOf(this.#sockets, host)))
     this.#values = this.#links.map((link) => new ValuesOf(link.port(VALUES_PORT), link.host))
-    process.once('exit', () => rmSync(this.#sockets, { recursive: true, force: true }))
+    process.once('exit', this.#removeSockets)
   }
+
+  readonly #removeSockets = (): void => rmSync(this.#sockets, { recursive: true, force: true })
 
   // ---- agents
 
@@ -274,6 +276,7 @@ export class HostsPool {
     this.#closed = true
     for (const link of this.#links) link.close()
     await Promise.all([...this.#agents, ...(this.#spare ? [this.#spare] : [])].map((agent) => agent.end()))
-    rmSync(this.#sockets, { recursive: true, force: true })
+    process.off('exit', this.#removeSockets)
+    this.#removeSockets()
   }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
+import { HostsPool } from '../../runtime/hosts/hosts-pool.js'
 import { currentHosts } from '../../runtime/hosts/the-hosts.js'
 import {
   barrier,
@@ -182,6 +183,13 @@ describe('logical hosts', function () {
       await cell.deletePersistent()
       expect((await thrown(() => t.Cell.getByID(id))).message).to.include(id)
     })
+  })
+
+  it('leave no listener of the process behind, however often they are started and ended', async () => {
+    const before = process.listenerCount('exit')
+    const pool = new HostsPool(1, true)
+    await pool.close()
+    expect(process.listenerCount('exit')).to.equal(before)
   })
 
   describe('the loss of an agent', () => {
