@@ -3,7 +3,15 @@ import { v5 } from 'uuid'
 import { type Mark, type Op, type Receipt, Ref } from '../src/backend.js'
 import { decodeWire, encodeWire } from '../src/codec/wire.js'
 import type { Member } from '../src/commit/index.js'
-import { ConflictError, LostValueError, NotFoundError, TaskFailedError, UnknownOutcomeError, WrongDirectionError } from '../src/errors.js'
+import {
+  AliasTakenError,
+  ConflictError,
+  LostValueError,
+  NotFoundError,
+  TaskFailedError,
+  UnknownOutcomeError,
+  WrongDirectionError,
+} from '../src/errors.js'
 import { type ClassId, type Id, newCommitId } from '../src/ids.js'
 import { chunksInOutcome, type LargeOutcome } from '../src/large-cells.js'
 import type { StorageObject } from '../src/objects/storage-object.js'
@@ -254,13 +262,14 @@ export class Changes {
     this.#made = made.written ? { result: made.result, written: made.written, changed, home } : { result: made.result, changed, home }
   }
 
-  /** By itself. Errors: as `commitUnit`. */
+  /** By itself. Errors: as `commitUnit`, but for a name that another was faster to take: what the body makes of that it says when it runs again. */
   async commit(): Promise<Outcome> {
     try {
       return await this.#commit()
     } catch (error) {
       this.unit.rollback()
-      throw error
+      if (!(error instanceof AliasTakenError)) throw error
+      throw new ConflictError(`a name that ${this.call.name} claims was taken meanwhile`, { cause: error })
     }
   }
 

@@ -3,6 +3,7 @@ import { badInput } from './bad-input.js'
 import { barredGroups } from './barred-groups.js'
 import type { Case } from './case.js'
 import { childCases } from './children.js'
+import { claimedNames } from './claimed-names.js'
 import { concurrency } from './concurrency.js'
 import { contractCorners } from './contract-corners.js'
 import { contractObjects } from './contract-objects.js'
@@ -55,6 +56,7 @@ export const conformanceCases: readonly Case[] = [
   ...lateDicts,
   ...taskCases,
   ...childCases,
+  ...claimedNames,
   ...heldObjects,
   ...streamCases,
   ...storageInterface,
