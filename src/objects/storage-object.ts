@@ -98,8 +98,20 @@ export abstract class StorageObject {
     const { host, ifExists = 'error' } = options
     if (!WAYS.includes(ifExists))
       return Promise.reject(new ValidationError(`ifExists is 'error', 'open' or 'replace', not ${String(ifExists)}`, { path: 'ifExists' }))
-    if (host !== undefined && !this.#state.ref) this.#state.host = host as Host
-    return unit.makePersistent(this.#state, alias, ifExists) as Promise<this>
+    if (host === undefined || this.#state.ref) return unit.makePersistent(this.#state, alias, ifExists) as Promise<this>
+    return this.#persistAt(host as Host, () => unit.makePersistent(this.#state, alias, ifExists) as Promise<this>)
+  }
+
+  /** What was refused leaves no wish behind: the next try may say another host, or none. */
+  async #persistAt(host: Host, persist: () => Promise<this>): Promise<this> {
+    const before = this.#state.host
+    this.#state.host = host
+    try {
+      return await persist()
+    } catch (error) {
+      if (!this.#state.provisional) this.#state.host = before
+      throw error
+    }
   }
 
   /**
