@@ -41,7 +41,7 @@ function sentence(state: RuntimeState, task: number, seen: TaskView, name: Named
     case 'ending':
       return `is given up (${REASON_NAMES[seen.reason]}) and settles when no attempt of it can commit any more`
     case 'done':
-      return `is done (attempt ${seen.attempt})`
+      return `is done (attempt ${seen.attempt})${whereItRan(state, task, name)}`
     case 'ignored':
       return `failed and was ignored, as its policy says: ${REASON_NAMES[state.tasks.reason[task]!]}`
     case 'failed':
@@ -51,6 +51,14 @@ function sentence(state: RuntimeState, task: number, seen: TaskView, name: Named
     default:
       return seen satisfies never
   }
+}
+
+function whereItRan(state: RuntimeState, task: number, name: Named): string {
+  const worker = state.tasks.at[task]!
+  const host = state.workers[worker]?.host
+  return host === undefined
+    ? ''
+    : `: it ran on ${name.worker(worker)} of ${name.host(host)}, ${because(state, task, state.tasks.why[task] as Why)}`
 }
 
 function runs(state: RuntimeState, seen: AssignedView): string {
