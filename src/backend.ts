@@ -500,6 +500,8 @@ export interface Upkeep {
   marksBefore(beforeMs: number): AsyncIterable<readonly { readonly home: Ref; readonly mark: Mark }[]>
   /** All intents on objects and aliases, those that do not exist yet among them. One on a row is ended by who writes the row next. */
   intents(): AsyncIterable<readonly { readonly target: Target; readonly intent: Intent }[]>
+  /** Further copies on named hosts, those of objects that are gone among them. Absent where they go with their objects by themselves. */
+  copies?(): AsyncIterable<readonly { readonly ref: Ref; readonly at: Host }[]>
   /**
    * Copies the store, as of one moment, into a new folder while others go on writing: a file's copy is opened from there, as a store of its
    * own; a server's are files that its own kind of server loads. Absent where there is nothing to copy, or only the store's own tools can.

@@ -1,5 +1,13 @@
 import { CommanderError } from 'commander'
-import { CorruptError, isInsituError, NotOwnerError, UnavailableError, UnknownOutcomeError, UnsupportedError } from '../../src/errors.js'
+import {
+  CorruptError,
+  isInsituError,
+  NotOwnerError,
+  StateLostError,
+  UnavailableError,
+  UnknownOutcomeError,
+  UnsupportedError,
+} from '../../src/errors.js'
 import { AggregateTaskError } from '../tasks/failures.js'
 
 /** Exit codes are API: scripts branch on them. */
@@ -11,7 +19,7 @@ export class UsageError extends Error {
 }
 
 /** What the store itself is to blame for: it cannot be opened, reached or read. */
-const UNREACHABLE = [UnavailableError, NotOwnerError, CorruptError, UnknownOutcomeError, UnsupportedError]
+const UNREACHABLE = [UnavailableError, NotOwnerError, CorruptError, StateLostError, UnknownOutcomeError, UnsupportedError]
 
 /** What an option or the environment says of how a program is to run cannot be. */
 const SETTING_CODES = ['ERR_STORE_URL', 'ERR_RUN_ID', 'ERR_HOSTS', 'ERR_HOSTS_DIFFER', 'ERR_HOSTS_STORE', 'ERR_SETTING']
@@ -26,7 +34,7 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
 ])
 
 /** What tells of a store as a whole, whatever a program asked of it. */
-const GONE = [UnavailableError, NotOwnerError, CorruptError]
+const GONE = [UnavailableError, NotOwnerError, CorruptError, StateLostError]
 
 /** Codes of what is unavailable though no store is. */
 const NO_STORE_CODES: ReadonlySet<string> = new Set(['ERR_NO_WORKERS', 'ERR_CLOSED', 'ERR_RUN_GOES_ON'])

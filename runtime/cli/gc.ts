@@ -13,7 +13,7 @@ interface GcCommandOptions extends CommonOptions {
 
 export const gcCommand = (): Command =>
   commonOptions(new Command('gc'))
-    .description('remove what no alias leads to: objects, tables, chunks, old marks, intents of the dead')
+    .description('remove what no alias leads to: objects, tables, chunks, copies of what is gone, old marks, intents of the dead')
     .option('--dry-run', 'say what would go, and change nothing')
     .option('--older-than <time>', 'what was made or written since stays, and what it refers to: 30s, 10m, 1h, 7d', '1h')
     .option('--referred-by <url...>', 'stores whose objects refer to this one: what they refer to stays')
@@ -74,9 +74,13 @@ function print({ kind, name, classId, bytes: size }: Garbage, dryRun: boolean, j
   ])
 }
 
+const PLURALS: Readonly<Record<string, string>> = { alias: 'aliases', copy: 'copies' }
+
 function conclude({ counts, ...report }: GcReport, dryRun: boolean, json: boolean | undefined): void {
   if (json) put(true, { summary: { dryRun, ...counts, ...report } }, [])
-  const all = Object.entries(counts).flatMap(([kind, count]) => (count > 0 ? [`${count} ${kind}${count === 1 ? '' : 's'}`] : []))
+  const all = Object.entries(counts).flatMap(([kind, count]) =>
+    count > 0 ? [`${count} ${count === 1 ? kind : (PLURALS[kind] ?? `${kind}s`)}`] : [],
+  )
   const what = all.length === 0 ? 'nothing to remove' : `${dryRun ? 'would remove' : 'removed'} ${all.join(', ')} (${bytes(report.bytes)})`
   say(`${what}; ${report.kept} objects are in use`)
   if (report.restored > 0) say(`${report.restored} objects were linked while they were being removed, and were given back`)

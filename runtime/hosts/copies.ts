@@ -11,6 +11,9 @@ export const isCopy = ({ classId }: Ref): boolean => classId === COPY_CLASS
 /** Where the copy of an object is kept: under the object's id with another version number, which no object has. */
 const copyRef = ({ id }: Ref): Ref => new Ref(`${id.slice(0, 14)}6${id.slice(15)}` as Id, COPY_CLASS)
 
+/** The object that a copy is of, by its id alone: its class stands in the copy. */
+export const copiedFrom = ({ id }: Ref): Ref => new Ref(`${id.slice(0, 14)}7${id.slice(15)}` as Id, COPY_CLASS)
+
 const CELL = 'cell:'
 
 /** The copy of each object in this file, as the object was when it was copied. */

@@ -16,7 +16,6 @@ import type {
   Range,
   Receipt,
   Ref,
-  Replicas,
   Stamp,
   Stored,
   StoredRow,
@@ -29,10 +28,12 @@ import { InsituError, NotFoundError, UnsupportedError } from '../../src/errors.j
 import type { ClassId, CommitId, Domain, Host, Id, TableId } from '../../src/ids.js'
 import { cellsBytes, chunksIn, opBytes } from '../../src/large-cells.js'
 import { noStreams } from '../../src/streams/no-streams.js'
-import { copiesIn, copyHolders, dropCopy, isCopy, keepCopy, noteHolder } from './copies.js'
+import { copiesIn, copyHolders, dropCopy, isCopy, keepCopy } from './copies.js'
+import { HostCopies } from './host-copies.js'
 import { hostIndexOf, hostNames } from './host-ids.js'
 import { CATALOGUE, domainOf, indexOfHost, placesOf, SeenSizes } from './host-places.js'
 import { streamsOver } from './host-streams.js'
+import { noteText } from './hosts-folder.js'
 
 /** The file of a host, as this process reaches it. */
 export interface HostFile extends Backend {
@@ -55,6 +56,8 @@ export interface HostsParts {
   readonly onMoved?: (bytes: number) => void
   /** The same beside the hosts, for what tasks fetch that run there. */
   readonly onMovedForTasks?: (bytes: number) => void
+  /** Told when every file is open. */
+  readonly onOpened?: () => void
   readonly onClosed?: () => Promise<void>
 }
 
@@ -64,6 +67,7 @@ export class HostsBackend implements Backend {
   readonly places: Places
   declare readonly upkeep?: Upkeep
   readonly streams: Streams
+  readonly replicas: HostCopies
   readonly #parts: HostsParts
   readonly #seen = new SeenSizes()
 
@@ -76,6 +80,7 @@ export class HostsBackend implements Backend {
       (stream) => this.#streamsAt(stream),
       (stream, items) => this.#movedItems(stream, items),
     )
+    this.replicas = new HostCopies(parts, this.#seen, (file, ref) => this.#copyInto(file, ref))
     const upkeep = this.#upkeep()
     if (upkeep) this.upkeep = upkeep
   }
@@ -119,6 +124,7 @@ export class HostsBackend implements Backend {
 
   async open(signal?: AbortSignal): Promise<void> {
     await Promise.all(this.#all.map((file) => file.open(signal)))
+    this.#parts.onOpened?.()
   }
 
   async close(): Promise<void> {
@@ -147,6 +153,7 @@ export class HostsBackend implements Backend {
       group,
     )
     for (const op of group.ops) if (op.do === 'put') this.#seen.note(op.ref.id, opBytes(op))
+    if (receipt.applied) await this.replicas.follow(group.ops)
     return receipt
   }
 
@@ -296,29 +303,6 @@ export class HostsBackend implements Backend {
 
   // ---- what not every store has
 
-  readonly replicas: Replicas = {
-    copy: async (ref, to) => {
-      const at = this.#named(to)
-      if (at === this.#index(ref.id)) return
-      // Noted first: a host that is listed and has no copy is a guess that costs a read; a copy nobody lists would never be dropped.
-      await noteHolder(this.#parts.catalogue, ref, to, true)
-      this.#seen.noteCopies(ref.id, [...this.#seen.copiesOf(ref.id).filter((host) => host !== to), to])
-      const file = this.#parts.files[at]!
-      if (file.takeCopy && at !== this.#parts.own) return file.takeCopy(ref)
-      await this.#copyInto(file, ref)
-    },
-    drop: async (ref, at) => {
-      const file = this.#parts.files[this.#named(at)]!
-      if (file.leaveCopy && this.#named(at) !== this.#parts.own) await file.leaveCopy(ref)
-      else await dropCopy(file, ref)
-      await noteHolder(this.#parts.catalogue, ref, at, false)
-      this.#seen.noteCopies(
-        ref.id,
-        this.#seen.copiesOf(ref.id).filter((host) => host !== at),
-      )
-    },
-  }
-
   /** Keeps a copy in the file of this process. */
   takeCopy(ref: Ref): Promise<void> {
     return this.#copyInto(this.#parts.files[this.#parts.own!]!, ref)
@@ -340,6 +324,7 @@ export class HostsBackend implements Backend {
       tables: () => chained(upkeeps.map((one) => () => one.tables())),
       marksBefore: (beforeMs) => chained(upkeeps.map((one) => () => one.marksBefore(beforeMs))),
       intents: () => chained(upkeeps.map((one) => () => one.intents())),
+      copies: () => this.replicas.all(),
       ...(upkeeps.every((one) => one.backup) && { backup: (folder: string) => this.#backUp(upkeeps, folder) }),
     }
   }
@@ -349,7 +334,7 @@ export class HostsBackend implements Backend {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const names = [...this.hosts, 'catalogue']
     for (const [i, upkeep] of upkeeps.entries()) await upkeep.backup!(join(folder, names[i]!))
-    await writeFile(join(folder, 'hosts.json'), `${JSON.stringify({ format: 1, hosts: this.hosts.length })}\n`, { mode: 0o600, flag: 'wx' })
+    await writeFile(join(folder, 'hosts.json'), noteText(this.hosts.length, true), { mode: 0o600, flag: 'wx' })
   }
 
   /** Asks each file for its part, at once, and gives the answers in the order asked. An empty anchor is the catalogue's. */

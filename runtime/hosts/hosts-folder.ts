@@ -1,9 +1,9 @@
 /** The folder of a store over several hosts: how many they are, and where their files lie. */
-import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { CorruptError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import { CorruptError, isInsituError, StateLostError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import { makeFolders } from '../../src/make-folders.js'
-import { checkHosts, hostNames } from './host-ids.js'
+import { checkHosts, HOSTS_MAX, hostNames } from './host-ids.js'
 
 const HOSTS_FILE = 'hosts.json'
 const FORMAT = 1
@@ -14,41 +14,111 @@ export function folderOf(url: string): string | undefined {
   return rest === undefined ? undefined : resolve(rest || '.insitu')
 }
 
-/** How many hosts a store has; `undefined` where there is none of several hosts. @throws CorruptError, UnsupportedError */
-export function hostsIn(folder: string): number | undefined {
-  const path = join(folder, HOSTS_FILE)
-  if (!existsSync(path)) return undefined
-  let found: { readonly format?: unknown; readonly hosts?: unknown }
-  try {
-    found = JSON.parse(readFileSync(path, 'utf8')) as typeof found
-  } catch (cause) {
-    throw new CorruptError(
-      `${path} cannot be read: restore it, or write {"format":1,"hosts":N} into it, N being the number of host folders`,
-      { path, cause },
-    )
-  }
-  if (found.format !== FORMAT)
-    throw new UnsupportedError(`the store in ${folder} has format ${String(found.format)}, this version reads ${FORMAT}`, {
-      code: 'ERR_FORMAT_VERSION',
-      format: found.format,
-    })
-  return checkHosts(found.hosts as number)
+/** What stands in the file. `made`: every file of the store has been there. */
+interface HostsNote {
+  readonly format: typeof FORMAT
+  readonly hosts: number
+  readonly made?: boolean
 }
+
+/** How many hosts a store has; `undefined` where there is none of several hosts. @throws CorruptError, UnsupportedError */
+export const hostsIn = (folder: string): number | undefined => noteIn(folder)?.hosts
+
+function noteIn(folder: string): HostsNote | undefined {
+  const path = join(folder, HOSTS_FILE)
+  if (!existsSync(path)) {
+    if (hasFiles(folder)) throw unreadable(path)
+    return undefined
+  }
+  const { format, hosts, made } = parsed(path)
+  if (Number.isInteger(format) && format !== FORMAT)
+    throw new UnsupportedError(`the store in ${folder} has format ${String(format)}, this version reads ${FORMAT}`, {
+      code: 'ERR_FORMAT_VERSION',
+      format,
+    })
+  if (format !== FORMAT || !isCount(hosts)) throw unreadable(path)
+  return { format, hosts, made: made === true }
+}
+
+const isCount = (hosts: unknown): hosts is number => Number.isInteger(hosts) && Number(hosts) >= 1 && Number(hosts) <= HOSTS_MAX
+
+/** Those of a store of several hosts, with or without the note that says how many they are. */
+const hasFiles = (folder: string): boolean =>
+  !existsSync(join(folder, 'data.mdb')) && ['host-1', 'catalogue'].every((name) => existsSync(join(folder, name, 'data.mdb')))
+
+function parsed(path: string): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(readFileSync(path, 'utf8'))) as Record<string, unknown>
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
+}
+
+const unreadable = (path: string, cause?: unknown): Error =>
+  new CorruptError(`${path} cannot be read: restore it, or write {"format":1,"hosts":N} into it, N being the number of host folders`, {
+    path,
+    ...(cause !== undefined && { cause }),
+  })
+
+/**
+ * Files that were there are there still: a new one in the place of one that is gone would look as if what lay in it had been deleted.
+ * @throws StateLostError naming the first that is gone
+ */
+export function requireFiles(folder: string): void {
+  const note = noteIn(folder)
+  if (!note?.made) return
+  const gone = filesOf(note.hosts).find((name) => !statSync(join(folder, name, 'data.mdb'), { throwIfNoEntry: false })?.size)
+  if (gone === undefined) return
+  const path = join(folder, gone, 'data.mdb')
+  throw new StateLostError(
+    `${path} is gone or empty, and with it what the store in ${folder} had there: restore it, or the whole store from a backup`,
+    {
+      path,
+    },
+  )
+}
+
+const filesOf = (hosts: number): readonly string[] => [...hostNames(hosts), 'catalogue']
+
+/** From now on a file that is not there has been lost. Whole or not at all, whoever else does it; where it cannot be noted now, the next one does. */
+export function noteMade(folder: string): void {
+  const note = noteIn(folder)
+  if (!note || note.made) return
+  const draft = join(folder, `${HOSTS_FILE}.${process.pid}`)
+  try {
+    writeFileSync(draft, noteText(note.hosts, true), { mode: 0o600 })
+    renameSync(draft, join(folder, HOSTS_FILE))
+  } catch {
+    rmSync(draft, { force: true })
+  }
+}
+
+export const noteText = (hosts: number, made: boolean): string =>
+  `${JSON.stringify({ format: FORMAT, hosts, ...(made && { made }) } satisfies HostsNote)}\n`
 
 /**
  * Makes the folder, or makes sure that it has as many hosts.
- * @throws ValidationError ERR_HOSTS_DIFFER: it was made with another number, or for one host
+ * @throws ValidationError ERR_HOSTS_DIFFER: it was made with another number, or for one host; UnavailableError where none can be made
  */
 export function claimHosts(folder: string, count: number): void {
   checkHosts(count)
-  makeFolders(folder)
-  if (hostsIn(folder) === undefined) makeHosts(folder, count)
-  const found = hostsIn(folder)
+  const found = madeIn(folder, count)
   if (found !== count)
     throw new ValidationError(`the store in ${folder} was made with ${found} hosts: run with --hosts ${found}, or use another folder`, {
       code: 'ERR_HOSTS_DIFFER',
       hosts: found,
     })
+}
+
+function madeIn(folder: string, count: number): number | undefined {
+  try {
+    makeFolders(folder)
+    if (hostsIn(folder) === undefined) makeHosts(folder, count)
+    return hostsIn(folder)
+  } catch (cause) {
+    if (isInsituError(cause)) throw cause
+    throw new UnavailableError(`a store cannot be made in ${folder}: ${(cause as Error).message}`, { folder, cause })
+  }
 }
 
 /** Whole or not at all, and the first of several that do it at once wins. */
@@ -60,7 +130,7 @@ function makeHosts(folder: string, count: number): void {
     })
   const path = join(folder, HOSTS_FILE)
   const draft = `${path}.${process.pid}`
-  writeFileSync(draft, `${JSON.stringify({ format: FORMAT, hosts: count })}\n`, { mode: 0o600 })
+  writeFileSync(draft, noteText(count, false), { mode: 0o600 })
   try {
     linkSync(draft, path)
   } catch (error) {

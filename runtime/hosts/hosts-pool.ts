@@ -13,7 +13,7 @@ import { HostLink } from './host-link.js'
 import { CATALOGUE_PORTS, type FromAgent, socketOf } from './host-messages.js'
 import { allHere, type Kept, VALUES_PORT, ValuesOf } from './host-values.js'
 import { HostsBackend } from './hosts-backend.js'
-import { catalogueUrl, claimHosts, fileUrl } from './hosts-folder.js'
+import { catalogueUrl, claimHosts, fileUrl, noteMade, requireFiles } from './hosts-folder.js'
 import { SlotLink } from './slot-link.js'
 
 /** Agents of a host that may fail to start, one after the other, before it is given up. */
@@ -225,6 +225,7 @@ export class HostsPool {
   /** A store in a folder, each host's part of it opened by its agent. */
   async open(folder: string): Promise<HostsBackend> {
     claimHosts(folder, this.count)
+    requireFiles(folder)
     const number = this.#nextStore++
     const { createBackend } = await import('insitu/backends/nvram') // only now: a program without files never loads LMDB
     const catalogue = createBackend(catalogueUrl(folder))
@@ -239,6 +240,8 @@ export class HostsPool {
     try {
       for (let host = 0; host < this.count; host++) this.#openAt(host, this.#stores.get(number)!)
       await opened
+      noteMade(folder)
+      await whole.replicas.learn()
       return whole
     } catch (error) {
       await this.#close(number)

@@ -2,7 +2,7 @@
  * Removes from a store what no alias leads to, while programs go on working with it.
  *
  * **What goes**: objects that no alias reaches, through whatever number of others; chunks that no object and no mark lists; notes
- * of versions that are gone; tables whose owner is gone or has let go of them; names without an object; marks of runs long over;
+ * of versions that are gone; tables whose owner is gone or has let go of them; names without an object; copies of objects that are gone; marks of runs long over;
  * intents of dead writers, which are finished or dropped as whoever meets them would (src/commit).
  *
  * **Why nothing is lost that somebody needs.** Three things could go wrong, and each has its answer:
@@ -51,11 +51,12 @@ export async function collect(backend: Backend, options: GcOptions = {}): Promis
   await collector.chunks()
   await collector.origins()
   await collector.tables()
+  await collector.copies()
   return collector.report()
 }
 
 class Collector {
-  readonly #counts: Record<GarbageKind, number> = { object: 0, chunk: 0, origin: 0, table: 0, mark: 0, intent: 0, alias: 0 }
+  readonly #counts: Record<GarbageKind, number> = { object: 0, chunk: 0, origin: 0, table: 0, mark: 0, intent: 0, alias: 0, copy: 0 }
   readonly #beforeMs: number
   readonly #marksBeforeMs: number
   readonly #dryRun: boolean
@@ -242,6 +243,23 @@ class Collector {
         if (!this.#dryRun) await this.backend.drop(id)
         this.#found({ kind: 'table', name: id })
       }
+  }
+
+  /** Of objects that are gone: who removed them ended before, or could not reach the host. A copy of what stands is of use to its host. */
+  async copies(): Promise<void> {
+    const { upkeep, replicas } = this.backend
+    if (!upkeep?.copies || !replicas) return
+    const told = new Set<string>()
+    for await (const page of upkeep.copies()) {
+      const found = await this.backend.find(page.map(({ ref }) => ref.id))
+      for (const [i, { ref, at }] of page.entries()) {
+        const name = `${ref.id} at ${at}`
+        if ((found[i] && !this.#gone.has(ref.id)) || told.has(name)) continue
+        if (!this.#dryRun) await replicas.drop(ref, at)
+        told.add(name)
+        this.#found({ kind: 'copy', name })
+      }
+    }
   }
 
   /** An owner that was written lately may be about to take the table back, into another field; a new one may be about to be stored. */

@@ -16,7 +16,7 @@ export interface GcOptions {
   readonly commit?: CommitOptions
 }
 
-export type GarbageKind = 'object' | 'chunk' | 'origin' | 'table' | 'mark' | 'intent' | 'alias'
+export type GarbageKind = 'object' | 'chunk' | 'origin' | 'table' | 'mark' | 'intent' | 'alias' | 'copy'
 
 export interface Garbage {
   readonly kind: GarbageKind

@@ -21,6 +21,11 @@ export const noVersionsHere = (): Error =>
 export const noReplicas = (url: string): Error =>
   new UnsupportedError(`${url} keeps no further copies: read the object where it is`, { code: 'ERR_NO_REPLICAS' })
 
+export const noCopyYet = (state: ObjectState): Error =>
+  new ValidationError(`${nameOf(state)} is stored when this task or transaction ends: ask for a further copy after that`, {
+    code: 'ERR_NOT_PERSISTENT',
+  })
+
 export function notFound(id: string, url: string): Error {
   return new NotFoundError(`no object has the id ${id} in ${url}`, { id })
 }

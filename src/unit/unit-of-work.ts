@@ -30,7 +30,7 @@ import { bindTable, madeDict, tableOf } from './table-binding.js'
 import { discardRows, noRowsYet, type TableRows } from './table-rows.js'
 import type { LentRows } from './taken-rows.js'
 import type { UndoLog } from './undo-log.js'
-import { assertDepth, assertId, gainsColumns, nameOf, notFound, noVersionsHere } from './unit-errors.js'
+import { assertDepth, assertId, gainsColumns, nameOf, noCopyYet, notFound, noVersionsHere } from './unit-errors.js'
 
 /** A copy of a stored object, and the tables that its collections are copies of. */
 export interface Detached {
@@ -235,7 +235,9 @@ export abstract class UnitOfWork {
   }
 
   async newReplica(state: ObjectState, host: string | undefined): Promise<void> {
-    await copyTo(this.store.backend, this.persistentRef(state, 'newReplica'), host as Host | undefined)
+    const ref = this.persistentRef(state, 'newReplica')
+    if (this.isNew(state.instance)) throw noCopyYet(state)
+    await copyTo(this.store.backend, ref, host as Host | undefined)
   }
 
   /** Resolves ids, newest knowledge first. */

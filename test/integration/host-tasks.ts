@@ -108,3 +108,4 @@ export const lengthOfAll = task((all: Uint8Array[]) => all.reduce((sum, one) => 
 export const fillBytes = task((_cell: Cell, bytes: Uint8Array, n: number) => void bytes.fill(n), { args: [IN, INOUT] })
 export const lengths = task((a: Uint8Array, b: Uint8Array) => a.length + b.length)
 export const killHost = task((_cell: Cell) => process.kill(process.pid, 'SIGKILL'))
+export const removeIt = task((cell: Cell) => cell.deletePersistent(), { args: [INOUT] })

@@ -1,0 +1,108 @@
+/** The folder of a store over several hosts, of which something is gone, damaged or in the way. */
+import { existsSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { claimHosts } from '../../runtime/hosts/hosts-folder.js'
+import { CorruptError, connect, finish, hosts, StateLostError, UnavailableError } from '../../runtime/index.js'
+import { Cell } from './host-tasks.js'
+import { insitu } from './processes.js'
+import { thrown } from './thrown.js'
+
+describe('the folder of a store over several hosts', function () {
+  this.timeout(30_000)
+  let root: string
+  let folder: string
+  const url = (): string => `nvram:${folder}`
+
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'insitu-hosts-folder-'))
+    folder = join(root, 'store')
+  })
+  afterEach(async () => {
+    await finish()
+    delete process.env['INSITU_HOSTS']
+    await rm(root, { recursive: true, force: true })
+  })
+
+  /** A store of two hosts with an object on each, and nobody who has it open. */
+  const made = async (): Promise<void> => {
+    claimHosts(folder, 2)
+    const store = await connect(url())
+    for (const host of await hosts()) await new Cell().makePersistent(`on-${host}`, { host })
+    await store.close()
+  }
+  const refusal = async (): Promise<Error> => thrown(() => connect(url()))
+
+  for (const name of ['host-2', 'catalogue'])
+    it(`tells of a file that is gone and makes no new one in its place: ${name}`, async () => {
+      await made()
+      rmSync(join(folder, name), { recursive: true })
+      for (const count of [undefined, '2']) {
+        if (count !== undefined) process.env['INSITU_HOSTS'] = count
+        const error = await refusal()
+        expect(error).to.be.instanceOf(StateLostError)
+        expect(error.message).to.include(join(folder, name)).and.to.include('backup')
+        expect(existsSync(join(folder, name))).to.equal(false)
+      }
+    })
+
+  it('tells of a file that was emptied, and a command ends with 3', async () => {
+    await made()
+    truncateSync(join(folder, 'host-1', 'data.mdb'), 0)
+    expect(await refusal()).to.have.property('code', 'ERR_STATE_LOST')
+    expect(await insitu(['ls', '--storage', url()])).to.include({ code: 3, stdout: '' })
+  })
+
+  it('lets a file be made that has never been there', async () => {
+    claimHosts(folder, 2)
+    await (await connect(url())).close()
+    expect(JSON.parse(await readFile(join(folder, 'hosts.json'), 'utf8'))).to.deep.equal({ format: 1, hosts: 2, made: true })
+  })
+
+  for (const text of [
+    '',
+    'null',
+    '[]',
+    '{}',
+    '{"format":1}',
+    '{"format":1,"hosts":"2"}',
+    '{"format":1,"hosts":0}',
+    '{"format":1,"hosts":65}',
+  ])
+    it(`names the note that says nothing of hosts, with what to write: ${text || 'an empty one'}`, async () => {
+      await made()
+      writeFileSync(join(folder, 'hosts.json'), text)
+      const error = await refusal()
+      expect(error).to.be.instanceOf(CorruptError)
+      expect(error.message).to.include(join(folder, 'hosts.json')).and.to.include('"hosts":N')
+    })
+
+  it('is not taken for a new one where the note is gone', async () => {
+    await made()
+    rmSync(join(folder, 'hosts.json'))
+    expect(await refusal()).to.be.instanceOf(CorruptError)
+    expect(await thrown(async () => claimHosts(folder, 3))).to.be.instanceOf(CorruptError)
+    expect(existsSync(join(folder, 'hosts.json'))).to.equal(false)
+    expect(existsSync(join(folder, 'data.mdb'))).to.equal(false)
+  })
+
+  it('may be moved', async () => {
+    await made()
+    renameSync(folder, join(root, 'moved'))
+    folder = join(root, 'moved')
+    const store = await connect(url())
+    expect((await (await Cell.getByAlias('on-host-2')).getLocations())[0]!.host).to.equal('host-2')
+    await store.close()
+  })
+
+  it('is refused by name where none can be made', async () => {
+    writeFileSync(join(root, 'file'), '')
+    for (const place of [join(root, 'file'), join(root, 'file', 'below')]) {
+      const error = await thrown(async () => claimHosts(place, 2))
+      expect(error).to.be.instanceOf(UnavailableError)
+      expect(error.message).to.include(place)
+    }
+  })
+})

@@ -1,0 +1,152 @@
+/** Objects on several hosts at their edges: where they lie after a refusal, and what becomes of their copies. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { createBackend } from '../../backends/nvram/index.js'
+import { COPY_CLASS } from '../../runtime/hosts/copies.js'
+import { catalogueUrl, fileUrl } from '../../runtime/hosts/hosts-folder.js'
+import { AliasTakenError, barrier, connect, executeTask, explain, finish, type Store, stats, transact } from '../../runtime/index.js'
+import { collect } from '../../src/gc/index.js'
+import * as t from './host-tasks.js'
+import { thrown } from './thrown.js'
+
+const LARGE = 300_000
+
+describe('objects on several hosts', function () {
+  this.timeout(60_000)
+  let folder: string
+  let store: Store
+  const url = (): string => `nvram:${join(folder, 'store')}`
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'insitu-hosts-objects-'))
+    process.env['INSITU_HOSTS'] = '3'
+    store = await connect(url())
+  })
+  after(async () => {
+    await finish()
+    delete process.env['INSITU_HOSTS']
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const cellOf = (n = 0, bytes = 0): t.Cell => Object.assign(new t.Cell(), { n, bytes: new Uint8Array(bytes).fill(n) })
+  const cellAt = (host: string, n = 0, bytes = 0): Promise<t.Cell> => cellOf(n, bytes).makePersistent(undefined, { host })
+  const hostsOf = async (what: t.Cell): Promise<string[]> => (await what.getLocations()).map(({ host }) => host)
+  /** Records of copies in all files and notes in the catalogue: what somebody looks at who opens each by itself. */
+  const copiesLeft = async (): Promise<number> => {
+    let count = 0
+    for (const at of [0, 1, 2].map((i) => fileUrl(join(folder, 'store'), i, 3)).concat(catalogueUrl(join(folder, 'store')))) {
+      const file = createBackend(at)
+      await file.open()
+      for await (const page of file.objects({ classId: COPY_CLASS })) count += page.length
+      await file.close()
+    }
+    return count
+  }
+
+  describe('after a refusal', () => {
+    it('an object may be stored where nobody said, or elsewhere', async () => {
+      const cell = cellOf(1)
+      expect(await thrown(() => cell.makePersistent(undefined, { host: 'host-9' }))).to.have.property('code', 'ERR_UNKNOWN_HOST')
+      await cell.makePersistent()
+      expect(await hostsOf(cell)).to.have.lengthOf(1)
+
+      const other = cellOf(2)
+      await cell.addAlias('taken')
+      expect(await thrown(() => other.makePersistent('taken', { host: 'host-1' }))).to.be.instanceOf(AliasTakenError)
+      await other.makePersistent(undefined, { host: 'host-2' })
+      expect(await hostsOf(other)).to.deep.equal(['host-2'])
+    })
+  })
+
+  describe('copies', () => {
+    it('go with their object, whoever deletes it and whether it has a name', async () => {
+      const before = await copiesLeft()
+      const copied = async (alias?: string): Promise<t.Cell> => {
+        const cell = await cellOf(1, LARGE).makePersistent(alias, { host: 'host-1' })
+        await Promise.all([cell.newReplica('host-2'), cell.newReplica('host-3')])
+        return cell
+      }
+      const [plain, named, inTransaction, inTask] = [await copied(), await copied('named'), await copied('moved'), await copied('tasked')]
+      expect(await copiesLeft()).to.equal(before + 4 * 3)
+      await plain.deletePersistent()
+      await named.deletePersistent()
+      await transact(() => inTransaction.deletePersistent())
+      await t.removeIt(inTask)
+      await barrier()
+      expect(await copiesLeft()).to.equal(before)
+    })
+
+    it('that outlasted their object are collected', async () => {
+      const before = await copiesLeft()
+      const cell = await cellAt('host-1', 1, LARGE)
+      await cell.newReplica('host-2')
+      // As by a program that ended between the removal and what follows it.
+      const file = createBackend(fileUrl(join(folder, 'store'), 0, 3))
+      await file.open()
+      const [stored] = await file.read([{ id: cell.getID()!, classId: 'x' as never }])
+      await file.commit({
+        commit: '01995f0e-7c1b-7d3a-9a54-0f2f6d1f4b11' as never,
+        atMicros: 0n,
+        ops: [{ do: 'remove', ref: stored!.ref, expect: 'present' }],
+      })
+      await file.close()
+      expect(await copiesLeft()).to.equal(before + 2)
+      await finish()
+      delete process.env['INSITU_HOSTS']
+      const atRest = await connect(url())
+      const kept = await cellOf(5).makePersistent('kept', { host: 'host-1' })
+      await kept.newReplica('host-2')
+      expect((await collect(atRest.backend, { dryRun: true })).counts.copy).to.equal(1)
+      expect((await collect(atRest.backend)).counts.copy).to.equal(1)
+      expect(await hostsOf(kept)).to.deep.equal(['host-1', 'host-2'])
+      await kept.deletePersistent()
+      await atRest.close()
+      expect(await copiesLeft()).to.equal(before)
+      process.env['INSITU_HOSTS'] = '3'
+      store = await connect(url())
+    })
+
+    it('of what was deleted, or is not stored yet, are refused and leave nothing behind', async () => {
+      const before = await copiesLeft()
+      const cell = await cellAt('host-1', 1)
+      await store.run(() => store.commit([{ do: 'remove', ref: { id: cell.getID()!, classId: 'x' as never }, expect: 'present' }]))
+      expect(await thrown(() => cell.newReplica('host-2'))).to.have.property('code', 'ERR_NOT_FOUND')
+      const early = await thrown(() =>
+        transact(async () => {
+          const made = await cellOf(1).makePersistent()
+          await made.newReplica('host-2')
+        }),
+      )
+      expect(early).to.have.property('code', 'ERR_NOT_PERSISTENT')
+      expect(early.message).to.include('when this task or transaction ends')
+      expect(await copiesLeft()).to.equal(before)
+    })
+
+    it('that an earlier program has made are known to the next: tasks go there', async () => {
+      const cell = await cellAt('host-1', 1, LARGE)
+      await cell.addAlias('copied')
+      await cell.newReplica('host-3')
+      const beside = await cellAt('host-3', 1, 10)
+      await beside.addAlias('beside')
+      await finish()
+      store = await connect(url())
+      const [again, near] = [await t.Cell.getByAlias('copied'), await t.Cell.getByAlias('beside')]
+      const both = t.sizesOf(again, near)
+      expect(await both).to.equal(LARGE + 10)
+      expect(explain(both)).to.include('host-3')
+      expect(stats().bytesMoved).to.equal(0)
+    })
+  })
+
+  it('a task that is done says where it ran, and why there', async () => {
+    const cell = await cellAt('host-2', 1, 10 * LARGE)
+    const inSitu = executeTask(cell, 'pidHere')
+    const pid = await inSitu
+    const task = t.whereIs(cell)
+    expect(await task).to.equal(pid)
+    expect(explain(inSitu)).to.match(/is done \(attempt 1\): it ran on worker \d+ of host-2, where it must run\./)
+    expect(explain(task)).to.match(/is done \(attempt 1\): it ran on worker \d+ of host-2, because its data lie there\./)
+  })
+})
