@@ -69,7 +69,7 @@ export function crewOf(workers: number | undefined, isolation: Isolation = isola
     }
   return {
     ...hosts,
-    source: hostWorkers(),
+    source: hostWorkers(isolation),
     workers: count * (workers ?? workersPerHost()),
     hostOf: (worker) => worker % count,
     isSpread: true,
@@ -115,8 +115,8 @@ function slotsFor(isolation: Isolation): Crew['slots'] {
   return file === undefined ? undefined : (count) => FileSlots.of(count, file)
 }
 
-const hostWorkers = (): WorkerSource => ({
-  take: (host) => theHosts().worker(host),
+const hostWorkers = (isolation: Isolation): WorkerSource => ({
+  take: (host) => theHosts().worker(host, isolation),
   prepare: ({ modules = [] }) => currentHosts()?.prepareSpare(modules),
   hold: (held) => (held ? theHosts() : currentHosts())?.hold(held),
   close: async () => {}, // the stores need their agents for longer

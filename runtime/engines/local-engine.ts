@@ -151,7 +151,11 @@ export class LocalEngine {
   async close(): Promise<void> {
     const lanes = [...this.#lanes.values()]
     this.#lanes.clear()
-    await Promise.all([...lanes.map(({ link }) => link.kill()), this.source.close()])
+    const ending = lanes.map(async ({ link }) => {
+      await link.drained()
+      await link.kill()
+    })
+    await Promise.all([...ending, this.source.close()])
   }
 
   #sendStore(lane: Lane, n: number): void {

@@ -126,6 +126,8 @@ export type ToWorker =
     }
   | AnswerMessage
   | WarmMessage
+  /** Wants to be told when what was printed is out. */
+  | { readonly do: 'drain' }
   | { readonly do: 'fns'; readonly fns: readonly FnPlace[] }
   | { readonly do: 'classes'; readonly classes: readonly ClassPlace[] }
   | TasksMessage
@@ -209,6 +211,8 @@ export interface Report {
 export type FromWorker =
   | Report
   | { readonly do: 'ready' }
+  /** The answer to `drain`. */
+  | { readonly do: 'drained' }
   /** The body of a task of limited time begins. */
   | { readonly do: 'began'; readonly task: number; readonly attempt: number }
   | { readonly do: 'named'; readonly fn: number; readonly name: string }

@@ -31,11 +31,25 @@ export abstract class WorkerLink {
   /** Whether it has said that it is ready. */
   isReady = false
   protected events: LinkEvents | undefined
+  #onDrained: (() => void) | undefined
 
   abstract post(message: ToWorker | StoreMessage, moved?: readonly MessagePort[]): void
   abstract open(): Opened
   /** Ends it, whatever it does; resolves when it is gone. */
   abstract kill(): Promise<void>
+  /** Resolves when what its tasks have printed is out; for one that computes without a pause nobody waits long. */
+  async drained(): Promise<void> {
+    if (!this.isReady) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, DRAIN_MS_MAX)
+      this.#onDrained = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      this.post({ do: 'drain' })
+    })
+  }
+
   /** Whether it keeps this process alive. */
   abstract ref(): void
   abstract unref(): void
@@ -52,10 +66,14 @@ export abstract class WorkerLink {
   }
 
   protected heard(message: FromWorker): void {
+    if (message.do === 'drained') return this.#onDrained?.()
     if (message.do === 'ready') this.isReady = true
     this.events?.onMessage(message)
   }
 }
+
+/** What a long text takes to a slow terminal. */
+const DRAIN_MS_MAX = 250
 
 export const newWorker = (isolation: Isolation): WorkerLink => (isolation === 'process' ? new ProcessLink() : new ThreadLink())
 
@@ -150,6 +168,9 @@ class ProcessLink extends WorkerLink {
     const number = this.#ports++
     return { near: this.#frames.port(number), far: number, moved: [] }
   }
+
+  /** It prints by itself. */
+  override async drained(): Promise<void> {}
 
   async kill(): Promise<void> {
     this.#child.ref() // whoever waits for its end is not to end before

@@ -79,6 +79,8 @@ function hear(message: ToWorker | StoreMessage): void {
       return others.answer(message)
     case 'warm':
       return warm(message)
+    case 'drain':
+      return drain()
     case 'fns':
       for (const place of message.fns) places.set(place.index, place)
       return
@@ -94,6 +96,11 @@ function hear(message: ToWorker | StoreMessage): void {
 
 const slotsOf = (shared: SharedArrayBuffer | number): LaneSlots =>
   typeof shared === 'number' ? new FileSlots(FILE_IN_WORKER, shared) : new ThreadSlots(shared)
+
+/** What a thread prints goes through the process's own thread, a piece at a time: each is confirmed before the next one leaves. */
+function drain(): void {
+  process.stdout.write('', () => process.stderr.write('', () => parent.postMessage({ do: 'drained' } satisfies FromWorker)))
+}
 
 /** Loads what will be needed; the store itself comes with the first task, and so does word of what fails to load. */
 function warm({ url, modules = [] }: WarmMessage): void {

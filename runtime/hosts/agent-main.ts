@@ -14,6 +14,7 @@ import { type AnswerMessage, type InputLost, type Report, ROW, type TasksMessage
 import { prepareWorker, takeWorker, warmSpare } from '../engines/spare-worker.js'
 import type { StoreMessage } from '../engines/worker.js'
 import type { WorkerLink } from '../engines/worker-link.js'
+import { type Isolation, isolationWanted } from '../runtime-config.js'
 import { dropCopy } from './copies.js'
 import { farFile, fileCalls } from './host-file.js'
 import { HostLink } from './host-link.js'
@@ -69,7 +70,7 @@ control.on('message', (message: ToAgent) => {
     case 'close':
       return void close(message.store)
     case 'start':
-      return start(message.slot)
+      return start(message.slot, message.isolation)
     case 'kill':
       return void kill(message.slot)
     case 'release':
@@ -81,8 +82,8 @@ control.on('message', (message: ToAgent) => {
   }
 })
 
-// An agent in waiting has a thread in waiting.
-prepareWorker('thread', { url: 'nvram:' })
+// An agent in waiting has a worker in waiting.
+prepareNext(isolationWanted())
 
 function become({ host, count, sockets, keeps }: typeof me): void {
   me = { host, count, sockets, keeps }
@@ -171,8 +172,12 @@ function tellMoved(): void {
 
 // ---- workers
 
-function start(slot: number): void {
-  const link = takeWorker('thread')
+function prepareNext(isolation: Isolation): void {
+  prepareWorker(isolation, { url: 'nvram:' })
+}
+
+function start(slot: number, isolation: Isolation): void {
+  const link = takeWorker(isolation)
   const one: Slot = { link, served: [] }
   slots.set(slot, one)
   link.hear({
@@ -181,7 +186,7 @@ function start(slot: number): void {
       for (const served of one.served) served.close()
       slots.delete(slot)
       tell({ do: 'gone', slot, why: why.message, code: (why as NodeJS.ErrnoException).code })
-      prepareWorker('thread', { url: 'nvram:' })
+      prepareNext(isolation)
     },
   })
   link.ref()

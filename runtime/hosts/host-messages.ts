@@ -1,6 +1,7 @@
 /** What the program and an agent say to each other, beside what goes to and from the workers of the agent. */
 import type { FromWorker, ToWorker } from '../engines/messages.js'
 import type { StoreMessage } from '../engines/worker.js'
+import type { Isolation } from '../runtime-config.js'
 import type { Kept } from './host-values.js'
 
 export type ToAgent =
@@ -11,7 +12,7 @@ export type ToAgent =
   /** Opens its file of a store. */
   | { readonly do: 'open'; readonly store: number; readonly folder: string }
   | { readonly do: 'close'; readonly store: number }
-  | { readonly do: 'start'; readonly slot: number }
+  | { readonly do: 'start'; readonly slot: number; readonly isolation: Isolation }
   | { readonly do: 'kill'; readonly slot: number }
   /** Nobody will ask for this value any more. */
   | { readonly do: 'release'; readonly name: string }

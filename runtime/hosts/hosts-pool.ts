@@ -1,12 +1,11 @@
 /** The hosts of a run: their agents, replaced when they end, and the stores that they have open. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import type { Backend } from '../../src/backend.js'
 import { UnavailableError } from '../../src/errors.js'
 import { decodeAnyError, serveBackend } from '../data/backend-port.js'
 import type { Carried } from '../engines/messages.js'
 import type { WorkerLink } from '../engines/worker-link.js'
+import type { Isolation } from '../runtime-config.js'
 import { Agent } from './agent.js'
 import { farFile } from './host-file.js'
 import { HostLink } from './host-link.js'
@@ -15,6 +14,7 @@ import { allHere, type Kept, VALUES_PORT, ValuesOf } from './host-values.js'
 import { HostsBackend } from './hosts-backend.js'
 import { catalogueUrl, claimHosts, fileUrl, noteMade, requireFiles } from './hosts-folder.js'
 import { SlotLink } from './slot-link.js'
+import { makeSocketsFolder } from './sockets-folder.js'
 
 /** Agents of a host that may fail to start, one after the other, before it is given up. */
 const STARTS_MAX = 3
@@ -42,7 +42,7 @@ export class HostsPool {
   bytesLoaded = 0
   /** Told the hosts whose agents have ended, and with them the values of tasks that they kept. */
   onValuesLost: (host: number) => void = () => {}
-  readonly #sockets = mkdtempSync(join(tmpdir(), 'insitu-hosts-'))
+  readonly #sockets = makeSocketsFolder()
   readonly #agents: Agent[] = []
   readonly #stillborn: number[]
   /** Of each host: the values that it fetches, by name. */
@@ -176,8 +176,8 @@ export class HostsPool {
   // ---- workers
 
   /** A worker on a host. */
-  worker(host: number): WorkerLink {
-    const slot = new SlotLink(this.#agents[host]!, this.#nextSlot++, (backend) => this.#placeOf(backend, host))
+  worker(host: number, isolation: Isolation): WorkerLink {
+    const slot = new SlotLink(this.#agents[host]!, this.#nextSlot++, isolation, (backend) => this.#placeOf(backend, host))
     this.#slots.set(slot.number, slot)
     return slot
   }

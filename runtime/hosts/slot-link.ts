@@ -3,6 +3,7 @@ import type { Backend } from '../../src/backend.js'
 import type { FromWorker, ToWorker } from '../engines/messages.js'
 import type { StoreMessage } from '../engines/worker.js'
 import { type Opened, WorkerLink } from '../engines/worker-link.js'
+import type { Isolation } from '../runtime-config.js'
 import type { Agent } from './agent.js'
 
 /** How long an agent may take to end a worker. One that does not is frozen itself, by what the worker did. */
@@ -19,12 +20,13 @@ export class SlotLink extends WorkerLink {
   constructor(
     readonly agent: Agent,
     readonly number: number,
+    isolation: Isolation,
     /** Where the agent reaches a store by itself. */
     readonly placeOf: (backend: Backend) => StoreMessage['hosts'],
   ) {
     super()
     this.#ended = new Promise((resolve) => (this.#end = resolve))
-    agent.post({ do: 'start', slot: number })
+    agent.post({ do: 'start', slot: number, isolation })
   }
 
   take(message: FromWorker): void {

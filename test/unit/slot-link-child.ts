@@ -4,7 +4,7 @@ import { SlotLink } from '../../runtime/hosts/slot-link.js'
 
 const agent = new Agent()
 process.kill(agent.pid!, 'SIGSTOP')
-const slot = new SlotLink(agent, 1, () => undefined)
+const slot = new SlotLink(agent, 1, 'thread', () => undefined)
 agent.hear({ onMessage: () => {}, onEnd: (why) => slot.gone(why) })
 await slot.kill()
 process.stdout.write('ended')
