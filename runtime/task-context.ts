@@ -1,6 +1,10 @@
-import { type StorageObject, stateOf } from '../src/objects/storage-object.js'
+import type { Ref } from '../src/backend.js'
+import { isStorageObject, stateOf } from '../src/objects/storage-object.js'
+import type { Store } from '../src/store.js'
 import { currentUnit, runIn } from '../src/unit/context.js'
+import { refFrom } from '../src/unit/persist-plan.js'
 import { Transaction } from '../src/unit/transaction.js'
+import { notFound, unsavedBefore } from '../src/unit/unit-errors.js'
 import { type Direction, isWriting } from './tasks/directions.js'
 import { type Attempt, currentAttempt } from './tasks/running.js'
 
@@ -29,16 +33,17 @@ export class TaskContext {
     readonly options: TaskContextOptions = {},
   ) {}
 
+  /** @throws NotFoundError, UnsavedChangesError of values, before the body runs; WrongDirectionError of what it has changed */
   async run<T>(body: (...values: any[]) => T | PromiseLike<T>): Promise<T> {
     const program = await currentUnit()
     const unit = new Transaction(program.store)
     try {
-      const given = this.values.map((v) => (v instanceof Object && 'getID' in v ? stateOf(v as StorageObject).ref : undefined))
-      const loaded = await unit.fetch(
-        given.filter((r) => r !== undefined),
-        {},
-      )
-      const args = this.values.map((v, i) => (given[i] ? loaded.shift() : v))
+      const given = this.values.map((value) => persistentRef(value, program.store))
+      const refs = given.filter((ref) => ref !== undefined)
+      const loaded = [...(await unit.fetchAnywhere(refs))]
+      const missing = refs[loaded.indexOf(undefined)]
+      if (missing) throw notFound(missing.id, missing.store ?? program.store.url)
+      const args = this.values.map((value, i) => (given[i] ? loaded.shift() : value))
       const result = await runIn(unit, () => body(...args))
       await unit.beforeEnd?.()
       const readOnly = new Set(given.flatMap((ref, i) => (ref && !isWriting(this.options.directions?.[i] ?? 'IN') ? [ref.id] : [])))
@@ -50,4 +55,13 @@ export class TaskContext {
       throw error
     }
   }
+}
+
+/** A value that a body is to have as the store has it. */
+function persistentRef(value: unknown, store: Store): Ref | undefined {
+  if (typeof value !== 'object' || value === null || !isStorageObject(value)) return undefined
+  const state = stateOf(value)
+  if (!state.ref) return undefined
+  if (state.loaded && state.unit?.isDirty(state)) throw unsavedBefore('TaskContext.run()', state.ref.id)
+  return refFrom(store, state)
 }

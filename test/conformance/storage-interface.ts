@@ -6,16 +6,23 @@ import {
   getByID,
   getLocations,
   getResult,
+  INOUT,
   init,
   newReplica,
   newVersion,
   TaskContext,
 } from '../../runtime/index.js'
-import { InsituError, NotFoundError, UnsupportedError } from '../../src/errors.js'
+import { InsituError, NotFoundError, UnsavedChangesError, UnsupportedError, WrongDirectionError } from '../../src/errors.js'
 import { type Id, newId } from '../../src/ids.js'
-import { type Case, law } from './case.js'
+import { type Case, type CaseContext, law } from './case.js'
 import { refused, thrown } from './expect.js'
 import { Counter, Item } from './model.js'
+
+const counter = (n: number): Promise<Counter> => Object.assign(new Counter(), { n }).makePersistent()
+
+/** What each of them counts, for others. */
+const counted = (ctx: CaseContext, ...counters: Counter[]): Promise<number[]> =>
+  ctx.other(async () => Promise.all(counters.map(async (o) => (await Counter.getByID(o.getID()!)).n)))
 
 /** What a task runtime asks of a store. */
 export const storageInterface: readonly Case[] = [
@@ -72,6 +79,73 @@ export const storageInterface: readonly Case[] = [
     const found: unknown = await getByID(o.getID()!)
     assert.equal(found, o)
     await refused(NotFoundError, () => getByID(newId()))
+  }),
+
+  law('I476', 'newVersion and consolidateVersion take an object or its id, and do what its methods do', async (ctx) => {
+    const o = await Object.assign(new Item(), { text: 'first' }).makePersistent()
+    const id = o.getID()!
+    for (const what of [o, id]) {
+      const version = (await newVersion(what)) as Item
+      assert.notEqual(version.getID(), id)
+      assert.equal(version.text, o.text)
+      version.text = typeof what === 'string' ? 'by id' : 'by object'
+      await version.save()
+      const own = version.getID()!
+      await consolidateVersion(typeof what === 'string' ? own : version)
+      assert.equal((await ctx.other(() => Item.getByID(id))).text, version.text)
+      await refused(NotFoundError, () => ctx.other(() => getByID(own)))
+    }
+    for (const act of [newVersion, consolidateVersion]) await refused(NotFoundError, () => act(newId()))
+  }),
+
+  law(
+    'I477',
+    'a TaskContext gives its body loaded values, commits all that it changed together, and nothing when it throws',
+    async (ctx) => {
+      const [one, two, alias] = [await counter(1), await counter(2), ctx.alias('made')]
+      const context = new TaskContext([one, two, 5], { directions: [INOUT, INOUT] })
+      const sum = await context.run(async (a: Counter, b: Counter, by: number) => {
+        a.n += by
+        await a.save()
+        await Object.assign(new Item(), { text: 'made' }).makePersistent(alias)
+        b.n += by
+        assert.deepEqual(await counted(ctx, one, two), [1, 2], 'nobody sees it before the end')
+        return a.n + b.n
+      })
+      assert.equal(sum, 13)
+      assert.deepEqual(await counted(ctx, one, two), [6, 7])
+      assert.equal((await ctx.other(() => Item.getByAlias(alias))).text, 'made')
+      const made = new Item()
+      const failure = new RangeError('after the changes')
+      const failed = await thrown(() =>
+        context.run(async (a: Counter) => {
+          a.n = 100
+          await made.makePersistent()
+          throw failure
+        }),
+      )
+      assert.equal(failed, failure)
+      assert.equal(made.getID(), null, 'what it made is volatile again')
+      assert.deepEqual(await counted(ctx, one, two), [6, 7])
+    },
+  ),
+
+  law('I478', 'a TaskContext refuses a change of what it takes IN, unsaved changes, and what is gone', async (ctx) => {
+    const [one, two] = [await counter(1), await counter(2)]
+    const both = new TaskContext([one, two], { directions: [INOUT] })
+    const change = (a: Counter, b: Counter): void => {
+      a.n = 10
+      b.n = 20
+    }
+    await refused(WrongDirectionError, () => both.run(change))
+    assert.deepEqual(await counted(ctx, one, two), [1, 2])
+    one.n = 5
+    await refused(UnsavedChangesError, () => both.run(change))
+    await one.reload({ discard: true })
+    await ctx.other(async () => (await Counter.getByID(two.getID()!)).deletePersistent())
+    let hasRun = false
+    const gone = await refused(NotFoundError, () => both.run(() => (hasRun = true)))
+    assert.deepEqual([gone['id'], hasRun], [two.getID(), false])
   }),
 
   law('I93', 'replicas are refused where the backend keeps none', async (ctx) => {

@@ -14,6 +14,7 @@ import {
   graphOf,
   hosts,
   LostValueError,
+  newReplica,
   type Store,
   stats,
   transact,
@@ -152,7 +153,7 @@ describe('logical hosts', function () {
       const once = stats().bytesMoved - start
       expect(once).to.be.greaterThan(499_999)
 
-      await cell.newReplica('host-2')
+      await newReplica(cell.getID()!, 'host-2')
       expect((await cell.getLocations()).map(({ host, role }) => [host, role])).to.deep.equal([
         ['host-1', 'primary'],
         ['host-2', 'copy'],
