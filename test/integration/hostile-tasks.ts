@@ -1,7 +1,18 @@
 /** Tasks that misbehave, for the tests of the runtime. A module of its own, so that workers can import it. */
 import { existsSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Future, IN, INOUT, StorageObject, TaskContext, task, UnavailableError } from '../../runtime/index.js'
+import {
+  CONCURRENT,
+  type Future,
+  IN,
+  INOUT,
+  StorageDict,
+  StorageObject,
+  TaskContext,
+  t,
+  task,
+  UnavailableError,
+} from '../../runtime/index.js'
 import { isFirst } from '../conformance/is-first.js'
 
 export class Box extends StorageObject {
@@ -14,6 +25,10 @@ export class Box extends StorageObject {
     this.n += by
     return this.n
   }
+}
+
+export class Shelf extends StorageObject {
+  rows = new StorageDict({ name: t.text }, { n: t.i32 })
 }
 
 export class OddError extends RangeError {
@@ -65,6 +80,15 @@ export const slowly = task(async <T>(x: T, ms: number) => {
   await delay(ms)
   return x
 })
+/** Whether another one runs at the same time: each leaves a file, and looks for that of the other. */
+export const meets = task(
+  async (_together: Box, own: string, other: string) => {
+    writeFileSync(own, '')
+    for (let i = 0; i < 1000 && !existsSync(other); i++) await delay(5)
+    return existsSync(other)
+  },
+  { args: [CONCURRENT] },
+)
 /** Ends when there is a file, and not before. */
 export const onceThere = task(async <T>(x: T, go: string) => {
   while (!existsSync(go)) await delay(5)

@@ -8,12 +8,14 @@ import {
   explain,
   type Future,
   finish,
+  init,
   NotFoundError,
   UnsavedChangesError,
   ValidationError,
   WrongDirectionError,
   waitOn,
 } from '../../runtime/index.js'
+import { withMarker } from '../conformance/is-first.js'
 import * as t from './hostile-tasks.js'
 import { memoryUsed } from './memory-used.js'
 import { thrown } from './thrown.js'
@@ -234,5 +236,22 @@ describe('what tasks are given and give', function () {
     for (const box of boxes) await t.bytesFor(box, 4 << 20)
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect((memoryUsed() - before) / (1 << 20)).to.be.lessThan(20)
+  })
+})
+
+describe('CONCURRENT tasks', function () {
+  this.timeout(60_000)
+  before(async () => {
+    await connect('memory:')
+    await init({ workers: 2 })
+  })
+  after(() => finish())
+
+  it('on one object run at the same time', async () => {
+    const box = await new t.Box().makePersistent()
+    await withMarker(async (marker) => {
+      const [one, other] = [`${marker}-1`, `${marker}-2`]
+      expect(await Promise.all([t.meets(box, one, other), t.meets(box, other, one)])).to.deep.equal([true, true])
+    })
   })
 })

@@ -88,6 +88,14 @@ describe('nvram: the file', () => {
     }
   })
 
+  it('writes what was sent before it was closed', async () => {
+    const [folder, refs] = [newFolder(), Array.from({ length: 3 }, newThing)]
+    const backend = await opened(folder)
+    const sent = refs.map((ref) => send(backend, putOp(ref, { v: 1 })))
+    await Promise.all([...sent, backend.close()])
+    await on(folder, async (again) => expect((await again.read(refs)).map(Boolean)).to.deep.equal([true, true, true]))
+  })
+
   it('keeps everything over close and open', async () => {
     const [folder, ref, home, commit] = [newFolder(), newThing(), newThing(), newCommitId()]
     const mark = { key: 'task', attempt: commit, state: 'committed', outcome: Uint8Array.of(1) } as const
@@ -473,6 +481,26 @@ describe('nvram: damage', () => {
       ])
       expect(ends.map((end) => end.status)).to.deep.equal(['fulfilled', 'rejected', 'fulfilled'])
       expect(await stored(backend, good)).to.not.equal(undefined)
+    })
+  })
+
+  it('of a row that is met while a group is written leaves nothing of the group, and others beside it whole', async () => {
+    const folder = newFolder()
+    await on(folder, async (backend) => {
+      const [table, key, half] = [await newTable(backend), ['p', 1n] as const, newThing()]
+      await send(backend, rowOp(table, key, [1n, 'one', undefined]))
+      const env = await openEnvironment(folder)
+      for (const row of env.rows.keys({ start: Uint8Array.of(0) })) env.rows.put(row, Buffer.alloc(80))
+      await env.file.close()
+      const [before, after] = [newThing(), newThing()]
+      const ends = await Promise.allSettled([
+        send(backend, putOp(before, {})),
+        send(backend, putOp(half, {}), { do: 'name', alias: 'half', expect: null, to: half }, rowOp(table, key, [2n, 'two', undefined])),
+        send(backend, putOp(after, {})),
+      ])
+      expect(ends.map((end) => end.status)).to.deep.equal(['fulfilled', 'rejected', 'fulfilled'])
+      expect((await backend.read([before, half, after])).map(Boolean)).to.deep.equal([true, false, true])
+      expect(await backend.find([{ alias: 'half' }])).to.deep.equal([undefined])
     })
   })
 

@@ -8,10 +8,17 @@ import { DiskRoom } from '../../backends/nvram/disk-room.js'
 import { type Environment, openEnvironment } from '../../backends/nvram/environment.js'
 import { createBackend } from '../../backends/nvram/index.js'
 import { NvramSpace } from '../../backends/nvram/nvram-space.js'
+import { RecordFile } from '../../backends/nvram/records.js'
 import { Sweeper } from '../../backends/nvram/sweeper.js'
 import type { Backend, Group } from '../../src/backend.js'
 import { ConflictError } from '../../src/errors.js'
 import { failure, groupOf, newThing, putOp, send } from './backend-spec.js'
+
+/** Of a transaction of lmdb-js: it may be rolled back, and is committed when the call returns. */
+const ROLLED_BACK_AND_DONE = 3
+/** LMDB's own among them, of which the one that leaves out the second flush, of the page that names the new state, is the only safe one. */
+const LMDB_FLAGS = 0xf0000
+const MDB_NOMETASYNC = 0x40000
 
 describe('nvram: flush', () => {
   let folder: string
@@ -87,6 +94,43 @@ describe('nvram: flush', () => {
     expect(did(), 'nobody waits any more').to.deep.equal(['commit, flushed', 'commit', 'commit'])
     await committer.flush()
     expect(did()).to.deep.equal(['flush'])
+  })
+
+  it('is waited for by who asks a store for durable, and not by who asks for committed', async () => {
+    const { sync } = RecordFile.prototype
+    RecordFile.prototype.sync = function (this: RecordFile) {
+      seen.push('flush')
+      return sync.call(this)
+    }
+    try {
+      await send(other, putOp(newThing(), { v: 1 }))
+      await other.flush('committed')
+      expect(did()).to.deep.equal([])
+      await other.flush('durable')
+      expect(did()).to.deep.equal(['flush'])
+    } finally {
+      RecordFile.prototype.sync = sync
+    }
+  })
+
+  it('of the data is part of every commit, however little is waited for: no unsafe mode of LMDB is used', async () => {
+    const flags = new Set<number>()
+    const { transaction } = RecordFile.prototype
+    RecordFile.prototype.transaction = function (this: RecordFile, change, given) {
+      flags.add(given)
+      transaction.call(this, change, given)
+    }
+    try {
+      for (let n = 0; n < 2; n++) {
+        await commit()
+        await committer.flush()
+      }
+      await committer.flush()
+      expect([...flags].map((given) => given & ROLLED_BACK_AND_DONE)).to.deep.equal([ROLLED_BACK_AND_DONE, ROLLED_BACK_AND_DONE])
+      expect([...flags].map((given) => given & LMDB_FLAGS)).to.deep.equal([MDB_NOMETASYNC, 0])
+    } finally {
+      RecordFile.prototype.transaction = transaction
+    }
   })
 
   it('takes what another program commits after a refused group for nothing of its own', async () => {
