@@ -152,6 +152,23 @@ export const hit = task(
   { args: [CONCURRENT] },
 )
 
+export const hitLater = task(
+  async (o: Totals, name: string) => {
+    await delay(30)
+    o.rows.add({ name }, 'hits', 1)
+  },
+  { args: [CONCURRENT] },
+)
+export const hitsOf = task(async (o: Totals, name: string) => (await o.rows.get({ name }))?.hits ?? 0n)
+export const hitOnce = task(
+  async (o: Totals, name: string) => {
+    const before = (await o.rows.get({ name }))?.hits ?? 0n
+    if (before === 0n) o.rows.add({ name }, 'hits', 1)
+    return before
+  },
+  { args: [INOUT] },
+)
+
 // ---- failures
 
 export class OwnError extends RangeError {
@@ -204,6 +221,10 @@ export const persistOnceFailing = task(
 export const changeIn = task((o: Counter) => {
   o.n += 1
 })
+
+export const changeRowsIn = task((o: Counts) => o.counts.set({ word: 'never' }, { n: 1 }))
+
+export const appendIn = task((list: number[]) => void list.push(0))
 
 const hidden = task(() => 'never')
 /** Calls a task that no worker could find. */

@@ -1,6 +1,6 @@
 /** A long file on purpose: one law after the other. */
 import assert from 'node:assert/strict'
-import { barrier, executeTask, getByID, getResult, loadAll, update, waitOn } from '../../runtime/index.js'
+import { barrier, executeTask, getByID, getResult, loadAll, stats, update, waitOn } from '../../runtime/index.js'
 import {
   ConflictError,
   InsituError,
@@ -231,6 +231,13 @@ export const taskCases: readonly Case[] = [
     for (let i = 0; i < 4; i++) tasks.hit(o, 'x')
     await barrier()
     assert.equal((await o.rows.get({ name: 'x' }))?.hits, 4n)
+    // Those that only read, and those that write alone, wait for all that were called before them, and are waited for.
+    for (let i = 0; i < 3; i++) tasks.hitLater(o, 'y')
+    const [seen, before] = [tasks.hitsOf(o, 'y'), tasks.hitOnce(o, 'y')]
+    tasks.hitLater(o, 'y')
+    assert.deepEqual([await seen, await before], [3n, 3n])
+    await barrier()
+    assert.equal((await o.rows.get({ name: 'y' }))?.hits, 4n)
   }),
 
   law('C45', 'a location on a host that the runtime does not know is ignored', async (ctx) => {
@@ -383,9 +390,13 @@ export const taskCases: readonly Case[] = [
   }),
 
   law('I74', 'failures that nobody awaited reject the next barrier, once', async () => {
+    const before = stats()
     void tasks.fail('one')
     void tasks.fail('two')
+    void tasks.lengthOf([])
     const error = await thrown(() => barrier())
+    const [{ tasks: calls, done, failed, pending }, was] = [stats(), before]
+    assert.deepEqual([calls - was.tasks, done - was.done, failed - was.failed, pending], [3, 1, 2, 0])
     assert.ok(error instanceof AggregateError, String(error))
     assert.deepEqual(error.errors.map((e) => original(e).message).sort(), ['one', 'two'])
     await barrier()
@@ -406,6 +417,14 @@ export const taskCases: readonly Case[] = [
     const error = original(await thrown(() => tasks.changeIn(o)))
     assert.ok(error instanceof WrongDirectionError, String(error))
     assert.equal(await stored(ctx, o), 1)
+    const rows = await new Counts().makePersistent()
+    const refusal = original(await thrown(() => tasks.changeRowsIn(rows)))
+    assert.ok(refusal instanceof WrongDirectionError, String(refusal))
+    assert.equal(await ctx.other(async () => (await Counts.getByID(rows.getID()!)).counts.count()), 0)
+    const list = [1]
+    const told = original(await thrown(() => tasks.appendIn(list)))
+    assert.ok(told instanceof WrongDirectionError, String(told))
+    assert.deepEqual(list, [1])
   }),
 
   law('I77', 'a task that is not exported is refused', async () => {

@@ -200,7 +200,7 @@ describe('programs with tasks', function () {
         import { never } from './breaks.mjs'
         import { early } from './calls.mjs'
         await connect()
-        for (const t of [never, early]) await t().catch((e) => console.log(e.code, e.cause?.message ?? e.message))
+        for (const t of [never, early]) await t().catch((e) => console.log(e.code, e.cause?.message ?? e.message, e.message.includes(e.url)))
         await finish()`,
       'breaks.mjs': `
         import { isMainThread } from 'node:worker_threads'
@@ -215,7 +215,7 @@ describe('programs with tasks', function () {
     })
     expect(code).to.equal(0)
     expect(stdout).to.match(
-      /^ERR_TASK_MODULE not here\nERR_TASK_MODULE a task \(.*calls.mjs:\d+\) was called while a worker loaded a module/,
+      /^ERR_TASK_MODULE not here true\nERR_TASK_MODULE a task \(.*calls.mjs:\d+\) was called while a worker loaded a module/,
     )
   })
 
@@ -250,18 +250,28 @@ describe('programs with tasks', function () {
 
   it('SIGINT ends a program with code 130 and leaves what was committed', async () => {
     const at = await files({
-      'app.mjs': program(`console.log(await t.twice(1)); await t.slowly(60_000)`),
-      'tasks.mjs': TASKS,
+      'app.mjs': program(`
+        const note = await new t.Note().makePersistent('note')
+        console.log(await t.write(note, 'by a task'))
+        note.text = 'never saved'
+        await t.slowly(60_000)`),
+      'tasks.mjs': `${TASKS}
+        import { INOUT, StorageObject } from 'INSITU'
+        export class Note extends StorageObject { text = '' }
+        export const write = task((note, text) => { note.text = text }, { args: [INOUT] })`,
     })
+    const on = { cwd: at, storage: 'nvram:store', env: { INSITU_WORKERS: '2' } }
     const child = spawn(process.execPath, [join(root, 'dist/runtime/cli/insitu.js'), 'run', join(at, 'app.mjs')], {
       cwd: at,
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...on.env, INSITU_STORAGE: on.storage },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     await once(child.stdout, 'data')
     child.kill('SIGINT')
     const [code] = (await once(child, 'exit')) as [number]
     expect(code).to.equal(130)
+    const left = await insitu(['get', 'note', '--json'], on)
+    expect([left.code, left.stdout]).to.deep.equal([0, '{"text":"by a task"}\n'])
   })
 
   it('a program that has tasks and calls none ends', async () => {
