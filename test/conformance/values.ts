@@ -47,6 +47,15 @@ export const values: readonly Case[] = [
       await same(ctx, value)
     await same(ctx, { a: undefined, b: null, c: [undefined, null, -0, Number.NaN] })
     assert.ok(Object.is(await through(ctx, -0), -0))
+    const o = new Anything()
+    o.value = 0
+    await o.makePersistent()
+    for (const value of [-0, 0, Number.NaN, null, undefined]) {
+      o.value = value
+      await o.save()
+      const { value: found } = await ctx.other(() => Anything.getByID(o.getID()!))
+      assert.ok(Object.is(found, value), `${String(value)} in the place of what was there`)
+    }
   }),
 
   law('I31', 'bigints of any size keep their value and stay bigints', async (ctx) => {
@@ -183,6 +192,12 @@ export const values: readonly Case[] = [
       assert.ok(read instanceof Anything)
       assert.equal(Object.getOwnPropertyDescriptor(read, '__proto__')?.value, 'a field')
     })
+    const shape = new Shape()
+    Object.defineProperty(shape.centre, '__proto__', { value: { polluted: true }, enumerable: true, writable: true, configurable: true })
+    await shape.makePersistent()
+    const { centre } = await ctx.other(() => Shape.getByID(shape.getID()!))
+    assert.ok(centre instanceof Point, 'of its class still')
+    assert.deepEqual(Object.getOwnPropertyDescriptor(centre, '__proto__')?.value, { polluted: true })
   }),
 
   law('I42', 'references inside arrays, maps and plain values come back as the same handles', async (ctx) => {
