@@ -30,6 +30,11 @@ describe('crash', () => {
       const { kills, lost, torn, doubled } = totals
       assert.deepEqual({ kills, lost, torn, doubled }, { kills: 100, lost: 0, torn: 0, doubled: 0 }, lines.join('\n'))
       assert.ok(totals.acknowledged > 100, `only ${totals.acknowledged} steps were acknowledged: nothing was tested`)
+      for (const [how, seldom] of [
+        [/ killed at /, 5],
+        [/ ms after \w+, \d/, 20],
+      ] as const)
+        assert.ok(lines.filter((line) => how.test(line)).length > seldom, `${how} was seldom seen:\n${lines.join('\n')}`)
     })
   })
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { openBackend } from '../../runtime/open-backend.js'
+import { CHUNK_CLASS } from '../../src/large-cells.js'
 import { LARGE_CELL_BYTES } from '../../src/limits.js'
 import { Store } from '../../src/store.js'
 import { newThing, putOp, send } from '../unit/backend-spec.js'
@@ -81,8 +82,11 @@ describe('command line: looking after a store', function () {
     await store.close()
     const [shown] = jsonLines(assertOk(await insitu(['show', 'large', '--json', '--storage', storage])))
     expect((shown!['fields'] as { name: string }[]).map(({ name }) => name)).to.deep.equal(['bytes'])
+    const chunks = ['ls', '--all', '--json', '--class', CHUNK_CLASS, '--storage', storage]
+    expect(jsonLines(assertOk(await insitu(chunks)))).to.not.be.empty
     assertOk(await insitu(['rm', 'large', '--storage', storage]))
-    expect(assertOk(await insitu(['ls', '--all', '--storage', storage])).stdout, 'chunks among them').to.equal('')
+    for (const which of [[], ['--class', CHUNK_CLASS]])
+      expect(assertOk(await insitu(['ls', '--all', ...which, '--storage', storage])).stdout, which.join(' ')).to.equal('')
   })
 
   it('gc keeps what another store refers to, when told of it', async () => {

@@ -1,3 +1,4 @@
+/** The commands, each as a process. One file, since most of them look at one store, which takes two programs to make. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, statfsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
@@ -6,6 +7,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
 import { connect, StorageObject } from '../../runtime/index.js'
+import { openBackend } from '../../runtime/open-backend.js'
 import { notRun } from '../tools/not-run.js'
 import { root } from '../tools/test-files.js'
 import { assertOk, type Ended, insitu, node, type ProcessOptions, wordcount } from './processes.js'
@@ -24,6 +26,18 @@ const jsonLines = ({ stdout }: Ended): Record<string, unknown>[] =>
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Record<string, unknown>)
+
+/** What a command says, but for what is another each time. */
+const shape = ({ stdout }: Ended): string =>
+  stdout.replace(/"(?:seconds|ms)":[\d.]+|[\d.]+ [kMG]?B free|copy-\d|note-\d|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/g, '')
+
+async function tablesIn(url: string): Promise<number> {
+  const backend = await openBackend(url)
+  let tables = 0
+  for await (const page of backend.upkeep!.tables()) tables += page.length
+  await backend.close()
+  return tables
+}
 
 describe('command line', function () {
   this.timeout(60_000)
@@ -44,7 +58,7 @@ describe('command line', function () {
   it('--help names every command, on stdout, with exit code 0', async () => {
     const { code, stdout } = await insitu(['--help'])
     expect(code).to.equal(0)
-    for (const name of ['run', 'demo', 'ls', 'show', 'get', 'rm', 'graph', 'doctor'])
+    for (const name of ['run', 'demo', 'ls', 'show', 'get', 'rm', 'graph', 'gc', 'backup', 'fsck', 'doctor'])
       expect(stdout).to.match(new RegExp(`^  ${name}\\b`, 'm'))
     for (const name of ['run', 'ls', 'graph']) expect((await insitu([name, '--help'])).stdout).to.include('Examples:')
   })
@@ -120,6 +134,38 @@ describe('command line', function () {
     expect(jsonLines(assertOk(await insitu(['ls', '--json'], elsewhere)))).to.have.lengthOf(0)
   })
 
+  it('--storage and --json stand before or after every command', async () => {
+    const nowhere = { ...on, storage: `nvram:${join(folder, 'nowhere')}` }
+    const app = join(folder, 'tells.mjs')
+    await writeFile(app, 'console.log(process.env.INSITU_STORAGE)\n')
+    const store = await connect(on.storage!)
+    await store.run(() => Promise.all(['note-1', 'note-2'].map((alias) => new Note().makePersistent(alias))))
+    await store.close()
+    const options = ['--storage', on.storage!, '--json']
+    const ends: Ended[] = []
+    for (const [[name, ...args], other] of [
+      [['ls', '--prefix', 'data']],
+      [['show', 'data']],
+      [['get', 'result', '--rows', '1']],
+      [['graph']],
+      [['doctor']],
+      [['gc', '--dry-run']],
+      [['fsck']],
+      [['run', app]],
+      [['rm', 'note-1'], ['note-2']],
+      [['backup', join(folder, 'copy-1')], [join(folder, 'copy-2')]],
+    ] as const) {
+      const before = assertOk(await insitu([...options, name, ...args], nowhere))
+      const after = assertOk(await insitu([name, ...options, ...(other ?? args)], nowhere))
+      expect([name, shape(before)]).to.deep.equal([name, shape(after)])
+      ends.push(before)
+    }
+    expect(ends.map(({ stdout }) => stdout.trimEnd().split('\n').at(-1)!.slice(0, 2))).to.deep.equal(ends.map(() => '{"'))
+    const demo = await insitu(['--storage', 'memory:', 'demo', '--folder', folder], { cwd: folder })
+    expect(demo.code).to.equal(2)
+    expect(demo.stderr).to.match(/^insitu: memory: is one program's own/)
+  })
+
   it('a store that is not there is not made by looking for it', async () => {
     const missing = join(folder, 'no', 'such')
     const nowhere = { ...on, storage: `nvram:${missing}` }
@@ -158,12 +204,16 @@ describe('command line', function () {
     expect((few as { rows: unknown[] }).rows).to.have.lengthOf(2)
   })
 
-  it('rm removes objects with their names, goes on after a missing one, and says so', async () => {
+  it('rm removes objects with their names and collections, goes on after a missing one, and says so', async () => {
+    const before = await tablesIn(on.storage!)
     assertOk(await wordcount('consumer', ['data', 'gone'], on))
+    expect(await tablesIn(on.storage!)).to.equal(before + 1)
     const ended = await insitu(['rm', 'nowhere', 'gone', '--json'], on)
     expect(ended.code).to.equal(1)
     expect(ended.stderr).to.include('nowhere')
     expect(jsonLines(ended).map(({ removed }) => removed)).to.deep.equal(['gone'])
+    expect(await tablesIn(on.storage!)).to.equal(before)
+    expect(jsonLines(assertOk(await insitu(['ls', '--json'], on))).map(({ alias }) => alias)).to.not.include('gone')
     expect((await insitu(['show', 'gone'], on)).code).to.equal(1)
     expect((await insitu(['show', 'result'], on)).code).to.equal(0)
   })
@@ -267,6 +317,19 @@ describe('command line', function () {
     const [report] = jsonLines(ended)
     expect(report).to.deep.include({ words: { be: 3, to: 2, or: 1, not: 1, quick: 1 }, done: 4, failed: 0, bytesMoved: 0, graph: out })
     expect(await readFile(out, 'utf8')).to.include('<svg')
+  })
+
+  it('demo prints the ten most frequent words, the most frequent first, and tells tasks, bytes, seconds and where the drawing is', async () => {
+    const [many, out] = [join(folder, 'many'), join(folder, 'many.svg')]
+    const words = Array.from({ length: 12 }, (_, i) => `w${i + 1}`)
+    await mkdir(many)
+    await writeFile(join(many, 'a.txt'), words.map((word, i) => `${word} `.repeat(i + 1)).join(''))
+    const { stdout, stderr } = assertOk(await insitu(['demo', '--folder', many, '--out', out], { cwd: folder }))
+    const printed = stdout.split('\n').map((line) => line.trim().split(/\s+/))
+    const most = words.map((word, i) => [String(i + 1), word]).reverse()
+    expect(printed).to.deep.equal([...most.slice(0, 10), ['']])
+    for (const said of [/^2 tasks done/m, /^0 B of data travelled/m, /^\d+\.\d s; the task graph is in \S+many\.svg$/m])
+      expect(stderr).to.match(said)
   })
 
   it('demo where there are no texts says so with code 2, and leaves nothing in the way of the next', async () => {

@@ -64,7 +64,9 @@ describe('wordcount: three programs share a dataset', function () {
     expect(sorted(stdout)).to.deep.equal(expected)
   })
 
-  it('run again with the same RESULT: the same counts, not added up', async () => expect(await consume('result1')).to.deep.equal(expected))
+  it('run again with the same RESULT: the same counts, not added up', async () => {
+    for (let time = 0; time < 2; time++) expect(await consume('result-again')).to.deep.equal(expected)
+  })
 
   it('two consumers at once with different RESULTs', async () => {
     const [a, b] = await Promise.all([consume('result-a'), consume('result-b')])
@@ -84,6 +86,26 @@ describe('wordcount: three programs share a dataset', function () {
   it('while a producer writes another dataset', async () => {
     const [counts] = await Promise.all([consume('result-meanwhile'), wordcount('producer', [texts, 'experiment2'], on).then(assertOk)])
     expect(counts).to.deep.equal(expected)
+  })
+
+  it('without a folder: the licences and readmes of the packages in node_modules', async () => {
+    const project = join(folder, 'project')
+    for (const [path, text] of [
+      ['node_modules/a/LICENSE', 'free for all'],
+      ['node_modules/a/deep/readme.md', 'read me'],
+      ['node_modules/b/LICENCE.txt', 'all of it'],
+      ['node_modules/b/index.js', 'no text'],
+      ['README.md', 'not of a package'],
+    ] as const) {
+      await mkdir(join(project, path, '..'), { recursive: true })
+      await writeFile(join(project, path), text)
+    }
+    const there = { ...on, cwd: project }
+    assertOk(await wordcount('producer', ['of-packages'], there))
+    const { stdout } = assertOk(await wordcount('consumer', ['of-packages', 'result-packages'], there))
+    expect(sorted(stdout)).to.deep.equal(['all 2', 'for 1', 'free 1', 'it 1', 'me 1', 'of 1', 'read 1'])
+    const demo = assertOk(await insitu(['demo', '--json'], { cwd: project }))
+    expect(JSON.parse(demo.stdout)).to.deep.include({ words: { all: 2, for: 1, free: 1, it: 1, me: 1, of: 1, read: 1 }, done: 6 })
   })
 
   it('the programs run as TypeScript, under tsx and under insitu run', async () => {
