@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crash } from './crash-harness.js'
@@ -81,6 +81,18 @@ describe('crash', () => {
       })
     })
   }
+
+  it('takes no program that ends by itself for a killed one, and looks at what the last one left', async () => {
+    await inTemporaryFolder(async (folder) => {
+      await writeFile(join(folder, 'file'), '')
+      for (const kills of [0, 1]) {
+        const lines: string[] = []
+        const plan = { url: `nvram:${join(folder, 'file')}`, kinds: ['groups'], points: ['alone-sent'] } as const
+        await assert.rejects(crash({ ...plan, kills, seed: 1, onLife: (line) => lines.push(line) }), /a groups program ended by itself/)
+        assert.deepEqual(lines, [])
+      }
+    })
+  })
 
   it('finds what is lost, doubled, or never was', () => {
     const findings = new Findings()

@@ -146,17 +146,17 @@ describe('logical hosts', function () {
   describe('copies', () => {
     it('are used by readers on their host, and follow the object', async () => {
       const cell = await cellAt('host-1', 7, 500_000)
-      const beside = await cellAt('host-2', 0, 600_000)
+      const beside = await cellAt('host-3', 0, 600_000)
       const read = async (): Promise<number> => t.sizesOf(beside, cell)
       const start = stats().bytesMoved
       expect(await read()).to.equal(1_100_000)
       const once = stats().bytesMoved - start
       expect(once).to.be.greaterThan(499_999)
 
-      await newReplica(cell.getID()!, 'host-2')
+      await newReplica(cell.getID()!, 'host-3')
       expect((await cell.getLocations()).map(({ host, role }) => [host, role])).to.deep.equal([
         ['host-1', 'primary'],
-        ['host-2', 'copy'],
+        ['host-3', 'copy'],
       ])
       const copied = stats().bytesMoved
       for (let i = 0; i < 3; i++) expect(await read()).to.equal(1_100_000)
