@@ -5,7 +5,7 @@ import { type ClassId, type CommitId, type Host, type Id, newCommitId } from '..
 import { chunksIn } from '../../src/large-cells.js'
 
 /** No object of any program: listings leave it out. */
-const COPY_CLASS = 'insitu#copy' as ClassId
+export const COPY_CLASS = 'insitu#copy' as ClassId
 export const isCopy = ({ classId }: Ref): boolean => classId === COPY_CLASS
 
 /** Where the copy of an object is kept: under the object's id with another version number, which no object has. */
