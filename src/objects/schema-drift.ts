@@ -3,8 +3,9 @@
  * - a field that the class gained keeps its default, and is stored once it is something else;
  * - a field that the class no longer makes comes back, as any undeclared field does;
  * - one that the class made transient, or that its `store()` no longer gives, stays in the store as it is;
- * - one that the class renamed (`static renamed = { newName: 'oldName' }`) keeps its old name in the store, so that programs with the
- *   old class go on reading and writing it;
+ * - one that the class renamed (`static renamed = { newName: 'oldName' }`) has its old name in the store, in new objects too, so that
+ *   programs with the old class go on reading and writing it. Once a class uses the old name for another field, an object keeps it for the
+ *   renamed one until that other field is something else than its default: from then on both are stored under their own names;
  * - one whose declared type changed is a SchemaMismatchError.
  */
 import type { Constructor } from '../classes/class-locator.js'
@@ -14,6 +15,7 @@ import { isDict, isUntouched } from '../dict/storage-dict.js'
 import { SchemaMismatchError, ValidationError } from '../errors.js'
 import { builtinsOf, isOfBuiltin } from './builtin-types.js'
 import { recordOf } from './class-settings.js'
+import { hasColumns } from './declared-columns.js'
 import type { StorageObject } from './storage-object.js'
 
 /** Stored fields of one object, and the names of those that were deleted although the constructor makes them. */
@@ -85,12 +87,14 @@ export const noteNone = (instance: StorageObject): void => void drifts.delete(in
 export function noteDrift(instance: StorageObject, ctor: Constructor, stored: StoredFields, own: ReadonlyMap<string, unknown>): void {
   if (isAsStored(ctor, stored, [...own.keys()])) return noteNone(instance)
   const renamed = namesKept(instance, ctor, stored)
-  const storedAs = (name: string): string => renamed.get(name) ?? name
-  const isStored = (name: string): boolean => stored.values.has(name) || stored.deleted.includes(name)
+  const lent = new Set(renamed.values())
+  const storedAs = (name: string): string | undefined => renamed.get(name) ?? (lent.has(name) ? undefined : name)
+  const isStored = (name = ''): boolean => stored.values.has(name) || stored.deleted.includes(name)
   const gained = new Map([...own].filter(([name]) => !isStored(storedAs(name))).flatMap(([name, value]) => printed(ctor, name, value)))
   const shown = new Set([...own.keys()].map(storedAs))
   const hidden = new Map([...stored.values].filter(([name]) => !shown.has(name)))
-  if (gained.size + hidden.size + renamed.size === 0) drifts.delete(instance)
+  // Of a class with new names it says also that this object has none of the old ones, where that is so.
+  if (gained.size + hidden.size + renamesOf(ctor).size === 0) drifts.delete(instance)
   else drifts.set(instance, { gained, hidden, renamed })
 }
 
@@ -120,20 +124,49 @@ function showUnderOldName(instance: StorageObject, now: string, old: string): vo
   Reflect.defineProperty(instance, old, { get, set, enumerable: false, configurable: true })
 }
 
+const ctorOf = (instance: StorageObject): Constructor =>
+  (Object.getPrototypeOf(instance) as { readonly constructor: Constructor }).constructor
+
+/** Present name → stored name, of the renamed fields of an instance: as they came, or for a new object as its class says. */
+function renamedIn(instance: StorageObject): ReadonlyMap<string, string> {
+  const drift = drifts.get(instance)
+  if (drift) return drift.renamed
+  const ctor = ctorOf(instance)
+  const renamed = renamesOf(ctor)
+  // Of a class with `static columns` a store may know the fields by the names that stand there.
+  return renamed.size > 0 && hasColumns(ctor) ? NONE_RENAMED : renamed
+}
+
+const NONE_RENAMED: ReadonlyMap<string, string> = new Map()
+
+/** Whether an instance has another field under the old name of one that was renamed, which is no more as it was made. */
+function isUsedAnew(instance: StorageObject, old: string, own?: ReadonlyMap<string, unknown>): boolean {
+  const isThere = own ? own.has(old) : Object.prototype.propertyIsEnumerable.call(instance, old)
+  if (!isThere) return false
+  const drift = drifts.get(instance)
+  return !drift || !isAsGained(drift, ctorOf(instance), old, own ? own.get(old) : recordOf(instance)[old])
+}
+
 /** The name that a stored field has in an instance. */
 export function presentName(instance: StorageObject, stored: string): string {
-  for (const [now, old] of drifts.get(instance)?.renamed ?? []) if (old === stored) return now
+  for (const [now, old] of renamedIn(instance)) if (old === stored) return isUsedAnew(instance, old) ? stored : now
   return stored
+}
+
+/** The name under which a field of an instance is stored. */
+export function storedName(instance: StorageObject, present: string, own?: ReadonlyMap<string, unknown>): string {
+  const old = renamedIn(instance).get(present)
+  return old === undefined || isUsedAnew(instance, old, own) ? present : old
 }
 
 /** The fields of an instance as its stored object has them. */
 export function underStoredNames(instance: StorageObject, own: Map<string, unknown>): Map<string, unknown> {
   const drift = drifts.get(instance)
-  if (!drift) return own
-  const ctor = (Object.getPrototypeOf(instance) as { readonly constructor: Constructor }).constructor
+  const ctor = ctorOf(instance)
+  if (!drift && renamesOf(ctor).size === 0) return own
   const fields = new Map<string, unknown>()
-  for (const [name, value] of own) if (!isAsGained(drift, ctor, name, value)) fields.set(drift.renamed.get(name) ?? name, value)
-  for (const [name, value] of drift.hidden) if (!fields.has(name)) fields.set(name, value)
+  for (const [name, value] of own) if (!drift || !isAsGained(drift, ctor, name, value)) fields.set(storedName(instance, name, own), value)
+  if (drift) for (const [name, value] of drift.hidden) if (!fields.has(name)) fields.set(name, value)
   return fields
 }
 
@@ -185,14 +218,20 @@ function declaredRenames(ctor: Constructor): ReadonlyMap<string, string> {
   for (let c: object | null = ctor; c && c !== Function.prototype; c = Object.getPrototypeOf(c) as object | null) {
     const own: unknown = Object.getOwnPropertyDescriptor(c, 'renamed')?.value
     if (own === undefined) continue
-    if (typeof own !== 'object' || own === null) throw wrongRenames(ctor)
+    if (typeof own !== 'object' || own === null || Array.isArray(own)) throw wrongRenames(ctor)
     for (const [now, old] of Object.entries(own)) {
       if (typeof old !== 'string' || old === now) throw wrongRenames(ctor)
       if (!names.has(now)) names.set(now, old)
     }
   }
+  // What is stored could be either of two then: of a name for two fields, of two that have changed places, and of a chain.
+  const olds = new Set(names.values())
+  if (olds.size < names.size || [...olds].some((old) => names.has(old))) throw wrongRenames(ctor)
   return names
 }
 
 const wrongRenames = (ctor: Constructor): Error =>
-  new ValidationError(`\`static renamed\` of class ${ctor.name} wants { newName: 'oldName' }`, { className: ctor.name })
+  new ValidationError(
+    `\`static renamed\` of class ${ctor.name} wants { newName: 'oldName' }, with the name that each field had first, and each name once`,
+    { className: ctor.name },
+  )

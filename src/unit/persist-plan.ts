@@ -21,6 +21,7 @@ import { ConflictError, ValidationError } from '../errors.js'
 import { type Id, newTableId, type TableId } from '../ids.js'
 import { assertRebuildable, constructorOfInstance, defaultFieldsOf, storedFields } from '../objects/fields.js'
 import type { ObjectState, Print } from '../objects/object-state.js'
+import { presentName, storedName } from '../objects/schema-drift.js'
 import { isStorageObject, type StorageObject, stateOf } from '../objects/storage-object.js'
 import type { Store } from '../store.js'
 import { refFrom, refOf } from './references.js'
@@ -131,9 +132,14 @@ function planObject(plan: Plan, state: ObjectState): ObjectPlan {
   const ref = refOf(state, plan.store)
   const fields = storedFields(instance)
   const cells = areNative(fields) ? fields : encodeFields(fields, new Holder(plan, state, ref, nestedClassesOf(ctor)))
-  for (const name of state.stamp ? state.base.keys() : defaultFieldsOf(ctor))
-    if (!cells.has(name) && !Object.hasOwn(instance, name)) cells.set(name, DELETED)
+  for (const name of state.stamp ? state.base.keys() : defaultFieldsOf(ctor)) if (!cells.has(name)) noteDeleted(cells, state, name)
   return objectPlan(state, ref, cells)
+}
+
+/** `name`: of a field that there is no cell of, in the store, or of a new object in its class. */
+function noteDeleted(cells: Map<string, Cell>, { instance, stamp }: ObjectState, name: string): void {
+  const [stored, present] = stamp ? [name, presentName(instance, name)] : [storedName(instance, name), name]
+  if (!cells.has(stored) && !Object.hasOwn(instance, present)) cells.set(stored, DELETED)
 }
 
 /** Fingerprints of cells: the cells themselves, when none is larger than its fingerprint, and those that are kept. */

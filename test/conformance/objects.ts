@@ -7,6 +7,7 @@ import { type Case, law, outlivesTheProgram } from './case.js'
 import { refused } from './expect.js'
 import { Anything, Counter, Dog, Family, Item, Library, Lookalike, Person, SpecialItem, Strict, Vault } from './model.js'
 import { Item as TwinItem } from './model-twin.js'
+import { renames } from './renames.js'
 import { schemaChanges } from './schema-changes.js'
 
 const item = (text: string, n = 0): Item => Object.assign(new Item(), { text, n })
@@ -483,4 +484,5 @@ export const objects: readonly Case[] = [
   }),
 
   ...schemaChanges,
+  ...renames,
 ]
