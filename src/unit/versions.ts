@@ -172,7 +172,11 @@ export class Versions {
     await this.#host.commitStates(
       [copy.state],
       () => ops,
-      (plan) => this.#copyCollections(copy, plan),
+      (plan) => {
+        // Also a version that holds what the original does has become it: no other one of the same original may any more.
+        if (plan.changed.length === 0) ops.push({ do: 'put', ref: original, set: new Map(), expect: old.stamp })
+        return this.#copyCollections(copy, plan)
+      },
     )
     await this.#dropCollections([old, ...gone])
     await this.#becomes(state, original, gone)

@@ -81,6 +81,21 @@ export const versions: readonly Case[] = [
     assert.equal(await textOf(ctx, b.getID()!), 'b')
   }),
 
+  law('I505', 'of two sibling versions the second meets a conflict although the first has changed nothing', async (ctx) => {
+    const o = await item('original').makePersistent()
+    const [a, b] = [await o.newVersion(), await o.newVersion()]
+    await a.consolidateVersion()
+    b.text = 'b'
+    await b.save()
+    await refused(ConflictError, () => b.consolidateVersion())
+    assert.equal(await textOf(ctx, o.getID()!), 'original')
+    assert.equal(await textOf(ctx, b.getID()!), 'b')
+    await o.reload()
+    o.text = 'goes on'
+    await o.save()
+    assert.equal(await textOf(ctx, o.getID()!), 'goes on')
+  }),
+
   law('I110', 'a version has collections of its own, counters included, and gives them to the original', async (ctx) => {
     const o = await new Totals().makePersistent()
     o.rows.set({ name: 'x' }, { note: 'old' })
