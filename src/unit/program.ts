@@ -115,6 +115,8 @@ export class Program extends UnitOfWork {
   }
 
   async #persistAgain(state: ObjectState, alias: string | undefined, ifExists: 'error' | 'open' | 'replace'): Promise<StorageObject> {
+    // Before anything is stored: with a name that is another's nothing is.
+    if (alias !== undefined && ifExists !== 'replace') await this.#aliasTarget(state, alias, 'error')
     await this.save(state)
     if (alias !== undefined) await this.#name(this.persistentRef(state, 'makePersistent'), alias, ifExists === 'replace')
     return state.instance

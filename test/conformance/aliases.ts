@@ -209,4 +209,16 @@ export const aliases: readonly Case[] = [
       assert.deepEqual(further.sort(), [false, true])
     },
   ),
+
+  law('I506', 'a stored object that is refused a further name is stored no further: its changes stay unsaved', async (ctx) => {
+    await item('first').makePersistent(ctx.alias('taken'))
+    const second = await item('second').makePersistent()
+    second.text = 'changed'
+    for (const options of [{}, { ifExists: 'open' }] as const)
+      await refused(AliasTakenError, () => second.makePersistent(ctx.alias('taken'), options))
+    const stored = (): Promise<string> => ctx.other(async () => (await Item.getByID(second.getID()!)).text)
+    assert.deepEqual([second.text, await stored()], ['changed', 'second'])
+    await second.makePersistent(ctx.alias('free'))
+    assert.equal(await stored(), 'changed')
+  }),
 ]

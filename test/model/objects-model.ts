@@ -250,6 +250,8 @@ export class Program extends Unit {
 
   persist(one: Instance, alias: string | undefined, ifExists: IfExists): Instance {
     if (one.key !== undefined) {
+      const holder = alias === undefined ? undefined : this.named(alias)
+      if (holder !== undefined && holder !== one.key && ifExists !== 'replace') throw new Refusal('ERR_ALIAS_TAKEN')
       this.save(one)
       if (alias === undefined || this.named(alias) === one.key) return one
       if (ifExists === 'replace') this.#name(alias, one)
