@@ -4,7 +4,7 @@ import { UnsupportedError, ValidationError } from '../errors.js'
 import type { ColumnCheck } from './column-check.js'
 import { decimalSum } from './decimal.js'
 import type { DictSchema } from './dict-schema.js'
-import type { References } from './kind.js'
+import { type References, shown } from './kind.js'
 import type { DictRow } from './merged-scan.js'
 
 export type AggregateWord = 'count' | 'sum' | 'min' | 'max'
@@ -22,7 +22,9 @@ export interface AggregatePlan {
 }
 
 export function planAggregate(schema: DictSchema, ops: AggregateOps, by: readonly string[]): AggregatePlan {
-  const planned = Object.entries(ops).map(([name, op]) => planOp(schema, name, op))
+  if (!Array.isArray(by))
+    throw new ValidationError(`groupBy() wants a list of columns: groupBy(['day'], { rows: 'count' }), not ${shown(by)}`, { path: 'by' })
+  const planned = Object.entries(ops ?? {}).map(([name, op]) => planOp(schema, name, op))
   if (planned.length === 0) throw new ValidationError("aggregate() wants to be told what: { rows: 'count', total: ['sum', 'n'] }")
   const columns = by.map((name) => schema.check(name))
   const unordered = columns.find((column) => !column.hasOrder)
@@ -83,14 +85,15 @@ export class Group {
 
 /** What a backend or a group found, as values of the program. */
 export function rowOfResults({ ops }: AggregatePlan, cells: readonly (Cell | undefined)[], refs: References): AnyRow {
-  const row: AnyRow = {}
-  ops.forEach(({ name, word, column }, i) => {
-    const cell = cells[i]
-    const value = word === 'count' ? Number(cell ?? 0) : word === 'sum' ? (cell ?? nothing(column!)) : cell
-    row[name] =
-      value === undefined || value === null || word === 'count' || word === 'sum' ? (value ?? undefined) : column!.fromCell(value, refs)
-  })
-  return row
+  // not by assignment: one of the names may be __proto__
+  return Object.fromEntries(
+    ops.map(({ name, word, column }, i) => {
+      const cell = cells[i]
+      const value = word === 'count' ? Number(cell ?? 0) : word === 'sum' ? (cell ?? nothing(column!)) : cell
+      const isPlain = value === undefined || value === null || word === 'count' || word === 'sum'
+      return [name, isPlain ? (value ?? undefined) : column!.fromCell(value, refs)]
+    }),
+  )
 }
 
 const isWhole = ({ type }: ColumnCheck): boolean => type === 'i32' || type === 'i64'

@@ -1,5 +1,6 @@
 import type { ColumnSpec } from '../backend.js'
-import type { Kind } from './kind.js'
+import { ValidationError } from '../errors.js'
+import { type Kind, shown } from './kind.js'
 
 /** Phantom: what a column reads as, is written as, and whether it may be left out. Types only, never there at run time. */
 declare const face: unique symbol
@@ -53,6 +54,18 @@ export function specOf(name: string, column: AnyColumn): ColumnSpec {
     ...(column.isIndexed && { indexed: true }),
     ...(records && { records }),
   }
+}
+
+/** By its shape: it may come from another install of this package. */
+export const isColumn = (value: unknown): value is AnyColumn =>
+  typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'object' && value.kind !== null
+
+/** Errors: ValidationError for what is no column, which only a program without types can say. */
+export function requireColumn(name: string, column: unknown): void {
+  if (!isColumn(column))
+    throw new ValidationError(`'${name}' is no column: write \`${name}: t.text\` or another type of t, not ${shown(column)}`, {
+      path: name,
+    })
 }
 
 export type AnyColumn = Column<any, any, boolean>

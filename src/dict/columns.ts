@@ -2,8 +2,8 @@ import type { ColumnSpec, ColumnType, RecordField, RecordNames } from '../backen
 import { CorruptError, ValidationError } from '../errors.js'
 import type { Id } from '../ids.js'
 import { listKind, mapKind, recordKind, setKind, tupleKind, vectorKind } from './collection-kinds.js'
-import { type AnyColumn, Column, type Columns, type NewRow, type Row } from './column.js'
-import type { Kind } from './kind.js'
+import { type AnyColumn, Column, type Columns, isColumn, type NewRow, type Row, requireColumn } from './column.js'
+import { type Kind, shown } from './kind.js'
 import { refKind, scalarKinds } from './scalar-kinds.js'
 
 /** What can be referred to: a StorageObject. */
@@ -53,20 +53,37 @@ export const t = Object.freeze({
   counter: new Column<bigint, never>(scalarKinds.counter),
 
   /** A reference, looked up late so that two classes may refer to each other: `t.ref(() => Person)`. */
-  ref: <T extends Referable>(of: () => ClassOf<T>): Column<T> => new Column(refKind(of)),
-  set: <R, W>(of: Column<R, W>): Column<ReadonlySet<R>, Iterable<W>> => new Column(setKind(of.kind)),
-  list: <R, W>(of: Column<R, W>): Column<readonly R[], readonly W[]> => new Column(listKind(of.kind)),
-  tuple: <const C extends AnyTuple>(...of: C): Column<ReadTuple<C>, WriteTuple<C>> => new Column(tupleKind(of.map((c) => c.kind))),
+  ref: <T extends Referable>(of: () => ClassOf<T>): Column<T> => new Column(refKind(requireThunk(of))),
+  set: <R, W>(of: Column<R, W>): Column<ReadonlySet<R>, Iterable<W>> => new Column(setKind(kindIn('set', of))),
+  list: <R, W>(of: Column<R, W>): Column<readonly R[], readonly W[]> => new Column(listKind(kindIn('list', of))),
+  tuple: <const C extends AnyTuple>(...of: C): Column<ReadTuple<C>, WriteTuple<C>> => {
+    if (of.length === 0) throw new ValidationError('a tuple needs at least one column: t.tuple(t.text, t.i32)')
+    return new Column(tupleKind(of.map((column) => kindIn('tuple', column))))
+  },
   map: <KR, KW, VR, VW>(keys: Column<KR, KW>, values: Column<VR, VW>): Column<ReadonlyMap<KR, VR>, Iterable<readonly [KW, VW]>> =>
-    new Column(mapKind(keys.kind, values.kind)),
+    new Column(mapKind(kindIn('map', keys), kindIn('map', values))),
   /** A nested record: `t.record({ x: t.f64, label: t.text.optional() })`. Its fields are kept by their places: add new ones at the end, in a new column. */
   record: <C extends Columns>(fields: C): Column<Row<C>, NewRow<C>> => new Column(recordKind(recordFields(fields))),
   /** A fixed number of 32-bit floats, as similarity search takes them. */
   vector: (length: number): Column<Float32Array, ArrayLike<number>> => new Column(vectorKind(length)),
 })
 
+function kindIn(what: string, column: AnyColumn): Kind {
+  if (!isColumn(column)) throw new ValidationError(`a ${what} is of columns, as t.text is one; ${shown(column)} is none`)
+  if (column.kind.type === 'counter') throw new ValidationError(`a ${what} cannot hold counters: each is a column of its own`)
+  return column.kind
+}
+
+/** Looked up when it is first needed: so not the class itself, which could not be called then. */
+function requireThunk<C>(of: () => C): () => C {
+  const isClass = typeof of === 'function' && typeof of.prototype === 'object' && Symbol.for('insitu.StorageObject') in of.prototype
+  if (typeof of === 'function' && !isClass) return of
+  throw new ValidationError('t.ref wants a function that gives the class: t.ref(() => Person)')
+}
+
 function recordFields(fields: Columns): ReadonlyMap<string, AnyColumn> {
   const columns = new Map(Object.entries(fields))
+  for (const [name, column] of columns) requireColumn(name, column)
   for (const [name, { kind }] of columns)
     if (kind.type === 'counter' || name === '__proto__')
       throw new ValidationError(`a record cannot have ${name === '__proto__' ? "a field '__proto__'" : `a counter ('${name}')`}`, {

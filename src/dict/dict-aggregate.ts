@@ -9,7 +9,9 @@ import { prefixBounds } from './row-key.js'
 import { isUnordered } from './unordered-scan.js'
 
 export async function aggregated(state: DictState, plan: AggregatePlan, range: ScanRange, signal?: AbortSignal): Promise<AnyRow> {
+  signal?.throwIfAborted()
   const pushed = await askStore(state, plan, range)
+  signal?.throwIfAborted()
   if (pushed) return rowOfResults(plan, pushed[0] ?? [], state.refs)
   const all = new Group(plan, [])
   for await (const page of mergedPages(state, range, signal)) for (const row of page) all.add(row)
@@ -23,9 +25,13 @@ export async function* grouped(
   signal?: AbortSignal,
 ): AsyncGenerator<[AnyRow, AnyRow], void> {
   const width = plan.by.length
+  signal?.throwIfAborted()
   const pushed = await askStore(state, plan, range)
   if (pushed) {
-    for (const cells of pushed) yield [keyRow(state, plan, cells.slice(0, width)), rowOfResults(plan, cells.slice(width), state.refs)]
+    for (const cells of pushed) {
+      signal?.throwIfAborted()
+      yield [keyRow(state, plan, cells.slice(0, width)), rowOfResults(plan, cells.slice(width), state.refs)]
+    }
     return
   }
   const groups = new Groups(plan, state.schema, range.prefix?.length ?? 0, !isUnordered(state, range))

@@ -1,9 +1,9 @@
 import type { Cell, ColumnSpec, Key, Values } from '../backend.js'
 import { UnsupportedError, ValidationError } from '../errors.js'
-import { type AnyColumn, type Columns, specOf } from './column.js'
+import { type AnyColumn, type Columns, requireColumn, specOf } from './column.js'
 import { ColumnCheck } from './column-check.js'
 import { INDEXED_TYPES, indexOf } from './column-index.js'
-import { hasOrder, keyCell, type References, refusal } from './kind.js'
+import { hasOrder, keyCell, type References, refusal, shown } from './kind.js'
 import type { KeyColumns } from './row-key.js'
 import { wholeNumber } from './scalar-kinds.js'
 
@@ -50,6 +50,7 @@ export class DictSchema implements KeyColumns {
     readonly options: SchemaOptions = {},
   ) {
     const [keys, values] = [keyColumns, valueColumns]
+    for (const columns of [keys, values]) requireAllColumns(columns)
     const { names, partition } = keyOrder(Object.keys(keys), options)
     this.#keys = names.map((name) => ({ name, column: keyColumn(name, keys[name]!) }))
     this.#values = Object.keys(values).map((name) => ({ name, column: valueColumn(name, values[name]!, keys) }))
@@ -182,6 +183,12 @@ function requireRow(row: unknown, what: string, names: ReadonlySet<string>): voi
   for (const name in row)
     if (!names.has(name))
       throw new ValidationError(`${what} has no column '${name}' here; there are: ${[...names].join(', ')}`, { path: name })
+}
+
+function requireAllColumns(columns: unknown): void {
+  if (typeof columns !== 'object' || columns === null)
+    throw new ValidationError(`a dict wants its columns as two objects: { word: t.text }, { n: t.i64 }; got ${shown(columns)}`)
+  for (const [name, column] of Object.entries(columns)) requireColumn(name, column)
 }
 
 function keyColumn(name: string, column: AnyColumn): AnyColumn {

@@ -59,12 +59,12 @@ export function planWhere(
 ): WherePlan {
   const terms = termsOf(schema, where, refs)
   const keys = schema.keys.map(({ name }) => terms.get(name))
-  const fixed = keys.findIndex((term) => !term?.equals || hasMore(term))
+  const fixed = keys.findIndex((term) => !term?.equals)
   const leading = keys.slice(0, fixed < 0 ? keys.length : fixed) as Term[]
-  const checked = [...terms.values()].filter((term) => !leading.includes(term))
+  const checked = [...terms.values()].filter((term) => !leading.includes(term) || hasMore(term))
   requirePartition(schema, leading.length, allowFiltering || checked.some(isServed), checked)
   const bound = keys[leading.length]
-  const bounds = bound && !bound.equals ? boundsOf(bound) : {}
+  const bounds = bound ? boundsOf(bound) : {}
   const filters = checked.filter((term) => allowFiltering || isServed(term)).flatMap(filterOf)
   const narrowed = filters.length > 0 && { where: filters }
   const ranges = prefixes(leading, reverse).map((prefix) => ({ prefix, ...bounds, ...(reverse && { reverse }), ...narrowed }))

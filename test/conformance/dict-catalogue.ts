@@ -4,8 +4,8 @@ import { StorageDict, StorageObject, t } from '../../runtime/index.js'
 import { StorageSets } from '../../src/dict/storage-sets.js'
 import { ValidationError } from '../../src/errors.js'
 import { type Case, type CaseContext, law } from './case.js'
-import { all, flat, refused } from './expect.js'
-import { Counter, IntKeys } from './model.js'
+import { all, flat, refused, thrown } from './expect.js'
+import { Counter, Counts, IntKeys, Person } from './model.js'
 
 class Labels extends StorageObject {
   static readonly typeName = 'insitu/conformance#Labels'
@@ -214,5 +214,73 @@ export const dictCatalogue: readonly Case[] = [
         (n) => assert.equal(n, 0),
         () => {},
       )
+  }),
+
+  law('I510', 'columns that are none, and columns of what they cannot hold, are refused when they are declared', async () => {
+    const make = (keys: unknown, values: unknown) => () => new StorageDict(keys as { k: typeof t.text }, values as { k: typeof t.text })
+    const { text } = t
+    const wrong: [unknown, unknown][] = [
+      [{ k: 'text' }, {}],
+      [{ k: undefined }, {}],
+      [{ k: text }, { v: String }],
+      [{ k: text }, { v: null }],
+      [null, {}],
+      [undefined, undefined],
+      [{ k: text }, 5],
+    ]
+    for (const [keys, values] of wrong) await refused(ValidationError, make(keys, values))
+    for (const of of [undefined, null, 'text', String, t.counter] as never[])
+      for (const make of [() => t.list(of), () => t.set(of), () => t.tuple(text, of), () => t.map(text, of), () => t.map(of, text)])
+        await refused(ValidationError, make)
+    for (const of of [undefined, {}, Person] as never[]) await refused(ValidationError, () => t.ref(of))
+    await refused(ValidationError, () => t.tuple())
+    await refused(ValidationError, () => t.record({ x: 'text' as never }))
+  }),
+
+  law('I511', 'aggregates have whatever names they are given, and are refused where none are', async () => {
+    const { counts: rows } = await new Counts().makePersistent()
+    rows.set({ word: 'a' }, { n: 2 })
+    const ops = JSON.parse('{"__proto__":"count","constructor":["sum","n"],"0":["max","word"]}') as { rows: 'count' }
+    const expected = Object.entries(JSON.parse('{"0":"a","__proto__":1,"constructor":"2n"}') as object)
+    for (const isStored of [false, true]) {
+      const found = Object.entries(await rows.aggregate(ops)).map(([name, value]) => [
+        name,
+        typeof value === 'bigint' ? `${value}n` : value,
+      ])
+      assert.deepEqual(found.sort(), expected.sort(), String(isStored))
+      await rows.save()
+    }
+    for (const none of [null, undefined, {}, 5] as never[]) await refused(ValidationError, () => rows.aggregate(none))
+    for (const by of ['word', undefined, null, {}] as never[])
+      await refused(ValidationError, () => all(rows.groupBy(by, { rows: 'count' })))
+  }),
+
+  law('I515', 'who has aborted gets the reason, whoever computes an aggregate', async () => {
+    const { counts } = await new Counts().makePersistent()
+    counts.set({ word: 'a' }, { n: 2 })
+    const reason = new Error('no longer wanted')
+    const signal = AbortSignal.abort(reason)
+    for (const isStored of [false, true]) {
+      assert.equal(await thrown(() => counts.aggregate({ rows: 'count' }, { signal })), reason, String(isStored))
+      assert.equal(await thrown(() => all(counts.groupBy(['word'], { rows: 'count' }, { signal }))), reason, String(isStored))
+      await counts.save()
+    }
+  }),
+
+  law('I516', 'a key column that equals one of several values may have more said of it', async () => {
+    const o = await steps(26)
+    for (const isStored of [false, true]) {
+      const found = async (conditions: Parameters<typeof o.where>[0], reverse = false): Promise<string[]> =>
+        (await all(o.where(conditions, { reverse }))).map(([{ walk, at }]) => `${walk} ${at}`)
+      assert.deepEqual(await found({ walk: { in: ['w2', 'w1', 'w3'], from: 'w2' } }), ['w2 2', 'w2 15', 'w3 3', 'w3 16'], String(isStored))
+      assert.deepEqual(await found({ walk: { in: ['w2', 'w3'], to: 'w3', exists: true }, at: { from: 3 } }), ['w2 15'])
+      assert.deepEqual(await found({ walk: { in: ['w1', 'w2'], exists: true }, at: { in: [1, 14, 15], from: 2 } }, true), [
+        'w2 15',
+        'w1 14',
+      ])
+      assert.deepEqual(await found({ walk: { in: ['w1'], exists: false } }), [])
+      o.set({ walk: 'w1', at: 1 }, { v: 1 })
+      await o.save()
+    }
   }),
 ]
