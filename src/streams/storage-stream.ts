@@ -1,7 +1,9 @@
+import { inspect } from 'node:util'
 import { v4 } from 'uuid'
 import type { Ref, StreamItem, Streams } from '../backend.js'
 import { type DecodeContext, decodeValue, type EncodeContext, encodeValue } from '../codec/values.js'
 import { CorruptError, ValidationError } from '../errors.js'
+import { ALIAS_BYTES_MAX } from '../limits.js'
 import { isStorageObject, StorageObject, stateOf } from '../objects/storage-object.js'
 import { STREAM_CLASS } from '../unit/belongings.js'
 import { currentUnit } from '../unit/context.js'
@@ -62,7 +64,8 @@ export class StorageStream<T = unknown> extends StorageObject {
    */
   async *consume(options: ConsumeOptions = {}): AsyncGenerator<T, void, void> {
     const { unit, ref, streams } = await placeOf(this, 'consume')
-    const { group = 'default', consumer = v4() } = options
+    const group = requireName('group', options.group ?? 'default')
+    const consumer = requireName('consumer', options.consumer ?? v4())
     const limit = waitLimit(options)
     const read = {
       group,
@@ -70,7 +73,6 @@ export class StorageStream<T = unknown> extends StorageObject {
       max: requireCount('batch', options.batch ?? BATCH, BATCH_MAX),
       leaseMs: requireCount('leaseMs', options.leaseMs ?? LEASE_MS),
     }
-    if (group === '') throw new ValidationError('a group of consumers needs a name', { path: 'group' })
     for (;;) {
       const items = await streams.read(ref, read, limit)
       if (items.length === 0) return
@@ -127,6 +129,23 @@ class Fetched {
     if (this.#begun > 0) await this.streams.ack(this.stream, this.group, ids.slice(0, this.#begun))
     if (this.#begun < ids.length) await this.streams.release(this.stream, this.group, ids.slice(this.#begun))
   }
+}
+
+/** As long as an alias at most. Errors: ValidationError for what is no name: that of others in one store, and its own in another. */
+function requireName(what: string, name: unknown): string {
+  if (typeof name !== 'string' || name === '' || !name.isWellFormed())
+    throw new ValidationError(
+      `a ${what} is a text of at least one character, without lone surrogates, not ${inspect(name, { depth: 0, maxStringLength: 40 })}`,
+      {
+        path: what,
+      },
+    )
+  if (Buffer.byteLength(name) > ALIAS_BYTES_MAX)
+    throw new ValidationError(`${what} ${name.slice(0, 40)}… is longer than ${ALIAS_BYTES_MAX} bytes of UTF-8; shorten it`, {
+      code: 'ERR_KEY_TOO_LONG',
+      path: what,
+    })
+  return name
 }
 
 function requireCount(what: string, count: number, max = Number.MAX_SAFE_INTEGER): number {
