@@ -1,8 +1,9 @@
 /** Following an object that others change. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import type { Ref, Stamp } from './backend.js'
 import { NotFoundError, UnsavedChangesError, ValidationError } from './errors.js'
-import { type StorageObject, stateOf } from './objects/storage-object.js'
+import { isStorageObject, type StorageObject, stateOf } from './objects/storage-object.js'
 import type { Store } from './store.js'
 import { currentUnit } from './unit/context.js'
 import { waitLimit } from './wait-limit.js'
@@ -20,6 +21,8 @@ export async function* watch<T extends StorageObject>(
   object: T,
   options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
 ): AsyncGenerator<T, void, void> {
+  if (typeof object !== 'object' || object === null || !isStorageObject(object))
+    throw new TypeError(`watch() wants a StorageObject, got ${inspect(object, { depth: 0 })}`)
   const state = stateOf(object)
   const unit = (await currentUnit()).unitFor(state)
   if (!state.ref || unit.isTransaction)

@@ -28,6 +28,7 @@ export function classOf(ctor: Constructor): KnownClass {
   if (known) return known
   const declared = declaredName(ctor)
   if (declared) return register(ctor, declared as ClassId, undefined)
+  if (!ctor.name) throw nameless()
   const place = locateClasses([ctor])[0]
   const id = idAt(ctor, place?.url)
   if (isAnother(byId.get(id), place)) throw nameTaken(ctor, id)
@@ -98,6 +99,12 @@ const idAt = (ctor: Constructor, url: string | undefined): ClassId => `${url ? m
 /** One class evaluated again (a factory, a reloaded module) takes the place of the old; two classes of one module are a mistake. */
 const isAnother = (known: KnownClass | undefined, place: ClassPlace | undefined): boolean =>
   known?.at !== undefined && place !== undefined && known.url === place.url && known.at !== place.at
+
+/** Of several such classes of one module stored objects could not say which is theirs, and no other program would know the class. */
+const nameless = (): Error =>
+  new ValidationError('a class without a name cannot be stored: name it, or give it a `static typeName`', {
+    code: 'ERR_CLASS_CANNOT_BE_REBUILT',
+  })
 
 function nameTaken(ctor: Constructor, id: ClassId): Error {
   return new ValidationError(

@@ -3,7 +3,7 @@
  * Square] }` there (or `@field`, or class-transformer's `@Type`), and in those classes again. An instance comes back through `new C()` without arguments, or through
  * `static restore(fields)`, whose optional twin `store()` says what to keep.
  */
-import { types } from 'node:util'
+import { inspect, types } from 'node:util'
 import { ValidationError } from '../errors.js'
 import { declarationsOf, ownStatic, type TransientFields, transientOf } from './class-statics.js'
 import type { NestedClass } from './contexts.js'
@@ -129,14 +129,35 @@ function restorable(ctor: AnyClass): NestedClass {
         noteGain(toKeep(restored), fields, transient)
         return restored
       }
-      throw new TypeError(`static restore of class ${ctor.name} must return a ${ctor.name}.`)
+      throw new ValidationError(`static restore of class ${ctor.name} must return a ${ctor.name}, and gave ${restoredAs(restored)}`, {
+        code: 'ERR_CLASS_CANNOT_BE_REBUILT',
+        className: ctor.name,
+      })
     },
   }
 }
 
+/** What a `static restore` gave that is no instance of its class, for people. */
+export const restoredAs = (restored: unknown): string =>
+  restored instanceof Promise ? 'a promise: it cannot be async' : 'something else: write `new this(...)` in it'
+
+/**
+ * What `store()` of an object gives, if that is an object of fields.
+ * @throws ValidationError for what has no fields: nothing of the object would be stored, without a word
+ */
+export function fieldsGiven(value: object, fields: unknown): Record<string, unknown> {
+  if (typeof fields === 'object' && fields !== null && !hasHiddenState(fields)) return fields as Record<string, unknown>
+  const { name: className } = (Object.getPrototypeOf(value) as { readonly constructor: AnyClass }).constructor
+  const got = fields instanceof Promise ? 'a promise: it cannot be async' : inspect(fields, { depth: 0 })
+  throw new ValidationError(`store() of class ${className} wants to give an object of fields, { n: 1 }, and gave ${got}`, {
+    code: 'ERR_CLASS_CANNOT_BE_REBUILT',
+    className,
+  })
+}
+
 function toKeep(value: object): object {
   const { store } = value as { store?: unknown }
-  if (typeof store === 'function') return store.call(value) as object
+  if (typeof store === 'function') return fieldsGiven(value, store.call(value))
   // What `restore` of an error needs most is not enumerable.
   return value instanceof Error ? { ...value, message: value.message, cause: value.cause } : value
 }

@@ -124,8 +124,8 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
   setMany(rows: Iterable<readonly [NewRow<K>, NewRow<V>]>): void
   setMany(rows: AsyncIterable<readonly [NewRow<K>, NewRow<V>]>): Promise<void>
   setMany(rows: Iterable<readonly [NewRow<K>, NewRow<V>]> | AsyncIterable<readonly [NewRow<K>, NewRow<V>]>): void | Promise<void> {
-    if (Symbol.asyncIterator in rows) return this.#setAll(rows)
-    for (const row of rows) this.set(...pairOf(row))
+    if (typeof rows === 'object' && rows !== null && Symbol.asyncIterator in rows) return this.#setAll(rows)
+    for (const row of listOf(rows, 'setMany', 'rows')) this.set(...pairOf(row))
   }
 
   async #setAll(rows: AsyncIterable<readonly [NewRow<K>, NewRow<V>]>): Promise<void> {

@@ -1,6 +1,21 @@
 /** Fields declared to be of a built-in type (`static fields = { n: () => Number }`), the only ones whose type can be checked on its own. */
+import { types as is } from 'node:util'
 import type { Constructor } from '../classes/class-locator.js'
 import { declaredTypes } from '../codec/nested-classes.js'
+
+const MEMORY = [
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
+]
 
 const CHECKS = new Map<unknown, (value: unknown) => boolean>([
   [String, (v) => typeof v === 'string'],
@@ -8,7 +23,13 @@ const CHECKS = new Map<unknown, (value: unknown) => boolean>([
   [Boolean, (v) => typeof v === 'boolean'],
   [BigInt, (v) => typeof v === 'bigint'],
   [Date, (v) => v instanceof Date],
-  [Uint8Array, (v) => v instanceof Uint8Array],
+  [Map, is.isMap],
+  [Set, is.isSet],
+  [RegExp, is.isRegExp],
+  [Array, Array.isArray],
+  [ArrayBuffer, is.isAnyArrayBuffer],
+  [DataView, is.isDataView],
+  ...MEMORY.map((kind) => [kind, (v: unknown) => v instanceof kind] as const),
 ])
 
 /** Fields whose declared types are all built in. */

@@ -2,6 +2,7 @@ import { inspect, isDeepStrictEqual } from 'node:util'
 import type { Constructor } from '../classes/class-locator.js'
 import { classOf } from '../classes/class-registry.js'
 import { lineage, ownStatic, type TransientFields, transientOf } from '../codec/class-statics.js'
+import { fieldsGiven, restoredAs } from '../codec/nested-classes.js'
 import { isDict } from '../dict/storage-dict.js'
 import { UnsupportedError, ValidationError } from '../errors.js'
 import { type ClassSettings, construct, recordOf, settingsOf } from './class-settings.js'
@@ -56,7 +57,7 @@ function ownFields(instance: StorageObject): Map<string, unknown> {
   const twin = (instance as { store?: unknown }).store
   const from: Record<string, unknown> =
     typeof twin === 'function' && hasRestore(constructorOfInstance(instance))
-      ? (twin.call(instance) as Record<string, unknown>)
+      ? fieldsGiven(instance, twin.call(instance))
       : recordOf(instance)
   const fields = new Map<string, unknown>()
   for (const name of Object.keys(from)) if (!transient.has(name)) fields.set(name, from[name])
@@ -83,10 +84,13 @@ function assertSettings(ctor: Constructor): void {
     const [merge, transient] = [ownStatic(c, 'merge'), ownStatic(c, 'transient')]
     if ((typeof merge === 'string' || typeof merge === 'boolean') && merge !== 'fields')
       throw wrongSetting(ctor, "`static merge` is 'fields', or left out", merge)
-    if (typeof transient === 'string' || (Array.isArray(transient) && transient.some((name) => typeof name !== 'string')))
+    const isList = Array.isArray(transient) || transient instanceof Set
+    if (typeof transient === 'string' || (isList && !isListOfNames(transient)))
       throw wrongSetting(ctor, "`static transient` is a list of names: ['cache']", transient)
   }
 }
+
+const isListOfNames = (list: unknown): boolean => Array.isArray(list) && list.every((name) => typeof name === 'string')
 
 const wrongSetting = (ctor: Constructor, wants: string, given: unknown): Error =>
   new ValidationError(`class ${ctor.name}: ${wants}, not ${inspect(given, { depth: 0 })}`, { className: ctor.name })
@@ -217,8 +221,7 @@ function restoredAgain(instance: StorageObject, ctor: Constructor, restore: () =
 }
 
 function wrongRestore(ctor: Constructor, restored: unknown): Error {
-  const got = restored instanceof Promise ? 'a promise: it cannot be async' : `something else: write \`new this(...)\` in it`
-  return new ValidationError(`static restore of class ${ctor.name} must return a ${ctor.name}, and gave ${got}`, {
+  return new ValidationError(`static restore of class ${ctor.name} must return a ${ctor.name}, and gave ${restoredAs(restored)}`, {
     code: 'ERR_CLASS_CANNOT_BE_REBUILT',
     classId: classOf(ctor).id,
   })

@@ -1,10 +1,11 @@
 /**
- * Handles: instances of the right class and id whose fields are not loaded. No constructor of the user's class runs for one.
+ * Handles: instances of the right class and id whose fields are not loaded. No constructor of the user's class runs on one.
  * Between the instance and its class's prototype stands a guard that answers every unknown name with NotLoadedError;
  * loading takes the guard away and runs the constructor *on the same instance*, so that identity holds and `#private` fields are there.
  */
 import type { Constructor } from '../classes/class-locator.js'
 import { NotLoadedError } from '../errors.js'
+import { construct, settingsOf } from './class-settings.js'
 
 const guarded = new WeakMap<Constructor, Constructor>()
 
@@ -36,12 +37,39 @@ const PROBED = new Set([
 
 const guard: ProxyHandler<object> = {
   get(target, name, receiver) {
-    if (typeof name === 'symbol' || name in target || PROBED.has(name)) return Reflect.get(target, name, receiver)
+    if (typeof name === 'symbol' || name in target || (PROBED.has(name) && !isField(target, name)))
+      return Reflect.get(target, name, receiver)
     throw notLoaded(target, name)
   },
   set(target, name) {
     throw notLoaded(target, String(name))
   },
+}
+
+/** Fields that the constructor of a class makes, of those names that are looked for on any object. */
+const probedFields = new WeakMap<Constructor, ReadonlySet<string>>()
+
+/** These stay: a handle could not be awaited, nor printed by Node. */
+const ALWAYS_PROBED = new Set(['then', 'href'])
+
+/** Whether a name that printers look for is a field of the class. */
+function isField(target: object, name: string): boolean {
+  const { constructor: ctor } = target as { readonly constructor: Constructor }
+  let fields = probedFields.get(ctor)
+  if (!fields) {
+    fields = new Set(fieldsMadeBy(ctor).filter((field) => PROBED.has(field) && !ALWAYS_PROBED.has(field)))
+    probedFields.set(ctor, fields)
+  }
+  return fields.has(name)
+}
+
+/** None of a class that is made by `static restore` from what is stored, or that this program cannot make. */
+function fieldsMadeBy(ctor: Constructor): readonly string[] {
+  try {
+    return typeof settingsOf(ctor).restore === 'function' ? [] : Object.keys(construct(ctor))
+  } catch {
+    return []
+  }
 }
 
 function notLoaded(target: object, field: string): Error {

@@ -95,6 +95,8 @@ export abstract class StorageObject {
   }
 
   #persistIn(unit: UnitOfWork, alias: string | undefined, options: PersistOptions): Promise<this> {
+    if (typeof options !== 'object' || options === null)
+      return Promise.reject(new TypeError(`makePersistent() takes its options as an object: { ifExists: 'open' }, not ${String(options)}`))
     const { host, ifExists = 'error' } = options
     if (!WAYS.includes(ifExists))
       return Promise.reject(new ValidationError(`ifExists is 'error', 'open' or 'replace', not ${String(ifExists)}`, { path: 'ifExists' }))

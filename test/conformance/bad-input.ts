@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { loadAll, StorageObject } from '../../runtime/index.js'
+import { consolidateVersion, loadAll, newReplica, newVersion, StorageObject, watch } from '../../runtime/index.js'
 import { type Cell, Packed } from '../../src/backend.js'
 import { CorruptError, InsituError, NotFoundError, UnknownClassError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import type { ClassId, Id } from '../../src/ids.js'
@@ -190,4 +190,82 @@ export const badInput: readonly Case[] = [
       assert.equal((await Sums.getByAlias(ctx.alias('sums'))).n, 3)
     },
   ),
+
+  law('I507', 'a class without a name is refused when an object is to be stored, and has one by `static typeName`', async (ctx) => {
+    const classes = [(() => class extends StorageObject {})(), (() => class extends Item {})()]
+    for (const nameless of classes) {
+      const o = new nameless()
+      const { code } = await refused(ValidationError, () => o.makePersistent())
+      assert.equal(code, 'ERR_CLASS_CANNOT_BE_REBUILT')
+      assert.equal(o.getID(), null)
+    }
+    const named = (() =>
+      class extends Item {
+        static readonly typeName = 'insitu/conformance#NamedBySetting'
+      })()
+    const o = await Object.assign(new named(), { n: 3 }).makePersistent()
+    assert.equal((await ctx.other(() => named.getByID(o.getID()!))).n, 3)
+  }),
+
+  law(
+    'I508',
+    'what `store()` and `static restore` give is looked at: no fields, or another thing, is told, not stored as nothing',
+    async () => {
+      let given: unknown
+      let restored: unknown
+      class Kept {
+        static restore(): unknown {
+          return restored
+        }
+        store(): unknown {
+          return given
+        }
+      }
+      class Sealed extends StorageObject {
+        static readonly typeName = 'insitu/conformance#Sealed'
+        static restore(): Sealed {
+          return new Sealed()
+        }
+        store(): unknown {
+          return given
+        }
+      }
+      class Keeper extends StorageObject {
+        static readonly typeName = 'insitu/conformance#Keeper'
+        static fields = { kept: () => Kept }
+        kept = new Kept()
+      }
+      for (given of [undefined, null, 5, 'text', Promise.resolve({ n: 1 }), new Map([['n', 1]])])
+        for (const o of [new Sealed(), new Keeper()]) {
+          await refused(ValidationError, () => o.makePersistent())
+          assert.equal(o.getID(), null)
+        }
+      given = { n: 1 }
+      const o = await new Keeper().makePersistent()
+      for (restored of [undefined, {}, Promise.resolve(new Kept())]) {
+        const { code } = await refused(ValidationError, () => o.reload({ discard: true }))
+        assert.equal(code, 'ERR_CLASS_CANNOT_BE_REBUILT')
+      }
+    },
+  ),
+
+  law('I509', 'wrong arguments are told by what they are, and by the promise of the call', async (ctx) => {
+    const o = await new Item().makePersistent()
+    const { counts: rows } = await new Counts().makePersistent()
+    const wrong: [RegExp, () => unknown][] = []
+    for (const none of [undefined, null, 5, {}]) {
+      wrong.push([/newVersion\(\) wants/, () => newVersion(none as never)], [/newReplica\(\) wants/, () => newReplica(none as never)])
+      wrong.push([/consolidateVersion\(\) wants/, () => consolidateVersion(none as never)])
+      wrong.push([/watch\(\) wants/, () => watch(none as never).next()], [/setMany\(\) wants/, async () => rows.setMany(none as never)])
+    }
+    for (const [says, act] of wrong) {
+      const error = await thrown(act)
+      assert.ok(error instanceof TypeError && says.test(error.message), String(error))
+    }
+    for (const options of [null, 'open', 5]) {
+      const made: Promise<unknown> = new Item().makePersistent(ctx.alias('options'), options as never)
+      assert.ok((await thrown(() => made)) instanceof TypeError)
+    }
+    assert.deepEqual(await o.aliases(), [])
+  }),
 ]

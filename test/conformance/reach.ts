@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { inspect } from 'node:util'
 import { StorageDict, StorageObject, t } from '../../runtime/index.js'
 import { NotFoundError, NotLoadedError } from '../../src/errors.js'
 import { type Case, law } from './case.js'
@@ -79,6 +80,26 @@ export const reach: readonly Case[] = [
       assert.equal(walk(first, 3), '0123')
       await Knot.getByAlias(ctx.alias('ring'), { depth: 1000 })
       assert.equal(walk(first, 11), '012340123401')
+    })
+  }),
+
+  law('I513', 'a field of a handle is not loaded also where it has a name that printers look for', async (ctx) => {
+    class Measured extends StorageObject {
+      static readonly typeName = 'insitu/conformance#Measured'
+      length = 5
+      href = ''
+      next: Measured | null = null
+    }
+    const o = new Measured()
+    o.next = new Measured()
+    await o.makePersistent()
+    await ctx.other(async () => {
+      const { next } = await Measured.getByID(o.getID()!)
+      await refused(NotLoadedError, () => next!.length)
+      assert.match(inspect(next), /Measured/)
+      assert.equal(await Promise.resolve(next), next)
+      await next!.load()
+      assert.equal(next!.length, 5)
     })
   }),
 ]

@@ -150,4 +150,32 @@ export const schemaChanges: readonly Case[] = [
       assert.deepEqual([copy.centre.norm(), copy.corners[0] instanceof Point, copy.cache, copy.kept], [5, true, [], 'stored'])
     })
   }),
+
+  law('I514', 'whatever built-in type is declared for a field is looked at when it is saved and loaded', async (ctx) => {
+    const wanted: [{ readonly name: string; readonly prototype: object }, unknown, unknown][] = [
+      [Map, new Map([['a', 1]]), {}],
+      [Set, new Set([1]), new Map()],
+      [Array, [1], { 0: 1, length: 1 }],
+      [Float64Array, new Float64Array(1), [0]],
+      [RegExp, /a/, 'a'],
+    ]
+    for (const [type, right, wrong] of wanted) {
+      const typeName = `insitu/conformance#Typed${type.name}`
+      class Before extends StorageObject {
+        static readonly typeName = typeName
+        field: unknown = wrong
+      }
+      class After extends StorageObject {
+        static readonly typeName = typeName
+        static fields = { field: () => type }
+        field: unknown = right
+      }
+      const [old, o] = [await new Before().makePersistent(), await new After().makePersistent()]
+      await ctx.other(() => refused(SchemaMismatchError, () => After.getByID(old.getID()!)))
+      o.field = wrong
+      assert.equal((await refused(ValidationError, () => o.save()))['path'], 'field')
+      o.field = null
+      await o.save()
+    }
+  }),
 ]
