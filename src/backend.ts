@@ -502,6 +502,8 @@ export interface Upkeep {
   intents(): AsyncIterable<readonly { readonly target: Target; readonly intent: Intent }[]>
   /** Further copies on named hosts, those of objects that are gone among them. Absent where they go with their objects by themselves. */
   copies?(): AsyncIterable<readonly { readonly ref: Ref; readonly at: Host }[]>
+  /** Objects that items or groups of a stream lie beside, those that are gone among them. Absent where there are no streams. */
+  streams?(): AsyncIterable<readonly Id[]>
   /**
    * Copies the store, as of one moment, into a new folder while others go on writing: a file's copy is opened from there, as a store of its
    * own; a server's are files that its own kind of server loads. Absent where there is nothing to copy, or only the store's own tools can.

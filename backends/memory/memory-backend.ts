@@ -58,6 +58,7 @@ export class MemoryBackend implements Backend {
     tables: () => this.#tables(),
     marksBefore: (beforeMs) => this.#marksBefore(beforeMs),
     intents: () => this.#intents(),
+    streams: () => this.#streamIds(),
   }
   readonly streams: Streams
   readonly #spaces: MemoryData
@@ -204,6 +205,11 @@ export class MemoryBackend implements Backend {
   async *#tables(): AsyncGenerator<readonly Table[], void, void> {
     this.#requireOpen()
     yield* paged(this.#spaces.flatMap(({ tables }) => [...tables.values()].map(({ table }) => copyOf(table))))
+  }
+
+  async *#streamIds(): AsyncGenerator<readonly Id[], void, void> {
+    this.#requireOpen()
+    yield* paged(this.#spaces.flatMap(({ streams }) => [...streams.ids]))
   }
 
   async *#marksBefore(beforeMs: number): AsyncGenerator<readonly { readonly home: Ref; readonly mark: Mark }[], void, void> {

@@ -31,6 +31,10 @@ export class StreamData {
     return stream
   }
 
+  get ids(): readonly Id[] {
+    return [...this.#streams.keys()]
+  }
+
   drop(id: Id): void {
     this.#streams.delete(id)
     this.changed()

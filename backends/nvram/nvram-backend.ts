@@ -37,7 +37,7 @@ import { type Environment, openEnvironment } from './environment.js'
 import { afterPrefix, aliasKey, aliasOf, aliasOfObject, classPrefix, idKey, keyInTable, rowKey, TABLE_BYTES } from './keys.js'
 import type { NvramConfig } from './nvram-config.js'
 import { NvramSpace, rowName } from './nvram-space.js'
-import { nvramStreams } from './nvram-streams.js'
+import { nvramStreams, streamIds } from './nvram-streams.js'
 import { claim } from './owner.js'
 import { openRow } from './record.js'
 import type { Records } from './records.js'
@@ -77,6 +77,7 @@ export class NvramBackend implements Backend {
     tables: () => tablesOf(() => this.#fresh()),
     marksBefore: (beforeMs) => marksBefore(() => this.#fresh(), beforeMs),
     intents: () => intentsOf(() => this.#fresh()),
+    streams: () => streamIds(() => this.#fresh()),
     backup: (folder) => backUp(this.#open().env, this.#config, folder),
   }
   readonly #config: NvramConfig

@@ -1,5 +1,5 @@
 import type { Ref, StreamItem, StreamRead, Streams } from '../../src/backend.js'
-import { type Id, uuidBytes } from '../../src/ids.js'
+import { type Id, readUuid, uuidBytes } from '../../src/ids.js'
 import { changeOrLapse } from '../memory/memory-streams.js'
 import {
   ackItems,
@@ -72,6 +72,20 @@ async function* allItems(fresh: () => Dropping, stream: Id): AsyncGenerator<read
     const count = Math.min((space.head(stream)?.next ?? 0) - from, ITEMS_AT_ONCE)
     if (count <= 0) return
     yield Array.from({ length: count }, (_, i) => space.item(stream, from + i))
+  }
+}
+
+/** By seeking, one look for each: the items of one lie together. */
+export async function* streamIds(fresh: () => Pick<Dropping, 'env'>): AsyncGenerator<readonly Id[], void, void> {
+  for (let start: Uint8Array | undefined = Uint8Array.of(0); start; ) {
+    const ids: Id[] = []
+    while (start && ids.length < ITEMS_AT_ONCE) {
+      const [key] = fresh().env.streams.keys({ start, limit: 1 })
+      if (!key) return void (ids.length > 0 && (yield ids))
+      ids.push(readUuid(key, 0) as Id)
+      start = afterPrefix(key.subarray(0, 16))
+    }
+    yield ids
   }
 }
 

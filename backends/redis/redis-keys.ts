@@ -133,6 +133,11 @@ export class RedisKeys {
     return `${escaped(this.namespace)}:{*}:t:*:part`
   }
 
+  /** Entries, and how far producers have got: either may stand without the other. */
+  get anyStream(): string {
+    return `${escaped(this.namespace)}:{*}:[pq]:*`
+  }
+
   get anyMarks(): string {
     return `${escaped(this.namespace)}:{*}:m:*`
   }

@@ -90,6 +90,10 @@ export class RedisUpkeep implements Upkeep {
     }
   }
 
+  async *streams(): AsyncGenerator<readonly Id[], void, void> {
+    for await (const keys of scanKeys(this.link, this.keys.anyStream)) yield keys.map((key) => this.keys.idOf(key))
+  }
+
   async *intents(): AsyncGenerator<readonly Met[], void, void> {
     yield* this.#met(this.keys.anyObject, 'o', (key, head) => {
       const id = this.keys.idOf(key)

@@ -325,6 +325,7 @@ export class HostsBackend implements Backend {
       marksBefore: (beforeMs) => chained(upkeeps.map((one) => () => one.marksBefore(beforeMs))),
       intents: () => chained(upkeeps.map((one) => () => one.intents())),
       copies: () => this.replicas.all(),
+      ...(upkeeps.every((one) => one.streams) && { streams: () => chained(upkeeps.map((one) => () => one.streams!())) }),
       ...(upkeeps.every((one) => one.backup) && { backup: (folder: string) => this.#backUp(upkeeps, folder) }),
     }
   }

@@ -45,6 +45,9 @@ export function constructorOf(id: ClassId): Constructor {
   )
 }
 
+/** The class of an id, if it has been met. */
+export const knownConstructor = (id: ClassId): Constructor | undefined => byId.get(id)?.ctor
+
 export function findConstructor(id: ClassId): Constructor | undefined {
   const known = byId.get(id)
   if (known) return known.ctor

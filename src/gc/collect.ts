@@ -2,7 +2,7 @@
  * Removes from a store what no alias leads to, while programs go on working with it.
  *
  * **What goes**: objects that no alias reaches, through whatever number of others; chunks that no object and no mark lists; notes
- * of versions that are gone; tables whose owner is gone or has let go of them; names without an object; copies of objects that are gone; marks of runs long over;
+ * of versions that are gone; tables whose owner is gone or has let go of them; items of streams that are gone; copies of objects that are gone; names without an object; marks of runs long over;
  * intents of dead writers, which are finished or dropped as whoever meets them would (src/commit).
  *
  * **Why nothing is lost that somebody needs.** Three things could go wrong, and each has its answer:
@@ -22,7 +22,7 @@
  *
  * References from other stores cannot be seen from here: `referringStores` names those that may have some.
  */
-import type { Backend, Intent, Mark, Op, Ref, Stored, Target } from '../backend.js'
+import { type Backend, type Intent, type Mark, type Op, Ref, type Stored, type Target } from '../backend.js'
 import { toolsOf } from '../commit/commit-options.js'
 import { type CommitOptions, finishStaged, resolveIntent } from '../commit/index.js'
 import { DomainGroups } from '../commit/plan-groups.js'
@@ -33,7 +33,7 @@ import { intentsOn } from '../intents.js'
 import { CHUNK_CLASS, chunksIn, chunksInOutcome } from '../large-cells.js'
 import { STREAM_CLASS } from '../unit/belongings.js'
 import { ORIGIN_CLASS, versionOf } from '../unit/versions.js'
-import { ownTableIds } from './edges.js'
+import { ownTableIds, streamsIn } from './edges.js'
 import { type Garbage, type GarbageKind, GC_OLDER_THAN_MS, type GcOptions, type GcReport } from './gc-options.js'
 import { Reach } from './reach.js'
 
@@ -46,17 +46,34 @@ export async function collect(backend: Backend, options: GcOptions = {}): Promis
   const collector = new Collector(backend, options)
   await collector.intents()
   const reach = await collector.objects()
-  await collector.aliases(reach)
-  await collector.marks() // before the chunks that they list
-  await collector.chunks()
-  await collector.origins()
-  await collector.tables()
-  await collector.copies()
+  const steps = [
+    () => collector.aliases(reach),
+    () => collector.marks(), // before the chunks that they list
+    () => collector.chunks(),
+    () => collector.origins(),
+    () => collector.tables(),
+    () => collector.streams(),
+    () => collector.copies(),
+  ]
+  for (const step of steps) {
+    options.signal?.throwIfAborted()
+    await step()
+  }
   return collector.report()
 }
 
 class Collector {
-  readonly #counts: Record<GarbageKind, number> = { object: 0, chunk: 0, origin: 0, table: 0, mark: 0, intent: 0, alias: 0, copy: 0 }
+  readonly #counts: Record<GarbageKind, number> = {
+    object: 0,
+    chunk: 0,
+    origin: 0,
+    table: 0,
+    mark: 0,
+    intent: 0,
+    alias: 0,
+    stream: 0,
+    copy: 0,
+  }
   readonly #beforeMs: number
   readonly #marksBeforeMs: number
   readonly #dryRun: boolean
@@ -82,7 +99,12 @@ class Collector {
   }
 
   report(): GcReport {
-    const skipped = [...(this.#isTooLively ? ['objects'] : []), ...(this.backend.upkeep ? [] : ['tables', 'marks', 'intents'])]
+    const { upkeep, streams } = this.backend
+    const skipped = [
+      ...(this.#isTooLively ? ['objects'] : []),
+      ...(upkeep ? [] : ['tables', 'marks', 'intents']),
+      ...(streams && !upkeep?.streams ? ['streams'] : []),
+    ]
     return { counts: this.#counts, bytes: this.#bytes, kept: this.#kept, restored: this.#restored, skipped }
   }
 
@@ -121,9 +143,8 @@ class Collector {
       dryRun: this.#dryRun,
       commit: this.#commit,
       referringStores: this.options.referringStores ?? [],
-      signal: this.options.signal,
     })
-    this.#isTooLively = !(await reach.look())
+    this.#isTooLively = !(await reach.look(this.options.signal))
     const candidates = this.#isTooLively ? [] : [...reach.candidates]
     this.#kept = reach.reached.size
     while (candidates.length > 0) {
@@ -156,11 +177,14 @@ class Collector {
     return removed
   }
 
-  /** What turned out to be in use while it went stands again, as it was. Gives what is gone for good. */
+  /** What turned out to be in use while it went stands again, as it was: not to be given up half way. Gives what is gone for good. */
   async #giveBack(removed: readonly Stored[], reach: Reach): Promise<readonly Stored[]> {
     let gone = removed
     for (;;) {
-      const isSure = await reach.look()
+      const isSure = await reach.look().catch(async (error: unknown) => {
+        for (const stored of gone) await this.#restore(stored) // what leads to them cannot be known
+        throw error
+      })
       const wanted = gone.filter(({ ref }) => !isSure || reach.reached.has(ref.id))
       if (wanted.length === 0) return gone
       for (const stored of wanted) await this.#restore(stored)
@@ -175,9 +199,22 @@ class Collector {
     this.#restored++
   }
 
+  /** What lies beside a stream that is gone. */
+  async streams(): Promise<void> {
+    const old = [...(await streamsIn(this.backend))].filter((id) => madeAtMs(id) < this.#beforeMs)
+    for (let at = 0; at < old.length; at += PAGE_REFS) {
+      const page = old.slice(at, at + PAGE_REFS)
+      const found = await this.backend.find(page)
+      for (const [i, id] of page.entries()) {
+        if (found[i] && !this.#gone.has(id)) continue
+        if (!this.#dryRun) await this.backend.streams?.drop(new Ref(id, STREAM_CLASS))
+        this.#found({ kind: 'stream', name: id })
+      }
+    }
+  }
+
   async #dropTables(gone: readonly Stored[]): Promise<void> {
     for (const stored of gone) {
-      if (stored.ref.classId === STREAM_CLASS && !this.#dryRun) await this.backend.streams?.drop(stored.ref)
       for (const table of await ownTableIds(this.backend, stored)) {
         if (!this.#dryRun) await this.backend.drop(table)
         this.#found({ kind: 'table', name: table })

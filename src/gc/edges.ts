@@ -4,13 +4,23 @@ import { collectionsIn, refsIn } from '../codec/values.js'
 import { NotFoundError } from '../errors.js'
 import type { Id, TableId } from '../ids.js'
 import { isChunked, LargeCells } from '../large-cells.js'
-import { STREAM_CLASS } from '../unit/belongings.js'
+import { isStreamClass } from '../unit/belongings.js'
 import type { DictCell } from '../unit/persist-plan.js'
 
 export type Edge = (ref: Ref) => void
 
+/** Objects that have items of a stream, as `streamsIn` lists them. */
+export type StreamIds = ReadonlySet<Id>
+
+/** What an object is tells its class only to programs that have it: so streams are asked of the store. */
+export async function streamsIn({ upkeep }: Backend): Promise<StreamIds> {
+  const ids = new Set<Id>()
+  for await (const page of upkeep?.streams?.() ?? []) for (const id of page) ids.add(id)
+  return ids
+}
+
 /** Reports every reference; those into other stores too. Errors: CorruptError, since what a damaged object leads to cannot be known. */
-export async function edgesOf(backend: Backend, stored: Stored, edge: Edge): Promise<void> {
+export async function edgesOf(backend: Backend, stored: Stored, streams: StreamIds, edge: Edge): Promise<void> {
   const cells = await wholeCells(backend, stored)
   if (!cells) return
   for (const ref of refsIn(cells)) edge(ref)
@@ -19,7 +29,7 @@ export async function edgesOf(backend: Backend, stored: Stored, edge: Edge): Pro
     // The field lists the columns that there were when it was stored: the table may have gained some since.
     if (holdsRefs(dict) || holdsRefs((await backend.table(id)) ?? dict)) await rowEdges(backend, id, edge)
   }
-  if (stored.ref.classId === STREAM_CLASS && backend.streams)
+  if (backend.streams && (streams.has(stored.ref.id) || isStreamClass(stored.ref.classId)))
     for await (const page of backend.streams.items(stored.ref)) for (const item of page) itemEdges(item, edge)
   for (const op of stored.intent?.redo ?? []) redoEdges(op, edge)
 }

@@ -11,12 +11,13 @@ export interface GcOptions {
   /** Told each thing that goes, or would. */
   readonly onGarbage?: (garbage: Garbage) => void
   readonly nowMs?: number
+  /** Rejects between two steps: what has been removed by then and turns out to be in use is given back before. */
   readonly signal?: AbortSignal
   /** For intents whose home is in another store. */
   readonly commit?: CommitOptions
 }
 
-export type GarbageKind = 'object' | 'chunk' | 'origin' | 'table' | 'mark' | 'intent' | 'alias' | 'copy'
+export type GarbageKind = 'object' | 'chunk' | 'origin' | 'table' | 'mark' | 'intent' | 'alias' | 'stream' | 'copy'
 
 export interface Garbage {
   readonly kind: GarbageKind

@@ -3,7 +3,7 @@ import { type CommitOptions, readResolved } from '../commit/index.js'
 import { type Id, madeAtMs } from '../ids.js'
 import { CHUNK_CLASS } from '../large-cells.js'
 import { ORIGIN_CLASS, originIn, versionOf } from '../unit/versions.js'
-import { edgesOf, redoEdges } from './edges.js'
+import { edgesOf, redoEdges, type StreamIds, streamsIn } from './edges.js'
 import { isHere } from './gc-options.js'
 
 /** Objects read in one call. */
@@ -17,7 +17,6 @@ export interface ReachOptions {
   readonly dryRun: boolean
   readonly commit: CommitOptions
   readonly referringStores: readonly Backend[]
-  readonly signal: AbortSignal | undefined
 }
 
 /**
@@ -53,13 +52,13 @@ export class Reach {
     this.#options = options
   }
 
-  /** Walks until nothing can have been missed; `false` when the store changes too quickly to be sure of that. */
-  async look(): Promise<boolean> {
+  /** Walks until nothing can have been missed; `false` when the store changes too quickly to be sure of that. Aborting rejects. */
+  async look(signal?: AbortSignal): Promise<boolean> {
     const restless = new Map<Id, Ref>()
-    await this.#walk()
+    await this.#walk(signal)
     for (let nth = 2; nth <= WALKS_MAX; nth++) {
       const isQuiet = await this.#glance([...restless.values()])
-      const moved = (await this.#walk()).filter(({ id }) => !restless.has(id))
+      const moved = (await this.#walk(signal)).filter(({ id }) => !restless.has(id))
       if (isQuiet && moved.length === 0) return true
       for (const ref of moved) restless.set(ref.id, ref)
     }
@@ -67,8 +66,8 @@ export class Reach {
   }
 
   /** Gives the objects that may have changed twice since they were last read. */
-  async #walk(): Promise<readonly Ref[]> {
-    const walk = new Walk(this.#backend, this.#options, this.reached, this.#seen)
+  async #walk(signal: AbortSignal | undefined): Promise<readonly Ref[]> {
+    const walk = new Walk(this.#backend, this.#options, this.reached, this.#seen, signal)
     this.deadAliases.clear()
     for (const ref of [...this.reached.values()]) walk.follow(ref)
     await walk.origins()
@@ -102,6 +101,7 @@ class Walk {
   readonly restless: Ref[] = []
   readonly #queue: Ref[] = []
   readonly #queued = new Set<Id>()
+  #streams: Promise<StreamIds> | undefined
   /** What the versions come from, by their ids. */
   readonly #chains = new Map<Id, readonly Ref[]>()
 
@@ -110,6 +110,7 @@ class Walk {
     readonly options: ReachOptions,
     readonly reached: Map<Id, Ref>,
     readonly before: ReadonlyMap<Id, number>,
+    readonly signal?: AbortSignal,
   ) {}
 
   readonly follow = (ref: Ref): void => {
@@ -127,13 +128,15 @@ class Walk {
 
   /** Objects of other stores that refer to this one: any of them, since only their own collector knows which are reached. */
   async foreign(): Promise<void> {
-    for (const other of this.options.referringStores)
+    for (const other of this.options.referringStores) {
+      const streams = await streamsIn(other)
       for await (const page of other.objects({}))
         for (const stored of await other.read(page))
           if (stored && stored.ref.classId !== CHUNK_CLASS)
-            await edgesOf(other, stored, (ref) => {
+            await edgesOf(other, stored, streams, (ref) => {
               if (ref.store === this.backend.url) this.follow(ref)
             })
+    }
   }
 
   async aliases(dead: Map<string, Ref>): Promise<void> {
@@ -158,7 +161,7 @@ class Walk {
 
   async drain(): Promise<void> {
     while (this.#queue.length > 0) {
-      this.options.signal?.throwIfAborted()
+      this.signal?.throwIfAborted()
       for (const stored of await this.#read(this.#queue.splice(-PAGE_REFS))) if (stored) await this.#visit(stored)
     }
   }
@@ -174,7 +177,8 @@ class Walk {
     if (!this.#isCalm(ref.id, stamp.revision)) this.restless.push(ref)
     if (ref.classId === CHUNK_CLASS) return
     for (const origin of this.#chains.get(ref.id) ?? []) this.follow(origin)
-    await edgesOf(this.backend, stored, this.follow)
+    this.#streams ??= streamsIn(this.backend)
+    await edgesOf(this.backend, stored, await this.#streams, this.follow)
   }
 
   /** Changed at most once since the walk before, or made since then. */

@@ -2,10 +2,10 @@ import { inspect } from 'node:util'
 import { v4 } from 'uuid'
 import type { Ref, StreamItem, Streams } from '../backend.js'
 import { type DecodeContext, decodeValue, type EncodeContext, encodeValue } from '../codec/values.js'
-import { CorruptError, ValidationError } from '../errors.js'
+import { CorruptError, NotFoundError, ValidationError } from '../errors.js'
 import { ALIAS_BYTES_MAX } from '../limits.js'
 import { isStorageObject, StorageObject, stateOf } from '../objects/storage-object.js'
-import { STREAM_CLASS } from '../unit/belongings.js'
+import { IS_STREAM, STREAM_CLASS } from '../unit/belongings.js'
 import { currentUnit } from '../unit/context.js'
 import type { UnitOfWork } from '../unit/unit-of-work.js'
 import { waitLimit } from '../wait-limit.js'
@@ -34,11 +34,16 @@ const LEASE_MS = 60_000
  * An item is a value, or a reference to an object that is persistent already.
  *
  * Appending is no part of a unit of work: it is visible at once, also from within a task or `transact`. There it is numbered by the
- * task, so that one that runs again appends nothing twice. Consuming is at least once: what a consumer had fetched and not finished
+ * task, so that one that runs again appends nothing twice; the function of an `update` in the program appends each time it runs. Consuming is at least once: what a consumer had fetched and not finished
  * when it died goes to another of its group after `leaseMs`. Items stay until the stream is deleted.
  */
 export class StorageStream<T = unknown> extends StorageObject {
   static readonly typeName: string = STREAM_CLASS
+
+  /** For whoever deletes one that is not loaded, or looks at it without its class. */
+  get [IS_STREAM](): true {
+    return true
+  }
 
   /**
    * Appends items; they are there, in this order and together, when it resolves.
@@ -52,9 +57,10 @@ export class StorageStream<T = unknown> extends StorageObject {
     await unit.store.reached()
   }
 
-  /** Nothing more will be appended: consumers stop once they have had everything. */
+  /** Nothing more will be appended after what was before this call: consumers stop once they have had everything. */
   async end(): Promise<void> {
-    const { ref, streams } = await placeOf(this, 'end')
+    const { unit, ref, streams } = await placeOf(this, 'end')
+    await unit.appends.arrived(ref.id)
     await streams.end(ref)
   }
 
@@ -126,8 +132,12 @@ class Fetched {
 
   async over(): Promise<void> {
     const ids = this.items.map(([id]) => id)
-    if (this.#begun > 0) await this.streams.ack(this.stream, this.group, ids.slice(0, this.#begun))
-    if (this.#begun < ids.length) await this.streams.release(this.stream, this.group, ids.slice(this.#begun))
+    try {
+      if (this.#begun > 0) await this.streams.ack(this.stream, this.group, ids.slice(0, this.#begun))
+      if (this.#begun < ids.length) await this.streams.release(this.stream, this.group, ids.slice(this.#begun))
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error // a stream that was deleted takes nothing back; who reads on is told
+    }
   }
 }
 

@@ -31,6 +31,11 @@ export class Appends {
       if (this.#last.get(stream) === mine) this.#last.delete(stream)
     }
   }
+
+  /** When all that was appended up to now has arrived or failed. */
+  async arrived(stream: Id): Promise<void> {
+    await this.#last.get(stream)?.catch(() => {})
+  }
 }
 
 /** The same items under the same numbers are appended once, so what nobody can tell is simply sent again. */

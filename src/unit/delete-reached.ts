@@ -1,5 +1,5 @@
 import type { Backend, Ref, Stored } from '../backend.js'
-import { edgesOf } from '../gc/edges.js'
+import { edgesOf, type StreamIds, streamsIn } from '../gc/edges.js'
 import type { Id } from '../ids.js'
 import { CHUNK_CLASS } from '../large-cells.js'
 import { stateOf } from '../objects/storage-object.js'
@@ -7,9 +7,9 @@ import type { UnitOfWork } from './unit-of-work.js'
 import { ORIGIN_CLASS, versionOf } from './versions.js'
 
 /** What an object refers to in its own store: in its fields, in the rows of its collections, in a stream's items. */
-export async function edgesFrom(backend: Backend, stored: Stored): Promise<readonly Ref[]> {
+export async function edgesFrom(backend: Backend, stored: Stored, streams?: StreamIds): Promise<readonly Ref[]> {
   const edges = new Map<Id, Ref>()
-  await edgesOf(backend, stored, (ref) => {
+  await edgesOf(backend, stored, streams ?? (await streamsIn(backend)), (ref) => {
     if (ref.store === undefined && ref.id !== stored.ref.id) edges.set(ref.id, ref)
   })
   return [...edges.values()]
@@ -21,7 +21,8 @@ export async function edgesFrom(backend: Backend, stored: Stored): Promise<reado
  */
 export async function deleteReached(unit: UnitOfWork, reached: readonly Ref[]): Promise<void> {
   const { backend } = unit.store
-  const found = await closure(backend, reached)
+  const streams = await streamsIn(backend)
+  const found = await closure(backend, reached, streams)
   const kept = new Set<Id>()
   const keep = (first: Id): void => {
     for (const ids = [first]; ids.length > 0; ) {
@@ -40,7 +41,7 @@ export async function deleteReached(unit: UnitOfWork, reached: readonly Ref[]): 
       backend,
       page.filter(({ id, classId }) => !found.has(id) && classId !== CHUNK_CLASS),
     )
-    for (const stored of await backend.read(others)) if (stored) for (const ref of await edgesFrom(backend, stored)) keep(ref.id)
+    for (const stored of await backend.read(others)) if (stored) for (const ref of await edgesFrom(backend, stored, streams)) keep(ref.id)
   }
   const gone = [...found.values()].filter(({ ref }) => !kept.has(ref.id))
   await inBatches(gone, ({ ref }) => unit.deletePersistent(stateOf(unit.instanceOf(ref)), false))
@@ -71,14 +72,14 @@ interface Reached {
   readonly edges: readonly Ref[]
 }
 
-async function closure(backend: Backend, from: readonly Ref[]): Promise<ReadonlyMap<Id, Reached>> {
+async function closure(backend: Backend, from: readonly Ref[], streams: StreamIds): Promise<ReadonlyMap<Id, Reached>> {
   const found = new Map<Id, Reached>()
   for (let next = from; next.length > 0; ) {
     const edges: Ref[] = []
     const stored = await backend.read(next.filter(({ id }) => !found.has(id)))
     for (const one of stored) {
       if (!one) continue
-      const reached = { ref: one.ref, edges: await edgesFrom(backend, one) }
+      const reached = { ref: one.ref, edges: await edgesFrom(backend, one, streams) }
       found.set(one.ref.id, reached)
       edges.push(...reached.edges)
     }

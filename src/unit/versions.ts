@@ -11,7 +11,7 @@ import type { ClassId, Id, TableId } from '../ids.js'
 import type { ObjectState } from '../objects/object-state.js'
 import { type StorageObject, stateOf } from '../objects/storage-object.js'
 import type { Store } from '../store.js'
-import { dropBelongings } from './belongings.js'
+import { dropBelongings, isStreamClass } from './belongings.js'
 import type { IdentityMap } from './identity-map.js'
 import type { Plan } from './persist-plan.js'
 import { nameOf, notFound } from './unit-errors.js'
@@ -118,6 +118,15 @@ export interface VersionHost {
   commitStates(roots: readonly ObjectState[], extra: (ref: Ref) => Op[], first: (plan: Plan) => Promise<void>): Promise<void>
 }
 
+/** Its items lie beside it, where groups of consumers go on reading them: a copy would be another stream. */
+function requireNoStream({ id, classId }: Ref): void {
+  if (isStreamClass(classId))
+    throw new UnsupportedError(`stream ${id} has no versions, since consumers read its items while they come: append them to another one`, {
+      code: 'ERR_NO_VERSIONS',
+      id,
+    })
+}
+
 export class Versions {
   readonly #host: VersionHost
 
@@ -129,6 +138,7 @@ export class Versions {
   async make(ref: Ref): Promise<StorageObject> {
     const [stored, from] = await this.#host.store.read([ref, originRef(ref)])
     if (!stored) throw notFound(ref.id, this.#host.store.url)
+    requireNoStream(ref)
     const before = from && originIn(from)
     const origin = { chain: [...(before?.chain ?? []), ref], stamp: before?.stamp ?? stored.stamp }
     const copy = this.#host.detached(stored)
@@ -151,6 +161,7 @@ export class Versions {
     const [stored, from] = await this.#host.store.read([version, originRef(version)])
     if (!stored) throw notFound(version.id, this.#host.store.url)
     if (!from) throw new ValidationError(`${nameOf(state)} is no version: newVersion() makes one`, { code: 'ERR_NO_VERSION' })
+    requireNoStream(version)
     const { chain, stamp } = originIn(from)
     const [original, ...between] = chain as [Ref, ...Ref[]]
     const replaced = await this.#host.store.read([original, ...between])

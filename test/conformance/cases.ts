@@ -22,6 +22,7 @@ import { rowChecks } from './row-checks.js'
 import { rowIntents } from './row-intents.js'
 import { sharedIntents } from './shared-intents.js'
 import { storageInterface } from './storage-interface.js'
+import { streamCornerCases } from './stream-corners.js'
 import { streamCases } from './streams.js'
 import { taskCases } from './tasks.js'
 import { unitCorners } from './unit-corners.js'
@@ -59,6 +60,7 @@ export const conformanceCases: readonly Case[] = [
   ...claimedNames,
   ...heldObjects,
   ...streamCases,
+  ...streamCornerCases,
   ...storageInterface,
   ...badInput,
   ...edges,

@@ -10,11 +10,11 @@ import { refused, thrown } from './expect.js'
 import { withMarker } from './is-first.js'
 import { Item } from './model.js'
 
-const streams: Needs = (backend) => (backend.streams ? undefined : 'it has no streams')
+export const streams: Needs = (backend) => (backend.streams ? undefined : 'it has no streams')
 
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
+export const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
 
-async function taken<T>(items: AsyncIterable<T>, count = Number.POSITIVE_INFINITY): Promise<T[]> {
+export async function taken<T>(items: AsyncIterable<T>, count = Number.POSITIVE_INFINITY): Promise<T[]> {
   const got: T[] = []
   if (count === 0) return got
   for await (const item of items) {
@@ -24,7 +24,7 @@ async function taken<T>(items: AsyncIterable<T>, count = Number.POSITIVE_INFINIT
   return got
 }
 
-const made = (ctx: CaseContext, name = 'stream'): Promise<StorageStream<unknown>> =>
+export const made = (ctx: CaseContext, name = 'stream'): Promise<StorageStream<unknown>> =>
   new StorageStream<unknown>().makePersistent(ctx.alias(name))
 
 /** As another program has it. */
