@@ -1,27 +1,54 @@
-import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdtempSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { InsituError, UnavailableError, ValidationError } from './errors.js'
 import { makeFolders } from './make-folders.js'
 
 /**
  * Makes a folder that gets its name only when it is whole and on the disk. `fill` puts files into one beside it, closed to others, and has
- * flushed each before it returns; where it fails nothing is left.
- * @throws ValidationError (ERR_BACKUP_FOLDER): it holds something; what `fill` throws, as UnavailableError unless it is an InsituError
+ * flushed each before it returns; where it fails, or the process exits meanwhile, nothing is left.
+ * @throws ValidationError (ERR_BACKUP_FOLDER): it holds something, or no folder is named; what `fill` throws, as UnavailableError unless it is
+ * an InsituError
  */
 export async function fillNewFolder(to: string, fill: (half: string) => Promise<void>): Promise<void> {
+  requireName(to)
   const folder = resolve(to)
   requireFree(folder)
-  const half = `${folder}.half`
   try {
-    rmSync(half, { recursive: true, force: true })
-    makeFolders(half)
-    await fill(half)
-    flushFolder(half)
-    renameSync(half, folder)
+    await fillHalf(halfOf(folder), folder, fill)
     flushFolder(dirname(folder))
   } catch (error) {
-    rmSync(half, { recursive: true, force: true })
     throw error instanceof InsituError ? error : failed(folder, error)
+  }
+}
+
+async function fillHalf(half: string, folder: string, fill: (half: string) => Promise<void>): Promise<void> {
+  const remove = (): void => rmSync(half, { recursive: true, force: true })
+  process.once('exit', remove)
+  try {
+    await fill(half)
+    flushFolder(half)
+    rename(half, folder)
+  } catch (error) {
+    remove()
+    throw error
+  } finally {
+    process.off('exit', remove)
+  }
+}
+
+/** A name of its own: what stands there already is somebody's, and two may be made at once. */
+function halfOf(folder: string): string {
+  makeFolders(dirname(folder))
+  return mkdtempSync(`${folder}.half-`)
+}
+
+/** Another one may have got the name meanwhile. */
+function rename(half: string, folder: string): void {
+  try {
+    renameSync(half, folder)
+  } catch (error) {
+    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw taken(folder)
+    throw error
   }
 }
 
@@ -33,11 +60,15 @@ function requireFree(folder: string): void {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
     throw failed(folder, error)
   }
-  throw new ValidationError(`A backup needs a new folder, and ${folder} holds something already.`, {
-    code: 'ERR_BACKUP_FOLDER',
-    folder,
-  })
+  throw taken(folder)
 }
+
+function requireName(to: string): void {
+  if (to === '') throw new ValidationError('The name of a new folder is empty: name one.', { code: 'ERR_BACKUP_FOLDER' })
+}
+
+const taken = (folder: string): ValidationError =>
+  new ValidationError(`A new folder is needed, and ${folder} holds something already: name another.`, { code: 'ERR_BACKUP_FOLDER', folder })
 
 /** So that the name survives power loss as well; not every file system lets a folder be flushed. */
 function flushFolder(folder: string): void {
@@ -52,4 +83,7 @@ function flushFolder(folder: string): void {
 }
 
 const failed = (folder: string, cause: unknown): UnavailableError =>
-  new UnavailableError(`The backup into ${folder} failed: ${cause instanceof Error ? cause.message : String(cause)}.`, { folder, cause })
+  new UnavailableError(`The folder ${folder} cannot be filled: ${cause instanceof Error ? cause.message : String(cause)}.`, {
+    folder,
+    cause,
+  })

@@ -19,7 +19,7 @@ export function backUp({ file }: Environment, config: NvramConfig, to: string): 
   return fillNewFolder(to, async (half) => {
     requireRoom(file.bytes(), half)
     await file.backup(half)
-    await finish(half, config)
+    await finishCopy(half, config)
   })
 }
 
@@ -28,7 +28,8 @@ function requireRoom(bytes: number, folder: string): void {
   if (bytes > bavail * bsize) throw storeFull(folder)
 }
 
-async function finish(folder: string, config: NvramConfig): Promise<void> {
+/** Makes it nobody's, and flushes it. */
+export async function finishCopy(folder: string, config: NvramConfig): Promise<void> {
   chmodSync(join(folder, 'data.mdb'), 0o600)
   const copy = await openEnvironment(folder)
   try {

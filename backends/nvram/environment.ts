@@ -1,4 +1,4 @@
-import { accessSync, chmodSync, closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { accessSync, chmodSync, closeSync, constants, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { CorruptError, UnavailableError } from '../../src/errors.js'
@@ -106,6 +106,7 @@ const NO_PAGE = 0xffff_ffff_ffff_ffffn
 
 /** Looked at first, because lmdb ends the whole process over a file that is cut short. An empty file is a new one. */
 function requireSound(path: string): void {
+  if (!statSync(path).isFile()) throw corruptFile(path, 'it is no LMDB file')
   const file = openSync(path, 'r')
   try {
     if (fstatSync(file).size === 0) return requireRoomForNew(dirname(path))

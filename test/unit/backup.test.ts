@@ -1,7 +1,7 @@
 /** Copies of a file in use: whole, of one moment, stores of their own once opened. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
@@ -110,7 +110,25 @@ describe('nvram: backup', () => {
       await upkeep!.backup!(join(folder, 'empty'))
       writeFileSync(join(folder, 'a-file'), '')
       await failure(UnavailableError, () => upkeep!.backup!(join(folder, 'a-file/below')))
-      expect(existsSync(join(folder, 'a-file/below.half'))).to.equal(false)
+      expect(readdirSync(folder).sort()).to.deep.equal(['a-file', 'deep', 'empty', 'store'])
+      expect((await failure(ValidationError, () => upkeep!.backup!(''))).code).to.equal('ERR_BACKUP_FOLDER')
+    })
+  })
+
+  it('leaves what stands beside its folder alone, and of several at once into one folder one gets it', async () => {
+    const folder = newFolder()
+    await on(join(folder, 'store'), async (backend) => {
+      const ref = newThing()
+      await send(backend, putOp(ref, { v: 1 }))
+      const to = join(folder, 'monday')
+      mkdirSync(`${to}.half`)
+      writeFileSync(join(`${to}.half`, 'mine'), '')
+      const ended = await Promise.allSettled([1, 2, 3].map(() => backend.upkeep!.backup!(to)))
+      const codes = ended.map((one) => (one.status === 'rejected' ? (one.reason as ValidationError).code : 'whole'))
+      expect(codes.sort()).to.deep.equal(['ERR_BACKUP_FOLDER', 'ERR_BACKUP_FOLDER', 'whole'])
+      expect(readdirSync(folder).sort()).to.deep.equal(['monday', 'monday.half', 'store'])
+      expect(readdirSync(`${to}.half`)).to.deep.equal(['mine'])
+      await on(to, async (copy) => expect((await stored(copy, ref))!.cells.get('v')).to.equal(1))
     })
   })
 })

@@ -1,5 +1,5 @@
 /** Damage of a file on disk: every finding of `fsck`, and what is saved. */
-import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { open } from 'lmdb'
@@ -260,6 +260,19 @@ describe('nvram: fsck', function () {
       textOf(findings.slice(-3)),
     ).to.equal(true)
     expect(report.salvaged!.objects).to.be.greaterThan(10)
+  })
+
+  it('salvages into a folder for its user alone, over nothing, and into one that is named', async () => {
+    const parent = newFolder()
+    const to = join(parent, 'saved?')
+    await checked(sound, to)
+    expect([readdirSync(to), statSync(to).mode & 0o777]).to.deep.equal([['data.mdb'], 0o700])
+    for (const taken of ['', to]) {
+      const { code } = await failure(ValidationError, () => checked(sound, taken))
+      expect(code).to.equal('ERR_BACKUP_FOLDER')
+    }
+    await failure(UnavailableError, () => checked(sound, join(to, 'data.mdb')))
+    expect(readdirSync(parent)).to.deep.equal(['saved?'])
   })
 
   it('never takes a changed byte of a page in use for sound, and never dies of one', () => {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { UnavailableError } from '../../../src/errors.js'
+import { CorruptError, UnavailableError } from '../../../src/errors.js'
 import { orRefusal } from '../access.js'
 import { configOf } from '../nvram-config.js'
 import { type Finding, isDamage, type OnFinding } from './finding.js'
@@ -42,10 +42,12 @@ function requireReadable(folder: string, path: string): void {
  * nowhere. Nobody may write meanwhile. Errors: CorruptError when it is no LMDB file at all, UnavailableError.
  */
 export async function fsck(url: string, { salvageTo, onFinding = () => {} }: FsckOptions = {}): Promise<FsckReport> {
-  const { folder } = configOf(url)
+  const config = configOf(url)
+  const { folder } = config
   const path = join(folder, 'data.mdb')
   requireReadable(folder, path)
   if (!existsSync(path)) throw new UnavailableError(`There is no store in ${folder}.`, { code: 'ERR_NO_STORE', folder })
+  if (!statSync(path).isFile()) throw new CorruptError(`${path} is no LMDB file.`, { where: path })
   let damaged = 0
   let dangling = 0
   const told: OnFinding = (finding) => {
@@ -69,7 +71,7 @@ export async function fsck(url: string, { salvageTo, onFinding = () => {} }: Fsc
     const broken = await readByLmdb(folder)
     if (broken) told(broken)
     const { counts: records } = survey
-    const salvaged = salvageTo === undefined ? undefined : await salvage(survey, configOf(`nvram:${salvageTo}`))
+    const salvaged = salvageTo === undefined ? undefined : await salvage(survey, config, salvageTo)
     return { damaged, dangling, records, pages: file.pages, ...(salvaged && { salvaged }) }
   } finally {
     file.close()

@@ -3,15 +3,16 @@
  * anew; tables whose own record is damaged come from the description in their owner. Leaves that hang on no tree any more, because a
  * page above them is damaged, are searched for what they hold. The new store is nobody's until somebody opens it (owner.ts).
  */
-import { existsSync, readdirSync } from 'node:fs'
-import { ValidationError } from '../../../src/errors.js'
 import type { ClassId, Id, TableId } from '../../../src/ids.js'
 import { readUuid } from '../../../src/ids.js'
+import { fillNewFolder } from '../../../src/new-folder.js'
+import { finishCopy } from '../backup.js'
 import type { DatabaseName } from '../databases.js'
+import { DiskRoom } from '../disk-room.js'
 import { type Environment, openEnvironment } from '../environment.js'
 import { aliasOf, classByName, classByNumber, classObjectKey, idKey, objectAliasKey, tableIn } from '../keys.js'
 import type { NvramConfig } from '../nvram-config.js'
-import { disown, FORMAT_KEY, markNow } from '../owner.js'
+import { FORMAT_KEY, markNow } from '../owner.js'
 import { FILE_FORMAT, sealValue } from '../record.js'
 import type { Records } from '../records.js'
 import { checkRecord, soundAlias, soundObject, soundRow, soundTable } from './records.js'
@@ -28,36 +29,42 @@ const STRAYS: readonly (readonly DatabaseName[])[] = [['classes'], ['objects', '
 
 export type Salvaged = Partial<Record<DatabaseName, number>>
 
-export async function salvage(survey: Survey, config: NvramConfig): Promise<Salvaged> {
-  requireNew(config.folder)
-  const env = await openEnvironment(config.folder)
-  try {
-    return new Salvage(survey, env).run(config)
-  } finally {
-    await env.file.close()
-  }
+/** The folder gets its name when all that can be saved is in it: half of it would pass for all. */
+export async function salvage(survey: Survey, config: NvramConfig, to: string): Promise<Salvaged> {
+  let saved: Salvaged = {}
+  await fillNewFolder(to, async (half) => {
+    saved = await saveInto(half, survey)
+    await finishCopy(half, config)
+  })
+  return saved
 }
 
-function requireNew(folder: string): void {
-  if (existsSync(folder) && readdirSync(folder).length > 0)
-    throw new ValidationError(`What is salvaged needs a new folder, and ${folder} holds something already.`, {
-      code: 'ERR_BACKUP_FOLDER',
-      folder,
-    })
+async function saveInto(folder: string, survey: Survey): Promise<Salvaged> {
+  const env = await openEnvironment(folder)
+  const room = new DiskRoom(env, folder)
+  try {
+    return new Salvage(survey, env, room).run()
+  } finally {
+    room.close()
+    await env.file.close()
+  }
 }
 
 class Salvage {
   readonly #counts: Salvaged = {}
   readonly #survey: Survey
   readonly #env: Environment
+  readonly #room: DiskRoom
   #waiting: (() => void)[] = []
+  #waitingBytes = 0
 
-  constructor(survey: Survey, env: Environment) {
+  constructor(survey: Survey, env: Environment, room: DiskRoom) {
     this.#survey = survey
     this.#env = env
+    this.#room = room
   }
 
-  run(config: NvramConfig): Salvaged {
+  run(): Salvaged {
     const { meta } = this.#env
     this.#put(meta, FORMAT_KEY, Buffer.from(String(FILE_FORMAT)))
     for (const [number, name] of this.#survey.classes) this.#class(number, name)
@@ -66,7 +73,6 @@ class Salvage {
     this.#strays()
     for (const [id, table] of this.#survey.described) this.#describe(id, table)
     this.#flush()
-    disown(this.#env, config)
     return this.#counts
   }
 
@@ -166,14 +172,17 @@ class Salvage {
 
   #put(records: Records, key: Uint8Array, value: Uint8Array): void {
     this.#waiting.push(() => records.put(key, value))
+    this.#waitingBytes += key.length + value.length
     if (this.#waiting.length >= BATCH) this.#flush()
   }
 
   #flush(): void {
-    const batch = this.#waiting
+    const [batch, bytes] = [this.#waiting, this.#waitingBytes]
     this.#waiting = []
+    this.#waitingBytes = 0
     this.#env.transactions.write(() => {
       for (const write of batch) write()
+      this.#room.require(batch.length, bytes)
     })
   }
 }
