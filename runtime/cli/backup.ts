@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { UnsupportedError } from '../../src/errors.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
-import { put, say } from './output.js'
+import { exitWhenInterrupted } from './interrupt.js'
+import { goOnUnheard, put, say } from './output.js'
 
 export const backupCommand = (): Command =>
   commonOptions(new Command('backup'))
@@ -22,6 +23,8 @@ Examples:
     .action(async (folder: string, _: unknown, command: Command) => backup(folder, command.optsWithGlobals()))
 
 async function backup(folder: string, options: CommonOptions): Promise<void> {
+  goOnUnheard()
+  exitWhenInterrupted()
   const { withStore } = await import('./open-store.js')
   await withStore(options, async ({ upkeep, url }) => {
     if (!upkeep?.backup)

@@ -29,19 +29,21 @@ const anyClass = (name: string): NestedClass => ({
   },
 })
 
-const context: DecodeContext = {
-  resolve: (ref) => new ShownRef(ref.id, ref.classId),
-  collection: (cell) => new ShownDict(String(cell['table']), (cell['owner'] as Ref | undefined)?.id),
+const resolve = (ref: Ref): ShownRef => new ShownRef(ref.id, ref.classId)
+
+const contextFor = (onDict: (dict: ShownDict) => void): DecodeContext => ({
+  resolve,
+  collection: (cell) => {
+    const dict = new ShownDict(String(cell['table']), (cell['owner'] as Ref | undefined)?.id)
+    onDict(dict)
+    return dict
+  },
   nested: anyClass,
-}
+})
 
-/** An object's fields without its class. @throws CorruptError */
-export const fieldsOf = (cells: Cells): ReadonlyMap<string, unknown> =>
-  decodeFields(new Map([...cells].filter(([, cell]) => !isDeleted(cell))), context)
-
-/** The dicts among an object's fields, by field. */
-export const dictsOf = (fields: ReadonlyMap<string, unknown>): readonly (readonly [string, ShownDict])[] =>
-  [...fields].flatMap(([name, value]) => (value instanceof ShownDict ? [[name, value] as const] : []))
+/** An object's fields without its class; `onDict` is told each dict in them, however deep. @throws CorruptError */
+export const fieldsOf = (cells: Cells, onDict: (dict: ShownDict) => void = () => {}): ReadonlyMap<string, unknown> =>
+  decodeFields(new Map([...cells].filter(([, cell]) => !isDeleted(cell))), contextFor(onDict))
 
 /** One cell of a row, outside any object. */
 export const valueOfCell = (cell: Cell | undefined): unknown =>
@@ -50,7 +52,7 @@ export const valueOfCell = (cell: Cell | undefined): unknown =>
     : Array.isArray(cell)
       ? cell.map(valueOfCell)
       : isRef(cell)
-        ? context.resolve(cell)
+        ? resolve(cell)
         : cell instanceof Packed
           ? fieldsOf(new Map([['', cell]])).get('')
           : cell

@@ -8,7 +8,7 @@ import { withoutSecrets } from '../../src/url-secrets.js'
 import { stripsTypes } from '../import-module.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
 import { EXIT } from './exit-codes.js'
-import { bytes, put, say } from './output.js'
+import { bytes, printable, put, say } from './output.js'
 
 /** `optional`: something works less well or not at all without it, and nothing else does. */
 type Health = 'ok' | 'optional' | 'missing'
@@ -45,7 +45,8 @@ async function doctor({ storage, json }: CommonOptions): Promise<void> {
 const SIGNS: Readonly<Record<Health, string>> = { ok: pc.green('ok     '), optional: pc.yellow('without'), missing: pc.red('missing') }
 
 function print({ what, health, found, fix }: Finding): void {
-  process.stdout.write(`${SIGNS[health]}  ${what.padEnd(12)}  ${found}${fix === undefined ? '' : `\n${' '.repeat(23)}fix: ${fix}`}\n`)
+  const more = fix === undefined ? '' : `\n${' '.repeat(23)}fix: ${printable(fix)}`
+  process.stdout.write(`${SIGNS[health]}  ${what.padEnd(12)}  ${printable(found)}${more}\n`)
 }
 
 const NODE_MIN = [20, 19] as const
@@ -89,10 +90,17 @@ function fileBackend(): Finding {
 const STORE = 'store'
 
 async function store(url: string): Promise<readonly Finding[]> {
-  const path = url.startsWith('nvram:') ? resolve(url.slice('nvram:'.length).split('?', 1)[0] || '.insitu') : undefined
-  if (path !== undefined && !existsSync(path)) return [notYet(url, path), await space(existingAbove(path))]
+  const { folderToBe } = await import('./open-store.js')
+  let folder: string | undefined
+  try {
+    folder = await folderToBe(url)
+  } catch (error) {
+    return [cannotBeOpened(url, error)]
+  }
+  if (folder !== undefined) return [notYet(url, folder), await space(existingAbove(folder))]
   const finding = await opened(url)
-  if (path !== undefined) return [finding, await space(path)]
+  if (url.startsWith('nvram:'))
+    return [finding, await space(existingAbove(resolve(url.slice('nvram:'.length).split('?', 1)[0] || '.insitu')))]
   return finding.health === 'ok' && /^rediss?(?:\+cluster)?:/.test(url) ? [finding, await aggregates(url)] : [finding]
 }
 
@@ -136,15 +144,17 @@ async function opened(url: string): Promise<Finding> {
       found: `${clean} opens; it gives ${acks.join(', ')}; ${reach === 'instance' ? 'only this process sees it' : `every process of this ${reach} may open it`}`,
     }))
   } catch (error) {
-    // Errors of insitu say what to do; that is the fix.
-    return {
-      what: STORE,
-      health: 'missing',
-      found: `${withoutSecrets(url)} cannot be opened`,
-      fix: error instanceof Error ? error.message : String(error),
-    }
+    return cannotBeOpened(url, error)
   }
 }
+
+/** Errors of insitu say what to do; that is the fix. */
+const cannotBeOpened = (url: string, error: unknown): Finding => ({
+  what: STORE,
+  health: 'missing',
+  found: `${withoutSecrets(url)} cannot be opened`,
+  fix: error instanceof Error ? error.message : String(error),
+})
 
 const SPACE_MIN_BYTES = 1e9
 

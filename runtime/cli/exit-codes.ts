@@ -18,6 +18,11 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
+/** Somebody pressed Ctrl-C, and what was under way has been brought to an end. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+}
+
 /** What the store itself is to blame for: it cannot be opened, reached or read. */
 const UNREACHABLE = [UnavailableError, NotOwnerError, CorruptError, StateLostError, UnknownOutcomeError, UnsupportedError]
 
@@ -57,6 +62,7 @@ export function exitCodeOf(error: unknown): number {
   // commander throws for --help and --version as well, with exit code 0
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   if (error instanceof UsageError) return EXIT.usage
+  if (error instanceof Interrupted) return EXIT.interrupted
   if (!isInsituError(error)) return EXIT.failed
   if (USAGE_CODES.has(error.code)) return EXIT.usage
   return UNREACHABLE.some((kind) => error instanceof kind) ? EXIT.unreachable : EXIT.failed

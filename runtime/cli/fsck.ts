@@ -1,8 +1,9 @@
 import { Command } from 'commander'
 import { UnsupportedError } from '../../src/errors.js'
+import { withoutSecrets } from '../../src/url-secrets.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
 import { EXIT } from './exit-codes.js'
-import { complain, put, say } from './output.js'
+import { complain, goOnUnheard, put, say } from './output.js'
 
 interface FsckCommandOptions extends CommonOptions {
   readonly salvage?: string
@@ -32,9 +33,10 @@ async function check({ storage, json, salvage }: FsckCommandOptions): Promise<vo
   if (/^rediss?(?:\+cluster)?:/.test(url)) return checkServer((await import('insitu/backends/redis')).fsck, url, json, salvage)
   if (url.startsWith('cassandra:')) return checkServer((await import('insitu/backends/cassandra')).fsck, url, json, salvage)
   if (!url.startsWith('nvram:'))
-    throw new UnsupportedError(`${url} is no store that insitu checks: it checks nvram:, redis: and cassandra: stores`, {
+    throw new UnsupportedError(`${withoutSecrets(url)} is no store that insitu checks: it checks nvram:, redis: and cassandra: stores`, {
       code: 'ERR_NO_FSCK',
     })
+  if (salvage !== undefined) goOnUnheard()
   const { fsck } = await import('insitu/backends/nvram')
   const { damaged, dangling, records, pages, salvaged } = await fsck(url, {
     ...(salvage !== undefined && { salvageTo: salvage }),

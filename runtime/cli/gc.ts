@@ -3,7 +3,8 @@ import type { Backend } from '../../src/backend.js'
 import type { Garbage, GcReport } from '../../src/gc/index.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
 import { UsageError } from './exit-codes.js'
-import { bytes, put, say } from './output.js'
+import { whenInterrupted } from './interrupt.js'
+import { bytes, goOnUnheard, put, say } from './output.js'
 
 interface GcCommandOptions extends CommonOptions {
   readonly dryRun?: boolean
@@ -32,6 +33,8 @@ Examples:
 
 async function gc({ dryRun = false, olderThan, referredBy = [], json, storage }: GcCommandOptions): Promise<void> {
   const olderThanMs = millisOf(olderThan)
+  goOnUnheard()
+  const signal = whenInterrupted()
   const { withStore } = await import('./open-store.js')
   const { collect } = await import('../../src/gc/index.js')
   await withStore({ ...(storage !== undefined && { storage }) }, (backend) =>
@@ -41,6 +44,7 @@ async function gc({ dryRun = false, olderThan, referredBy = [], json, storage }:
         olderThanMs,
         dryRun,
         referringStores,
+        signal,
         onGarbage: (garbage) => print(garbage, dryRun, json),
         commit: { backendOf: (of) => (typeof of === 'string' ? backend : (stores.get(of.store ?? backend.url) ?? backend)) },
       })
@@ -55,7 +59,7 @@ async function withStores<T>(urls: readonly string[], body: (stores: readonly Ba
   const opened: Backend[] = []
   try {
     for (const url of urls) {
-      requireStanding(url)
+      await requireStanding(url)
       opened.push(await openBackend(url))
     }
     return await body(opened)

@@ -2,8 +2,9 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { Backend } from '../../src/backend.js'
 import { CorruptError } from '../../src/errors.js'
 import type { TableId } from '../../src/ids.js'
-import { dictsOf, fieldsOf, type ShownDict, valueOfCell } from './classless.js'
+import { fieldsOf, type ShownDict, valueOfCell } from './classless.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
+import { UsageError } from './exit-codes.js'
 import { toJson } from './output.js'
 import { plain } from './plain-json.js'
 
@@ -30,11 +31,21 @@ function count(text: string): number {
 async function get(what: string, { rows, ...options }: GetOptions): Promise<void> {
   const { storedObject, withStore } = await import('./open-store.js')
   await withStore(options, async (backend) => {
-    const fields = fieldsOf((await storedObject(backend, what)).cells)
-    const shown = new Map([...fields].map(([name, value]) => [name, plain(value)]))
-    if (rows > 0) for (const [name, dict] of dictsOf(fields)) shown.set(name, { dict: dict.table, rows: await rowsOf(backend, dict, rows) })
-    process.stdout.write(`${toJson(Object.fromEntries(shown), options.json ? undefined : 2)}\n`)
+    const dicts = new Map<string, ShownDict>()
+    const fields = fieldsOf((await storedObject(backend, what)).cells, (dict) => dicts.set(dict.table, dict))
+    const found = new Map<string, readonly unknown[]>()
+    if (rows > 0) for (const [table, dict] of dicts) found.set(table, await rowsOf(backend, dict, rows))
+    process.stdout.write(`${textOf(what, () => plain(fields, { rows: found }), options.json ? undefined : 2)}\n`)
   })
+}
+
+function textOf(what: string, value: () => unknown, indent: number | undefined): string {
+  try {
+    return toJson(value(), indent)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new UsageError(`${what} is too large or too deep for one text of JSON: \`insitu show\` has its fields, a program can load it`)
+  }
 }
 
 async function rowsOf(backend: Backend, { table: name }: ShownDict, limit: number): Promise<readonly unknown[]> {

@@ -5,13 +5,13 @@ import { backupCommand } from './backup.js'
 import { commonOptions } from './cli-config.js'
 import { demoCommand } from './demo.js'
 import { doctorCommand } from './doctor.js'
-import { EXIT, exitCodeOf } from './exit-codes.js'
+import { exitCodeOf } from './exit-codes.js'
 import { fsckCommand } from './fsck.js'
 import { gcCommand } from './gc.js'
 import { getCommand } from './get.js'
 import { graphCommand } from './graph.js'
 import { lsCommand } from './ls.js'
-import { complain } from './output.js'
+import { complain, watchOutput } from './output.js'
 import { rmCommand } from './rm.js'
 import { runCommand } from './run.js'
 import { showCommand } from './show.js'
@@ -62,12 +62,7 @@ function program(): Command {
   return insitu
 }
 
-/** A reader that has seen enough (`insitu ls | head`) is no error. */
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(EXIT.ok)
-  complain(`the output cannot be written: ${error.message}`)
-  process.exit(EXIT.failed)
-})
+watchOutput()
 
 try {
   await program().parseAsync()

@@ -9,6 +9,7 @@ import type { Store } from '../../src/store.js'
 import { configuredStorage } from '../connect.js'
 import { folderOf, hostsIn } from '../hosts/hosts-folder.js'
 import { connect } from '../index.js'
+import { makeBackend } from '../open-backend.js'
 import type { CommonOptions } from './cli-config.js'
 
 /**
@@ -23,7 +24,7 @@ export async function withStore<T>({ storage }: CommonOptions, body: (backend: B
 
 /** The same of any store, also one that is empty whenever it is opened. */
 export async function withOpened<T>(url: string, body: (backend: Backend, store: Store) => Promise<T>): Promise<T> {
-  requireStanding(url)
+  await requireStanding(url)
   const store = await connect(url)
   try {
     return await body(store.backend, store)
@@ -40,14 +41,25 @@ function requireShared(url: string): void {
 }
 
 /** Opening makes a file that is missing, which is right for programs: a command that looks for what is stored has been given a wrong name. */
-export function requireStanding(url: string): void {
-  const folder = folderOf(url.split('?', 1)[0]!)
-  if (folder === undefined || existsSync(join(folder, 'data.mdb')) || hostsIn(folder) !== undefined) return
-  if (isFileOrHidden(folder)) return // opening it says what is wrong
+export async function requireStanding(url: string): Promise<void> {
+  const folder = await folderToBe(url)
+  if (folder === undefined) return
   throw new UnavailableError(`there is no store in ${folder}: a program makes it when it first stores something; --storage names another`, {
     code: 'ERR_NO_STORE',
     folder,
   })
+}
+
+/**
+ * The folder in which a program that opens the url makes the store; `undefined` where one stands, or opening it says what is wrong.
+ * @throws UnsupportedError: no program can open the url
+ */
+export async function folderToBe(url: string): Promise<string | undefined> {
+  const folder = folderOf(url.split('?', 1)[0]!)
+  if (folder === undefined || existsSync(join(folder, 'data.mdb')) || hostsIn(folder) !== undefined || isFileOrHidden(folder))
+    return undefined
+  await makeBackend(url)
+  return folder
 }
 
 /** A folder that this user may not look into hides what is in it. */

@@ -1,14 +1,11 @@
 import { Command } from 'commander'
-import type { Op, Ref } from '../../src/backend.js'
 import { isInsituError, NotFoundError } from '../../src/errors.js'
-import type { TableId } from '../../src/ids.js'
 import { chunksIn } from '../../src/large-cells.js'
 import type { Store } from '../../src/store.js'
-import { STREAM_CLASS } from '../../src/unit/belongings.js'
-import { dictsOf, fieldsOf } from './classless.js'
+import { dropBelongings, removeWithNames } from '../../src/unit/belongings.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
 import { EXIT } from './exit-codes.js'
-import { complain, put } from './output.js'
+import { complain, goOnUnheard, put } from './output.js'
 
 export const rmCommand = (): Command =>
   commonOptions(new Command('rm'))
@@ -19,6 +16,7 @@ export const rmCommand = (): Command =>
 
 /** Goes on after what is not there, and says so by the exit code. */
 async function rmAll(all: readonly string[], options: CommonOptions): Promise<void> {
+  goOnUnheard()
   const { withStore } = await import('./open-store.js')
   await withStore(options, async (_, store) => {
     for (const what of all) {
@@ -35,22 +33,15 @@ async function rmAll(all: readonly string[], options: CommonOptions): Promise<vo
   })
 }
 
-/** The object and its names go as one group; chunks of large fields and tables after it, when nobody can reach them any more. */
+/** Chunks of large fields and collections go when nobody can reach them any more. */
 async function remove(store: Store, what: string): Promise<string> {
   const { backend } = store
-  const { aliasesOf, storedObject } = await import('./open-store.js')
+  const { storedObject } = await import('./open-store.js')
   const stored = await storedObject(backend, what)
-  const names = await aliasesOf(backend, stored.ref)
   const [listed] = await backend.read([stored.ref])
   const chunks = listed ? chunksIn(listed.cells) : []
-  await store.commit(removal(stored.ref, names), { home: stored.ref })
+  await removeWithNames(store, stored.ref)
   for (const ref of chunks) await store.commit([{ do: 'remove', ref, expect: 'present' }])
-  for (const [, { table, owner }] of dictsOf(fieldsOf(stored.cells))) if (owner === stored.ref.id) await backend.drop(table as TableId)
-  if (stored.ref.classId === STREAM_CLASS) await backend.streams?.drop(stored.ref)
+  await dropBelongings(backend, stored)
   return stored.ref.id
 }
-
-const removal = (ref: Ref, names: readonly string[]): readonly Op[] => [
-  { do: 'remove', ref, expect: 'present' },
-  ...names.map((alias): Op => ({ do: 'name', alias, expect: ref, to: null })),
-]

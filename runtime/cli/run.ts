@@ -6,8 +6,9 @@ import { STUCK, setExitCodes } from '../main.js'
 import { readableError } from '../readable-error.js'
 import { stats } from '../runtime-api.js'
 import { type CommonOptions, commonOptions, type RunSettings, useRunSettings, useStorage } from './cli-config.js'
-import { EXIT, exitCodeOf, exitCodeOfProgram, UsageError } from './exit-codes.js'
-import { complain } from './output.js'
+import { exitCodeOf, exitCodeOfProgram, UsageError } from './exit-codes.js'
+import { exitWhenInterrupted } from './interrupt.js'
+import { complain, goOnUnheard } from './output.js'
 
 const EXAMPLES = `
 Everything after the program's name goes to the program. With --json, the last line of stdout tells what the run did:
@@ -44,7 +45,8 @@ async function run(app: string, args: readonly string[], { storage, json, ...set
   // `main(import.meta, …)` runs its body only in the program that was started: now that is the app, by its real path.
   const entry = realpathSync(path)
   process.argv = [process.execPath, entry, ...args]
-  onInterrupt()
+  exitWhenInterrupted()
+  goOnUnheard()
   setExitCodes(exitCodeOfProgram)
   const [{ showProgress }, { importModule }] = await Promise.all([import('./progress.js'), import('../import-module.js')])
   const hide = showProgress()
@@ -93,13 +95,10 @@ function tellAtTheEnd(): void {
   process.once('exit', () => {
     const { tasks, nearShare, bytesMoved } = stats()
     const seconds = Number(((performance.now() - startMs) / 1000).toFixed(3))
-    writeSync(process.stdout.fd, `${JSON.stringify({ tasks, nearShare: Number(nearShare.toFixed(4)), bytesMoved, seconds })}\n`)
-  })
-}
-
-function onInterrupt(): void {
-  process.once('SIGINT', () => {
-    complain('interrupted')
-    process.exit(EXIT.interrupted)
+    try {
+      writeSync(process.stdout.fd, `${JSON.stringify({ tasks, nearShare: Number(nearShare.toFixed(4)), bytesMoved, seconds })}\n`)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error // nobody reads it
+    }
   })
 }

@@ -3,7 +3,7 @@ import type { Backend, Cell, Stored } from '../../src/backend.js'
 import { encodeWire } from '../../src/codec/wire.js'
 import { fieldsOf } from './classless.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
-import { bytes, put } from './output.js'
+import { bytes, put, toJson } from './output.js'
 import { plain } from './plain-json.js'
 
 export const showCommand = (): Command =>
@@ -58,7 +58,7 @@ const typeName = (value: unknown): string =>
 const SHOWN_CHARACTERS = 60
 
 function shortened(value: unknown): string {
-  const text = JSON.stringify(plain(value))
+  const text = toJson(plain(value, { most: SHOWN_CHARACTERS }))
   return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS - 1)}…` : text
 }
 

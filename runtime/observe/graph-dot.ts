@@ -57,5 +57,5 @@ const digraph = (nodes: readonly string[], edges: readonly string[], caption: st
     '',
   ].join('\n')
 
-/** Names come from programs: quotes, backslashes and line ends must not end the text. */
-const quoted = (text: string): string => `"${text.replace(/[\\"]/g, '\\$&').replace(/[\r\n]+/g, ' ')}"`
+/** Names come from programs: quotes and backslashes must not end the text, and what a terminal obeys must not reach it. */
+const quoted = (text: string): string => `"${text.replace(/[\\"]/g, '\\$&').replace(/\p{Cc}+/gu, ' ')}"`

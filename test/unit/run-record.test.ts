@@ -109,6 +109,11 @@ describe('the drawn graph', function () {
     expect(dot).to.include('task 1: failed on w2')
   })
 
+  it('hands on nothing of a name that a terminal obeys', () => {
+    const named = { nodes: [{ id: 0, name: 'a\u001b[31m\u009b\nb', state: 'done' }], edges: [] }
+    expect(graphDot(named)).to.include('label="a [31m b"')
+  })
+
   it('stays well-formed whatever tasks are called', async () => expect(await graphSvg(small)).to.include('reduce &quot;all&quot;\\'))
 
   it(`is by task name above ${DRAWN_NODES_MAX} tasks`, () => {
