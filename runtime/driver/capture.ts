@@ -18,6 +18,7 @@ import { writerBehind } from './future-version.js'
 import { isKept } from './kept-values.js'
 import type { Arrival, Late } from './late.js'
 import { Locations } from './locations.js'
+import { ObjectUsers } from './object-users.js'
 import type { Submissions } from './submissions.js'
 import { assertInside, hasPartsOfItsOwn, MadeVersion, Taken, takenIn } from './taken.js'
 import type { TaskLog } from './task-log.js'
@@ -45,7 +46,7 @@ export interface CaptureRun {
   /** Told of inputs that are still to come. */
   onLate(record: TaskRecord, inputs: readonly Late[]): void
   /** The record of a task that is not over, or whose failure nobody has seen. */
-  live(task: number): TaskRecord | undefined
+  readonly live: (task: number) => TaskRecord | undefined
 }
 
 /** One call while its arguments are taken. */
@@ -67,8 +68,7 @@ interface Taking {
 export class Capture {
   readonly #locations: Locations
   readonly #kept = new Map<string, number>()
-  /** Tasks that use an object, by its datum. Numbers, since a record would hold what its task made for as long as the run goes on. */
-  readonly #users = new Map<number, { tasks: number[]; tidyAt: number }>()
+  readonly #users: ObjectUsers
   readonly #versions = new WeakMap<object, MadeVersion>()
   /** Volatile values that a call writes, those among them that is not in the graph yet. */
   readonly written = new WeakSet<object>()
@@ -84,6 +84,7 @@ export class Capture {
     readonly run: CaptureRun,
   ) {
     this.#locations = new Locations(submissions, hosts)
+    this.#users = new ObjectUsers(run.live)
   }
 
   /** Takes a call into the graph. When it throws, nothing has happened. */
@@ -127,8 +128,7 @@ export class Capture {
   /** Tasks that use an object and are not over, or whose failure nobody has seen. */
   usersOf(id: string): readonly TaskRecord[] {
     const datum = this.#kept.get(id)
-    const tasks = (datum !== undefined && this.#users.get(datum)?.tasks) || []
-    return tasks.flatMap((task) => this.run.live(task) ?? [])
+    return datum === undefined ? [] : this.#users.of(datum)
   }
 
   /** What the last task that writes a volatile value makes of it. */
@@ -171,7 +171,7 @@ export class Capture {
       this.written.add(value)
       this.#isAnyWritten = true
     }
-    for (const datum of used ?? []) this.#use(datum, record.task)
+    for (const datum of used ?? []) this.#users.add(datum, record.task)
   }
 
   #access({ besides, task }: Taking, datum: number, access: number): void {
@@ -290,20 +290,23 @@ export class Capture {
   }
 
   #value(taking: Taking, given: object, direction: Direction, position: number, within: Direction): Arg {
-    const isTaken = given instanceof Taken
-    const value = isTaken ? given.value : given
-    const version = isTaken ? given.version : this.#versionBefore(value, taking.task)
-    const { arg, held } = version
-      ? { arg: this.#made(taking, version.from, version.datum), held: version.held }
-      : isTaken
-        ? { arg: this.#takenBefore(taking, given), held: given.held }
-        : this.#encoded(taking, value, position)
+    const value = given instanceof Taken ? given.value : given
+    const { arg, held } = this.#asItIs(taking, given, position)
     if (isWriting(direction)) {
       taking.versions ??= []
       taking.versions.push({ value, position, datum: this.submissions.declare(Kind.RENAMED), held })
     }
     for (const one of held) if (one !== value) this.#held(taking, one, within)
     return arg
+  }
+
+  /** A value as calls before have left it, as it was taken when the call was made, or as it is now. */
+  #asItIs(taking: Taking, given: object, position: number): { readonly arg: Arg; readonly held: readonly Held[] } {
+    const taken = given instanceof Taken ? given : undefined
+    const version = taken ? taken.version : this.#versionBefore(given, taking.task)
+    if (version) return { arg: this.#made(taking, version.from, version.datum), held: version.held }
+    if (taken) return { arg: this.#takenBefore(taking, taken), held: taken.held }
+    return this.#encoded(taking, given, position)
   }
 
   #takenBefore(taking: Taking, { carried, futures }: Taken): Arg {
@@ -354,15 +357,6 @@ export class Capture {
   #path({ kind }: Taking, position: number): string {
     return `argument ${position + 1} of ${kind.definition.name}`
   }
-
-  #use(datum: number, task: number): void {
-    const users = this.#users.get(datum) ?? { tasks: [], tidyAt: TIDY_MIN }
-    this.#users.set(datum, users)
-    users.tasks.push(task)
-    if (users.tasks.length < users.tidyAt) return
-    users.tasks = users.tasks.filter((one) => one === task || this.run.live(one) !== undefined) // the record of `task` is about to be noted
-    users.tidyAt = Math.max(TIDY_MIN, users.tasks.length * 2)
-  }
 }
 
 /** The url of a store, if it is not the task's. */
@@ -390,8 +384,6 @@ const takingOf = (kind: CallKind, task: number, besides?: number[]): Taking => (
 
 const NOTHING: readonly Late[] = []
 const NOTHING_HELD: readonly Held[] = []
-
-const TIDY_MIN = 64
 
 /** The direction of an argument by position, the method's object included. */
 export const directionOf = ({ definition }: Pick<CallKind, 'definition'>, position: number): Direction =>
