@@ -88,16 +88,15 @@ export interface RowTarget {
 }
 
 export type Op =
-  /**
-   * Writes cells; `unset` drops cells. The stamp becomes {found revision + 1 or 1, group.commit}. `isNew`: the id was made for this put and
-   * is in no other, so that a backend need not look whether it is absent.
-   */
+  /** Writes cells. The stamp becomes {found revision + 1 or 1, group.commit}. */
   | {
       readonly do: 'put'
       readonly ref: Ref
       readonly set: Cells
+      /** Cells to drop. */
       readonly unset?: readonly string[]
       readonly expect: Stamp | 'absent'
+      /** The id was made for this put and is in no other, so that a backend need not look whether it is absent. */
       readonly isNew?: boolean
     }
   /** Removes an object. Its aliases and tables are separate ops of the same group. */
@@ -107,22 +106,25 @@ export type Op =
   /** Moves an alias; `null` = no such alias. Fails with AliasTakenError when it is not at `expect`. */
   | { readonly do: 'name'; readonly alias: string; readonly expect: Ref | null; readonly to: Ref | null }
   /**
-   * Writes a row whole (`set: null` removes it); counter columns keep their sums. Among writers of one row the latest `atMicros` of
-   * the group wins, ties by the larger encoded row, so that applying it again later changes nothing. `expect` (tables with
-   * `writes: 'cas'`): the row's `atMicros` as read, `null` for no row. A `set` of fewer values than the table has columns is by a
-   * program that does not know the last ones: they stay as they are. One of more values is a ValidationError. `isCas`: the
-   * table has `writes: 'cas'`, whether what stands is expected or not. `partition`, here and below: rows of such a table lie by so many
-   * columns of their key, where those are several. `ends`: written under the intent of this commit (`reserveRow`),
-   * whatever the clocks say, and ending it; where there is none, as any other.
+   * Writes a row whole; its counter columns keep their sums. Among writers of one row the latest `atMicros` of the group wins, ties by the
+   * larger encoded row, so that applying it again later changes nothing.
    */
   | {
       readonly do: 'row'
       readonly table: TableId
       readonly key: Key
+      /**
+       * `null` removes the row. Fewer values than the table has columns are by a program that does not know the last ones: those stay as
+       * they are. More are a ValidationError.
+       */
       readonly set: Values | null
+      /** Of a table with `writes: 'cas'`: the row's `atMicros` as it was read, `null` for no row. */
       readonly expect?: bigint | null
+      /** The table has `writes: 'cas'`, whether what stands is expected or not. */
       readonly isCas?: boolean
+      /** Here and below: by how many columns of their key rows of such a table lie, where those are several. */
       readonly partition?: number
+      /** Written under the intent of this commit (`reserveRow`), whatever the clocks say, and ends it. Where there is none, as any other. */
       readonly ends?: CommitId
     }
   /**
