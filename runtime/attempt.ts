@@ -339,7 +339,8 @@ const givenUp = ({ name }: Call): Error =>
 function partsOf({ id, classId, store }: Ref, own: Store, { parts }: Collected): HomeParts {
   const isHere = parts.length === 1 && parts[0]!.part.store === own
   const wrote = isHere ? NO_STORES : parts.map(({ part }) => part.store.url).filter((url) => url !== own.url)
-  return wrote.length > 0 ? [id, classId, store ?? null, wrote] : store === undefined ? [id, classId] : [id, classId, store]
+  if (wrote.length > 0) return [id, classId, store ?? null, wrote]
+  return store === undefined ? [id, classId] : [id, classId, store]
 }
 
 const NO_STORES: readonly string[] = []

@@ -46,15 +46,11 @@ export const fieldsOf = (cells: Cells, onDict: (dict: ShownDict) => void = () =>
   decodeFields(new Map([...cells].filter(([, cell]) => !isDeleted(cell))), contextFor(onDict))
 
 /** One cell of a row, outside any object. */
-export const valueOfCell = (cell: Cell | undefined): unknown =>
-  cell === undefined
-    ? undefined
-    : Array.isArray(cell)
-      ? cell.map(valueOfCell)
-      : isRef(cell)
-        ? resolve(cell)
-        : cell instanceof Packed
-          ? fieldsOf(new Map([['', cell]])).get('')
-          : cell
+export function valueOfCell(cell: Cell | undefined): unknown {
+  if (cell === undefined) return undefined
+  if (Array.isArray(cell)) return cell.map(valueOfCell)
+  if (isRef(cell)) return resolve(cell)
+  return cell instanceof Packed ? fieldsOf(new Map([['', cell]])).get('') : cell
+}
 
 const isRef = (cell: Cell): cell is Ref => typeof cell === 'object' && cell !== null && 'classId' in cell

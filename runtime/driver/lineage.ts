@@ -66,8 +66,11 @@ function* behind(args: readonly Given[]): Generator<Lineage> {
   }
 }
 
-const partsOf = (arg: Arg): readonly Arg[] =>
-  typeof arg !== 'object' || arg === null ? [] : arg.k === 'a' ? arg.e : arg.k === 'v' ? (arg.f ?? []) : []
+function partsOf(arg: Arg): readonly Arg[] {
+  if (typeof arg !== 'object' || arg === null) return []
+  if (arg.k === 'a') return arg.e
+  return arg.k === 'v' ? (arg.f ?? []) : []
+}
 
 function depthOf(args: readonly Arg[]): number {
   let depth = 0

@@ -6,12 +6,10 @@ export const DRAWN_NODES_MAX = 1500
 const COLOURS: Readonly<Record<string, string>> = { done: '#d3f0d8', failed: '#f7c6c6', cancelled: '#e3e3e3', running: '#fff1c2' }
 
 /** The graph in Graphviz's language; a large one is drawn by task name, with counts. */
-export const graphDot = (graph: TaskGraph | GroupedGraph, caption?: string): string =>
-  'groups' in graph
-    ? groupedDot(graph, caption)
-    : graph.nodes.length > DRAWN_NODES_MAX
-      ? groupedDot(grouped(graph), caption)
-      : taskDot(graph, caption)
+export function graphDot(graph: TaskGraph | GroupedGraph, caption?: string): string {
+  if ('groups' in graph) return groupedDot(graph, caption)
+  return graph.nodes.length > DRAWN_NODES_MAX ? groupedDot(grouped(graph), caption) : taskDot(graph, caption)
+}
 
 /** What the figures of a run say below its graph. On one host there is nothing to prove. */
 export function captionOf({ stats }: Pick<RunRecord, 'stats'>): string | undefined {

@@ -61,18 +61,21 @@ function uses({ accesses, tasks }: RuntimeState, task: number, d: number): boole
 
 /** Whether something that uses the datum waits for the task, through whatever lies between. */
 function isBehind(state: RuntimeState, task: number, d: number): boolean {
-  const { accesses, groups, tasks } = state
+  const { accesses, tasks } = state
   const reached = new Set([task])
   const walked = new Set<number>()
   for (const one of reached) {
     if (one !== task && uses(state, one, d)) return true
-    for (let a = tasks.access[one]!; a !== NONE; a = accesses.nextOfTask(a)) {
-      if (accesses.group(a) === NONE) continue
-      for (let g = groups.next(accesses.group(a)); g !== NONE && !walked.has(g); g = groups.next(g)) {
-        walked.add(g)
-        for (let b = groups.first(g); b !== NONE; b = accesses.nextOfGroup(b)) if (accesses.task(b) !== NONE) reached.add(accesses.task(b))
-      }
-    }
+    for (let a = tasks.access[one]!; a !== NONE; a = accesses.nextOfTask(a)) addWaiting(state, accesses.group(a), reached, walked)
   }
   return false
+}
+
+/** Adds the tasks in the groups behind `group` to those reached; each group is walked once. */
+function addWaiting({ accesses, groups }: RuntimeState, group: number, reached: Set<number>, walked: Set<number>): void {
+  if (group === NONE) return
+  for (let g = groups.next(group); g !== NONE && !walked.has(g); g = groups.next(g)) {
+    walked.add(g)
+    for (let a = groups.first(g); a !== NONE; a = accesses.nextOfGroup(a)) if (accesses.task(a) !== NONE) reached.add(accesses.task(a))
+  }
 }

@@ -86,14 +86,13 @@ export class Group {
 /** What a backend or a group found, as values of the program. */
 export function rowOfResults({ ops }: AggregatePlan, cells: readonly (Cell | undefined)[], refs: References): AnyRow {
   // not by assignment: one of the names may be __proto__
-  return Object.fromEntries(
-    ops.map(({ name, word, column }, i) => {
-      const cell = cells[i]
-      const value = word === 'count' ? Number(cell ?? 0) : word === 'sum' ? (cell ?? nothing(column!)) : cell
-      const isPlain = value === undefined || value === null || word === 'count' || word === 'sum'
-      return [name, isPlain ? (value ?? undefined) : column!.fromCell(value, refs)]
-    }),
-  )
+  return Object.fromEntries(ops.map((op, i) => [op.name, resultOf(op, cells[i], refs)]))
+}
+
+function resultOf({ word, column }: AggregatePlan['ops'][number], cell: Cell | undefined, refs: References): unknown {
+  if (word === 'count') return Number(cell ?? 0)
+  if (word === 'sum') return cell ?? nothing(column!)
+  return cell === undefined || cell === null ? undefined : column!.fromCell(cell, refs)
 }
 
 const isWhole = ({ type }: ColumnCheck): boolean => type === 'i32' || type === 'i64'
