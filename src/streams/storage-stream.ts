@@ -3,7 +3,6 @@ import { v4 } from 'uuid'
 import type { Ref, StreamItem, Streams } from '../backend.js'
 import { type DecodeContext, decodeValue, type EncodeContext, encodeValue } from '../codec/values.js'
 import { CorruptError, NotFoundError, ValidationError } from '../errors.js'
-import { ALIAS_BYTES_MAX } from '../limits.js'
 import { isStorageObject, StorageObject, stateOf } from '../objects/storage-object.js'
 import { IS_STREAM, STREAM_CLASS } from '../unit/belongings.js'
 import { currentUnit } from '../unit/context.js'
@@ -141,7 +140,7 @@ class Fetched {
   }
 }
 
-/** As long as an alias at most. Errors: ValidationError for what is no name: that of others in one store, and its own in another. */
+/** Errors: ValidationError for what is no name: that of others in one store, and its own in another. */
 function requireName(what: string, name: unknown): string {
   if (typeof name !== 'string' || name === '' || !name.isWellFormed())
     throw new ValidationError(
@@ -150,11 +149,6 @@ function requireName(what: string, name: unknown): string {
         path: what,
       },
     )
-  if (Buffer.byteLength(name) > ALIAS_BYTES_MAX)
-    throw new ValidationError(`${what} ${name.slice(0, 40)}… is longer than ${ALIAS_BYTES_MAX} bytes of UTF-8; shorten it`, {
-      code: 'ERR_KEY_TOO_LONG',
-      path: what,
-    })
   return name
 }
 

@@ -381,14 +381,14 @@ export const streamCases: readonly Case[] = [
 
   law(
     'I512',
-    'names of groups and consumers are texts as aliases are, of the same length on every store',
+    'names of groups and consumers are texts, of any length',
     async (ctx) => {
       const stream = await made(ctx)
       await stream.append(1)
       await stream.end()
-      for (const name of ['', 5, {}, '\ud800', 'x'.repeat(1025)] as never[])
+      for (const name of ['', 5, {}, '\ud800'] as never[])
         for (const options of [{ group: name }, { consumer: name }]) await refused(ValidationError, () => taken(stream.consume(options)))
-      const long = 'é'.repeat(512)
+      const long = 'é'.repeat(2500)
       assert.deepEqual(await taken(stream.consume({ group: long, consumer: long })), [1])
       assert.deepEqual(await taken(stream.consume({ group: long })), [])
       assert.deepEqual(await taken(stream.consume({ group: `${long.slice(1)}xy` })), [1])
