@@ -519,6 +519,8 @@ export interface Places {
   readonly haveAgents: boolean
   /** In a fixed order. */
   readonly hosts: readonly Host[]
+  /** The host that this process belongs to; absent beside the hosts. */
+  readonly own?: Host
   hostOf(id: Id | TableId): Host
   /** A fresh id at a host; without one, where what this process makes belongs. @throws ValidationError (ERR_UNKNOWN_HOST) */
   idAt(host?: Host): Id

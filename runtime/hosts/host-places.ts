@@ -25,6 +25,7 @@ export function placesOf(count: number, own: number | undefined, { haveAgents, s
   return {
     haveAgents,
     hosts,
+    ...(own !== undefined && { own: hosts[own]! }),
     hostOf: (id) => hosts[hostIndexOf(id, count)]!,
     idAt: (host) => newIdAt(host === undefined ? (own ?? turn++ % count) : indexOfHost(host, count), count),
     idBeside: (id) => newIdAt(hostIndexOf(id, count), count),

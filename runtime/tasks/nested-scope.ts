@@ -212,9 +212,8 @@ export class NestedScope {
 
   #pump(): void {
     while (this.#queue.length > 0) {
-      // Of limited time: elsewhere it can be stopped whatever it does, and takes no parent along.
-      const isTimed = this.#queue[0]!.definition.options.timeoutMs !== undefined
-      if (!this.#here && !(isTimed && this.#mayGo(true))) this.#runHere(this.#queue.shift()!)
+      const [next] = this.#queue
+      if (!this.#here && !(belongsElsewhere(next!) && this.#mayGo(true))) this.#runHere(this.#queue.shift()!)
       else if (!this.#here) this.#runElsewhere(this.#queue.shift()!)
       else if (this.#mayGo(false)) this.#runElsewhere(this.#queue.shift()!)
       else return
@@ -281,6 +280,15 @@ export class NestedScope {
     this.#away += by
     this.onChange()
   }
+}
+
+/** One of limited time can be stopped elsewhere whatever it does, and takes no parent along. A method runs where its object is. */
+const belongsElsewhere = ({ call, definition, store }: Waiting): boolean =>
+  definition.options.timeoutMs !== undefined || (call.isMethod && liesElsewhere(call.args[0]!, store))
+
+function liesElsewhere(target: Carried, { backend: { places } }: Store): boolean {
+  const [ref] = objectsIn(target)
+  return ref !== undefined && ref.store === undefined && places?.own !== undefined && places.hostOf(ref.id) !== places.own
 }
 
 /** An attempt of limited time, but for its commit: what has begun to commit will have happened. */

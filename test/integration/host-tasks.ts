@@ -1,7 +1,7 @@
 /** Tasks that tell where they run. */
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { IN, INOUT, StorageDict, StorageObject, t, task, transact } from '../../runtime/index.js'
+import { executeTask, IN, INOUT, StorageDict, StorageObject, t, task, transact } from '../../runtime/index.js'
 
 export class Cell extends StorageObject {
   n = 0
@@ -108,4 +108,10 @@ export const lengthOfAll = task((all: Uint8Array[]) => all.reduce((sum, one) => 
 export const fillBytes = task((_cell: Cell, bytes: Uint8Array, n: number) => void bytes.fill(n), { args: [IN, INOUT] })
 export const lengths = task((a: Uint8Array, b: Uint8Array) => a.length + b.length)
 export const killHost = task((_cell: Cell) => process.kill(process.pid, 'SIGKILL'))
+/** Has a method of an object run that it only refers to. */
+export const askNext = task(async (cell: Cell) => [
+  process.pid,
+  await executeTask(cell.next!, 'pidHere'),
+  await executeTask(cell.next!, 'add', 1),
+])
 export const removeIt = task((cell: Cell) => cell.deletePersistent(), { args: [INOUT] })

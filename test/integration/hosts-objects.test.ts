@@ -140,6 +140,15 @@ describe('objects on several hosts', function () {
     })
   })
 
+  it('a method that a task calls runs where its object is, whose data stay there', async () => {
+    const [here, there] = [await cellAt('host-1', 1), await cellAt('host-2', 7, LARGE)]
+    here.next = there
+    await here.save()
+    const start = stats().bytesMoved
+    expect(await t.askNext(here)).to.deep.equal([await t.whereIs(here), await t.whereIs(there), 8])
+    expect(stats().bytesMoved).to.equal(start)
+  })
+
   it('a task that is done says where it ran, and why there', async () => {
     const cell = await cellAt('host-2', 1, 10 * LARGE)
     const inSitu = executeTask(cell, 'pidHere')
