@@ -1,6 +1,8 @@
+import { join } from 'node:path'
 import { Command } from 'commander'
 import { UnsupportedError } from '../../src/errors.js'
 import { withoutSecrets } from '../../src/url-secrets.js'
+import { filesOf, folderOf, hostsIn, requireFiles } from '../hosts/hosts-folder.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
 import { EXIT } from './exit-codes.js'
 import { complain, goOnUnheard, put, say } from './output.js'
@@ -23,7 +25,8 @@ Exit codes: 0 sound, 1 damaged (salvaged or not), 3 it cannot be checked.
 
 Examples:
   $ insitu fsck
-  $ insitu fsck --storage nvram:./data --salvage ./rescued`,
+  $ insitu fsck --storage nvram:./data --salvage ./rescued
+  $ insitu fsck --storage nvram:./on-three-hosts      each of its files`,
     )
     .action(async (_: unknown, command: Command) => check(command.optsWithGlobals()))
 
@@ -38,6 +41,9 @@ async function check({ storage, json, salvage }: FsckCommandOptions): Promise<vo
     })
   if (salvage !== undefined) goOnUnheard()
   const { fsck } = await import('insitu/backends/nvram')
+  const folder = folderOf(url)
+  const hosts = folder === undefined ? undefined : hostsIn(folder)
+  if (hosts !== undefined) return checkHosts(fsck, { folder: folder!, hosts, json, salvage })
   const { damaged, dangling, records, pages, salvaged } = await fsck(url, {
     ...(salvage !== undefined && { salvageTo: salvage }),
     onFinding: ({ kind, what, how }) => put(json, { kind, what, how }, [kind, what, how]),
@@ -49,6 +55,35 @@ async function check({ storage, json, salvage }: FsckCommandOptions): Promise<vo
   complain(
     `${damaged} things in ${url} are damaged: restore it from a backup${salvage === undefined ? ', or save the rest with --salvage FOLDER' : ''}`,
   )
+  process.exitCode = EXIT.failed
+}
+
+interface OnHosts {
+  readonly folder: string
+  readonly hosts: number
+  readonly json: boolean | undefined
+  readonly salvage: string | undefined
+}
+
+type FileFsck = typeof import('insitu/backends/nvram').fsck
+
+/** Each file by itself. What leads from one to another looks as if it led nowhere, and is not told. */
+async function checkHosts(fsck: FileFsck, { folder, hosts, json, salvage }: OnHosts): Promise<void> {
+  if (salvage !== undefined)
+    throw new UnsupportedError(`--salvage saves one file: --storage nvram:${join(folder, 'host-1')}, and so on`, { code: 'ERR_NO_FSCK' })
+  requireFiles(folder)
+  const sum = { damaged: 0, pages: 0, records: {} as Record<string, number> }
+  for (const file of filesOf(hosts)) {
+    const { damaged, pages, records } = await fsck(`nvram:${join(folder, file)}`, {
+      onFinding: ({ kind, what, how }) => kind !== 'reference' && put(json, { file, kind, what, how }, [file, kind, what, how]),
+    })
+    sum.damaged += damaged
+    sum.pages += pages
+    for (const [name, count] of Object.entries(records)) sum.records[name] = (sum.records[name] ?? 0) + count
+  }
+  if (json) put(true, { summary: { ...sum, salvaged: null } }, [])
+  if (sum.damaged === 0) return say(`nvram:${folder} is sound: ${hosts + 1} files, ${sum.pages} pages, ${countsOf(sum.records)}`)
+  complain(`${sum.damaged} things in ${folder} are damaged: restore it from a backup, or save the rest of a file with --salvage`)
   process.exitCode = EXIT.failed
 }
 

@@ -78,7 +78,8 @@ export function requireFiles(folder: string): void {
   )
 }
 
-const filesOf = (hosts: number): readonly string[] => [...hostNames(hosts), 'catalogue']
+/** Their folders. */
+export const filesOf = (hosts: number): readonly string[] => [...hostNames(hosts), 'catalogue']
 
 /** From now on a file that is not there has been lost. Whole or not at all, whoever else does it; where it cannot be noted now, the next one does. */
 export function noteMade(folder: string): void {

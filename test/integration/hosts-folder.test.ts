@@ -1,5 +1,5 @@
 /** The folder of a store over several hosts, of which something is gone, damaged or in the way. */
-import { existsSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, renameSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -53,6 +53,21 @@ describe('the folder of a store over several hosts', function () {
     truncateSync(join(folder, 'host-1', 'data.mdb'), 0)
     expect(await refusal()).to.have.property('code', 'ERR_STATE_LOST')
     expect(await insitu(['ls', '--storage', url()])).to.include({ code: 3, stdout: '' })
+  })
+
+  it('is checked file by file', async () => {
+    await made()
+    const sound = await insitu(['fsck', '--json', '--storage', url()])
+    expect(sound.code, sound.stderr).to.equal(0)
+    expect(JSON.parse(sound.stdout).summary).to.include({ damaged: 0 })
+    const file = openSync(join(folder, 'host-2', 'data.mdb'), 'r+')
+    for (let page = 2; page < 8; page++) writeSync(file, Buffer.alloc(2048, 255), 0, 2048, page * 4096 + 2048)
+    closeSync(file)
+    const damaged = await insitu(['fsck', '--json', '--storage', url()])
+    expect(damaged.code).to.equal(1)
+    const found = damaged.stdout.trim().split('\n').slice(0, -1)
+    expect(new Set(found.map((line) => JSON.parse(line).file))).to.deep.equal(new Set(['host-2']))
+    expect((await insitu(['fsck', '--salvage', join(root, 'rescued'), '--storage', url()])).code).to.equal(3)
   })
 
   it('lets a file be made that has never been there', async () => {
