@@ -9,6 +9,7 @@ import { nanosOf, nanosText } from '../../src/dict/calendar.js'
 import { CorruptError, ValidationError } from '../../src/errors.js'
 import type { ClassId, Id } from '../../src/ids.js'
 import type { DriverModule } from './cassandra-driver-loader.js'
+import { decimalFrom, driverDecimal } from './decimals.js'
 import { keyText, textOfKey } from './places.js'
 
 type Scalar = Extract<ColumnType, string>
@@ -97,7 +98,7 @@ export class ColumnValues {
       case 'blob':
         return position === 'partition' ? keyBytes(cell as Uint8Array) : Buffer.from(cell as Uint8Array)
       case 'decimal':
-        return types.BigDecimal.fromString(cell as string)
+        return driverDecimal(this.driver, cell as string)
       case 'uuid':
         return position === 'order' ? cell : types.Uuid.fromString(cell as string)
       case 'date':
@@ -147,7 +148,7 @@ export class ColumnValues {
       case 'blob':
         return position === 'partition' ? bytesOfKey(value as Buffer) : Uint8Array.from(value as Buffer)
       case 'decimal':
-        return decimalOf(this.driver, value as types.BigDecimal)
+        return decimalFrom(this.driver, value as types.BigDecimal)
       case 'uuid':
         return String(value)
       case 'date':
@@ -188,32 +189,6 @@ function refFrom(value: unknown, position: Position): Ref {
     throw new CorruptError('a reference of another client lacks its id or class')
   const [id = '', classId = '', store] = parts.flatMap((part) => String(part).split(' '))
   return new Ref(id as Id, classId as ClassId, store)
-}
-
-/** Digits that a decimal may have: more than any key or value has that was written here, few enough to be held. */
-const DIGITS_MAX = 16 * 1024 * 1024
-
-/** Other clients write 1E+5 as such: one digit, and a scale below zero, which the driver prints as `1.`. */
-function decimalOf({ types }: DriverModule, value: types.BigDecimal): string {
-  const bytes = types.BigDecimal.toBuffer(value)
-  const scale = bytes.readInt32BE(0)
-  if (Math.abs(scale) > DIGITS_MAX) throw new CorruptError(`a decimal of another client has ${Math.abs(scale)} digits`)
-  if (scale >= 0) return plainDecimal(String(value))
-  const digits = String(types.Integer.fromBuffer(bytes.subarray(4)))
-  return digits === '0' ? digits : digits + '0'.repeat(-scale)
-}
-
-/** The driver prints large exponents as such. */
-function plainDecimal(text: string): string {
-  const [, sign = '', whole = '', fraction = '', exponent] = /^(-?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(text) ?? []
-  if (exponent === undefined) return text
-  const shift = Number(exponent)
-  const digits = whole + fraction
-  const point = whole.length + shift
-  if (point <= 0) return `${sign}0.${'0'.repeat(-point)}${digits}`
-  return point >= digits.length
-    ? `${sign}${digits}${'0'.repeat(point - digits.length)}`
-    : `${sign}${digits.slice(0, point)}.${digits.slice(point)}`
 }
 
 /** As with texts: no bytes at all are no key. */

@@ -23,7 +23,7 @@ const VALUES: readonly (readonly [ColumnType, readonly Cell[]])[] = [
   ['i64', [0n, -(2n ** 63n), 2n ** 63n - 1n, 2n ** 53n + 1n]],
   ['f32', [0, -0, Number.NaN, Math.fround(0.1), Number.POSITIVE_INFINITY]],
   ['f64', [0, -0, Number.NaN, 0.1, 5e-324, Number.NEGATIVE_INFINITY]],
-  ['decimal', ['0', '-0.10', '1000', '0.0000001', '123456789012345678901234567890.5', `1${'0'.repeat(60)}`]],
+  ['decimal', ['0', '-0.10', '1000', '0.0000001', '123456789012345678901234567890.5', `1${'0'.repeat(60)}`, `-${'7'.repeat(500)}.25`]],
   ['blob', [new Uint8Array(0), Uint8Array.of(0), Uint8Array.of(0, 255)]],
   ['uuid', ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-4fff-bfff-ffffffffffff']],
   ['date', ['1970-01-01', '0000-01-01', '9999-12-31', '1582-10-10']],
