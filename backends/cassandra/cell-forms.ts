@@ -4,6 +4,7 @@
  */
 import type { types } from 'cassandra-driver'
 import { type Cell, Packed, Ref } from '../../src/backend.js'
+import { encodeFields } from '../../src/codec/values.js'
 import { decodeWire, encodeWire } from '../../src/codec/wire.js'
 import { CorruptError } from '../../src/errors.js'
 import type { ClassId, Id } from '../../src/ids.js'
@@ -16,11 +17,28 @@ export type FieldKind = NativeType | 'packed'
 /** Above it a cell has rows of its own. */
 export const LARGE_BYTES = 256 * 1024
 
-/** The type of Cassandra's that holds a cell exactly. */
-export function nativeTypeOf(cell: Cell, bytesMax = LARGE_BYTES): NativeType | undefined {
+/** The driver puts an integer together byte by byte, and copies it each time: what is longer lies elsewhere. */
+const VARINT_BYTES = 1024
+const VARINT_END = 1n << BigInt(VARINT_BYTES * 8 - 1)
+
+/** Numbers for which there is no plain cell, since not every store keeps them; columns of doubles do. */
+const PACKED_NUMBERS: readonly (readonly [number, Packed])[] = [Number.NaN, -0].map((number) => [number, packedNumber(number)])
+
+function packedNumber(number: number): Packed {
+  const context = { refOf: () => undefined, collectionOf: () => undefined, classOf: () => undefined }
+  return encodeFields(new Map([['number', number]]), context).get('number') as Packed
+}
+
+function numberIn({ bytes }: Packed): number | undefined {
+  const found = PACKED_NUMBERS.find(([, packed]) => packed.bytes.length === bytes.length && Buffer.compare(packed.bytes, bytes) === 0)
+  return found?.[0]
+}
+
+/** The type of Cassandra's that holds such cells exactly, however large this one is. */
+export function columnTypeOf(cell: Cell): NativeType | undefined {
   switch (typeof cell) {
     case 'string':
-      return cell.length <= bytesMax / 4 && cell.isWellFormed() ? 'text' : undefined
+      return cell.isWellFormed() ? 'text' : undefined
     case 'boolean':
       return 'boolean'
     case 'number':
@@ -28,25 +46,40 @@ export function nativeTypeOf(cell: Cell, bytesMax = LARGE_BYTES): NativeType | u
     case 'bigint':
       return 'varint'
     default:
-      return nativeTypeOfObject(cell, bytesMax)
+      return columnTypeOfObject(cell)
   }
 }
 
-function nativeTypeOfObject(cell: Cell, bytesMax: number): NativeType | undefined {
+function columnTypeOfObject(cell: Cell): NativeType | undefined {
   if (cell instanceof Date) return Number.isNaN(cell.getTime()) ? undefined : 'timestamp'
-  if (cell instanceof Uint8Array) return cell.length <= bytesMax ? 'blob' : undefined
+  if (cell instanceof Uint8Array) return 'blob'
   if (cell instanceof Ref) return cell.store === undefined ? 'tuple<uuid, text>' : undefined
-  return undefined
+  return cell instanceof Packed && numberIn(cell) !== undefined ? 'double' : undefined
+}
+
+/** The same of what a column holds as it is, and is no larger than it may be there. */
+export const nativeTypeOf = (cell: Cell, bytesMax: number): NativeType | undefined =>
+  isSmall(cell, bytesMax) && !isUnpacked(cell) ? columnTypeOf(cell) : undefined
+
+/** It would come back as if it had been packed. */
+const isUnpacked = (cell: Cell): boolean => Number.isNaN(cell) || Object.is(cell, -0)
+
+/** Judged without making its bytes. */
+function isSmall(cell: Cell, bytesMax: number): boolean {
+  if (typeof cell === 'string') return cell.length <= bytesMax / 4
+  if (typeof cell === 'bigint') return -VARINT_END <= cell && cell < VARINT_END
+  return !(cell instanceof Uint8Array) || cell.length <= bytesMax
 }
 
 export function nativeValue({ types }: DriverModule, cell: Cell): unknown {
   if (cell instanceof Uint8Array) return Buffer.from(cell)
   if (cell instanceof Ref) return new types.Tuple(types.Uuid.fromString(cell.id), cell.classId)
-  return cell
+  return cell instanceof Packed ? numberIn(cell) : cell
 }
 
 /** @throws CorruptError */
 export function cellOfNative(value: unknown): Cell {
+  if (value === 0 || Number.isNaN(value)) return PACKED_NUMBERS.find(([number]) => Object.is(number, value))?.[1] ?? (value as Cell)
   if (value instanceof Uint8Array) return Uint8Array.from(value)
   if (value instanceof Date || typeof value !== 'object') return value as Cell
   const [id, classId] = (value as types.Tuple).elements as readonly unknown[]
@@ -96,8 +129,7 @@ function manifestFrom(text: string): Manifest {
 export function largeForm(cell: Cell, bytesMax = LARGE_BYTES): { readonly bytes: Uint8Array; readonly form: Manifest['form'] } | undefined {
   if (cell instanceof Uint8Array) return cell.length > bytesMax ? { bytes: cell, form: 'bytes' } : undefined
   if (cell instanceof Packed) return cell.bytes.length > bytesMax ? { bytes: cell.bytes, form: 'packed' } : undefined
-  if (typeof cell !== 'string' && !Array.isArray(cell)) return undefined
-  if (typeof cell === 'string' && cell.length <= bytesMax / 4) return undefined
+  if (!Array.isArray(cell) && (typeof cell === 'object' || isSmall(cell, bytesMax))) return undefined
   const bytes = encodeWire(cell)
   return bytes.length > bytesMax ? { bytes, form: 'wire' } : undefined
 }

@@ -7,9 +7,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Cell } from '../../src/backend.js'
 import type { ClassId } from '../../src/ids.js'
 import type { CassandraLink, Row } from './cassandra-link.js'
-import { type FieldKind, nativeTypeOf } from './cell-forms.js'
+import { columnTypeOf, type FieldKind } from './cell-forms.js'
 import { classLabel, isColumnName, quoted, tableName } from './identifiers.js'
-import type { SchemaKeeper } from './schema-keeper.js'
+import { isSameType, type SchemaKeeper } from './schema-keeper.js'
 
 export const FIELDS = 'insitu_fields'
 export const FIELDS_COLUMNS = 'class text, field text, kind text, PRIMARY KEY ((class), field)'
@@ -111,7 +111,7 @@ export class ClassTables {
       const kinds = await this.#decided(classId)
       const open = undecided({ kinds }, cells)
       if (open.size === 0) return kinds
-      const decided = kindsFor(open, kinds.size)
+      const decided = kindsFor(open, kinds.size, await this.keeper.columns(tableOf(classId)))
       const statements = [...decided].map(([field, kind]) => ({ query: insert, params: [classId, field, kind] }))
       if (await this.link.cas(statements)) return new Map([...kinds, ...decided])
       await delay(Math.random() * DECIDE_AGAIN_MS) // somebody else decides as well
@@ -137,8 +137,15 @@ function undecided({ kinds }: Pick<ClassTable, 'kinds'>, cells: ReadonlyMap<stri
 /** In lower case, since two columns that differ in case alone would trouble clients that do not quote. */
 export const mayBeColumn = (name: string): boolean => isColumnName(name) && name !== ID
 
-function kindsFor(open: ReadonlyMap<string, Cell>, columns: number): Map<string, FieldKind> {
+const tableOf = (classId: ClassId): string => tableName(classLabel(classId), classId)
+
+/** By the type of the values, however large the first one is. `standing`: what the table has; other clients may have added to it. */
+function kindsFor(open: ReadonlyMap<string, Cell>, columns: number, standing: ReadonlyMap<string, string>): Map<string, FieldKind> {
   const kinds = new Map<string, FieldKind>()
-  for (const [name, cell] of open) kinds.set(name, (columns + kinds.size < COLUMNS_MAX && nativeTypeOf(cell)) || 'packed')
+  for (const [name, cell] of open) {
+    const type = columns + kinds.size < COLUMNS_MAX ? columnTypeOf(cell) : undefined
+    const theirs = standing.get(name)
+    kinds.set(name, type !== undefined && (theirs === undefined || isSameType(theirs, type)) ? type : 'packed')
+  }
   return kinds
 }

@@ -119,8 +119,9 @@ export async function cellsOf(row: Row, chunks: ChunkStore, kinds: ReadonlyMap<s
   for (const name of Object.keys(row)) {
     const value: unknown = row[name]
     if (value === null || name.startsWith('~') || name === ID) continue
-    if (kinds.has(name)) cells.set(name, cellOfNative(value))
-    else isStrange = true
+    const kind = kinds.get(name)
+    if (kind === undefined) isStrange = true
+    else if (kind !== 'packed') cells.set(name, cellOfNative(value)) // else it is another client's column
   }
   return { cells, hasLarge, isStrange }
 }

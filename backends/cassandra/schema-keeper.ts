@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { UnavailableError } from '../../src/errors.js'
+import { SchemaMismatchError, UnavailableError } from '../../src/errors.js'
 import type { CassandraLink, Statement } from './cassandra-link.js'
 import { quoted } from './identifiers.js'
 
@@ -19,7 +19,7 @@ export interface Wanted {
   readonly table: string
   /** Column definitions and the rest behind the table's name. */
   readonly create: string
-  /** Columns that are added where they are missing: name, and what follows it. */
+  /** Columns that are added where they are missing: their definitions by name. */
   readonly columns?: ReadonlyMap<string, string>
   /** Columns that are found by their values, by the names of the indexes. */
   readonly indexes?: ReadonlyMap<string, string>
@@ -92,6 +92,7 @@ export class SchemaKeeper {
   async #look({ table, columns, indexes = NONE }: Wanted): Promise<boolean> {
     const found = await this.columns(table)
     if (found.size === 0 || ![...(columns?.keys() ?? [])].every((name) => found.has(name))) return false
+    requireTypes(table, columns, found)
     const standing = indexes.size > 0 ? await this.#indexes(table) : NO_NAMES
     return [...indexes.keys()].every((name) => standing.has(name))
   }
@@ -139,6 +140,7 @@ export class SchemaKeeper {
       await this.link.define(`CREATE TABLE IF NOT EXISTS ${name} (${create}`)
       found = await this.columns(table)
     }
+    requireTypes(table, columns, found)
     const added = [...(columns ?? [])].filter(([column]) => !found.has(column)).map(([, definition]) => definition)
     if (added.length > 0) await this.link.define(`ALTER TABLE ${name} ADD IF NOT EXISTS (${added.join(', ')})`)
     for (const [index, column] of indexes)
@@ -185,6 +187,23 @@ export class SchemaKeeper {
     return String(row?.holder) === holder
   }
 }
+
+/** Columns of these names may be of another client. @throws SchemaMismatchError */
+function requireTypes(table: string, columns: Wanted['columns'] = NONE, found: ReadonlyMap<string, string>): void {
+  for (const [name, definition] of columns) {
+    const stands = found.get(name)
+    const wanted = definition.replace(`${quoted(name)} `, '').replace(/ static$/, '')
+    if (stands !== undefined && !isSameType(stands, wanted))
+      throw new SchemaMismatchError(
+        `column ${name} of table ${table} is another client's: it stands as ${stands}, and is wanted as ${wanted}; choose another name`,
+        { table, column: name, stored: stands, wanted },
+      )
+  }
+}
+
+/** Of columns; what is frozen by itself is told as such by servers alone. */
+export const isSameType = (one: string, other: string): boolean => plainType(one) === plainType(other)
+const plainType = (type: string): string => type.replace(/frozen|[<> ]/g, '')
 
 const NONE: ReadonlyMap<string, string> = new Map()
 const NO_NAMES: ReadonlySet<string> = new Set()
