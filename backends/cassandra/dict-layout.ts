@@ -30,6 +30,7 @@ export interface DictLayout {
   readonly place: string | undefined
   readonly keys: readonly KeyColumn[]
   readonly values: readonly ValueColumn[]
+  /** Where there are some, of a row that is removed a mark may stay that there is one: of those from before, and of other clients' inserts. */
   readonly counters: readonly number[]
   /** Without counters. */
   readonly plain: readonly number[]
@@ -38,8 +39,6 @@ export interface DictLayout {
   readonly isNative: boolean
   /** How many columns of values it was made with: those behind them came later. */
   readonly base: number
-  /** Whether rows may be from before there were counters: of those that are removed a mark stays that there is a row. */
-  readonly leavesMarks: boolean
   /** None where rows do not tell what is null. */
   readonly notes: readonly NoteColumn[]
   /** Whether keys have several forms of which one is to be chosen. */
@@ -75,11 +74,10 @@ export function layoutOf(
   const isNative = table.writes === 'counters'
   const counters = table.values.flatMap(({ type }, i) => (type === 'counter' && !isNative ? [i] : []))
   const plain = table.values.flatMap(({ type }, i) => (type === 'counter' ? [] : [i]))
-  const leavesMarks = counters.length > 0 && counters[0]! >= base
   const hasForms = table.keys.some(({ type }) => typeof type !== 'string' || ['f32', 'f64', 'decimal'].includes(type))
   const isCas = table.writes === 'cas'
   const notes = isHecuba || isNative ? [] : noteColumns(plain, base)
-  return { table, name, place, keys, values, counters, plain, isCas, isNative, base, leavesMarks, notes, hasForms, isHecuba }
+  return { table, name, place, keys, values, counters, plain, isCas, isNative, base, notes, hasForms, isHecuba }
 }
 
 function noteColumns(plain: readonly number[], base: number): NoteColumn[] {

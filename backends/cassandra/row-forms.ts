@@ -141,11 +141,11 @@ export class RowForms {
     return { query, params: [atMicros - 1n, ...this.keyParams(layout, key)] }
   }
 
-  /** Ends shares of a counter for good: a commit's share is never another one, so that this carries a time beyond all clocks. */
-  endShare(layout: DictLayout, key: Key, column: number, commit: string): Statement {
+  /** Ends a share of a counter; for good, unless said otherwise: a commit's share is never another one. */
+  endShare(layout: DictLayout, key: Key, column: number, share: string, atMicros = BEYOND_ALL_CLOCKS): Statement {
     const name = quoted(layout.values[column]!.cql)
     const query = `DELETE ${name}[?] FROM ${this.link.table(layout.name)} USING TIMESTAMP ? WHERE ${this.whereKey(layout)}`
-    return { query, params: [commit, BEYOND_ALL_CLOCKS, ...this.keyParams(layout, key)] }
+    return { query, params: [share, atMicros, ...this.keyParams(layout, key)] }
   }
 
   /** A share of a counter, by the commit that adds it: adding it again changes nothing. */
@@ -204,7 +204,7 @@ export class RowForms {
   rowFrom(layout: DictLayout, row: Row): StoredRow | undefined {
     const at = (row['~at'] as bigint | null | undefined) ?? null
     const sums = layout.counters.length === 0 ? NO_SUMS : layout.counters.map((i) => sumOf(row[layout.values[i]!.cql]))
-    if ((layout.isCas || layout.leavesMarks) && at === null && this.#isGone(layout, row, sums)) return undefined
+    if ((layout.isCas || layout.counters.length > 0) && at === null && this.#isGone(layout, row, sums)) return undefined
     const notes = notesFrom(layout.notes, row)
     const values = layout.values.map(({ cql, type }, i): Cell | undefined => {
       if (layout.isNative) return (row[cql] as bigint | null | undefined) ?? undefined
@@ -214,7 +214,9 @@ export class RowForms {
       const note = notes.get(i)
       return note === 'null' ? null : note === 'empty' ? [] : undefined
     })
-    return { key: this.keyFrom(layout, row), values, atMicros: at ?? 0n }
+    // Of counters that began anew in a row that was removed: others know when that was.
+    const gone = (row['~gone'] as bigint | null | undefined) ?? 0n
+    return { key: this.keyFrom(layout, row), values, atMicros: at ?? gone }
   }
 }
 

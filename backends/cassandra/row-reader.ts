@@ -184,7 +184,8 @@ export class RowReader {
       try {
         return await this.link.read(query, params, { pageState, fetchSize, signal, host: node, isScan: true })
       } catch (error) {
-        if (signal?.aborted || (await this.#stands(table.id, name, place))) throw error
+        // Where nobody can say whether it stands, what failed is told.
+        if (signal?.aborted || (await this.#stands(table.id, name, place).catch(() => true))) throw error
         throw new NotFoundError(`There is no table ${table.id}.`, { table: table.id, cause: error })
       }
     }
@@ -205,7 +206,7 @@ export class RowReader {
 
   /** Whether the table is still the one that is known. */
   async #stands(id: TableId, name: string, place: string | undefined): Promise<boolean> {
-    const layout = await this.catalogue.find(id).catch(() => undefined)
+    const layout = await this.catalogue.find(id)
     return layout?.name === name && layout.place === place
   }
 

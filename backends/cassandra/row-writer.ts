@@ -23,6 +23,9 @@ const AGAIN_MS_MAX = 40
 /** Of one group; others are under way meanwhile, eight where rows are loaded. Each holds some partitions. */
 const SHARES_AT_ONCE = 8
 
+/** Ids of commits are uuids of version 7, which tell when they were made. */
+const isOfCommit = (share: string): boolean => share[14] === '7'
+
 const APPLIED: Receipt = { applied: true, stamps: new Map() }
 
 /** What a group does in one partition. */
@@ -113,8 +116,11 @@ export class RowWriter {
     if (!row || (at !== null && at !== undefined && at >= atMicros)) return []
     return layout.counters.flatMap((column) => {
       const shares = row[layout.values[column]!.cql] as ReadonlyMap<unknown, bigint> | null
-      const old = [...(shares?.keys() ?? [])].map(String).filter((one) => one < commit)
-      return old.map((one) => this.forms.endShare(layout, key, column, one))
+      return [...(shares?.keys() ?? [])].map(String).flatMap((one) => {
+        // What another client has added tells its time as its other cells do, and by nothing else.
+        if (!isOfCommit(one)) return [this.forms.endShare(layout, key, column, one, atMicros - 1n)]
+        return one < commit ? [this.forms.endShare(layout, key, column, one)] : []
+      })
     })
   }
 

@@ -250,9 +250,10 @@ export class Overlay {
   settle(sent: Overlay, atMicros?: bigint): void {
     this.#land(sent)
     if (atMicros === undefined) return
-    for (const [text, { set, hides }] of sent.#entries) {
+    for (const [text, { set, hides, adds }] of sent.#entries) {
       if (!set && !hides) continue
-      this.#reads.set(text, set ? atMicros : null)
+      if (set || !adds) this.#reads.set(text, set ? atMicros : null)
+      else this.#reads.delete(text) // there is a row: of counters that have begun anew, whose clock the store knows
       if (set) this.#removedAt.delete(text)
       else this.#removedAt.set(text, atMicros)
     }

@@ -29,13 +29,19 @@ class Ledger extends StorageObject {
   )
 }
 
+class Hits extends StorageObject {
+  static readonly typeName = 'insitu/test#Hits'
+  rows = new StorageDict({ p: t.text, k: t.i32 }, { n: t.i32.optional(), hits: t.counter })
+}
+
 describe('cassandra: other clients write', function () {
   this.timeout(60_000)
+  let site: Awaited<ReturnType<typeof siteFor>>
   let keyspace: Keyspace
   let raw: Client
   let store: Store
   before(async function () {
-    const site = await siteFor(this)
+    site = await siteFor(this)
     keyspace = await Keyspace.on(site)
     const { contactPoints, port, dataCentre } = site
     raw = new Client({
@@ -54,7 +60,7 @@ describe('cassandra: other clients write', function () {
   })
 
   const made = (): Promise<Ledger> => store.run(() => new Ledger().makePersistent())
-  const tableOf = async (owner: Ledger): Promise<string> => {
+  const tableOf = async (owner: StorageObject): Promise<string> => {
     const { rows } = await raw.execute('SELECT owner_id, table_name FROM insitu_dicts')
     return `"${rows.find((row) => String(row.owner_id) === owner.getID())!.table_name as string}"`
   }
@@ -87,6 +93,31 @@ describe('cassandra: other clients write', function () {
     })
     await raw.execute(`DELETE n FROM ${table} WHERE p = 'a' AND k = 1`)
     assert.deepEqual(await store.run(() => ledger.rows.get({ p: 'a', k: 1 })), {})
+  })
+
+  it('what they add to a counter counts, and goes with its row, also where they made that by an insert', async () => {
+    const hits = await store.run(() => new Hits().makePersistent())
+    const table = await tableOf(hits)
+    const counted = (k: number): Promise<unknown> => store.run(() => hits.rows.get({ p: 'a', k }))
+    await store.run(() => {
+      hits.rows.add({ p: 'a', k: 1 }, 'hits', 1)
+      return hits.save()
+    })
+    const shares = ['00000000-0000-4000-8000-000000000000', 'ffffffff-ffff-4fff-bfff-ffffffffffff', 'now()']
+    for (const share of shares) await raw.execute(`UPDATE ${table} SET hits = hits + {${share}: 2} WHERE p = 'a' AND k = 1`)
+    await raw.execute(`INSERT INTO ${table} (p, k, n, hits) VALUES ('a', 2, 3, {uuid(): 4})`)
+    assert.deepEqual([await counted(1), await counted(2)], [{ hits: 7n }, { n: 3, hits: 4n }])
+    await store.run(() => {
+      for (const k of [1, 2]) hits.rows.delete({ p: 'a', k })
+      return hits.save()
+    })
+    assert.deepEqual([await counted(1), await counted(2)], [undefined, undefined])
+    await store.run(async () => {
+      assert.deepEqual(await hits.rows.aggregate({ rows: 'count' }, { prefix: { p: 'a' } }), { rows: 0 })
+      assert.deepEqual(await all(hits.rows.groupBy(['k'], { rows: 'count' }, { prefix: { p: 'a' } })), [])
+    })
+    await raw.execute(`UPDATE ${table} SET hits[uuid()] = 5 WHERE p = 'a' AND k = 1`)
+    assert.deepEqual(await counted(1), { hits: 5n })
   })
 
   it('decimals are what they are, whatever scale they were written with', async () => {
@@ -157,6 +188,24 @@ describe('cassandra: other clients write', function () {
       assert.ok(error instanceof CorruptError, `${bytes}: ${inspect(error)}`)
       assert.match(error.message, new RegExp(ledger.getID()!))
     }
+  })
+
+  it('a keyspace that they drop is told as that by whatever is asked, and no row or table of it as not found', async () => {
+    const doomed = await Keyspace.on(site)
+    const other = await connect(doomed.url)
+    const ledger = await other.run(() => new Ledger().makePersistent())
+    await doomed.drop()
+    const asked: Record<string, () => Promise<unknown>> = {
+      row: () => ledger.rows.get({ p: 'a', k: 1 }),
+      scan: () => all(ledger.rows.entries()),
+      count: () => ledger.rows.count(),
+      object: () => ledger.reload(),
+    }
+    for (const [what, ask] of Object.entries(asked)) {
+      const error = await failureOf(() => other.run(ask))
+      assert.ok(error instanceof UnavailableError, `${what}: ${inspect(error)}`)
+    }
+    await other.close()
   })
 
   it('a table or column that they drop is told as that, not as a fault of insitu', async () => {

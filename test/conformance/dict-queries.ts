@@ -34,6 +34,10 @@ class Guarded extends StorageDict.of({ k: t.text }, { v: t.i64 }, { writes: 'cas
   static readonly typeName = 'insitu/conformance#Guarded'
 }
 
+class GuardedHits extends StorageDict.of({ k: t.text }, { v: t.i64.optional(), hits: t.counter }, { writes: 'cas' }) {
+  static readonly typeName = 'insitu/conformance#GuardedHits'
+}
+
 class Moods extends StorageDict.of(
   { day: t.text, at: t.i32 },
   {
@@ -486,6 +490,33 @@ export const dictQueries: readonly Case[] = [
       assert.deepEqual(await o.get({ k: 'b' }), { v: 11n })
     }
   }),
+
+  law(
+    'I540',
+    "with writes 'cas' a row that is removed and counted anew in one unit is written and removed again, read or not",
+    async (ctx) => {
+      const theirs = await ctx.program()
+      for (const isRead of [false, true]) {
+        const o = new GuardedHits()
+        o.add({ k: 'a' }, 'hits', 5)
+        await o.makePersistent()
+        const anew = async (): Promise<void> => {
+          o.delete({ k: 'a' })
+          o.add({ k: 'a' }, 'hits', 2)
+          await o.save()
+          if (isRead) assert.deepEqual(await o.get({ k: 'a' }), { hits: 2n })
+        }
+        await anew()
+        o.set({ k: 'a' }, { v: 1 })
+        await o.save()
+        assert.deepEqual(await o.get({ k: 'a' }), { v: 1n, hits: 2n })
+        await anew()
+        o.delete({ k: 'a' })
+        await o.save()
+        assert.equal(await theirs.run(async () => (await GuardedHits.getByID(o.getID()!)).get({ k: 'a' })), undefined)
+      }
+    },
+  ),
 
   law('I145', 'two programs that add to one set at once both count, element by element, and sets are read in order', async (ctx) => {
     const o = new Index()
