@@ -54,7 +54,7 @@ export const wrongDirection = (what: string, id: string): Error =>
   new WrongDirectionError(`the task changed ${what}, which it declares IN: declare the parameter INOUT, or do not change it`, { id })
 
 export const unsavedBefore = (verb: string, id: string | null): Error =>
-  new UnsavedChangesError(`${verb} of an object with unsaved changes: save() or reload({ discard: true }) first`, { id })
+  new UnsavedChangesError(`${verb} of ${id}, which has unsaved changes: save() or reload({ discard: true }) first`, { id })
 
 export const twinsChanged = (what: string, id: string): Error =>
   new UnsavedChangesError(

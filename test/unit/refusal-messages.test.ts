@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { expect } from 'chai'
-import { connect, type InsituError, StorageDict, StorageObject, type Store, t, task } from '../../runtime/index.js'
+import { connect, type InsituError, StorageDict, StorageObject, type Store, TaskContext, t, task, update } from '../../runtime/index.js'
 
 class Plain {
   x = 1
@@ -134,6 +134,15 @@ describe('messages of refusals', () => {
     expect(await told(() => echo(mine)))
       .to.contain(`Sheet ${mine.getID()} has unsaved changes`)
       .and.contain('save() it first')
+    for (const [verb, act] of [
+      ['update()', () => update(mine, () => {})],
+      ['TaskContext.run()', () => new TaskContext([mine]).run(() => {})],
+    ] as const)
+      expect(await told(() => store.run((): Promise<unknown> => act())))
+        .to.contain(`${verb} of ${mine.getID()}`)
+        .and.contain('save()')
+    expect(mine.title).to.equal('changed')
+    await store.run(() => mine.reload({ discard: true })) // what is unsaved is nobody's concern at the close
   })
 
   it('of keys and values of a dict: the column, its type, and what came', async () => {
