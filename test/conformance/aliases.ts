@@ -177,15 +177,18 @@ export const aliases: readonly Case[] = [
     const o = await item('x').makePersistent(names[0])
     await o.addAlias(names[1]!)
     await o.deletePersistent()
+    // They are gone from the store, not only left without an object.
+    assert.deepEqual(await ctx.store.find(names.map((alias) => ({ alias }))), [undefined, undefined])
     for (const alias of names) {
       await refused(NotFoundError, () => Item.getByAlias(alias))
       await item('again').makePersistent(alias)
     }
   }),
 
-  law('I25', 'adding an alias that belongs to another object is refused', async (ctx) => {
+  law('I25', 'adding or removing an alias that belongs to another object is refused', async (ctx) => {
     const [a, b] = [await item('a').makePersistent(ctx.alias('a')), await item('b').makePersistent(ctx.alias('b'))]
     await refused(AliasTakenError, () => a.addAlias(ctx.alias('b')))
+    for (const alias of [ctx.alias('b'), ctx.alias('nobody')]) await refused(NotFoundError, () => a.removeAlias(alias))
     assert.deepEqual(await a.aliases(), [ctx.alias('a')])
     assert.deepEqual(await b.aliases(), [ctx.alias('b')])
   }),

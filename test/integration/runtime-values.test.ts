@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import {
@@ -246,6 +247,17 @@ describe('CONCURRENT tasks', function () {
     await init({ workers: 2 })
   })
   after(() => finish())
+
+  it('and writers of a volatile value, which is another value from then on, wait for no earlier reader', async () => {
+    const list = [1]
+    await withMarker(async (marker) => {
+      const reading = t.onceThere(list, marker)
+      t.pushAll(list, [2])
+      expect(await waitOn(list)).to.deep.equal([1, 2])
+      writeFileSync(marker, '')
+      expect(await reading).to.deep.equal([1])
+    })
+  })
 
   it('on one object run at the same time', async () => {
     const box = await new t.Box().makePersistent()
