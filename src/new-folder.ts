@@ -68,7 +68,10 @@ function requireName(to: string): void {
 }
 
 const taken = (folder: string): ValidationError =>
-  new ValidationError(`A new folder is needed, and ${folder} holds something already: name another.`, { code: 'ERR_BACKUP_FOLDER', folder })
+  new ValidationError(`A copy needs a new folder, and ${folder} holds something already: name another.`, {
+    code: 'ERR_BACKUP_FOLDER',
+    folder,
+  })
 
 /** So that the name survives power loss as well; not every file system lets a folder be flushed. */
 function flushFolder(folder: string): void {
