@@ -350,16 +350,20 @@ describe('a hundred thousand pending tasks', function () {
 
   it('cost at most 256 bytes of heap each, and nothing when they are over', async () => {
     const n = 100_000
-    // Once before: what other tests left in this process, and tables that grow by doubling, are not what a task costs.
-    for (let i = 0; i < n; i++) void t.square(i)
-    await barrier()
-    const before = memoryUsed('heap')
-    const calls = new Array<PromiseLike<number>>(n)
-    for (let i = 0; i < n; i++) calls[i] = t.square(i)
-    expect((memoryUsed('heap') - before) / n).to.be.lessThan(256)
-    expect(await calls[n - 1]).to.equal((n - 1) ** 2)
-    await barrier()
-    calls.length = 0
-    expect((memoryUsed('heap') - before) / n).to.be.lessThan(16)
+    const pending: number[] = []
+    const left: number[] = []
+    // The least of some: what other tests left in this process, and tables that double now and then, are not what a task costs.
+    for (let round = 0; round < 4; round++) {
+      const before = memoryUsed('heap')
+      const calls = new Array<PromiseLike<number>>(n)
+      for (let i = 0; i < n; i++) calls[i] = t.square(i)
+      pending.push((memoryUsed('heap') - before) / n)
+      expect(await calls[n - 1]).to.equal((n - 1) ** 2)
+      await barrier()
+      calls.length = 0
+      left.push((memoryUsed('heap') - before) / n)
+    }
+    expect(Math.min(...pending), `${pending}`).to.be.lessThan(256)
+    expect(Math.min(...left), `${left}`).to.be.lessThan(16)
   })
 })

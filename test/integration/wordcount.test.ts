@@ -104,6 +104,7 @@ describe('wordcount: three programs share a dataset', function () {
     assertOk(await wordcount('producer', ['of-packages'], there))
     const { stdout } = assertOk(await wordcount('consumer', ['of-packages', 'result-packages'], there))
     expect(sorted(stdout)).to.deep.equal(['all 2', 'for 1', 'free 1', 'it 1', 'me 1', 'of 1', 'read 1'])
+    assertOk(await wordcount('cleaner', ['of-packages'], there))
     const demo = assertOk(await insitu(['demo', '--json'], { cwd: project }))
     expect(JSON.parse(demo.stdout)).to.deep.include({ words: { all: 2, for: 1, free: 1, it: 1, me: 1, of: 1, read: 1 }, done: 6 })
   })
