@@ -1,10 +1,10 @@
 /** Names that tasks claim, and that somebody else takes between the claim and the task's commit. */
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AliasTakenError } from '../../runtime/index.js'
 import { type Case, type CaseContext, law } from './case.js'
-import { claimSlowly, type HowToClaim } from './claimed-names-tasks.js'
+import { claimSlowly, type HowToClaim, takenMarker } from './claimed-names-tasks.js'
 import { refused } from './expect.js'
 import { withMarker } from './is-first.js'
 import { Item } from './model.js'
@@ -16,6 +16,7 @@ async function overtaken(ctx: CaseContext, alias: string, ifExists: HowToClaim, 
     claim.catch(() => {}) // told where it is awaited
     while (!existsSync(marker)) await delay(5)
     await ctx.other(() => Object.assign(new Item(), { text: 'theirs' }).makePersistent(alias, { ifExists: 'replace' }))
+    writeFileSync(takenMarker(marker), '')
     return claim
   })
 }
