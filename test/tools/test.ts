@@ -7,13 +7,15 @@ import { compiledTests, root, TEST_MS_MAX } from './test-files.js'
 
 /**
  * `npm test`: runs every compiled test with mocha, one process per folder, so that a crash in native code loses one folder's tests
- * and not all; those that do nothing but compute run beside the others, for what these leave of the second core. The closing line counts all of them and comes last, after every process has gone. Arguments go to mocha
+ * and not all; those that bear company run beside the others, for what these leave of the second core. The closing line counts all of them and comes last, after every process has gone. Arguments go to mocha
  * (`npm test -- --grep stamps`); files among them replace the whole list. `npm run test:long`: those that take minutes each.
  */
 const LONG = '--long'
 
-/** Folders of tests that wait for nothing and look at no clock. */
-const COMPUTING = ['fuzz', 'simulation', 'graphs'].map((name) => join('dist', 'test', name))
+/** Folders of tests that whatever else the machine does cannot disturb: they compute, or end programs at any moment and look at what is left. */
+const BESIDE = ['scenarios', 'simulation', 'fuzz', 'package', 'crash', 'graphs', 'linearizable', 'model'].map((name) =>
+  join('dist', 'test', name),
+)
 
 /** Past this the run is ended and counts as failed: a hanging test must not hang the machine that runs it. */
 const LIMIT_MS = 36 * 60_000
@@ -90,7 +92,7 @@ const areLong = process.argv.includes(LONG)
 const named = args.filter((arg) => existsSync(arg))
 const options = args.filter((arg) => !named.includes(arg))
 
-const isComputing = ([file]: readonly string[]): boolean => COMPUTING.includes(relative(root, dirname(file!)))
+const isBeside = ([file]: readonly string[]): boolean => BESIDE.includes(relative(root, dirname(file!)))
 
 /** One process after the other. */
 async function runAll(folders: readonly (readonly string[])[], priority: number): Promise<Counts> {
@@ -102,10 +104,10 @@ async function runAll(folders: readonly (readonly string[])[], priority: number)
 const folders = named.length > 0 ? [named] : byFolder(compiledTests('test', areLong))
 const lanes = await Promise.all([
   runAll(
-    folders.filter((files) => !isComputing(files)),
+    folders.filter((files) => !isBeside(files)),
     constants.priority.PRIORITY_NORMAL,
   ),
-  runAll(folders.filter(isComputing), constants.priority.PRIORITY_BELOW_NORMAL),
+  runAll(folders.filter(isBeside), constants.priority.PRIORITY_BELOW_NORMAL),
 ])
 const total = lanes.reduce(sum)
 failures.forEach((failure, at) => {
