@@ -227,18 +227,26 @@ describe('what tasks are given and give', function () {
     await t.bytesOf(10)
     const before = memoryUsed()
     for (let i = 0; i < 20; i++) await t.sizeOf(t.bytesOf(4 << 20) as Future<Uint8Array<ArrayBuffer>>)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    expect((memoryUsed() - before) / (1 << 20)).to.be.lessThan(20)
+    expect(await keptSince(before)).to.be.lessThan(20)
   })
 
   it('results of tasks on persistent objects go as well', async () => {
     const boxes = await Promise.all(Array.from({ length: 20 }, () => new t.Box().makePersistent()))
     const before = memoryUsed()
     for (const box of boxes) await t.bytesFor(box, 4 << 20)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    expect((memoryUsed() - before) / (1 << 20)).to.be.lessThan(20)
+    expect(await keptSince(before)).to.be.lessThan(20)
   })
 })
+
+/** Mebibytes that are held since then, once the engine has told of all that nobody holds, which takes it some turns. */
+async function keptSince(before: number): Promise<number> {
+  let kept = Number.POSITIVE_INFINITY
+  for (let looks = 0; looks < 50 && kept >= 20; looks++) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    kept = (memoryUsed() - before) / (1 << 20)
+  }
+  return kept
+}
 
 describe('CONCURRENT tasks', function () {
   this.timeout(60_000)
