@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import {
   AggregateTaskError,
@@ -21,7 +22,6 @@ import {
 } from '../../runtime/index.js'
 import { FaultyBackend } from '../conformance/faulty-backend.js'
 import { SharedBackend } from '../conformance/forwarding-backend.js'
-import { root } from '../tools/test-files.js'
 import * as t from './hostile-tasks.js'
 import { assertOk, node } from './processes.js'
 import { thrown } from './thrown.js'
@@ -348,7 +348,7 @@ describe('a hundred thousand pending tasks', function () {
   this.timeout(60_000)
 
   it('cost at most 256 bytes of heap each, and nothing when they are over', async () => {
-    const { stdout } = assertOk(await node([join(root, 'dist/test/integration/pending-memory.js')]))
+    const { stdout } = assertOk(await node([fileURLToPath(new URL('./pending-memory.js', import.meta.url))]))
     const { pending, left } = JSON.parse(stdout) as { readonly pending: number[]; readonly left: number[] }
     // The least of some rounds: the engine collects when it likes.
     expect(Math.min(...pending), stdout).to.be.within(1, 256)
