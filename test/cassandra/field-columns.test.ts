@@ -26,12 +26,6 @@ class Kept extends StorageObject {
   rows = new StorageDict({ k: t.text }, { n: t.i32 })
 }
 
-/** The same with a column more. */
-class Gained extends StorageObject {
-  static readonly typeName = 'insitu/test#Kept'
-  rows = new StorageDict({ k: t.text }, { n: t.i32, sum: t.f64.optional() })
-}
-
 describe('cassandra: columns of fields', function () {
   this.timeout(60_000)
   let keyspace: Keyspace
@@ -105,6 +99,11 @@ describe('cassandra: columns of fields', function () {
     await raw.execute(`ALTER TABLE "${name}" ADD sum int`)
     const error = await failureOf(() =>
       found(async () => {
+        // The same with a column more; made here, so that it is the last class of that name whatever other tests have looked for.
+        class Gained extends StorageObject {
+          static readonly typeName = Kept.typeName
+          rows = new StorageDict({ k: t.text }, { n: t.i32, sum: t.f64.optional() })
+        }
         const gained = await Gained.getByID(kept.getID()!)
         gained.rows.set({ k: 'a' }, { n: 1, sum: 1.5 })
         await gained.save()
