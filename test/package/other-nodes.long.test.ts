@@ -52,11 +52,12 @@ async function binary(home: string, version: string): Promise<string> {
 /** Ends well: programs that it starts by the name of `node` are the same one. */
 async function ends(node: string, args: readonly string[]): Promise<void> {
   const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` }
-  const child = spawn(node, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(node, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text
-  })
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
   expect(code, output.split('\n').slice(-60).join('\n')).to.equal(0)
 }
