@@ -7,14 +7,16 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
-import pc from 'picocolors'
 import { TaskFailedError } from '../../src/errors.js'
 import { captionOf } from '../observe/graph-dot.js'
 import { graphSvg } from '../observe/graph-svg.js'
 import { latestRunRecord, type RunRecord } from '../observe/run-record.js'
 import { type CommonOptions, childEnvironment, commonOptions, useRunSettings } from './cli-config.js'
+import { colorsOn } from './colors-config.js'
 import { UsageError } from './exit-codes.js'
 import { bytes, put, say } from './output.js'
+
+const colors = colorsOn(process.stderr)
 
 interface DemoOptions extends CommonOptions {
   readonly folder?: string
@@ -89,7 +91,7 @@ async function program(name: string, args: readonly string[], env: NodeJS.Proces
   const [code, signal] = await ended
   if (code !== 0)
     throw new TaskFailedError(`${name} ended with ${signal ?? `exit code ${code}`}: its message stands above`, { program: name })
-  say(pc.dim(`${name.padEnd(8)}  ${((performance.now() - startMs) / 1000).toFixed(1)} s`))
+  say(colors.dim(`${name.padEnd(8)}  ${((performance.now() - startMs) / 1000).toFixed(1)} s`))
   return lines
 }
 
@@ -121,8 +123,10 @@ function report({ words, record, seconds, out, json }: Report): void {
     )
   for (const [word, n] of words) process.stdout.write(`${String(n).padStart(8)}  ${word}\n`)
   say('')
-  say(`${pc.bold(String(done))} tasks done${failed > 0 ? `, ${failed} failed` : ''}, in three programs that shared a dataset by its name`)
-  if (hosts > 1) say(`${pc.bold(`${(nearShare * 100).toFixed(0)} %`)} of those with data ran on the one of ${hosts} hosts that had it`)
-  say(`${pc.bold(bytes(bytesMoved))} of data travelled with tasks: their ids did`)
-  say(`${pc.bold(seconds.toFixed(1))} s; the task graph is in ${pc.bold(out)}`)
+  say(
+    `${colors.bold(String(done))} tasks done${failed > 0 ? `, ${failed} failed` : ''}, in three programs that shared a dataset by its name`,
+  )
+  if (hosts > 1) say(`${colors.bold(`${(nearShare * 100).toFixed(0)} %`)} of those with data ran on the one of ${hosts} hosts that had it`)
+  say(`${colors.bold(bytes(bytesMoved))} of data travelled with tasks: their ids did`)
+  say(`${colors.bold(seconds.toFixed(1))} s; the task graph is in ${colors.bold(out)}`)
 }

@@ -3,10 +3,11 @@ import { statfs } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, resolve } from 'node:path'
 import { Command } from 'commander'
-import pc from 'picocolors'
 import { withoutSecrets } from '../../src/url-secrets.js'
+import { folderOf } from '../hosts/hosts-folder.js'
 import { stripsTypes } from '../import-module.js'
 import { type CommonOptions, commonOptions } from './cli-config.js'
+import { colorsOn } from './colors-config.js'
 import { EXIT } from './exit-codes.js'
 import { bytes, printable, put, say } from './output.js'
 
@@ -42,7 +43,12 @@ async function doctor({ storage, json }: CommonOptions): Promise<void> {
   else if (!json) say('everything that is needed is there')
 }
 
-const SIGNS: Readonly<Record<Health, string>> = { ok: pc.green('ok     '), optional: pc.yellow('without'), missing: pc.red('missing') }
+const colors = colorsOn(process.stdout)
+const SIGNS: Readonly<Record<Health, string>> = {
+  ok: colors.green('ok     '),
+  optional: colors.yellow('without'),
+  missing: colors.red('missing'),
+}
 
 function print({ what, health, found, fix }: Finding): void {
   const more = fix === undefined ? '' : `\n${' '.repeat(23)}fix: ${printable(fix)}`
@@ -99,8 +105,8 @@ async function store(url: string): Promise<readonly Finding[]> {
   }
   if (folder !== undefined) return [notYet(url, folder), await space(existingAbove(folder))]
   const finding = await opened(url)
-  if (url.startsWith('nvram:'))
-    return [finding, await space(existingAbove(resolve(url.slice('nvram:'.length).split('?', 1)[0] || '.insitu')))]
+  const files = folderOf(url.split('?', 1)[0]!)
+  if (files !== undefined) return [finding, await space(existingAbove(files))]
   return finding.health === 'ok' && /^rediss?(?:\+cluster)?:/.test(url) ? [finding, await aggregates(url)] : [finding]
 }
 

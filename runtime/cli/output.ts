@@ -1,10 +1,11 @@
-import pc from 'picocolors'
+import { colorsOn } from './colors-config.js'
 import { EXIT } from './exit-codes.js'
 
 /** Data for programs and pipes goes to stdout, text for people to stderr: a pipe never meets a sentence. */
 export const say = (text: string): void => void process.stderr.write(`${text}\n`)
 /** A message may repeat what is stored, or what was typed. */
-export const complain = (text: string): void => say(`${pc.red('insitu:')} ${text.split('\n').map(printable).join('\n')}`)
+export const complain = (text: string): void =>
+  say(`${colorsOn(process.stderr).red('insitu:')} ${text.split('\n').map(printable).join('\n')}`)
 
 /** One line of data: JSON, or columns between tabs. */
 export function put(json: boolean | undefined, data: Readonly<Record<string, unknown>>, columns: readonly unknown[]): void {

@@ -157,11 +157,18 @@ function lengthOfList(): number {
 
 function readArray(length: number): unknown[] {
   enter(length)
-  // A list that grows makes room for seventeen, and most are shorter.
-  const array: unknown[] = length === 1 ? [read()] : length === 2 ? [read(), read()] : length === 3 ? [read(), read(), read()] : []
+  const array = firstOf(length)
   while (array.length < length) array.push(read())
   depth--
   return array
+}
+
+/** A list that grows makes room for seventeen, and most are shorter: those are made with their values. */
+function firstOf(length: number): unknown[] {
+  if (length === 1) return [read()]
+  if (length === 2) return [read(), read()]
+  if (length === 3) return [read(), read(), read()]
+  return []
 }
 
 function readObject(size: number): Record<string, unknown> {

@@ -2,8 +2,9 @@
  * Removes from a store what no alias leads to, while programs go on working with it.
  *
  * **What goes**: objects that no alias reaches, through whatever number of others; chunks that no object and no mark lists; notes
- * of versions that are gone; tables whose owner is gone or has let go of them; items of streams that are gone; copies of objects that are gone; names without an object; marks of runs long over;
- * intents of dead writers, which are finished or dropped as whoever meets them would (src/commit).
+ * of versions that are gone; tables whose owner is gone or has let go of them; items of streams that are gone; copies of objects
+ * that are gone; names without an object; marks of runs long over; intents of dead writers, which are finished or dropped as whoever
+ * meets them would (src/commit).
  *
  * **Why nothing is lost that somebody needs.** Three things could go wrong, and each has its answer:
  *

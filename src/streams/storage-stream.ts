@@ -33,8 +33,9 @@ const LEASE_MS = 60_000
  * An item is a value, or a reference to an object that is persistent already.
  *
  * Appending is no part of a unit of work: it is visible at once, also from within a task or `transact`. There it is numbered by the
- * task, so that one that runs again appends nothing twice; the function of an `update` in the program appends each time it runs. Consuming is at least once: what a consumer had fetched and not finished
- * when it died goes to another of its group after `leaseMs`. Items stay until the stream is deleted.
+ * task, so that one that runs again appends nothing twice; the function of an `update` in the program appends each time it runs.
+ * Consuming is at least once: what a consumer had fetched and not finished when it died goes to another of its group after `leaseMs`.
+ * Items stay until the stream is deleted.
  */
 export class StorageStream<T = unknown> extends StorageObject {
   static readonly typeName: string = STREAM_CLASS

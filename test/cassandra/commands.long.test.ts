@@ -3,13 +3,12 @@ import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Client } from 'cassandra-driver'
 import type { Backend, Ref } from '../../src/backend.js'
 import { put, row, send, tableOn, thing } from '../conformance/contract-kit.js'
 import { assertOk, type Ended, insitu, node, type ProcessOptions, wordcount } from '../integration/processes.js'
 import type { CassandraSite } from '../servers/cassandra.js'
 import { root } from '../tools/test-files.js'
-import { failureOf, Keyspace, siteFor } from './kit.js'
+import { failureOf, Keyspace, rawClient, siteFor } from './kit.js'
 
 const example = (name: string): string => join(root, `dist/examples/${name}.js`)
 const sorted = (text: string): string[] => text.trimEnd().split('\n').sort()
@@ -83,11 +82,7 @@ describe('cassandra: commands and examples', function () {
       await send(backend, row(table.id, ['p', 1n], [1n, 'x', undefined]), row(table.id, ['p', 2n], [1n, 'x', undefined]))
       const [sound] = jsonLines(assertOk(await insitu(['fsck', '--json'], on)))
       assert.deepEqual(sound, { summary: { damaged: 0, dangling: 0, records: { objects: 3, names: 1, rows: 2 } } })
-      const raw = new Client({
-        contactPoints: [...site.contactPoints],
-        protocolOptions: { port: site.port },
-        localDataCenter: site.dataCentre,
-      })
+      const raw = await rawClient(site)
       await raw.execute(`TRUNCATE ${keyspace.name}.insitu_chunks`)
       await raw.shutdown()
       const error = await failureOf(() => backend.read([named]))

@@ -1,9 +1,9 @@
-import { Client } from 'cassandra-driver'
+import type { Client } from 'cassandra-driver'
 import { expect } from 'chai'
 import { node } from '../integration/processes.js'
 import type { CassandraSite } from '../servers/cassandra.js'
 import { root } from '../tools/test-files.js'
-import { Keyspace, siteFor } from './kit.js'
+import { Keyspace, rawClient, siteFor } from './kit.js'
 
 describe('npm run conformance on a Cassandra node', function () {
   this.timeout(180_000)
@@ -13,9 +13,7 @@ describe('npm run conformance on a Cassandra node', function () {
   before(async function () {
     site = await siteFor(this)
     keyspace = await Keyspace.on(site)
-    const { contactPoints, port, dataCentre } = site
-    raw = new Client({ contactPoints: [...contactPoints], protocolOptions: { port }, localDataCenter: dataCentre })
-    await raw.connect()
+    raw = await rawClient(site)
   })
   after(async () => {
     await raw?.shutdown()

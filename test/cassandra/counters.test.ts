@@ -1,14 +1,14 @@
 /** Counters that are added to for long: old shares become one, and nothing of the sum changes. */
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Client } from 'cassandra-driver'
+import type { Client } from 'cassandra-driver'
 import { v7 } from 'uuid'
 import type { Backend, Table } from '../../src/backend.js'
 import { type CommitId, newCommitId } from '../../src/ids.js'
 import { add, group, now, row, send, tableOn } from '../conformance/contract-kit.js'
 import { flat } from '../conformance/expect.js'
 import type { CassandraSite } from '../servers/cassandra.js'
-import { Keyspace, siteFor } from './kit.js'
+import { Keyspace, rawClient, siteFor } from './kit.js'
 
 const HOUR_MS = 3_600_000
 /** Of the tables of the contract kit. */
@@ -24,13 +24,7 @@ describe('cassandra: counters', function () {
     site = await siteFor(this)
     keyspace = await Keyspace.on(site)
     backend = await keyspace.open('&ownTables=100')
-    raw = new Client({
-      contactPoints: [...site.contactPoints],
-      protocolOptions: { port: site.port },
-      localDataCenter: site.dataCentre,
-      encoding: { map: Map, set: Set, useBigIntAsLong: true },
-    })
-    await raw.connect()
+    raw = await rawClient(site, { encoding: { map: Map, set: Set, useBigIntAsLong: true } })
   })
   after(async () => {
     await raw?.shutdown()

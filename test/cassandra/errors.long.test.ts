@@ -1,14 +1,13 @@
 /** What goes wrong on a real server: each error has a code and says what to do. Those of a ring are in ring.long.test.ts. */
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
-import { Client } from 'cassandra-driver'
 import { createBackend } from '../../backends/cassandra/index.js'
 import { UnavailableError } from '../../src/errors.js'
 import { row, send, tableOn } from '../conformance/contract-kit.js'
 import { flat } from '../conformance/expect.js'
 import { CassandraRing, type CassandraSite, whyNoOwnCassandra } from '../servers/cassandra.js'
 import { requireServer } from '../servers/require-server.js'
-import { failureOf, Keyspace, siteFor } from './kit.js'
+import { failureOf, Keyspace, rawClient, siteFor } from './kit.js'
 
 /** More than a server passes over in one read. */
 const REMOVED = 100_500
@@ -47,13 +46,7 @@ describe('cassandra: what goes wrong', function () {
 
   /** Past the backend, which would take its time. */
   async function removeMany(keyspace: Keyspace, table: string): Promise<void> {
-    const { contactPoints, port, dataCentre } = site
-    const raw = new Client({
-      contactPoints: [...contactPoints],
-      protocolOptions: { port },
-      localDataCenter: dataCentre,
-      encoding: { useBigIntAsLong: true },
-    })
+    const raw = await rawClient(site, { encoding: { useBigIntAsLong: true } })
     const { rows } = await raw.execute(`SELECT id, table_name FROM ${keyspace.name}.insitu_dicts`)
     const name = rows.find((one) => String(one.id) === table)!.table_name as string
     const { rows: columns } = await raw.execute(

@@ -1,9 +1,9 @@
 /** Which fields of objects lie in columns, as another client reads them. */
 import assert from 'node:assert/strict'
-import { Client } from 'cassandra-driver'
+import type { Client } from 'cassandra-driver'
 import { connect, StorageDict, StorageObject, type Store, t } from '../../runtime/index.js'
 import { SchemaMismatchError } from '../../src/errors.js'
-import { failureOf, Keyspace, siteFor } from './kit.js'
+import { failureOf, Keyspace, rawClient, siteFor } from './kit.js'
 
 class First extends StorageObject {
   static readonly typeName = 'insitu/test#First'
@@ -32,15 +32,9 @@ describe('cassandra: columns of fields', function () {
   let raw: Client
   let store: Store
   before(async function () {
-    const { contactPoints, port, dataCentre } = await siteFor(this)
-    keyspace = await Keyspace.on({ contactPoints, port, dataCentre, stop: async () => {} })
-    raw = new Client({
-      contactPoints: [...contactPoints],
-      localDataCenter: dataCentre,
-      protocolOptions: { port },
-      keyspace: keyspace.name,
-      encoding: { useBigIntAsVarint: true },
-    })
+    const site = await siteFor(this)
+    keyspace = await Keyspace.on(site)
+    raw = await rawClient(site, { keyspace: keyspace.name, encoding: { useBigIntAsVarint: true } })
     store = await connect(keyspace.url)
   })
   after(async function () {

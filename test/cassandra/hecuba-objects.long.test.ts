@@ -1,7 +1,6 @@
 /** Objects that Hecuba itself and insitu make, read, change and delete for each other. */
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
-import { Client } from 'cassandra-driver'
 import { connect, StorageDict, StorageObject, StorageSets, type Store, t } from '../../runtime/index.js'
 import { ConflictError, NotFoundError, SchemaMismatchError } from '../../src/errors.js'
 import { all } from '../conformance/expect.js'
@@ -9,7 +8,7 @@ import { CassandraRing, whyNoOwnCassandra } from '../servers/cassandra.js'
 import { requireServer } from '../servers/require-server.js'
 import { notRun } from '../tools/not-run.js'
 import { HecubaItself } from './hecuba-itself.js'
-import { failureOf, urlOf } from './kit.js'
+import { failureOf, rawClient, urlOf } from './kit.js'
 
 class Author extends StorageObject {
   static readonly typeName = 'model#Author'
@@ -98,8 +97,7 @@ describe('cassandra: objects in layout=hecuba, with Hecuba itself', function () 
     itself = found
     await itself.module('model', MODEL)
     ring = await CassandraRing.start()
-    const { contactPoints, port, dataCentre } = ring
-    const raw = new Client({ contactPoints: [...contactPoints], protocolOptions: { port }, localDataCenter: dataCentre })
+    const raw = await rawClient(ring)
     for (const keyspace of [KEYSPACE, 'hecuba'])
       await raw.execute(`CREATE KEYSPACE ${keyspace} WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}`)
     await raw.shutdown()

@@ -1,8 +1,8 @@
 /** A keyspace in `layout=hecuba`, looked at through CQL, and written through it as Hecuba writes: a column at a time, without asking. */
-import { Client, types } from 'cassandra-driver'
+import { type Client, types } from 'cassandra-driver'
 import { v5 } from 'uuid'
 import { connect, type Store } from '../../runtime/index.js'
-import { Keyspace, siteFor } from './kit.js'
+import { Keyspace, rawClient, siteFor } from './kit.js'
 
 export class HecubaSite {
   private constructor(
@@ -14,11 +14,7 @@ export class HecubaSite {
 
   static async open(context: Mocha.Context): Promise<HecubaSite> {
     const site = await siteFor(context)
-    const raw = new Client({
-      contactPoints: [...site.contactPoints],
-      protocolOptions: { port: site.port },
-      localDataCenter: site.dataCentre,
-    })
+    const raw = await rawClient(site)
     await raw.execute(`CREATE KEYSPACE IF NOT EXISTS hecuba WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}`)
     const keyspace = await Keyspace.on(site)
     const url = `${keyspace.url}&layout=hecuba`

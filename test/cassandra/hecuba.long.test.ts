@@ -1,7 +1,7 @@
 /** Dicts as Hecuba has them: against the layout of Hecuba 2.1, and with Hecuba itself. */
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
-import { Client } from 'cassandra-driver'
+import type { Client } from 'cassandra-driver'
 import { v5 } from 'uuid'
 import { connect, StorageDict, StorageObject, StorageSets, type Store, t } from '../../runtime/index.js'
 import { AliasTakenError, SchemaMismatchError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
@@ -10,7 +10,7 @@ import { CassandraRing, whyNoOwnCassandra } from '../servers/cassandra.js'
 import { requireServer } from '../servers/require-server.js'
 import { notRun } from '../tools/not-run.js'
 import { HecubaItself } from './hecuba-itself.js'
-import { failureOf, urlOf } from './kit.js'
+import { failureOf, rawClient, urlOf } from './kit.js'
 
 class Words extends StorageDict.of({ word: t.text }, { n: t.i32 }) {
   static readonly typeName = 'shop/words#Words'
@@ -47,8 +47,7 @@ describe('cassandra: layout=hecuba', function () {
     this.timeout(300_000)
     requireServer(this, whyNoOwnCassandra())
     ring = await CassandraRing.start()
-    const { contactPoints, port, dataCentre } = ring
-    raw = new Client({ contactPoints: [...contactPoints], protocolOptions: { port }, localDataCenter: dataCentre })
+    raw = await rawClient(ring)
     await make(KEYSPACE)
     const error = await failureOf(() => connect(`${urlOf(ring!, KEYSPACE)}&layout=hecuba`))
     assert.ok(error instanceof UnavailableError, inspect(error))

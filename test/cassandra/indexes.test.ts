@@ -1,12 +1,12 @@
 /** Indexes on columns of dicts: made where they are declared, used by `where`, and what no index serves. */
 import assert from 'node:assert/strict'
-import { Client } from 'cassandra-driver'
+import type { Client } from 'cassandra-driver'
 import type { Backend, ColumnSpec, Op, RowFilter, Table } from '../../src/backend.js'
 import { newTableId } from '../../src/ids.js'
 import { put, row, send, thing } from '../conformance/contract-kit.js'
 import { flat } from '../conformance/expect.js'
 import type { CassandraSite } from '../servers/cassandra.js'
-import { Keyspace, siteFor } from './kit.js'
+import { Keyspace, rawClient, siteFor } from './kit.js'
 
 const ROWS = 300
 const VALUES: readonly ColumnSpec[] = [
@@ -26,9 +26,7 @@ describe('cassandra: indexes', function () {
     site = await siteFor(this)
     keyspace = await Keyspace.on(site)
     backend = await keyspace.open('&ownTables=1')
-    const { contactPoints, port, dataCentre } = site
-    raw = new Client({ contactPoints: [...contactPoints], protocolOptions: { port }, localDataCenter: dataCentre })
-    await raw.connect()
+    raw = await rawClient(site)
   })
   after(async () => {
     await raw?.shutdown()

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { Client, type ClientOptions } from 'cassandra-driver'
 import { createBackend, dropKeyspace, makeKeyspace } from '../../backends/cassandra/index.js'
 import type { Backend } from '../../src/backend.js'
 import { type CassandraSite, cassandraSite, whyNoCassandra } from '../servers/cassandra.js'
@@ -22,6 +23,21 @@ export function siteFor(context: Mocha.Context): Promise<CassandraSite> {
 
 export const urlOf = ({ contactPoints, port, dataCentre }: CassandraSite, keyspace: string): string =>
   `cassandra://${contactPoints.join(',')}:${port}/${keyspace}?dc=${dataCentre}`
+
+/** The driver itself, as a program that does not know insitu would use it. Shut down by who asked for it. */
+export async function rawClient(
+  { contactPoints, port, dataCentre }: Omit<CassandraSite, 'stop'>,
+  more: ClientOptions = {},
+): Promise<Client> {
+  const client = new Client({
+    contactPoints: [...contactPoints],
+    protocolOptions: { port },
+    localDataCenter: dataCentre,
+    ...more,
+  } as ClientOptions)
+  await client.connect()
+  return client
+}
 
 /** A keyspace of its own for a suite. */
 export class Keyspace {

@@ -1,13 +1,13 @@
 /** Dicts with `writes: 'counters'`: rows are counters of Cassandra's own. */
 import assert from 'node:assert/strict'
-import { Client } from 'cassandra-driver'
+import type { Client } from 'cassandra-driver'
 import { createBackend } from '../../backends/cassandra/index.js'
 import { StorageDict, StorageObject, t, transact } from '../../runtime/index.js'
 import { SchemaMismatchError, UnknownOutcomeError, UnsupportedError } from '../../src/errors.js'
 import { Store } from '../../src/store.js'
 import { all } from '../conformance/expect.js'
 import { HoldingProxy } from './holding-proxy.js'
-import { failureOf, Keyspace, siteFor, urlOf } from './kit.js'
+import { failureOf, Keyspace, rawClient, siteFor, urlOf } from './kit.js'
 
 class Visits extends StorageObject {
   static readonly typeName = 'shop/visits#Visits'
@@ -30,11 +30,7 @@ describe('cassandra: counters of its own', function () {
     const backend = createBackend(urlOf({ ...site, port: proxy.port, contactPoints: [site.contactPoints[0]!] }, keyspace.name))
     await backend.open()
     far = new Store(backend)
-    raw = new Client({
-      contactPoints: [...site.contactPoints],
-      protocolOptions: { port: site.port },
-      localDataCenter: site.dataCentre,
-    })
+    raw = await rawClient(site)
     visits = await store.run(() => new Visits().makePersistent('visits'))
   })
   after(async () => {

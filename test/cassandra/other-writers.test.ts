@@ -1,11 +1,11 @@
 /** What other clients write into tables of a store, as their CQL lets them, and what they take away. */
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
-import { Client } from 'cassandra-driver'
+import type { Client } from 'cassandra-driver'
 import { connect, StorageDict, StorageObject, type Store, t } from '../../runtime/index.js'
 import { CorruptError, SchemaMismatchError, UnavailableError } from '../../src/errors.js'
 import { all } from '../conformance/expect.js'
-import { failureOf, Keyspace, siteFor } from './kit.js'
+import { failureOf, Keyspace, rawClient, siteFor } from './kit.js'
 
 class Known extends StorageObject {
   static readonly typeName = 'insitu/test#Known'
@@ -43,13 +43,7 @@ describe('cassandra: other clients write', function () {
   before(async function () {
     site = await siteFor(this)
     keyspace = await Keyspace.on(site)
-    const { contactPoints, port, dataCentre } = site
-    raw = new Client({
-      contactPoints: [...contactPoints],
-      localDataCenter: dataCentre,
-      protocolOptions: { port },
-      keyspace: keyspace.name,
-    })
+    raw = await rawClient(site, { keyspace: keyspace.name })
     store = await connect(`${keyspace.url}&ownTables=100`)
   })
   after(async function () {

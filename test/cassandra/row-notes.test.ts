@@ -1,12 +1,12 @@
 /** What a row says beside its values: which of them are null, and which are empty. */
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Client } from 'cassandra-driver'
+import type { Client } from 'cassandra-driver'
 import type { Backend, Cell, Table, Values } from '../../src/backend.js'
 import { newCommitId } from '../../src/ids.js'
 import { now, row, send, tableFor, thing } from '../conformance/contract-kit.js'
 import type { CassandraSite } from '../servers/cassandra.js'
-import { Keyspace, siteFor } from './kit.js'
+import { Keyspace, rawClient, siteFor } from './kit.js'
 
 const WRITES = 60
 const TRACED_MS = 10_000
@@ -41,11 +41,7 @@ describe('cassandra: what is noted of rows', function () {
   it('a row whose columns all have values leaves nothing behind that a server has to pass over', async () => {
     await send(backend, row(table.id, ['full', 0n], [1n, ['a']]))
     await send(backend, row(table.id, ['noted', 0n], [null, []]))
-    const client = new Client({
-      contactPoints: [...site.contactPoints],
-      localDataCenter: site.dataCentre,
-      protocolOptions: { port: site.port },
-    })
+    const client = await rawClient(site)
     try {
       assert.equal(await tombstonesIn(client, 'full'), 0)
       assert.notEqual(await tombstonesIn(client, 'noted'), 0, 'it counts them')

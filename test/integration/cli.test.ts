@@ -379,6 +379,20 @@ describe('command line', function () {
     expect([status, stderr]).to.deep.equal([1, 'insitu: the output cannot be written: ENOSPC: no space left on device, write\n'])
   })
 
+  it('what is not written to a terminal has no colours, also where CI is set, unless they are asked for', async () => {
+    const failing = (env: Record<string, string>) => insitu(['show', 'nobody'], { ...on, env: { NO_COLOR: '', ...env } })
+    const doctor = (env: Record<string, string>) => insitu(['doctor'], { ...on, env: { NO_COLOR: '', ...env } })
+    const plain = { CI: 'true', FORCE_COLOR: '0' }
+    expect((await failing(plain)).stderr).to.match(/^insitu: /)
+    expect((await doctor(plain)).stdout)
+      .to.match(/^ok /)
+      .and.not.include('\x1b')
+    const asked = { FORCE_COLOR: '1' }
+    expect((await failing(asked)).stderr).to.match(/^\x1b\[31minsitu:/)
+    expect((await doctor(asked)).stdout).to.match(/^\x1b\[32mok /)
+    expect((await doctor({ ...asked, NO_COLOR: '1' })).stdout).to.match(/^ok /)
+  })
+
   it('a task that is not exported is told by the line that its author wrote', async () => {
     const app = join(folder, 'hidden-task.mts')
     const lines = [

@@ -1,42 +1,24 @@
 /** Objects on several hosts at their edges: where they lie after a refusal, and what becomes of their copies. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect } from 'chai'
 import { createBackend } from '../../backends/nvram/index.js'
 import { COPY_CLASS } from '../../runtime/hosts/copies.js'
 import { catalogueUrl, fileUrl } from '../../runtime/hosts/hosts-folder.js'
-import { AliasTakenError, barrier, connect, executeTask, explain, finish, type Store, stats, transact } from '../../runtime/index.js'
+import { AliasTakenError, barrier, connect, executeTask, explain, stats, transact } from '../../runtime/index.js'
 import { collect } from '../../src/gc/index.js'
 import * as t from './host-tasks.js'
+import { cellAt, cellOf, OnHosts } from './on-hosts.js'
 import { thrown } from './thrown.js'
 
 const LARGE = 300_000
 
 describe('objects on several hosts', function () {
   this.timeout(60_000)
-  let folder: string
-  let store: Store
-  const url = (): string => `nvram:${join(folder, 'store')}`
-
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'insitu-hosts-objects-'))
-    process.env['INSITU_HOSTS'] = '3'
-    store = await connect(url())
-  })
-  after(async () => {
-    await finish()
-    delete process.env['INSITU_HOSTS']
-    await rm(folder, { recursive: true, force: true })
-  })
-
-  const cellOf = (n = 0, bytes = 0): t.Cell => Object.assign(new t.Cell(), { n, bytes: new Uint8Array(bytes).fill(n) })
-  const cellAt = (host: string, n = 0, bytes = 0): Promise<t.Cell> => cellOf(n, bytes).makePersistent(undefined, { host })
+  const on = OnHosts.forSuite()
   const hostsOf = async (what: t.Cell): Promise<string[]> => (await what.getLocations()).map(({ host }) => host)
   /** Records of copies in all files and notes in the catalogue: what somebody looks at who opens each by itself. */
   const copiesLeft = async (): Promise<number> => {
     let count = 0
-    for (const at of [0, 1, 2].map((i) => fileUrl(join(folder, 'store'), i, 3)).concat(catalogueUrl(join(folder, 'store')))) {
+    for (const at of [0, 1, 2].map((i) => fileUrl(on.folder, i, 3)).concat(catalogueUrl(on.folder))) {
       const file = createBackend(at)
       await file.open()
       for await (const page of file.objects({ classId: COPY_CLASS })) count += page.length
@@ -83,7 +65,7 @@ describe('objects on several hosts', function () {
       const cell = await cellAt('host-1', 1, LARGE)
       await cell.newReplica('host-2')
       // As by a program that ended between the removal and what follows it.
-      const file = createBackend(fileUrl(join(folder, 'store'), 0, 3))
+      const file = createBackend(fileUrl(on.folder, 0, 3))
       await file.open()
       const [stored] = await file.read([{ id: cell.getID()!, classId: 'x' as never }])
       await file.commit({
@@ -93,9 +75,8 @@ describe('objects on several hosts', function () {
       })
       await file.close()
       expect(await copiesLeft()).to.equal(before + 2)
-      await finish()
-      delete process.env['INSITU_HOSTS']
-      const atRest = await connect(url())
+      await on.close()
+      const atRest = await connect(on.url)
       const kept = await cellOf(5).makePersistent('kept', { host: 'host-1' })
       await kept.newReplica('host-2')
       expect((await collect(atRest.backend, { dryRun: true })).counts.copy).to.equal(1)
@@ -104,14 +85,13 @@ describe('objects on several hosts', function () {
       await kept.deletePersistent()
       await atRest.close()
       expect(await copiesLeft()).to.equal(before)
-      process.env['INSITU_HOSTS'] = '3'
-      store = await connect(url())
+      await on.open()
     })
 
     it('of what was deleted, or is not stored yet, are refused and leave nothing behind', async () => {
       const before = await copiesLeft()
       const cell = await cellAt('host-1', 1)
-      await store.run(() => store.commit([{ do: 'remove', ref: { id: cell.getID()!, classId: 'x' as never }, expect: 'present' }]))
+      await on.store.run(() => on.store.commit([{ do: 'remove', ref: { id: cell.getID()!, classId: 'x' as never }, expect: 'present' }]))
       expect(await thrown(() => cell.newReplica('host-2'))).to.have.property('code', 'ERR_NOT_FOUND')
       const early = await thrown(() =>
         transact(async () => {
@@ -130,8 +110,8 @@ describe('objects on several hosts', function () {
       await cell.newReplica('host-3')
       const beside = await cellAt('host-3', 1, 10)
       await beside.addAlias('beside')
-      await finish()
-      store = await connect(url())
+      await on.close()
+      await on.open()
       const [again, near] = [await t.Cell.getByAlias('copied'), await t.Cell.getByAlias('beside')]
       const both = t.sizesOf(again, near)
       expect(await both).to.equal(LARGE + 10)

@@ -1,6 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
@@ -15,40 +14,18 @@ import {
   hosts,
   LostValueError,
   newReplica,
-  type Store,
   stats,
   transact,
   waitOn,
 } from '../../runtime/index.js'
 import * as t from './host-tasks.js'
+import { cellAt, HOSTS, OnHosts } from './on-hosts.js'
 import { thrown } from './thrown.js'
-
-const HOSTS = ['host-1', 'host-2', 'host-3']
 
 describe('logical hosts', function () {
   this.timeout(60_000)
-  let folder: string
-  let store: Store
-  const url = (): string => `nvram:${join(folder, 'store')}`
+  const on = OnHosts.forSuite()
   const pidOf = (host: string): number | undefined => currentHosts()!.pidOf(HOSTS.indexOf(host))
-
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'insitu-hosts-test-'))
-    process.env['INSITU_HOSTS'] = '3'
-    store = await connect(url())
-  })
-  after(async () => {
-    await finish()
-    delete process.env['INSITU_HOSTS']
-    await rm(folder, { recursive: true, force: true })
-  })
-
-  const cellAt = async (host: string, n = 0, bytes = 0): Promise<t.Cell> => {
-    const cell = new t.Cell()
-    cell.n = n
-    cell.bytes = new Uint8Array(bytes).fill(n)
-    return cell.makePersistent(undefined, { host })
-  }
   /** Returns when another has taken its place. */
   const killAgent = async (host: string): Promise<void> => {
     const killed = pidOf(host)!
@@ -63,7 +40,7 @@ describe('logical hosts', function () {
       for (const host of HOSTS) expect(await hostOf(await cellAt(host))).to.equal(host)
       const spread = await Promise.all(Array.from({ length: 9 }, () => new t.Cell().makePersistent()))
       expect(new Set(await Promise.all(spread.map(hostOf)))).to.deep.equal(new Set(HOSTS))
-      expect((await readdir(join(folder, 'store'))).sort()).to.deep.equal(['catalogue', ...HOSTS, 'hosts.json'])
+      expect((await readdir(on.folder)).sort()).to.deep.equal(['catalogue', ...HOSTS, 'hosts.json'])
     })
 
     it('what is stored with an object lies where that was said to lie', async () => {
@@ -177,7 +154,7 @@ describe('logical hosts', function () {
       const [, copy] = await cell.getLocations()
       expect(copy!.role).to.equal('copy')
       const ids: string[] = []
-      for await (const page of store.backend.objects({})) ids.push(...page.map((ref) => ref.id))
+      for await (const page of on.store.backend.objects({})) ids.push(...page.map((ref) => ref.id))
       expect(ids.filter((id) => id === cell.getID())).to.have.lengthOf(1)
       expect(new Set(ids).size).to.equal(ids.length)
       const id = cell.getID()!
@@ -253,11 +230,11 @@ describe('logical hosts', function () {
       const [here, there] = [await cellAt('host-1', 5, 3_000_000), await cellAt('host-2', 6, 9_000_000)]
       // Planned are tasks that are known to be long.
       await t.lengthBesideSlowly(there, new Uint8Array(10))
-      await t.sleepBeside(there, 20, folder)
+      await t.sleepBeside(there, 20, on.folder)
       const value = t.bytesLike(here, 1_000_000)
       await t.lengthOf(here, value)
       const before = stats().bytesMoved
-      const awake = join(folder, 'awake')
+      const awake = join(on.folder, 'awake')
       const sleeping = t.sleepBeside(there, 0, awake)
       await delay(50)
       const after = t.lengthBesideSlowly(there, value)
@@ -371,17 +348,15 @@ describe('logical hosts', function () {
     const cell = await cellAt('host-3', 42)
     await cell.addAlias('kept')
     const id = cell.getID()!
-    await finish()
-    delete process.env['INSITU_HOSTS']
-    const bare = await connect(url())
+    await on.close()
+    const bare = await connect(on.url)
     expect((await t.Cell.getByAlias('kept')).n).to.equal(42)
     expect(await hostOf(await t.Cell.getByID(id))).to.equal('host-3')
     await bare.close()
     process.env['INSITU_HOSTS'] = '2'
-    expect(await thrown(() => connect(url()))).to.have.property('code', 'ERR_HOSTS_DIFFER')
+    expect(await thrown(() => connect(on.url))).to.have.property('code', 'ERR_HOSTS_DIFFER')
     await finish()
-    process.env['INSITU_HOSTS'] = '3'
-    store = await connect(url())
+    await on.open()
     const again = await t.Cell.getByAlias('kept')
     expect(await t.nOfCell(again)).to.equal(42)
     expect(await t.whereIs(again)).to.equal(pidOf('host-3'))

@@ -90,7 +90,7 @@ export const noImportCircles: Law = (sources) => {
 }
 
 /** What the core may use from outside: values in, bytes out, ids and the configuration file; nothing that talks to a store. */
-const CORE_PACKAGES = ['msgpackr', 'uuid', 'class-transformer', 'lilconfig', 'picocolors']
+const CORE_PACKAGES = ['msgpackr', 'uuid', 'class-transformer', 'lilconfig']
 
 export const coreNamesNoClient: Law = (sources) =>
   allImports(sources)
