@@ -388,8 +388,8 @@ describe('command line', function () {
       .to.match(/^ok /)
       .and.not.include('\x1b')
     const asked = { FORCE_COLOR: '1' }
-    expect((await failing(asked)).stderr).to.match(/^\x1b\[31minsitu:/)
-    expect((await doctor(asked)).stdout).to.match(/^\x1b\[32mok /)
+    expect((await failing(asked)).stderr).to.include('\x1b[31minsitu:')
+    expect((await doctor(asked)).stdout).to.include('\x1b[32mok ')
     expect((await doctor({ ...asked, NO_COLOR: '1' })).stdout).to.match(/^ok /)
   })
 
