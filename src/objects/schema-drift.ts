@@ -40,29 +40,29 @@ const drifts = new WeakMap<StorageObject, Drift>()
 export function underPresentNames(ctor: Constructor, stored: StoredFields): StoredFields {
   const renames = renamesOf(ctor)
   const fields = renames.size === 0 ? stored : withNames(stored, renames)
-  const [wrong, wanted] = firstWrong(ctor, fields.values)
-  if (wrong === undefined) return fields
+  const wrong = firstWrong(ctor, fields.values)
+  if (!wrong) return fields
+  const [name, wanted] = wrong
   throw new SchemaMismatchError(
-    `field ${ctor.name}.${wrong} is declared ${wanted}, and what is stored is not: give the new field another name, or declare both types`,
-    { field: `${ctor.name}.${wrong}`, expected: wanted },
+    `field ${ctor.name}.${name} is declared ${wanted}, and what is stored is not: give the new field another name, or declare both types`,
+    { field: `${ctor.name}.${name}`, expected: wanted },
   )
 }
 
 /** Errors: ValidationError for a value that is not of the built-in type declared for its field. */
 export function requireDeclaredTypes(ctor: Constructor, fields: ReadonlyMap<string, unknown>): void {
-  const [wrong, wanted] = firstWrong(ctor, fields)
-  if (wrong !== undefined)
-    throw new ValidationError(`field ${ctor.name}.${wrong} is declared ${wanted}, got a ${typeof fields.get(wrong)}`, { path: wrong })
+  const wrong = firstWrong(ctor, fields)
+  if (!wrong) return
+  const [name, wanted] = wrong
+  throw new ValidationError(`field ${ctor.name}.${name} is declared ${wanted}, got a ${typeof fields.get(name)}`, { path: name })
 }
 
-const NONE_WRONG = [] as const
-
-function firstWrong(ctor: Constructor, fields: ReadonlyMap<string, unknown>): readonly [field?: string, wanted?: string] {
+function firstWrong(ctor: Constructor, fields: ReadonlyMap<string, unknown>): readonly [field: string, wanted: string] | undefined {
   const builtins = builtinsOf(ctor)
-  if (builtins.size === 0) return NONE_WRONG
+  if (builtins.size === 0) return undefined
   for (const [field, types] of builtins)
     if (!isOfBuiltin(fields.get(field), types)) return [field, types.map((type) => (type as { name: string }).name).join(' or ')]
-  return NONE_WRONG
+  return undefined
 }
 
 /** The field of the class in which a stored one is shown. */
