@@ -24,6 +24,9 @@ const isKept = (state: RuntimeState, d: number): boolean => state.data.kind[d] =
 const triples = (flat: number[]): [number, number, number][] =>
   Array.from({ length: flat.length / 3 }, (_, i) => [flat[3 * i]!, flat[3 * i + 1]!, flat[3 * i + 2]!])
 
+/** The same programs each time: some faults show in one of a thousand only, and a test that is lucky as a rule is no test. */
+const NOTICING = { numRuns: 3000, endOnFailure: true, seed: 5 }
+
 /** Schedulers with one fault each. The test must find every one of them, or it proves nothing about the real one. */
 const broken: Record<string, () => Step> = {
   'drops write-after-read': () => {
@@ -96,7 +99,7 @@ describe('scheduler: random programs in a random world', () => {
     this.timeout(60_000)
     const deaf: Step = (state, events, now) =>
       step(state, events, now).filter((c) => c.do !== 'RecallTasks' || c.abort || c.tasks.every((t) => state.tasks.missing[t] === 0))
-    expect(fc.check(property(deaf, true), { numRuns: 3000, endOnFailure: true }).failed).to.equal(true)
+    expect(fc.check(property(deaf, true), NOTICING).failed).to.equal(true)
   })
 
   for (const [fault, make] of Object.entries(broken)) {
@@ -104,7 +107,7 @@ describe('scheduler: random programs in a random world', () => {
       this.timeout(60_000)
       const found = fc.check(
         fc.property(runs, (run) => new World(run, make()).run()),
-        { numRuns: 3000, endOnFailure: true },
+        NOTICING,
       )
       expect(found.failed).to.equal(true)
     })
