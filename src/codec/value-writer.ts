@@ -1,6 +1,7 @@
 /** User values → heads and tokens (see value-format.ts). */
 import type { Ref } from '../backend.js'
 import { VALUE_DEPTH_MAX } from '../limits.js'
+import { hasProperties } from './array-properties.js'
 import type { EncodeContext, NestedClass } from './contexts.js'
 import { formOfError } from './error-form.js'
 import { refuseClass, refuseCycle, refuseDepth, refuseSymbolKey, refuseSymbolOrFunction, refuseValue } from './refusal.js'
@@ -22,9 +23,6 @@ export class Met {
     return number
   }
 }
-
-/** Short arrays are also looked at for properties beside their items (a match of a RegExp has some); for long ones that costs too much. */
-const CHECKED_ARRAY_LENGTH_MAX = 16
 
 export class ValueWriter {
   readonly heads: number[] = []
@@ -351,7 +349,7 @@ const BUILTINS = new Set<object | null>([
 const isBuiltin = (proto: object | null): boolean => proto === Object.prototype || proto === Array.prototype || BUILTINS.has(proto)
 
 function isIrregular(array: readonly unknown[]): boolean {
-  if (array.length <= CHECKED_ARRAY_LENGTH_MAX && Object.keys(array).length !== array.length) return true
+  if (hasProperties(array)) return true
   // As many properties as holes give the same count.
   for (let i = 0; i < array.length; i++) if (array[i] === undefined && !(i in array)) return true
   return false

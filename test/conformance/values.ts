@@ -42,6 +42,20 @@ export const values: readonly Case[] = [
     },
   ),
 
+  law('I534', 'properties of an array beside its items come back, however many items it has', async (ctx) => {
+    for (const length of [2, 17, 65, 3000]) {
+      const value = Object.assign(new Array(length).fill('item'), { label: 'own', list: [1] })
+      const copy = await through(ctx, value)
+      assert.deepEqual([copy.length, copy.label, copy.list], [length, 'own', [1]])
+      await same(ctx, value)
+    }
+    await same(ctx, new RegExp('(.)'.repeat(70)).exec('x'.repeat(70)))
+    const o = await Object.assign(new Anything(), { value: new Array(100).fill(0) }).makePersistent()
+    Object.assign(o.value as unknown[], { label: 'later' })
+    await o.save()
+    await ctx.other(async () => assert.equal(((await Anything.getByID(o.getID()!)).value as { label?: string }).label, 'later'))
+  }),
+
   law('I30', 'undefined, null, NaN, -0, the infinities and booleans are kept apart', async (ctx) => {
     for (const value of [undefined, null, Number.NaN, -0, 0, Infinity, -Infinity, true, false, Number.MAX_SAFE_INTEGER, 5e-324, 1e308, 0.1])
       await same(ctx, value)
