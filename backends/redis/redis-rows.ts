@@ -83,14 +83,23 @@ export function decodeRow(
   const text = row?.toString() ?? '0'
   const space = text.indexOf(' ')
   const isWritten = space >= 0
+  const atMicros = numberIn(table, isWritten ? text.slice(0, space) : text)
   if (!isWritten && !isListed && !sums.some((sum) => sum !== null)) return undefined
   const values = isWritten ? decodeValues(table, text.slice(space + 1)) : table.values.map(() => undefined)
   if (values === 'wider') return values
   counters.forEach((column, i) => {
     const sum = sums[i]
-    values[column] = sum ? BigInt(sum.toString('latin1')) : undefined
+    values[column] = sum ? numberIn(table, sum.toString('latin1')) : undefined
   })
-  return { key: decodeKey(table, key), values, atMicros: BigInt(isWritten ? text.slice(0, space) : text) }
+  return { key: decodeKey(table, key), values, atMicros }
+}
+
+const WHOLE_NUMBER = /^-?\d+$/
+
+/** A clock, or the sum of a counter. What is none would pass for a row that was removed. Errors: CorruptError */
+function numberIn(table: Table, text: string): bigint {
+  if (!WHOLE_NUMBER.test(text)) throw damagedTable(table.id, 'a row of it is not what it must be', undefined)
+  return BigInt(text)
 }
 
 function decodeValues(table: Table, json: string): (Cell | undefined)[] | 'wider' {

@@ -102,9 +102,20 @@ describe('redis: what is damaged', function () {
     await isNamed(collected, table)
     assert.deepEqual(await findings(), [`record Table ${table}`])
     await server.cli('HSET', definition, 'table', right)
-    await server.cli('EVAL', "return redis.call('HSET', KEYS[1], redis.call('HKEYS', KEYS[1])[1], '17 [secret words')", '1', key)
+    const setRow = (value: string): Promise<string> =>
+      server.cli('EVAL', "return redis.call('HSET', KEYS[1], redis.call('HKEYS', KEYS[1])[1], ARGV[1])", '1', key, value)
+    await setRow('17 [secret words')
     await isNamed(rows, table)
     assert.deepEqual(await findings(), [`record A row of table ${table}`])
+    const scanned = (): Promise<unknown> =>
+      inStore(async () => {
+        for await (const _ of (await Leaf.getByAlias('leaf')).rows);
+      })
+    for (const value of ['secret words', 'x [1]', '']) {
+      await setRow(value)
+      await isNamed(rows, table)
+      await isNamed(scanned, table)
+    }
   })
 
   it('keys of another type end no check: all that is wrong is found', async () => {
