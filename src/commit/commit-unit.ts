@@ -7,6 +7,7 @@ import { type CommitOptions, type Tools, toolsOf } from './commit-options.js'
 import { soleDomain } from './plan-groups.js'
 import { type Plan, planUnit, timeOf } from './plan-unit.js'
 import { isPushing } from './pushing.js'
+import { staleOwner } from './stale-owner.js'
 import { dropFresh } from './store-fresh.js'
 import type { Unit, UnitPart } from './unit.js'
 import { failureOf } from './unsure.js'
@@ -66,7 +67,7 @@ async function told(plan: Plan, tools: Tools, committing: Promise<Receipt>): Pro
 
 async function failed(plan: Plan, tools: Tools, error: unknown): Promise<never> {
   await dropFresh(plan, tools)
-  throw error
+  throw (await staleOwner(plan.unit, error).catch(() => undefined)) ?? error
 }
 
 /** The part of a unit that lies in one domain, mark and all. */
