@@ -13,7 +13,8 @@ import { type StorageObject, stateOf } from '../objects/storage-object.js'
 import type { Store } from '../store.js'
 import { dropBelongings, isStreamClass } from './belongings.js'
 import type { IdentityMap } from './identity-map.js'
-import type { Plan } from './persist-plan.js'
+import { ownTables, type Plan } from './persist-plan.js'
+import { RowsPrint } from './rows-print.js'
 import { nameOf, notFound } from './unit-errors.js'
 import type { Detached, UnitOfWork } from './unit-of-work.js'
 
@@ -25,6 +26,8 @@ export interface Origin {
   readonly chain: readonly Ref[]
   /** The original as it was when the first version was made of it. */
   readonly stamp: Stamp
+  /** The rows that its collections had then, in short: no stamp tells of them. `undefined`: it was made before this was kept. */
+  readonly rows?: string | undefined
 }
 
 /** The id of a version's origin: the version's own with its variant bits changed, so that it can be no object's. */
@@ -36,13 +39,14 @@ export function originRef(version: Ref): Ref {
 /** The id of the version that an origin is stored for. */
 export const versionOf = ({ id }: Ref): Id => `${id.slice(0, 14)}7${id.slice(15)}` as Id
 
-export const putOrigin = (version: Ref, { chain, stamp }: Origin): Op => ({
+export const putOrigin = (version: Ref, { chain, stamp, rows }: Origin): Op => ({
   do: 'put',
   ref: originRef(version),
   set: new Map<string, Cell>([
     ['chain', chain],
     ['revision', stamp.revision],
     ['commit', stamp.commit],
+    ...(rows === undefined ? [] : [['rows', rows] as const]),
   ]),
   expect: 'absent',
 })
@@ -52,6 +56,7 @@ export function originIn(stored: Stored): Origin {
   return {
     chain: cells.get('chain') as readonly Ref[],
     stamp: { revision: cells.get('revision') as number, commit: cells.get('commit') as Stamp['commit'] },
+    rows: cells.get('rows') as string | undefined,
   }
 }
 
@@ -65,8 +70,8 @@ export interface RowStore {
 
 const ROWS_AT_ONCE = 1000
 
-/** Copies the stored rows of a table into a new one, which nobody can reach before an object lists it. */
-async function copyRows(from: Table, copy: Table, store: RowStore): Promise<void> {
+/** Copies the stored rows of a table into a new one, which nobody can reach before an object lists it. `met` is told of each. */
+async function copyRows(from: Table, copy: Table, store: RowStore, met: RowsPrint): Promise<void> {
   const standing = await store.table(from.id)
   // Columns that programs with a newer class have added are copied too.
   const to = standing && compareColumns(standing, copy) === 'wider' ? { ...copy, values: standing.values } : copy
@@ -78,6 +83,7 @@ async function copyRows(from: Table, copy: Table, store: RowStore): Promise<void
   }
   for await (const page of store.scan(from))
     for (const row of page) {
+      met.add(from.id, row)
       ops.push(...rowOps(to, row))
       if (ops.length >= ROWS_AT_ONCE) await flush()
     }
@@ -127,6 +133,12 @@ function requireNoStream({ id, classId }: Ref): void {
     })
 }
 
+const originalChanged = (state: ObjectState, ref: Ref, stamps: { readonly expected?: Stamp; readonly found?: Stamp }): Error =>
+  new ConflictError(`the original ${ref.id} of ${nameOf(state)}, or a row of its collections, was changed since the version was made`, {
+    ref,
+    ...stamps,
+  })
+
 export class Versions {
   readonly #host: VersionHost
 
@@ -140,19 +152,20 @@ export class Versions {
     if (!stored) throw notFound(ref.id, this.#host.store.url)
     requireNoStream(ref)
     const before = from && originIn(from)
-    const origin = { chain: [...(before?.chain ?? []), ref], stamp: before?.stamp ?? stored.stamp }
+    const chain = [...(before?.chain ?? []), ref]
+    const copied = new RowsPrint()
     const copy = this.#host.detached(stored)
     await this.#host.commitStates(
       [copy.state],
-      (version) => [putOrigin(version, origin)],
-      (plan) => this.#copyCollections(copy, plan),
+      (version) => [putOrigin(version, { ...(before ?? { stamp: stored.stamp, rows: copied.text }), chain })],
+      (plan) => this.#copyCollections(copy, plan, copied),
     )
     return copy.state.instance
   }
 
   /**
    * Gives the original the contents and names of a version, and removes the version with those between.
-   * @throws ConflictError when the original was changed since the first version was made of it
+   * @throws ConflictError when the original, or a row of its collections, was changed since the first version was made of it
    */
   async consolidate(state: ObjectState): Promise<void> {
     const version = state.ref!
@@ -162,17 +175,12 @@ export class Versions {
     if (!stored) throw notFound(version.id, this.#host.store.url)
     if (!from) throw new ValidationError(`${nameOf(state)} is no version: newVersion() makes one`, { code: 'ERR_NO_VERSION' })
     requireNoStream(version)
-    const { chain, stamp } = originIn(from)
+    const { chain, stamp, rows } = originIn(from)
     const [original, ...between] = chain as [Ref, ...Ref[]]
     const replaced = await this.#host.store.read([original, ...between])
     const old = replaced[0]
     if (!old) throw notFound(original.id, this.#host.store.url)
-    if (old.stamp.commit !== stamp.commit)
-      throw new ConflictError(`the original ${original.id} of ${nameOf(state)} was changed since the version was made`, {
-        ref: original,
-        expected: stamp,
-        found: old.stamp,
-      })
+    if (old.stamp.commit !== stamp.commit) throw originalChanged(state, original, { expected: stamp, found: old.stamp })
     const copy = this.#host.detached(stored)
     copy.state.ref = original
     copy.state.unit = this.#host.unit
@@ -183,10 +191,12 @@ export class Versions {
     await this.#host.commitStates(
       [copy.state],
       () => ops,
-      (plan) => {
+      async (plan) => {
         // Also a version that holds what the original does has become it: no other one of the same original may any more.
         if (plan.changed.length === 0) ops.push({ do: 'put', ref: original, set: new Map(), expect: old.stamp })
-        return this.#copyCollections(copy, plan)
+        await this.#copyCollections(copy, plan, new RowsPrint())
+        // As late as can be: rows that are saved from here on until the commit are replaced.
+        if (rows !== undefined && rows !== (await this.#rowsOf(old))) throw originalChanged(state, original, {})
       },
     )
     await this.#dropCollections([old, ...gone])
@@ -203,8 +213,16 @@ export class Versions {
     return ops
   }
 
+  /** The rows of all collections that an object owns, in short. */
+  async #rowsOf(owner: Stored): Promise<string> {
+    const print = new RowsPrint()
+    for (const table of ownTables(owner))
+      for await (const page of this.#host.store.backend.scan({ in: table })) for (const row of page) print.add(table, row)
+    return print.text
+  }
+
   /** Fills the collections of a copy, which its group then publishes. */
-  async #copyCollections({ sources }: Detached, { tables }: Plan): Promise<void> {
+  async #copyCollections({ sources }: Detached, { tables }: Plan, met: RowsPrint): Promise<void> {
     const { backend } = this.#host.store
     const store = {
       define: (table: Table) => backend.define(table),
@@ -215,7 +233,7 @@ export class Versions {
     }
     for (const { dict, table } of tables) {
       const source = sources.get(dict)
-      if (source) await copyRows(source, table, store)
+      if (source) await copyRows(source, table, store, met)
     }
   }
 

@@ -120,6 +120,46 @@ export const versions: readonly Case[] = [
     assert.deepEqual(await rows(o.getID()!), changed.slice(0, 1))
   }),
 
+  law('I532', 'rows of an original that were saved since the first version of it was made are a conflict', async (ctx) => {
+    const o = await new Totals().makePersistent()
+    for (const name of ['x', 'y']) o.rows.set({ name }, { note: 'first' })
+    await o.save()
+    const rows = (of: Totals): Promise<unknown[]> => ctx.other(async () => all((await Totals.getByID(of.getID()!)).rows.entries()))
+    const first = await rows(o)
+    const changes: ((o: Totals) => void)[] = [
+      ({ rows }) => rows.set({ name: 'x' }, { note: 'second' }),
+      ({ rows }) => rows.add({ name: 'x' }, 'hits', 1n),
+      ({ rows }) => rows.delete({ name: 'y' }),
+      ({ rows }) => rows.set({ name: 'z' }, {}),
+    ]
+    for (const change of changes) {
+      const version = await (await o.newVersion()).newVersion()
+      version.rows.set({ name: 'of the version' }, {})
+      await version.save()
+      const before = await rows(o)
+      const after = await ctx.other(async () => {
+        const theirs = await Totals.getByID(o.getID()!)
+        change(theirs)
+        await theirs.save()
+        return all(theirs.rows.entries())
+      })
+      assert.notDeepEqual(after, before)
+      await refused(ConflictError, () => version.consolidateVersion())
+      assert.deepEqual(await rows(o), after)
+      assert.equal((await rows(version)).length, before.length + 1)
+    }
+    for (const name of ['x', 'y', 'z']) o.rows.delete({ name })
+    await o.rows.save()
+    for (const name of ['x', 'y']) o.rows.set({ name }, { note: 'first' })
+    await o.rows.save()
+    assert.deepEqual(await rows(o), first)
+    const version = await o.newVersion()
+    version.rows.delete({ name: 'x' })
+    await version.save()
+    await version.consolidateVersion()
+    assert.deepEqual(await rows(o), first.slice(1))
+  }),
+
   law('I111', 'references of a version lead to the same objects, and deleting it leaves the original alone', async (ctx) => {
     const o = new Library()
     o.keeper = Object.assign(new Person(), { name: 'K' })
