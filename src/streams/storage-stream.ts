@@ -3,9 +3,10 @@ import { v4 } from 'uuid'
 import type { Ref, StreamItem, Streams } from '../backend.js'
 import { type DecodeContext, decodeValue, type EncodeContext, encodeValue } from '../codec/values.js'
 import { CorruptError, NotFoundError, ValidationError } from '../errors.js'
+import { assertKnown } from '../known-options.js'
 import { isStorageObject, StorageObject, stateOf } from '../objects/storage-object.js'
 import { IS_STREAM, STREAM_CLASS } from '../unit/belongings.js'
-import { currentUnit } from '../unit/context.js'
+import { currentUnit, unitIfOpen } from '../unit/context.js'
 import type { UnitOfWork } from '../unit/unit-of-work.js'
 import { waitLimit } from '../wait-limit.js'
 import { noStreams } from './no-streams.js'
@@ -15,7 +16,7 @@ export interface ConsumeOptions {
   readonly group?: string
   /** Name of this consumer within its group. Default: one of its own for each call. */
   readonly consumer?: string
-  /** Items fetched at once: a consumer that dies leaves as many to the others after `leaseMs`. Default 64. */
+  /** Items fetched at once: a consumer that dies leaves as many to the others after `leaseMs`. Default 64, fewer of items that are large. */
   readonly batch?: number
   /** How long an item may take before another consumer of the group gets it as well. Default: a minute. */
   readonly leaseMs?: number
@@ -24,7 +25,11 @@ export interface ConsumeOptions {
   readonly timeoutMs?: number
 }
 
+const CONSUME_OPTIONS = ['group', 'consumer', 'batch', 'leaseMs', 'signal', 'timeoutMs']
 const BATCH = 64
+/** Items are fetched without knowing how large they are: these few first, and then no more than have room in so many bytes. */
+const FIRST_BATCH = 8
+const BATCH_BYTES_MAX = 4 * 1024 * 1024
 const BATCH_MAX = 10_000
 const LEASE_MS = 60_000
 
@@ -33,9 +38,9 @@ const LEASE_MS = 60_000
  * An item is a value, or a reference to an object that is persistent already.
  *
  * Appending is no part of a unit of work: it is visible at once, also from within a task or `transact`. There it is numbered by the
- * task, so that one that runs again appends nothing twice; the function of an `update` in the program appends each time it runs.
- * Consuming is at least once: what a consumer had fetched and not finished when it died goes to another of its group after `leaseMs`.
- * Items stay until the stream is deleted.
+ * task, so that one that runs again appends nothing twice; the function of an `update` in the program appends each time it runs, so that
+ * the last item says what was stored. Consuming is at least once: what a consumer had fetched and not finished when it died goes to another
+ * of its group after `leaseMs`. Items stay until the stream is deleted.
  */
 export class StorageStream<T = unknown> extends StorageObject {
   static readonly typeName: string = STREAM_CLASS
@@ -46,11 +51,11 @@ export class StorageStream<T = unknown> extends StorageObject {
   }
 
   /**
-   * Appends items; they are there, in this order and together, when it resolves.
+   * Appends items as they are at the call; they are there, in this order and together, when it resolves.
    * @throws ValidationError volatile, ended, or an item that cannot be stored, with its path; nothing is appended then.
    */
   async append(...items: readonly T[]): Promise<void> {
-    const { unit, ref, streams } = await placeOf(this, 'append')
+    const { unit, ref, streams } = placeIn(unitIfOpen() ?? stateOf(this).unit ?? (await currentUnit()), this, 'append')
     if (items.length === 0) return
     const bytes = items.map((item, i) => encodeValue(item, itemContext(unit, i)))
     await unit.appends.inOrder(ref.id, items.length, (producer, from) => streams.append(ref, producer, from, bytes))
@@ -69,19 +74,17 @@ export class StorageStream<T = unknown> extends StorageObject {
    * next one or is left; what was fetched beyond it is given back.
    */
   async *consume(options: ConsumeOptions = {}): AsyncGenerator<T, void, void> {
+    assertKnown(options, CONSUME_OPTIONS, 'consume()')
     const { unit, ref, streams } = await placeOf(this, 'consume')
     const group = requireName('group', options.group ?? 'default')
     const consumer = requireName('consumer', options.consumer ?? v4())
     const limit = waitLimit(options)
-    const read = {
-      group,
-      consumer,
-      max: requireCount('batch', options.batch ?? BATCH, BATCH_MAX),
-      leaseMs: requireCount('leaseMs', options.leaseMs ?? LEASE_MS),
-    }
+    const leaseMs = requireCount('leaseMs', options.leaseMs ?? LEASE_MS)
+    let max = requireCount('batch', options.batch ?? FIRST_BATCH, BATCH_MAX)
     for (;;) {
-      const items = await streams.read(ref, read, limit)
+      const items = await streams.read(ref, { group, consumer, max, leaseMs }, limit)
       if (items.length === 0) return
+      if (options.batch === undefined) max = roomFor(items)
       const work = new Fetched(streams, ref, group, items)
       try {
         for (const [, bytes] of items) {
@@ -101,10 +104,18 @@ export class StorageStream<T = unknown> extends StorageObject {
   }
 }
 
+interface Place {
+  readonly unit: UnitOfWork
+  readonly ref: Ref
+  readonly streams: Streams
+}
+
 /** Not a method: private ones are missing on a handle, and a stream has no fields to load. */
-async function placeOf(stream: StorageObject, verb: string): Promise<{ unit: UnitOfWork; ref: Ref; streams: Streams }> {
+const placeOf = async (stream: StorageObject, verb: string): Promise<Place> => placeIn(await currentUnit(), stream, verb)
+
+function placeIn(running: UnitOfWork, stream: StorageObject, verb: string): Place {
   const state = stateOf(stream)
-  const unit = (await currentUnit()).unitFor(state)
+  const unit = running.unitFor(state)
   if (!state.ref || unit.isNew(stream)) {
     const why = state.ref ? 'is stored only when the unit of work ends: make it persistent outside,' : 'is volatile: call makePersistent()'
     throw new ValidationError(`the stream ${why} before ${verb}()`, { code: 'ERR_NOT_PERSISTENT' })
@@ -113,6 +124,13 @@ async function placeOf(stream: StorageObject, verb: string): Promise<{ unit: Uni
   const { streams, url } = unit.store.backend
   if (!streams) throw noStreams(url)
   return { unit, ref: state.ref, streams }
+}
+
+/** How many such items are fetched at once. */
+function roomFor(items: readonly StreamItem[]): number {
+  let bytes = 0
+  for (const [, item] of items) bytes += item.length
+  return Math.max(1, Math.min(BATCH, Math.floor((BATCH_BYTES_MAX * items.length) / bytes)))
 }
 
 /** Items on their way through a consumer. */

@@ -21,6 +21,22 @@ export const streamCornerCases: readonly Case[] = [
   ),
 
   law(
+    'I533',
+    'items are appended as they are at the call',
+    async (ctx) => {
+      const stream = await made(ctx)
+      const item = { n: 1, list: [1] }
+      const appended = stream.append(item)
+      item.n = 2
+      item.list.push(2)
+      await appended
+      await stream.end()
+      assert.deepEqual(await taken(stream), [{ n: 1, list: [1] }])
+    },
+    streams,
+  ),
+
+  law(
     'I551',
     'a loop in which its stream is deleted can be left; one that goes on is told',
     async (ctx) => {
