@@ -2,6 +2,7 @@ import type { Backend } from '../src/backend.js'
 import type { Constructor } from '../src/classes/class-locator.js'
 import { registerClass } from '../src/classes/class-registry.js'
 import { UnavailableError, ValidationError } from '../src/errors.js'
+import { assertKnown } from '../src/known-options.js'
 import { Store, type StoreOptions } from '../src/store.js'
 import { programUnit, setDefaultOpener, setProgramUnit } from '../src/unit/context.js'
 import type { UnitOfWork } from '../src/unit/unit-of-work.js'
@@ -20,6 +21,8 @@ export interface ConnectOptions extends StoreOptions {
   readonly classes?: readonly Constructor[]
 }
 
+const CONNECT_OPTIONS = ['classes', 'ack', 'patienceMs', 'leaseMs', 'direct']
+
 /**
  * Opens a store. The first one that a program connects is its default. Without a url: `INSITU_STORAGE`, else `storage` in
  * `insitu.config.*` (json, js, mjs, cjs, ts, mts) or package.json's `insitu`, found upward, else `nvram:.insitu`. A relative folder in such a
@@ -27,6 +30,7 @@ export interface ConnectOptions extends StoreOptions {
  * @throws NotOwnerError, UnavailableError, UnsupportedError, CorruptError, ValidationError (ERR_HOSTS_STORE, ERR_HOSTS_DIFFER among others)
  */
 export async function connect(where?: string | Backend, options: ConnectOptions = {}): Promise<Store> {
+  assertKnown(options, CONNECT_OPTIONS, 'connect()')
   for (const ctor of options.classes ?? []) registerClass(ctor)
   const backend = typeof where === 'object' ? where : await openAt(where ?? (await configuredStorage()))
   if (where === undefined) await requireHosts(backend)

@@ -3,14 +3,16 @@ import { inspect } from 'node:util'
 import type { Location, Receipt } from './backend.js'
 import { AliasTakenError, ConflictError, NotFoundError, UnsavedChangesError } from './errors.js'
 import { type Id, newCommitId } from './ids.js'
+import { assertKnown } from './known-options.js'
 import { listOf } from './list-of.js'
 import { isStorageObject, type StorageObject, stateOf } from './objects/storage-object.js'
 import { backOff, TRIES_MAX } from './unit/back-off.js'
+import { BodyRuns } from './unit/body-runs.js'
 import { currentUnit, runIn, unitOf } from './unit/context.js'
 import { Program } from './unit/program.js'
 import { isReadTableGone } from './unit/row-checks.js'
 import { type Collected, Transaction } from './unit/transaction.js'
-import { assertId, unsavedBefore } from './unit/unit-errors.js'
+import { asId, unsavedBefore } from './unit/unit-errors.js'
 import type { UnitOfWork } from './unit/unit-of-work.js'
 import { currentTurn, Turn } from './unit/update-turn.js'
 
@@ -33,17 +35,17 @@ export async function loadAll<T extends StorageObject>(handles: Iterable<T>): Pr
 /** Hosts that hold an object, largest share first. @throws NotFoundError unknown id */
 export async function getLocations(what: StorageObject | Id): Promise<readonly Location[]> {
   if (typeof what !== 'string') return required(what, 'getLocations').getLocations()
-  assertId(what)
+  const id = asId(what)
   const unit = await currentUnit()
-  const [ref] = await unit.store.find([what])
-  if (!ref) throw new NotFoundError(`no object has the id ${what} in ${unit.store.url}`, { id: what })
+  const [ref] = await unit.store.find([id])
+  if (!ref) throw new NotFoundError(`no object has the id ${id} in ${unit.store.url}`, { id })
   return (await unit.store.backend.locate([ref]))[0] ?? []
 }
 
 export interface TransactOptions {
   /**
    * Also validate what was only read: objects, and rows of dicts with `writes: 'cas'`, those that a scan, `count` or an aggregate went over
-   * among them, and those that were not there. Write skew is impossible, and what a body that writes nothing returns, or throws, comes from objects and
+   * among them, and those that were not there; and names that were found free. Write skew is impossible, and what a body that writes nothing returns, or throws, comes from objects and
    * rows as they were at one moment. Not validated: rows that have come into a range since it was scanned, sums of counters, which any number
    * may add to, and dicts with `writes: 'lww'`, which know no conflict. Default false.
    */
@@ -56,27 +58,31 @@ export interface TransactOptions {
  * Runs `fn` as one unit of work: what it changes in persistent objects and collections commits as one group, or not at all.
  * Objects fetched inside are its own until then; an instance of the program is part of it once it is saved inside, and is what is then
  * found there, unless the object was met before. A conflict runs it again; what it changed by itself in an
- * instance of the program stays changed then, what `update` changed does not. Inside another unit of work it joins that one. Afterwards clean
- * instances of the program are up to date, and references in what it goes on with lead to them; those with unsaved changes stay as they
+ * instance of the program stays changed then, and is refused where it saves that and another run changes it once more; what `update` changed
+ * is as it was. Inside another unit of work it joins that one. Afterwards clean
+ * instances of the program are up to date, and references in what it goes on with lead to them, those in what the body gives (an object, or
+ * lists, maps, sets and records of them) as well; those with unsaved changes stay as they
  * are, and conflict when they are saved.
- * @throws UnsavedChangesError if two instances of one object were changed: the one loaded inside, and the program's own, saved inside
+ * @throws UnsavedChangesError if two instances of one object were changed: the one loaded inside, and the program's own, saved inside; if a
+ * body that runs again may have changed an instance of the program twice
  */
 export async function transact<T>(fn: () => T | PromiseLike<T>, options: TransactOptions = {}): Promise<T> {
+  assertKnown(options, ['check', 'retries'], 'transact()')
   const unit = await currentUnit()
   if (unit instanceof Transaction) {
     unit.assertGoesOn('transact()')
     return fn()
   }
   const producer = newCommitId()
+  const runs = new BodyRuns()
   for (let attempt = 0; ; attempt++) {
     const tx = new Transaction(unit.store)
     tx.producer = producer
-    tx.mayBorrow()
+    tx.mayRunAgain(runs)
     try {
       const done = await commitBody(tx, fn, options.check ?? false)
       // Nothing behind the commit may lead to another attempt: what was committed would be done twice.
-      await takeOver(tx, unit, done)
-      return done.result
+      return await takeOver(tx, unit, done)
     } catch (error) {
       if (tx.isCommitted) throw error
       tx.rollback()
@@ -119,10 +125,10 @@ function refuseInsideUpdate({ parts }: Collected): void {
 }
 
 /** The program goes on with what a transaction has loaded and changed. An instance with unsaved changes stays as it is: its save will conflict. */
-async function takeOver(tx: Transaction, unit: UnitOfWork, { collected, receipt }: Done<unknown>): Promise<void> {
+async function takeOver<T>(tx: Transaction, unit: UnitOfWork, { result, collected, receipt }: Done<T>): Promise<T> {
   const twins = tx.handOver()
   if (receipt) await bringUpToDate(tx, unit, { collected, receipt })
-  await twins.join()
+  return twins.join(result)
 }
 
 async function bringUpToDate(

@@ -53,6 +53,13 @@ function areDigits(text: string, from: number, to: number): boolean {
   return true
 }
 
+/** The id that a text says, in capitals as well, as other tools write uuids; `undefined` for what is none. */
+export function idIn(text: unknown): Id | undefined {
+  if (isIdText(text)) return text
+  const lower = typeof text === 'string' ? text.toLowerCase() : undefined
+  return isIdText(lower) ? lower : undefined
+}
+
 /** When an id was made (milliseconds since the epoch): a uuid v7 begins with it. */
 export const madeAtMs = (id: Id | TableId | CommitId): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import type { Ref, Stamp } from './backend.js'
 import { NotFoundError, UnsavedChangesError, ValidationError } from './errors.js'
+import { assertKnown } from './known-options.js'
 import { isStorageObject, type StorageObject, stateOf } from './objects/storage-object.js'
 import type { Store } from './store.js'
 import { currentUnit } from './unit/context.js'
@@ -12,7 +13,7 @@ import { waitLimit } from './wait-limit.js'
 const POLL_MS = 100
 
 /**
- * Gives `object` each time somebody has changed it, brought up to date (with unsaved changes: as it is). Changes in quick succession may be
+ * Gives `object` each time somebody has stored a change of it, this program too, brought up to date (with unsaved changes: as it is). Changes in quick succession may be
  * given once, the last one always is. Ends when the object is deleted, when `signal` aborts, after `timeoutMs` milliseconds, or when the
  * loop is left.
  * Errors: ValidationError for a volatile object; what reading the store throws.
@@ -23,6 +24,7 @@ export async function* watch<T extends StorageObject>(
 ): AsyncGenerator<T, void, void> {
   if (typeof object !== 'object' || object === null || !isStorageObject(object))
     throw new TypeError(`watch() wants a StorageObject, got ${inspect(object, { depth: 0 })}`)
+  assertKnown(options, ['signal', 'timeoutMs'], 'watch()')
   const state = stateOf(object)
   const unit = (await currentUnit()).unitFor(state)
   if (!state.ref || unit.isTransaction)

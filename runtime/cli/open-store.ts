@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Backend, Ref, Stored } from '../../src/backend.js'
 import { findResolved, readResolved } from '../../src/commit/index.js'
 import { isInsituError, NotFoundError, UnavailableError } from '../../src/errors.js'
-import { isIdText } from '../../src/ids.js'
+import { idIn } from '../../src/ids.js'
 import { LargeCells } from '../../src/large-cells.js'
 import type { Store } from '../../src/store.js'
 import { configuredStorage } from '../connect.js'
@@ -77,7 +77,8 @@ export const isNoStore = (error: unknown): error is Error => isInsituError(error
 
 /** Resolves what a user typed: an id, or else an alias (also one that looks like an id). @throws NotFoundError */
 async function found(backend: Backend, what: string): Promise<Ref> {
-  const asked = isIdText(what) ? ([what, { alias: what }] as const) : ([{ alias: what }] as const)
+  const id = idIn(what)
+  const asked = id ? ([id, { alias: what }] as const) : ([{ alias: what }] as const)
   const refs = await findResolved(backend, asked, { backendOf: () => backend })
   const ref = refs.find((answer) => answer !== undefined)
   if (!ref) throw new NotFoundError(`no object with alias or id ${what} in ${backend.url}: \`insitu ls\` lists what is there`, { what })

@@ -8,13 +8,6 @@ const POLICIES: readonly FailurePolicy[] = ['RETRY', 'IGNORE', 'CANCEL_SUCCESSOR
 const isSignal = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
 
-/** An option of another name would be a wish that nobody hears. */
-export function assertKnown(given: object, names: readonly string[], of: string): void {
-  for (const name of Object.keys(given))
-    if (!names.includes(name))
-      throw new ValidationError(`${of} has no option ${name}: it takes ${names.join(', ')}`, { code: 'ERR_CALL_OPTION', option: name })
-}
-
 /**
  * Options as they are kept: `timeoutMs: Infinity` is none.
  * @throws ValidationError that names the option and what it takes

@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Op, Table } from '../backend.js'
 import { UnsupportedError, ValidationError } from '../errors.js'
 import type { Domain } from '../ids.js'
+import { assertKnown } from '../known-options.js'
 import type { DictStore } from './dict-binding.js'
 import type { DictState } from './dict-state.js'
 import { type References, shown } from './kind.js'
@@ -32,7 +33,9 @@ const GROUPS_UNDER_WAY_MAX = 2
 const TURNS_TO_LEAVE = 3
 
 /** Gives how many rows were written. */
-export async function bulkLoad(state: DictState, rows: Rows, { signal }: BulkOptions): Promise<number> {
+export async function bulkLoad(state: DictState, rows: Rows, options: BulkOptions): Promise<number> {
+  assertKnown(options, ['signal'], 'bulk()')
+  const { signal } = options
   state.schema.requireBuffered('bulk()')
   const load = new BulkLoad(state, ...storeOf(state))
   try {

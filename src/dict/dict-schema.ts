@@ -1,5 +1,6 @@
 import type { Cell, ColumnSpec, Key, Values } from '../backend.js'
 import { UnsupportedError, ValidationError } from '../errors.js'
+import { assertKnown } from '../known-options.js'
 import { type AnyColumn, type Columns, requireColumn, specOf } from './column.js'
 import { ColumnCheck } from './column-check.js'
 import { INDEXED_TYPES, indexOf } from './column-index.js'
@@ -49,6 +50,7 @@ export class DictSchema implements KeyColumns {
     readonly valueColumns: Columns,
     readonly options: SchemaOptions = {},
   ) {
+    assertKnown(options, ['partition', 'order', 'writes'], 'a dict')
     const [keys, values] = [keyColumns, valueColumns]
     for (const columns of [keys, values]) requireAllColumns(columns)
     const { names, partition } = keyOrder(Object.keys(keys), options)

@@ -29,6 +29,19 @@ export interface AggregateRange<K extends Columns> {
   readonly signal?: AbortSignal
 }
 
+type Names<O> = Record<keyof O, true>
+export const RANGE_OPTIONS = Object.keys({ from: true, to: true, limit: true, reverse: true, signal: true } satisfies Names<
+  RangeOptions<Columns>
+>)
+export const WHERE_OPTIONS = Object.keys({
+  limit: true,
+  reverse: true,
+  allowFiltering: true,
+  scan: true,
+  signal: true,
+} satisfies Names<WhereOptions>)
+export const AGGREGATE_OPTIONS = Object.keys({ prefix: true, from: true, to: true, signal: true } satisfies Names<AggregateRange<Columns>>)
+
 /** Any column of a dict. */
 export type ColumnName<K extends Columns, V extends Columns> = (keyof K | keyof V) & string
 type ReadOf<K extends Columns, V extends Columns, C> = C extends keyof K

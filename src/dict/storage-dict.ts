@@ -2,6 +2,7 @@
 import type { Location, Op, Piece, Range, Table } from '../backend.js'
 import { ValidationError } from '../errors.js'
 import { INSPECT } from '../inspection.js'
+import { assertKnown } from '../known-options.js'
 import { listOf } from '../list-of.js'
 import { type AggregateOps, planAggregate } from './aggregate.js'
 import { type BulkOptions, bulkLoad, pairOf, type Rows, storeOf } from './bulk-load.js'
@@ -15,7 +16,17 @@ import type { References } from './kind.js'
 import { liveReferences } from './live-refs.js'
 import { checkedLimit, type DictRow, mergedPages, type ScanRange } from './merged-scan.js'
 import { ABOVE_ALL, type Overlay } from './overlay.js'
-import type { Aggregated, AggregateRange, ColumnName, GroupOf, RangeOptions, WhereOptions } from './query-types.js'
+import {
+  AGGREGATE_OPTIONS,
+  type Aggregated,
+  type AggregateRange,
+  type ColumnName,
+  type GroupOf,
+  RANGE_OPTIONS,
+  type RangeOptions,
+  WHERE_OPTIONS,
+  type WhereOptions,
+} from './query-types.js'
 import { itemsOf } from './row-iterable.js'
 import { encodeKeyText } from './row-key.js'
 import { type DictClass, dictClass } from './standalone-dict.js'
@@ -202,6 +213,7 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
    * `from` (inclusive) and `to` (exclusive) bound the columns after the prefix.
    */
   range(prefix: Partial<NewRow<K>>, options: RangeOptions<K> = {}): AsyncIterable<[Row<K>, Row<V>]> {
+    assertKnown(options, RANGE_OPTIONS, 'range()')
     return this.#scan(this.#rangeOf(prefix, options), (row) => this.#entry(row), options.signal)
   }
 
@@ -214,7 +226,9 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
    * on the first key columns say what is read, and so does one on an indexed column; the others are checked on the way.
    * Errors: UnsupportedError with the reason for what cannot be answered, `ERR_WHERE_SCANS` when every row would be read unasked.
    */
-  where(conditions: Where<K, V>, { limit, reverse, allowFiltering, scan, signal }: WhereOptions = {}): AsyncIterable<[Row<K>, Row<V>]> {
+  where(conditions: Where<K, V>, options: WhereOptions = {}): AsyncIterable<[Row<K>, Row<V>]> {
+    assertKnown(options, WHERE_OPTIONS, 'where()')
+    const { limit, reverse, allowFiltering, scan, signal } = options
     const state = this.#usable()
     const plan = planWhere(state.schema, conditions, state.refs, {
       allowFiltering: allowFiltering ?? scan ?? false,
@@ -232,6 +246,7 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
    * store can and nothing is unsaved, it computes them; else the rows are read, in bounded memory.
    */
   async aggregate<const O extends AggregateOps<ColumnName<K, V>>>(ops: O, range: AggregateRange<K> = {}): Promise<Aggregated<K, V, O>> {
+    assertKnown(range, AGGREGATE_OPTIONS, 'aggregate()')
     const state = this.#usable()
     const plan = planAggregate(state.schema, ops, [])
     return (await aggregated(state, plan, this.#rangeOf(range.prefix ?? {}, range), range.signal)) as Aggregated<K, V, O>
@@ -243,6 +258,7 @@ export class StorageDict<K extends Columns, V extends Columns> implements AsyncI
     ops: O,
     range: AggregateRange<K> = {},
   ): AsyncIterable<[GroupOf<K, V, C[number]>, Aggregated<K, V, O>]> {
+    assertKnown(range, AGGREGATE_OPTIONS, 'groupBy()')
     const state = this.#usable()
     const plan = planAggregate(state.schema, ops, by)
     const rows = this.#rangeOf(range.prefix ?? {}, range)

@@ -4,7 +4,7 @@ import { classOf } from '../classes/class-registry.js'
 import { lineage, ownStatic, type TransientFields, transientOf } from '../codec/class-statics.js'
 import { fieldsGiven, restoredAs } from '../codec/nested-classes.js'
 import { isDict } from '../dict/storage-dict.js'
-import { UnsupportedError, ValidationError } from '../errors.js'
+import { SchemaMismatchError, UnsupportedError, ValidationError } from '../errors.js'
 import { type ClassSettings, construct, recordOf, settingsOf } from './class-settings.js'
 import { requireColumns } from './declared-columns.js'
 import { guardOf } from './handle.js'
@@ -26,6 +26,8 @@ interface ClassInfo {
   rebuildable: boolean | undefined
   /** Field names that the constructor makes; empty for classes with `restore`. */
   defaults: readonly string[]
+  /** Of them those in which it puts a dict. `undefined`: none was made yet. */
+  dicts: readonly string[] | undefined
 }
 
 const infos = new WeakMap<Constructor, ClassInfo>()
@@ -33,7 +35,7 @@ const infos = new WeakMap<Constructor, ClassInfo>()
 function infoOf(ctor: Constructor): ClassInfo {
   let info = infos.get(ctor)
   if (!info) {
-    info = { transient: transientOf(ctor), rebuildable: undefined, defaults: [] }
+    info = { transient: transientOf(ctor), rebuildable: undefined, defaults: [], dicts: undefined }
     infos.set(ctor, info)
   }
   return info
@@ -149,10 +151,25 @@ export function fill(instance: StorageObject, ctor: Constructor, stored: StoredF
   if (hasRestore(ctor)) restoreInto(instance, ctor, Object.fromEntries(fields.values))
   else {
     if (isUsed) resetUnstored(instance, ctor, fields)
+    else requireDicts(instance, ctor, fields)
     assignFields(instance, ctor, fields)
   }
   if (hasRestore(ctor) || !hasStoredFields(instance, ctor, stored)) noteDrift(instance, ctor, stored, ownFields(instance))
   else noteNone(instance)
+}
+
+/** What calls a dict's methods would find them missing. Errors: SchemaMismatchError. */
+function requireDicts(fresh: StorageObject, ctor: Constructor, { values }: StoredFields): void {
+  const info = infoOf(ctor)
+  info.dicts ??= Object.keys(fresh).filter((name) => isDict(recordOf(fresh)[name]))
+  for (const name of info.dicts) {
+    const value = values.get(name)
+    if (value === undefined || value === null || isDict(value)) continue
+    throw new SchemaMismatchError(
+      `field ${ctor.name}.${name} is a StorageDict, and what is stored is not: give the dict another name, and copy what was stored into it`,
+      { field: `${ctor.name}.${name}`, expected: 'StorageDict' },
+    )
+  }
 }
 
 /** By far the most common case, decided without a list of the fields. False also where it takes a longer look to say so. */

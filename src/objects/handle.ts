@@ -23,7 +23,6 @@ export function guardOf(ctor: Constructor): Constructor {
 /** Names that printers, test tools and `await` look for on any object; they must not trip over a handle. */
 const PROBED = new Set([
   'then',
-  'toJSON',
   'inspect',
   'asymmetricMatch',
   'nodeType',
@@ -37,6 +36,8 @@ const PROBED = new Set([
 
 const guard: ProxyHandler<object> = {
   get(target, name, receiver) {
+    // Only to look for it must not throw. JSON of a handle would be an empty object, and nobody would know.
+    if (name === 'toJSON' && !(name in target) && !isField(target, name)) return () => refuseJson(target)
     if (typeof name === 'symbol' || name in target || (PROBED.has(name) && !isField(target, name)))
       return Reflect.get(target, name, receiver)
     throw notLoaded(target, name)
@@ -45,6 +46,8 @@ const guard: ProxyHandler<object> = {
     throw notLoaded(target, String(name))
   },
 }
+
+const isProbed = (name: string): boolean => name === 'toJSON' || PROBED.has(name)
 
 /** Fields that the constructor of a class makes, of those names that are looked for on any object. */
 const probedFields = new WeakMap<Constructor, ReadonlySet<string>>()
@@ -57,7 +60,7 @@ function isField(target: object, name: string): boolean {
   const { constructor: ctor } = target as { readonly constructor: Constructor }
   let fields = probedFields.get(ctor)
   if (!fields) {
-    fields = new Set(fieldsMadeBy(ctor).filter((field) => PROBED.has(field) && !ALWAYS_PROBED.has(field)))
+    fields = new Set(fieldsMadeBy(ctor).filter((field) => isProbed(field) && !ALWAYS_PROBED.has(field)))
     probedFields.set(ctor, fields)
   }
   return fields.has(name)
@@ -72,8 +75,18 @@ function fieldsMadeBy(ctor: Constructor): readonly string[] {
   }
 }
 
+const nameOf = (target: object): string => (target.constructor as { name?: string }).name ?? 'object'
+
+function refuseJson(target: object): never {
+  const name = nameOf(target)
+  throw new NotLoadedError(
+    `this ${name} is not loaded and has no JSON: call \`await handle.load()\` first, get its owner with { depth: 1 }, or give its getID() instead`,
+    { className: name },
+  )
+}
+
 function notLoaded(target: object, field: string): Error {
-  const name = (target.constructor as { name?: string }).name ?? 'object'
+  const name = nameOf(target)
   return new NotLoadedError(
     `field ${name}.${field} is not loaded: call \`await handle.load()\` first, or get its owner with { depth: 1 }`,
     {

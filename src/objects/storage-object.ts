@@ -3,6 +3,7 @@ import type { Constructor } from '../classes/class-locator.js'
 import { setRootClass } from '../classes/class-registry.js'
 import { ValidationError } from '../errors.js'
 import type { Host, Id } from '../ids.js'
+import { assertKnown } from '../known-options.js'
 import { currentUnit, unitIfOpen, unitOf } from '../unit/context.js'
 import type { UnitOfWork } from '../unit/unit-of-work.js'
 import { guardOf } from './handle.js'
@@ -26,6 +27,7 @@ export interface PersistOptions {
 }
 
 const WAYS: readonly PersistOptions['ifExists'][] = ['error', 'open', 'replace']
+const NO_OPTIONS = {}
 
 export interface GetOptions {
   /** How many steps of references to load along with the object (default 0: references are handles). */
@@ -89,17 +91,18 @@ export abstract class StorageObject {
    * Made persistent again with a further alias, it gains that alias.
    * @throws AliasTakenError; ValidationError naming the path of a field that cannot be stored. Nothing is stored then.
    */
-  makePersistent(alias?: string, options: PersistOptions = {}): Promise<this> {
+  makePersistent(alias?: string, options: PersistOptions = NO_OPTIONS): Promise<this> {
+    try {
+      if (options !== NO_OPTIONS) checkPersistOptions(options)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
     const unit = unitIfOpen() ?? this.#state.unit
     return unit ? this.#persistIn(unit, alias, options) : currentUnit().then((opened) => this.#persistIn(opened, alias, options))
   }
 
   #persistIn(unit: UnitOfWork, alias: string | undefined, options: PersistOptions): Promise<this> {
-    if (typeof options !== 'object' || options === null)
-      return Promise.reject(new TypeError(`makePersistent() takes its options as an object: { ifExists: 'open' }, not ${String(options)}`))
     const { host, ifExists = 'error' } = options
-    if (!WAYS.includes(ifExists))
-      return Promise.reject(new ValidationError(`ifExists is 'error', 'open' or 'replace', not ${String(ifExists)}`, { path: 'ifExists' }))
     if (host === undefined || this.#state.ref) return unit.makePersistent(this.#state, alias, ifExists) as Promise<this>
     return this.#persistAt(host as Host, () => unit.makePersistent(this.#state, alias, ifExists) as Promise<this>)
   }
@@ -122,6 +125,7 @@ export abstract class StorageObject {
    * @throws UnsupportedError for `deep` inside a task or transaction
    */
   async deletePersistent(options: { readonly deep?: boolean } = {}): Promise<void> {
+    assertKnown(options, ['deep'], 'deletePersistent()')
     if (this.#state.ref) await (await this.#unit()).deletePersistent(this.#state, options.deep ?? false)
   }
 
@@ -144,6 +148,7 @@ export abstract class StorageObject {
    * @throws UnsavedChangesError if there are unsaved changes and `discard` is not set.
    */
   async reload(options: { readonly discard?: boolean } = {}): Promise<this> {
+    assertKnown(options, ['discard'], 'reload()')
     await (await this.#unit()).reload(this.#state, options.discard ?? false)
     return this
   }
@@ -205,6 +210,16 @@ export abstract class StorageObject {
 }
 
 setRootClass(StorageObject)
+
+/** Errors: TypeError, ValidationError */
+function checkPersistOptions(options: PersistOptions): void {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`makePersistent() takes its options as an object: { ifExists: 'open' }, not ${String(options)}`)
+  assertKnown(options, ['ifExists', 'host'], 'makePersistent()')
+  const { ifExists } = options
+  if (ifExists !== undefined && !WAYS.includes(ifExists))
+    throw new ValidationError(`ifExists is 'error', 'open' or 'replace', not ${String(ifExists)}`, { path: 'ifExists' })
+}
 
 /** True for a StorageObject of this install. */
 export const isStorageObject = (value: object): value is StorageObject => BRAND in value && value instanceof StorageObject

@@ -104,6 +104,17 @@ function putOf({ state, ref, set, unset, expect }: ObjectPlan): Op {
   return { do: 'put', ref, set, unset, expect, isNew: true }
 }
 
+/** What a cell is to become, in short; `undefined`: it is to go. */
+export type Change = Fingerprint | undefined
+
+/** What of an object is to be stored, cell by cell. */
+export function changesOf({ set, unset }: ObjectPlan): ReadonlyMap<string, Change> {
+  const changes = new Map<string, Change>()
+  for (const [name, cell] of set) changes.set(name, fingerprint(cell))
+  for (const name of unset) changes.set(name, undefined)
+  return changes
+}
+
 const isChanged = ({ expect, set, unset }: ObjectPlan): boolean => expect === 'absent' || set.size > 0 || unset.length > 0
 
 const NONE_ELSEWHERE: ReadonlyMap<ObjectState, Store> = new Map()

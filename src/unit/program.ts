@@ -1,7 +1,7 @@
 /** Long because what the main program has stored, what it buffers and what is on its way are one state with one owner. */
 import { checkAlias } from '../alias.js'
 import type { Op, Receipt, Ref, Stamp, Table } from '../backend.js'
-import { AliasTakenError, ConflictError, NotFoundError } from '../errors.js'
+import { AliasTakenError, ConflictError, NotFoundError, UnavailableError, UnknownOutcomeError } from '../errors.js'
 import type { Id } from '../ids.js'
 import { constructorOfInstance, mergesFields } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
@@ -32,6 +32,12 @@ const BUFFERED_ROWS_MAX = 4096
 const BUFFERED_BYTES_MAX = 16 * 1024 * 1024
 const NO_OPS: readonly Op[] = []
 const NOTHING_MORE = (): readonly Op[] => NO_OPS
+
+/** A store that does not answer would be asked in vain for every collection. */
+function requireAnswer(error: unknown): unknown {
+  if (error instanceof UnavailableError || error instanceof UnknownOutcomeError) throw error
+  return error
+}
 
 /** The main program's unit of work: every save is a group of its own. */
 export class Program extends UnitOfWork {
@@ -395,14 +401,17 @@ export class Program extends UnitOfWork {
     return Math.min(BUFFERED_BYTES_MAX, this.store.backend.capabilities.groupBytesMax / 4)
   }
 
+  /** What one collection cannot store does not keep the others from storing theirs. Throws the first of the errors. */
   async saveRows(only?: Table): Promise<void> {
-    await this.#settled()
+    const errors: unknown[] = []
+    await this.#settled().catch((error: unknown) => errors.push(requireAnswer(error)))
     const owner = only && this.instances.get(only.owner.id)
     if (owner) await stateOf(owner).busy // its tables are made together with it
     const asked = only ? [this.buffered.get(only.id)].filter((rows) => rows !== undefined) : [...this.buffered.values()]
     const waiting = asked.filter(({ overlay }) => overlay.count > 0)
-    for (const rows of waiting) await this.#sendRows(rows)
+    for (const rows of waiting) await this.#sendRows(rows).catch((error: unknown) => errors.push(requireAnswer(error)))
     if (waiting.length > 0) await this.store.reached()
+    if (errors.length > 0) throw errors[0]
   }
 
   get #isUnsettled(): boolean {

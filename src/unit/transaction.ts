@@ -12,10 +12,11 @@ import type { ObjectState } from '../objects/object-state.js'
 import { type GetOptions, type StorageObject, stateOf } from '../objects/storage-object.js'
 import type { Store, UnitOptions } from '../store.js'
 import { dropBelongings } from './belongings.js'
+import type { BodyRuns } from './body-runs.js'
 import { aliasOf } from './named-tables.js'
 import { copyOfOwn, NOTHING_OWN, newOwn, type Own } from './own-changes.js'
 import { withOwnerChecks } from './owner-checks.js'
-import { checksOf, type ObjectPlan, type Plan, type Prints, planOf, printsOf, type TablePlan } from './persist-plan.js'
+import { changesOf, checksOf, type ObjectPlan, type Plan, type Prints, planOf, printsOf, type TablePlan } from './persist-plan.js'
 import { rebase } from './rebase.js'
 import { nameFirst, refFrom } from './references.js'
 import type { Committed } from './refresh.js'
@@ -52,11 +53,15 @@ export type Seen = readonly [id: string, revision: number, commit: string]
 interface Phase {
   hasEnded: boolean
   isCommitted: boolean
+  /** All that the body does is known. */
+  isCollected?: boolean
   /** Its commit was refused, or nobody can say what became of it. */
   refused?: CommitId | 'unknown'
   undo: UndoLog | undefined
   /** Instances of the main program that `update` has begun to change inside, where these are given back after a failure. */
   borrowed?: Set<ObjectState> | undefined
+  /** The runs of the body, where one that meets a conflict is followed by another. */
+  runs?: BodyRuns | undefined
 }
 
 /** A unit of work that commits as one group at its end, or leaves no trace: a task, or the body of `transact`. */
@@ -269,11 +274,13 @@ export class Transaction extends UnitOfWork {
     const ref = this.persistentRef(state, 'save')
     if (!state.loaded) return
     if (state.unit !== this) this.#enlist(state, ref)
-    planOf([state], this.store)
+    const plan = planOf([state], this.store)
     if (!state.stamp) return
     const [stored] = await this.store.read([ref])
     if (!stored) throw notFound(ref.id, this.store.url)
-    if (stored.stamp.commit !== state.stamp.commit && !this.#merges(state, stored)) throw staleObject(ref, state.stamp, stored.stamp)
+    if (stored.stamp.commit === state.stamp.commit || this.#merges(state, stored)) return
+    this.#assertDoneOnce(plan)
+    throw staleObject(ref, state.stamp, stored.stamp)
   }
 
   /** From now on who asks inside gets this instance, unless another was met before, and the rows that the program has not saved yet. */
@@ -304,13 +311,21 @@ export class Transaction extends UnitOfWork {
   }
 
   /** Whoever calls this calls `giveBack` after a failure. */
-  mayBorrow(): void {
+  mayRunAgain(runs: BodyRuns): void {
     this.#phase.borrowed = new Set()
+    this.#phase.runs = runs
   }
 
   /** After a failure: what the body had changed must not linger as unsaved changes, nor be changed once more when it runs again. */
   async giveBack(): Promise<void> {
-    for (const state of this.#phase.borrowed ?? []) await state.unit?.reload(state, true).catch(() => {})
+    const { borrowed, runs, isCollected = false } = this.#phase
+    for (const state of borrowed ?? []) await state.unit?.reload(state, true).catch(() => {})
+    for (const part of this.#parts) runs?.failed(part.#savedOfProgram(), part.store, isCollected)
+  }
+
+  /** Instances of the main program that were saved inside. Those that `update` has changed begin anew in each run. */
+  *#savedOfProgram(): Iterable<ObjectState> {
+    for (const state of this.#own.enlisted) if (state.unit && !state.unit.isTransaction && !this.#phase.borrowed?.has(state)) yield state
   }
 
   /** One that was loaded inside meets its conflict at the end, and is loaded anew when the body runs again; the program's would be as stale. */
@@ -452,6 +467,7 @@ export class Transaction extends UnitOfWork {
   /** Everything that changed in all stores, as ops; empty when nothing did. */
   collect(options: CommitOptions = {}): Collected {
     try {
+      this.#phase.isCollected = true
       return this.#collectAll(options)
     } finally {
       this.#phase.hasEnded = true
@@ -465,13 +481,15 @@ export class Transaction extends UnitOfWork {
     for (const part of this.#parts) {
       if (part.#isUntouched) continue
       const { plan, ops } = part.#collect(options, elsewhere)
+      part.#assertDoneOnce(plan)
       parts.push({ part, plan, ops })
       for (const { state } of plan.objects) if (!state.ref) elsewhere.set(state, part.store)
     }
     // What was only read is checked in all stores, as soon as anything is written to one of them.
     const isChange = parts.some(({ ops }) => ops.length > 0)
     if (options.check && isChange)
-      for (const { part, plan, ops } of parts) ops.push(...checksOf(plan, part.#own.removed), ...rowChecksOf(part.buffered.values()))
+      for (const { part, plan, ops } of parts)
+        ops.push(...checksOf(plan, part.#own.removed), ...part.#freeNames(), ...rowChecksOf(part.buffered.values()))
     for (const { part, ops } of parts) if (part.#own.names.size > 0) ops.push(...checksOfNamed(ops))
     if (parts.length === 1) return isChange ? { parts, ops: parts[0]!.ops } : UNCHANGED
     const changed = parts.filter(({ ops }) => ops.length > 0)
@@ -479,7 +497,7 @@ export class Transaction extends UnitOfWork {
   }
 
   /**
-   * Whether every object and row that was read is still as it was then. If so, all of them were so at one moment, after the last was read. What is
+   * Whether every object, row and name that was read is still as it was then. If so, all of them were so at one moment, after the last was read. What is
    * committed is checked by the commit; this is for what is not.
    */
   async isCurrent(): Promise<boolean> {
@@ -491,7 +509,20 @@ export class Transaction extends UnitOfWork {
         return false
     }
     for (const part of this.#parts) if (!(await areRowsCurrent(part.store, part.buffered.values()))) return false
+    for (const part of this.#parts) if (!(await part.#areNamesCurrent())) return false
     return true
+  }
+
+  async #areNamesCurrent(): Promise<boolean> {
+    if (this.#namesSeen.size === 0) return true
+    const found = await this.store.find(Array.from(this.#namesSeen.keys(), (alias) => ({ alias })))
+    return [...this.#namesSeen.values()].every((id, i) => found[i]?.id === id)
+  }
+
+  /** That names which were found free, and which it does not give itself, are free. */
+  *#freeNames(): Iterable<Op> {
+    for (const [alias, id] of this.#namesSeen)
+      if (id === undefined && !this.#own.names.has(alias)) yield { do: 'name', alias, expect: null, to: null }
   }
 
   get #isUntouched(): boolean {
@@ -518,6 +549,13 @@ export class Transaction extends UnitOfWork {
       ...rows.flatMap((r) => rowOpsOf(r, r.overlay, (state) => refFrom(this.store, state, elsewhere.get(state)))),
     ]
     return { plan, ops }
+  }
+
+  #assertDoneOnce(plan: Plan): void {
+    const { runs } = this.#phase
+    if (!runs || this.#own.enlisted.size === 0) return
+    const saved = new Set(this.#savedOfProgram())
+    for (const object of plan.objects) if (saved.has(object.state)) runs.assertDoneOnce(object.state, changesOf(object))
   }
 
   /** An instance of the program that was saved inside stands beside the one that was loaded inside: one would take back what the other did. */

@@ -22,19 +22,26 @@ export class Twins {
 
   /**
    * Lets references lead to the program's instances, once these are as new as what the transaction has met. One that cannot be had, or has
-   * unsaved changes, changes nothing: what the transaction has met then stays beside it.
+   * unsaved changes, changes nothing: what the transaction has met then stays beside it. Gives `result`, what its body gave, or the program's
+   * instance of that.
    */
-  async join(): Promise<void> {
-    if (this.#own.size === 0) return
+  async join<T>(result: T): Promise<T> {
+    if (this.#own.size === 0) return result
     const met = new Set<StorageObject>()
-    for (const holder of this.#holders)
-      redirect(holder, (one) => {
-        if (this.#own.has(one)) met.add(one)
-        return one
-      })
-    if (met.size === 0) return
+    const given = { result }
+    this.#redirect(given, (one) => {
+      if (this.#own.has(one)) met.add(one)
+      return one
+    })
+    if (met.size === 0) return result
     await this.#bringUpToDate(met)
-    for (const holder of this.#holders) redirect(holder, (one) => (met.has(one) ? this.#ownOf(one) : one))
+    this.#redirect(given, (one) => (met.has(one) ? this.#ownOf(one) : one))
+    return given.result
+  }
+
+  #redirect(given: object, meet: Meet): void {
+    for (const holder of this.#holders) redirect(holder, meet)
+    redirect(given, meet, isPlain)
   }
 
   #ownOf(met: StorageObject): StorageObject {
@@ -59,14 +66,23 @@ const isSame = (a: Stamp | undefined, b: Stamp | undefined): boolean => a?.commi
 
 type Meet = (one: StorageObject) => StorageObject
 
-/** Puts what `meet` gives in the place of each object that the fields of another hold, in lists, maps, sets and records as well. */
-function redirect(holder: StorageObject, meet: Meet): void {
+/** Of what a body gives nothing else is looked into: it may be anything, and is the body's. */
+function isPlain(value: object): boolean {
+  const proto: unknown = Object.getPrototypeOf(value)
+  return proto === Object.prototype || proto === Array.prototype || proto === Map.prototype || proto === Set.prototype
+}
+
+/**
+ * Puts what `meet` gives in the place of each object that the fields of another hold, in lists, maps, sets and records as well, as far as
+ * `goesInto` says.
+ */
+function redirect(holder: object, meet: Meet, goesInto: (value: object) => boolean = () => true): void {
   const seen = new Set<object>([holder])
   for (const container of seen) {
     const visit = (value: unknown): unknown => {
       if (typeof value !== 'object' || value === null) return value
       if (isStorageObject(value)) return meet(value)
-      if (!isDict(value) && !ArrayBuffer.isView(value)) seen.add(value)
+      if (!isDict(value) && !ArrayBuffer.isView(value) && goesInto(value)) seen.add(value)
       return value
     }
     if (container instanceof Map) redirectMap(container, visit)

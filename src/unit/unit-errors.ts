@@ -7,9 +7,11 @@ import {
   ValidationError,
   WrongDirectionError,
 } from '../errors.js'
-import { isIdText } from '../ids.js'
+import { type Id, idIn } from '../ids.js'
+import { assertKnown } from '../known-options.js'
 import { constructorOfInstance } from '../objects/fields.js'
 import type { ObjectState } from '../objects/object-state.js'
+import type { GetOptions } from '../objects/storage-object.js'
 
 export const nameOf = (state: ObjectState): string => `${constructorOfInstance(state.instance).name}${state.ref ? ` ${state.ref.id}` : ''}`
 
@@ -30,12 +32,16 @@ export function notFound(id: string, url: string): Error {
   return new NotFoundError(`no object has the id ${id} in ${url}`, { id })
 }
 
-export function assertId(id: unknown): void {
-  if (!isIdText(id))
-    throw new NotFoundError(`${String(id).slice(0, 60)} is not an id (a uuid in lower case); look names up with getByAlias`, { id })
+/** The id that somebody asks for. Errors: NotFoundError for what is none. */
+export function asId(id: unknown): Id {
+  const found = idIn(id)
+  if (!found) throw new NotFoundError(`${String(id).slice(0, 60)} is not an id (a uuid); look names up with getByAlias`, { id })
+  return found
 }
 
-export function assertDepth(depth: unknown): void {
+export function assertGetOptions(options: GetOptions): void {
+  assertKnown(options, ['depth'], 'getting an object')
+  const { depth } = options
   if (depth !== undefined && !(Number.isInteger(depth) && Number(depth) >= 0) && depth !== Number.POSITIVE_INFINITY)
     throw new ValidationError(`depth is a whole number of steps from 0, or Infinity, not ${String(depth)}`, { path: 'depth' })
 }
@@ -60,6 +66,13 @@ export const twinsChanged = (what: string, id: string): Error =>
   new UnsavedChangesError(
     `the transaction changed two instances of ${what}, the one that it loaded and the program's own, which was saved inside: change one of them`,
     { id },
+  )
+
+export const changedTwice = (state: ObjectState): Error =>
+  new UnsavedChangesError(
+    `the body of transact() ran again after a conflict and may have changed ${nameOf(state)} twice: it is the program's instance, changed by ` +
+      `the body itself. Nothing is stored. reload({ discard: true }) it, and change it by update() inside, or get it inside by alias or id`,
+    { id: state.ref?.id },
   )
 
 export const afterTheEnd = (what: string): Error =>

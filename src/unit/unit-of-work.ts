@@ -30,7 +30,7 @@ import { bindTable, madeDict, tableOf } from './table-binding.js'
 import { discardRows, noRowsYet, type TableRows } from './table-rows.js'
 import type { LentRows } from './taken-rows.js'
 import type { UndoLog } from './undo-log.js'
-import { assertDepth, assertId, gainsColumns, nameOf, noCopyYet, notFound, noVersionsHere } from './unit-errors.js'
+import { asId, assertGetOptions, gainsColumns, nameOf, noCopyYet, notFound, noVersionsHere } from './unit-errors.js'
 
 /** A copy of a stored object, and the tables that its collections are copies of. */
 export interface Detached {
@@ -112,7 +112,7 @@ export abstract class UnitOfWork {
 
   async getByAlias(ctor: Constructor, alias: string, options: GetOptions = {}): Promise<StorageObject> {
     checkAlias(alias)
-    assertDepth(options.depth)
+    assertGetOptions(options)
     this.store.declare(ctor)
     const ref = await this.resolveAlias(alias)
     if (!ref) throw new NotFoundError(`no object has the alias ${alias} in ${this.store.url}`, { alias })
@@ -122,9 +122,9 @@ export abstract class UnitOfWork {
     return instance
   }
 
-  async getById(ctor: Constructor, id: Id, options: GetOptions = {}): Promise<StorageObject> {
-    assertId(id)
-    assertDepth(options.depth)
+  async getById(ctor: Constructor, asked: Id, options: GetOptions = {}): Promise<StorageObject> {
+    const id = asId(asked)
+    assertGetOptions(options)
     this.store.declare(ctor)
     const [ref] = await this.#refsToRead([id])
     if (!ref) throw notFound(id, this.store.url)
@@ -145,8 +145,8 @@ export abstract class UnitOfWork {
   }
 
   /** Objects of any known class, in the order asked, in at most two round trips. */
-  async getByIds(ids: readonly Id[]): Promise<StorageObject[]> {
-    ids.forEach(assertId)
+  async getByIds(asked: readonly Id[]): Promise<StorageObject[]> {
+    const ids = asked.map(asId)
     const refs = await this.#refsToRead(ids)
     const missing = refs.indexOf(undefined)
     if (missing >= 0) throw notFound(ids[missing]!, this.store.url)

@@ -1,12 +1,23 @@
 import assert from 'node:assert/strict'
-import { consolidateVersion, loadAll, newReplica, newVersion, StorageObject, watch } from '../../runtime/index.js'
+import {
+  consolidateVersion,
+  loadAll,
+  newReplica,
+  newVersion,
+  StorageDict,
+  StorageObject,
+  StorageStream,
+  t,
+  transact,
+  watch,
+} from '../../runtime/index.js'
 import { type Cell, Packed } from '../../src/backend.js'
 import { CorruptError, InsituError, NotFoundError, UnknownClassError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import type { ClassId, Id } from '../../src/ids.js'
 import { VALUE_DEPTH_MAX } from '../../src/limits.js'
 import { type Case, type CaseContext, law } from './case.js'
 import { fieldOf, group, put, send, standing, thing } from './contract-kit.js'
-import { refused, thrown } from './expect.js'
+import { all, refused, thrown } from './expect.js'
 import { Anything, Counts, Dog, Item, Lost, Person, Point } from './model.js'
 
 /** Cells of an object, damaged by `change` behind the core's back. */
@@ -25,6 +36,40 @@ const repack =
 
 /** What must be refused, with nothing lost. */
 export const badInput: readonly Case[] = [
+  law('I539', 'an option of another name is refused by name, and nothing is done', async (ctx) => {
+    const o = await Object.assign(new Counts(), { title: 'stored' }).makePersistent(ctx.alias('o'))
+    o.counts.set({ word: 'a' }, { n: 1 })
+    await o.save()
+    o.title = 'unsaved'
+    const wrong = <O>(options: O): O => options
+    const misspelt: [option: string, call: () => unknown][] = [
+      ['ifExist', () => new Counts().makePersistent(ctx.alias('o'), wrong({ ifExist: 'replace' }) as object)],
+      ['Deep', () => o.deletePersistent(wrong({ Deep: true }) as object)],
+      ['discards', () => o.reload(wrong({ discards: true }) as object)],
+      ['deph', () => Counts.getByAlias(ctx.alias('o'), wrong({ deph: 1 }) as object)],
+      ['deph', () => Counts.getByID(o.getID()!, wrong({ deph: 1 }) as object)],
+      ['checks', () => transact(() => void (o.title = 'done'), wrong({ checks: true }) as object)],
+      ['partitions', () => new StorageDict({ a: t.text, b: t.text }, {}, wrong({ partitions: ['b'] }) as object)],
+      ['limits', () => all(o.counts.range({}, wrong({ limits: 0 }) as object))],
+      ['reversed', () => all(o.counts.where({ word: 'a' }, wrong({ reversed: true }) as object))],
+      ['prefixes', () => o.counts.aggregate({ rows: 'count' }, wrong({ prefixes: {} }) as object)],
+      ['prefixes', () => o.counts.groupBy(['word'], { rows: 'count' }, wrong({ prefixes: {} }) as object)],
+      ['signals', () => o.counts.bulk([[{ word: 'b' }, { n: 2 }]], wrong({ signals: 1 }) as object)],
+      ['timeoutMS', () => all(watch(o, wrong({ timeoutMS: 1 }) as object))],
+      ['groups', () => all(new StorageStream().consume(wrong({ groups: 'a' }) as object))],
+    ]
+    for (const [option, call] of misspelt) {
+      const error = await refused(ValidationError, call)
+      assert.deepEqual([error.code, error.option], ['ERR_CALL_OPTION', option])
+      assert.match(error.message, new RegExp(`no option ${option}: it takes `))
+    }
+    assert.equal(o.title, 'unsaved')
+    await ctx.other(async () => {
+      const { title, counts } = await Counts.getByAlias(ctx.alias('o'))
+      assert.deepEqual([title, await counts.count()], ['stored', 1])
+    })
+  }),
+
   law('C57', 'contents in a format that this version does not know are reported as such', async (ctx) => {
     const o = await Object.assign(new Anything(), { value: new Map([['a', [1, 2]]]) }).makePersistent()
     const changed: boolean[] = []

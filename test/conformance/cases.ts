@@ -20,6 +20,7 @@ import { objects } from './objects.js'
 import { reach } from './reach.js'
 import { rowChecks } from './row-checks.js'
 import { rowIntents } from './row-intents.js'
+import { runsAgain } from './runs-again.js'
 import { sharedIntents } from './shared-intents.js'
 import { storageInterface } from './storage-interface.js'
 import { streamCornerCases } from './stream-corners.js'
@@ -50,6 +51,7 @@ export const conformanceCases: readonly Case[] = [
   ...concurrency,
   ...unitCorners,
   ...unitInstances,
+  ...runsAgain,
   ...goesOn,
   ...dict,
   ...dictCatalogue,

@@ -53,6 +53,27 @@ export const schemaChanges: readonly Case[] = [
     })
   }),
 
+  law('I536', 'what is stored where the class now has a dict is a mismatch that names the field', async (ctx) => {
+    const typeName = 'insitu/conformance#Tabled'
+    class Before extends StorageObject {
+      static readonly typeName = typeName
+      rows: unknown = 0
+    }
+    class After extends StorageObject {
+      static readonly typeName = typeName
+      rows = new StorageDict({ k: t.text }, { v: t.i64 })
+    }
+    for (const rows of [5, 'text', [['k', 1]], new Map([['k', 1]])]) {
+      const o = await Object.assign(new Before(), { rows }).makePersistent()
+      await ctx.other(async () => {
+        const error = await refused(SchemaMismatchError, () => After.getByID(o.getID()!))
+        assert.equal(error.field, 'After.rows')
+      })
+    }
+    const none = await Object.assign(new Before(), { rows: null }).makePersistent()
+    await ctx.other(async () => assert.equal((await After.getByID(none.getID()!)).rows, null))
+  }),
+
   law('I121', 'a field that the class lost comes back, and one made transient stays in the store unseen', async (ctx) => {
     const typeName = 'insitu/conformance#Loses'
     class Before extends StorageObject {

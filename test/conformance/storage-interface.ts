@@ -37,6 +37,16 @@ export const storageInterface: readonly Case[] = [
     await refused(NotFoundError, () => getLocations(newId()))
   }),
 
+  law('I538', 'an id is found in capitals too, as other tools write uuids', async (ctx) => {
+    const o = await Object.assign(new Item(), { text: 'here' }).makePersistent()
+    const id = o.getID()!.toUpperCase() as Id
+    assert.notEqual(id, o.getID())
+    assert.equal(await Item.getByID(id), o)
+    assert.deepEqual(await getByID(id, o.getID()!), [o, o])
+    assert.ok((await getLocations(id)).length >= 1)
+    await ctx.other(async () => assert.equal((await Item.getByID(id)).text, 'here'))
+  }),
+
   law('I475', 'locations of what is no id are a typed error that names it, as everywhere', async () => {
     for (const text of ['rubbish', '', 'x'.repeat(36)]) {
       const error = await refused(NotFoundError, () => getLocations(text as Id))

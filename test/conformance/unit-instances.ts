@@ -38,6 +38,52 @@ export const unitInstances: readonly Case[] = [
     assert.deepEqual([seen.name, seen.age, seen.dog!.name], ['head', 9, 'Max'])
   }),
 
+  law('I535', 'what a transaction gives is the program’s own instance of an object, up to date', async (ctx) => {
+    const [mine, other] = [await new Item().makePersistent(ctx.alias('mine')), await new Item().makePersistent()]
+    const inside = (text?: string): Promise<Item> =>
+      transact(async () => {
+        const one = await Item.getByAlias(ctx.alias('mine'))
+        if (text !== undefined) one.text = text
+        return one
+      })
+    assert.equal(await inside('changed'), mine)
+    assert.equal(mine.text, 'changed')
+    await ctx.other(async () => update(await Item.getByID(mine.getID()!), (one) => void (one.text = 'elsewhere')))
+    assert.equal(await inside(), mine)
+    assert.equal(mine.text, 'elsewhere')
+    const [a, b] = [mine.getID()!, other.getID()!]
+    const given = await transact(async () => ({
+      list: await getByID(a, b),
+      map: new Map([['b', await Item.getByID(b)]]),
+      set: new Set([await Item.getByID(a)]),
+      deep: { record: Object.freeze([await Item.getByID(a)]) },
+    }))
+    assert.deepEqual([given.list[0] === mine, given.list[1] === other], [true, true])
+    assert.deepEqual([given.map.get('b') === other, given.set.has(mine)], [true, true])
+    assert.equal(given.deep.record[0]?.getID(), a)
+    mine.text = 'unsaved'
+    assert.equal(await inside(), mine)
+    assert.equal(mine.text, 'unsaved')
+    await ctx.other(async () => {
+      const fresh = await inside()
+      assert.equal(await Item.getByID(a), fresh)
+    })
+  }),
+
+  law('I537', 'a handle has no JSON: neither it nor what refers to it is turned into an empty object', async (ctx) => {
+    const head = Object.assign(new Person(), { name: 'head' })
+    await Object.assign(new Family(), { head }).makePersistent(ctx.alias('family'))
+    await ctx.other(async () => {
+      const family = await Family.getByAlias(ctx.alias('family'))
+      for (const what of [family.head, family, { list: [family.head] }]) {
+        const error = await refused(NotLoadedError, () => JSON.stringify(what))
+        assert.match(error.message, /Person.*load\(\)/)
+      }
+      await family.head!.load()
+      assert.match(JSON.stringify(family), /"head":\{"name":"head"/)
+    })
+  }),
+
   law('I231', 'a transaction that changed two instances of one object is refused, and nothing of it is stored', async (ctx) => {
     const mine = await Object.assign(new Item(), { text: 'stored' }).makePersistent()
     mine.n = 1

@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module'
 import { expect } from 'chai'
 import { Exclude, Expose, Type } from 'class-transformer'
-import { connect, getByID, StorageObject, type Store, transact } from '../../runtime/index.js'
+import { connect, getByID, StorageObject } from '../../runtime/index.js'
 import { field, transient } from '../../src/objects/decorators.js'
+import { Store } from '../../src/store.js'
 
 class Point {
   x = 1
@@ -69,9 +70,12 @@ describe('decorators', () => {
   })
   afterEach(() => store.close())
 
+  /** As another program, which has no instance yet. */
+  const inOther = <T>(body: () => Promise<T>): Promise<T> => new Store(store.backend).run(body)
+
   async function copyOf<T extends StorageObject>(o: T): Promise<T> {
     await store.run(() => o.makePersistent())
-    return store.run(() => transact(async () => (await getByID(o.getID()!)) as T))
+    return inOther(async () => (await getByID(o.getID()!)) as T)
   }
 
   for (const [mode, Parent, Child] of [
@@ -125,6 +129,9 @@ describe('what class-transformer says of a class', () => {
   })
   afterEach(() => store.close())
 
+  /** As another program, which has no instance yet. */
+  const inOther = <T>(body: () => Promise<T>): Promise<T> => new Store(store.backend).run(body)
+
   it('is honoured: @Type names classes, @Exclude leaves out, a class with @Exclude keeps what it exposes', async () => {
     class Inner {
       at = new Point()
@@ -168,7 +175,7 @@ describe('what class-transformer says of a class', () => {
     o.pets.push(new Dog(), new Cat(), new Animal())
     o.password = 'told'
     await store.run(() => o.makePersistent())
-    const copy = await store.run(() => transact(() => Outer.getByID(o.getID()!)))
+    const copy = await inOther(() => Outer.getByID(o.getID()!))
     expect(copy.inner).to.be.instanceOf(Inner)
     expect(copy.inner.at).to.be.instanceOf(Point)
     expect([copy.inner.at.x, copy.inner.secret, copy.inner.forJson, copy.password]).to.deep.equal([9, 'none', 'changed', ''])

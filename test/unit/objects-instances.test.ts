@@ -1,6 +1,7 @@
 import { expect } from 'chai'
-import { connect, getByID, StorageObject, type Store, transact, update, watch } from '../../runtime/index.js'
+import { connect, getByID, StorageObject, transact, update, watch } from '../../runtime/index.js'
 import { UnsavedChangesError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import { Store } from '../../src/store.js'
 import { SharedBackend } from '../conformance/forwarding-backend.js'
 
 const failure = (work: Promise<unknown>): Promise<unknown> =>
@@ -16,8 +17,11 @@ describe('instances of user classes', () => {
   })
   afterEach(() => store.close())
 
+  /** As another program, which has no instance yet. */
+  const inOther = <T>(body: () => Promise<T>): Promise<T> => new Store(store.backend).run(body)
+
   const stored = <T extends StorageObject>(o: T): Promise<T> => store.run(() => o.makePersistent())
-  const copyOf = <T extends StorageObject>(o: T): Promise<T> => store.run(() => transact(async () => (await getByID(o.getID()!)) as T))
+  const copyOf = <T extends StorageObject>(o: T): Promise<T> => inOther(async () => (await getByID(o.getID()!)) as T)
 
   it('a field may be called `constructor`', async () => {
     class Odd extends StorageObject {

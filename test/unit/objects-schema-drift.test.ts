@@ -1,6 +1,7 @@
 import { expect } from 'chai'
-import { connect, StorageDict, StorageObject, type Store, t, transact, update } from '../../runtime/index.js'
+import { connect, StorageDict, StorageObject, t, update } from '../../runtime/index.js'
 import { InsituError, SchemaMismatchError, UnknownClassError, ValidationError } from '../../src/errors.js'
+import { Store } from '../../src/store.js'
 
 /** Classes of one stored type, one version after the other. */
 const versions = (name: string): { readonly typeName: string } => ({ typeName: `insitu/unit#${name}` })
@@ -12,10 +13,13 @@ describe('a class that changed since its objects were stored', () => {
   })
   afterEach(() => store.close())
 
+  /** As another program, which has no instance yet. */
+  const inOther = <T>(body: () => Promise<T>): Promise<T> => new Store(store.backend).run(body)
+
   /** Stores `old` and loads it in a fresh identity map as `New`. */
   async function reopened<T extends StorageObject>(old: StorageObject, New: (abstract new () => T) & typeof StorageObject): Promise<T> {
     await store.run(() => old.makePersistent())
-    return store.run(() => transact(async () => (await New.getByID(old.getID()!)) as T))
+    return inOther(async () => (await New.getByID(old.getID()!)) as T)
   }
 
   const clean = async (o: StorageObject): Promise<void> => void (await o.reload())
@@ -43,12 +47,12 @@ describe('a class that changed since its objects were stored', () => {
     await o.save()
     o.rows.set({ k: 'x' }, { v: 1 })
     await o.save()
-    const again = await store.run(() => transact(() => After.getByID(o.getID()!)))
+    const again = await inOther(() => After.getByID(o.getID()!))
     expect(again.list).to.deep.equal([5])
     expect(await again.rows.get({ k: 'x' })).to.deep.equal({ v: 1n })
     again.list.pop()
     await again.save()
-    expect((await store.run(() => transact(() => After.getByID(o.getID()!)))).list).to.deep.equal([])
+    expect((await inOther(() => After.getByID(o.getID()!))).list).to.deep.equal([])
   })
 
   it('a nested class that gained a field dirties nothing, and its values are stored whole once they change', async () => {
@@ -85,7 +89,7 @@ describe('a class that changed since its objects were stored', () => {
     await clean(o)
     o.all[1]!.tags.push('new')
     await o.save()
-    const again = await store.run(() => transact(async () => (await After.getByID(o.getID()!)) as After))
+    const again = await inOther(async () => (await After.getByID(o.getID()!)) as After)
     expect([again.other, again.all[1]!.tags, again.all[1]!.made]).to.deep.equal(['y', ['new'], o.all[1]!.made])
     expect(again.at.made).not.to.equal(o.at.made, 'what was never changed is not stored with its new field')
   })
@@ -143,7 +147,7 @@ describe('a class that changed since its objects were stored', () => {
       a = 0
       cache = ''
     }
-    const back = await store.run(() => transact(() => Again.getByID(o.getID()!)))
+    const back = await inOther(() => Again.getByID(o.getID()!))
     expect([back.a, back.cache]).to.deep.equal([2, 'stored'])
   })
 
@@ -185,10 +189,10 @@ describe('a class that changed since its objects were stored', () => {
     o.bytes = 8
     o.items.push(2)
     await o.save()
-    const old = await store.run(() => transact(() => Before.getByID(o.getID()!)))
+    const old = await inOther(() => Before.getByID(o.getID()!))
     expect([old.size, old.list]).to.deep.equal([8, [1, 2]])
     const fresh = await store.run(() => new After().makePersistent())
-    const seen = await store.run(() => transact(() => After.getByID(fresh.getID()!)))
+    const seen = await inOther(() => After.getByID(fresh.getID()!))
     expect(Object.keys(seen)).to.deep.equal(['bytes', 'items'])
     await clean(seen)
   })
@@ -208,7 +212,7 @@ describe('a class that changed since its objects were stored', () => {
       other = 0
     }
     const o = await store.run(() => new Before().makePersistent())
-    const [a, b] = await Promise.all([1, 2].map(() => store.run(() => transact(() => After.getByID(o.getID()!)))))
+    const [a, b] = await Promise.all([1, 2].map(() => inOther(() => After.getByID(o.getID()!))))
     await update(b!, (it) => void (it.other = 9))
     a!.bytes = 5
     await a!.save()
@@ -229,14 +233,14 @@ describe('a class that changed since its objects were stored', () => {
       gained: number[] = []
     }
     const o = await store.run(() => new Before().makePersistent())
-    const [a, b] = await Promise.all([1, 2].map(() => store.run(() => transact(() => After.getByID(o.getID()!)))))
+    const [a, b] = await Promise.all([1, 2].map(() => inOther(() => After.getByID(o.getID()!))))
     a!.gained.push(7)
     await a!.reload({ discard: true })
     expect(a!.gained).to.deep.equal([])
     await update(b!, (it) => void (it.other = 9))
     a!.gained.push(5)
     await a!.save()
-    const seen = await store.run(() => transact(() => After.getByID(o.getID()!)))
+    const seen = await inOther(() => After.getByID(o.getID()!))
     expect([seen.gained, seen.other, a!.gained]).to.deep.equal([[5], 9, [5]])
   })
 
@@ -258,10 +262,10 @@ describe('a class that changed since its objects were stored', () => {
     }
     const o = await store.run(() => new Before().makePersistent())
     const id = o.getID()!
-    const error = await store.run(() => transact(() => After.getByID(id))).catch((e: unknown) => e)
+    const error = await inOther(() => After.getByID(id)).catch((e: unknown) => e)
     expect(error).to.be.instanceOf(SchemaMismatchError)
     expect((error as Error).message).to.contain('After.n')
-    expect((await store.run(() => transact(() => Either.getByID(id)))).n).to.equal('text')
+    expect((await inOther(() => Either.getByID(id))).n).to.equal('text')
     const wrong = Object.assign(new After(), { n: 'x' })
     expect(await store.run(() => wrong.makePersistent()).catch((e: unknown) => e)).to.be.instanceOf(ValidationError)
     for (const n of [1, null, [1, 2], Number.NaN]) await store.run(() => Object.assign(new After(), { n }).makePersistent())
@@ -282,7 +286,7 @@ describe('a class that changed since its objects were stored', () => {
       inner: unknown = null
     }
     const o = await store.run(() => new Before().makePersistent())
-    const error = await store.run(() => transact(() => After.getByID(o.getID()!))).catch((e: unknown) => e)
+    const error = await inOther(() => After.getByID(o.getID()!)).catch((e: unknown) => e)
     expect(error).to.be.instanceOf(UnknownClassError)
   })
 })
