@@ -172,12 +172,28 @@ const promiseOf = (value: PromiseLike<unknown>): Promise<unknown> => {
   return source instanceof OffCall ? source.result : Promise.resolve(value)
 }
 
-export function withFutures(value: object, path: string, definition: TaskDefinition, store: Store | undefined): Carried | Promise<Carried> {
-  const inside: (TaskFuture<unknown> | OffVersion)[] = []
-  const isComing = (part: object): part is (typeof inside)[number] => part instanceof TaskFuture || part instanceof OffVersion
-  const carried = carry(value, path, store, (part) => (isComing(part) ? inside.push(part) - 1 : -1))
-  if (inside.length === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried
-  const made = Promise.all(inside.map((one) => (one instanceof OffVersion ? one.after : later(one, path, definition, store))))
+/** A value with what calls before make of its parts, and with what futures in it give. */
+export function withParts(
+  value: object,
+  path: string,
+  definition: TaskDefinition,
+  store: Store | undefined,
+  versions: WeakMap<object, OffVersion>,
+): Carried | Promise<Carried> {
+  const inside = new Map<TaskFuture<unknown> | OffVersion, number>()
+  const numberOf = (part: object): number => {
+    const isFuture = part instanceof TaskFuture
+    const version = part === value ? undefined : versions.get(isFuture ? part.source : part)
+    const one = version ?? (isFuture ? part : undefined)
+    if (one === undefined) return -1
+    if (!inside.has(one)) inside.set(one, inside.size)
+    return inside.get(one)!
+  }
+  const carried = carry(value, path, store, numberOf, true)
+  if (inside.size === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried
+  const made = Promise.all(
+    Array.from(inside.keys(), (one) => (one instanceof OffVersion ? one.after : later(one, path, definition, store))),
+  )
   return quiet(made.then((results) => withResults(carried, results)))
 }
 

@@ -10,12 +10,11 @@ import type { Program } from '../src/unit/program.js'
 import { directionAt, type Outcome, type runAttempt } from './attempt.js'
 import type { TaskRunner } from './current-runtime.js'
 import { carry, objectsIn, unpack } from './data/carry.js'
-import { dated } from './dated.js'
 import type { Carried, HomeParts } from './engines/messages.js'
 import { dropChunks } from './kept-outcome.js'
 import { holdsItself } from './nested-lists.js'
 import type { TaskGraph } from './observe/run-record.js'
-import { assertSaved, hasParts, later, NotRunError, notRun, OffCall, OffVersion, quiet, withFutures } from './off-call.js'
+import { assertSaved, hasParts, later, NotRunError, notRun, OffCall, OffVersion, quiet, withParts } from './off-call.js'
 import { OffOrder } from './off-order.js'
 import { CONFLICTS_MAX, RETRIES_MAX } from './scheduler/constants.js'
 import { isPromiseLike } from './settled.js'
@@ -164,7 +163,7 @@ export class OffRunner implements TaskRunner {
       return quiet(Promise.all(parts).then((e) => ({ k: 'a', e })))
     }
     assertSaved(value, definition)
-    return withFutures(Array.isArray(value) ? dated(value, this.#versions) : value, path, definition, store)
+    return withParts(value, path, definition, store, this.#versions)
   }
 
   async #attempts(call: OffCall, definition: TaskDefinition, program: Program, about: Parameters<typeof runAttempt>[1]): Promise<Outcome> {

@@ -27,11 +27,14 @@ import { encodeAnyError } from './error-carrier.js'
 import { heldIn } from './held-in.js'
 import { tight } from './tight.js'
 
-/** Number of a future that stands inside a value, or -1 for what is none. */
-export type FutureFinder = (value: object) => number
+/** Number of a part of a value of which another one is to come in its place, as of a future; -1 for any other part. */
+export type FutureFinder = (part: object) => number
 
-/** Encodes a value for the way to or from a task of `store`; `path` is how errors call it. */
-export function carry(value: unknown, path: string, store?: Store, futures?: FutureFinder): Carried {
+/**
+ * Encodes a value for the way to or from a task of `store`; `path` is how errors call it. `futures` is asked about instances of classes, with
+ * `everywhere` about maps, lists and plain objects in the value too.
+ */
+export function carry(value: unknown, path: string, store?: Store, futures?: FutureFinder, everywhere = false): Carried {
   switch (typeof value) {
     case 'number':
     case 'boolean':
@@ -52,15 +55,29 @@ export function carry(value: unknown, path: string, store?: Store, futures?: Fut
       return { k: 'a', e: value.map((item, i) => carry(item, `${path}[${i}]`, store)) }
   }
   let holdsObject = false
+  const replaced = new Set<object>()
+  const futureOf = (part: object): Ref | undefined => {
+    const n = futures ? futures(part) : -1
+    if (n >= 0) replaced.add(part)
+    return n < 0 ? undefined : new Ref(`${FUTURE_ID}${n.toString(16).padStart(12, '0')}` as Id, FUTURE)
+  }
   const refOf = (part: object): Ref | undefined => {
     const ref = isStorageObject(part) ? refOfState(stateOf(part), store) : undefined
     holdsObject ||= ref !== undefined
     return ref
   }
   const collectionOf = (part: object): CollectionCell | undefined => (isDict(part) ? dictCellOf(part, store) : undefined)
-  const b = tight(encodeValue(value, { ...encoding, collectionOf, refOf: futures ? refOrFuture(futures, refOf) : refOf, path }))
-  // What an object of the value refers to is no part of it.
-  const held = holdsObject ? heldIn(value).filter((one) => isStorageObject(one)) : []
+  const context = {
+    ...encoding,
+    collectionOf,
+    refOf: futures ? (part: object) => futureOf(part) ?? refOf(part) : refOf,
+    path,
+    ...(everywhere && { standInFor: futureOf }),
+  }
+  const b = tight(encodeValue(value, context))
+  // What an object of the value refers to is no part of it, and what stands in a part that is to come comes with that.
+  const insteadOf = (part: object): readonly [] | undefined => (replaced.has(part) ? [] : undefined)
+  const held = holdsObject ? heldIn(value, insteadOf).filter((one) => isStorageObject(one)) : []
   return held.length === 0 ? { k: 'v', b } : { k: 'v', b, f: held.map((one) => carriedObject(one, store)) }
 }
 
@@ -92,13 +109,6 @@ const refOfState = (state: ObjectState, store: Store | undefined): Ref | undefin
 /** Stands for a future in an encoded value; what the future gives travels beside it. */
 const FUTURE = 'insitu#future' as ClassId
 const FUTURE_ID = '00000000-0000-7000-8000-'
-
-function refOrFuture(futures: FutureFinder, refOf: (value: object) => Ref | undefined): (value: object) => Ref | undefined {
-  return (value) => {
-    const n = futures(value)
-    return n < 0 ? refOf(value) : new Ref(`${FUTURE_ID}${n.toString(16).padStart(12, '0')}` as Id, FUTURE)
-  }
-}
 
 const numberOfFuture = (ref: Ref): number => Number.parseInt(ref.id.slice(FUTURE_ID.length), 16)
 
@@ -161,17 +171,30 @@ function unitAt(unit: UnitOfWork, ref: Ref): UnitOfWork {
   return unit.unitOn(store)
 }
 
-const decoding = (unit: UnitOfWork, futures: readonly Carried[] = []): DecodeContext => ({
-  resolve: (ref) => (ref.classId === FUTURE ? unpack(futures[numberOfFuture(ref)], unit) : unit.instanceOf(ref)),
-  collection: (cell) => {
-    const { kind: _, table: id, owner, piece, ...schema } = cell as unknown as DictCell & { readonly piece?: Piece }
-    const dict = dictFromSchema(schema)
-    bindTable(dict, { id: id as TableId, owner: new Ref(owner.id, owner.classId), ...schema }, unitAt(unit, owner))
-    if (piece) narrow(dict, piece)
-    return dict
-  },
-  nested: (name) => (name.startsWith('@') ? volatileClass(constructorOf(name.slice(1) as ClassId)) : undefined),
-})
+/** A value that stands in several places is one there too. */
+function unpackedOnce(futures: readonly Carried[], unit: UnitOfWork): (ref: Ref) => unknown {
+  const unpacked = new Map<number, unknown>()
+  return (ref) => {
+    const n = numberOfFuture(ref)
+    if (!unpacked.has(n)) unpacked.set(n, unpack(futures[n], unit))
+    return unpacked.get(n)
+  }
+}
+
+const decoding = (unit: UnitOfWork, futures: readonly Carried[] = []): DecodeContext => {
+  const toCome = futures.length === 0 ? undefined : unpackedOnce(futures, unit)
+  return {
+    resolve: (ref) => (toCome && ref.classId === FUTURE ? toCome(ref) : unit.instanceOf(ref)),
+    collection: (cell) => {
+      const { kind: _, table: id, owner, piece, ...schema } = cell as unknown as DictCell & { readonly piece?: Piece }
+      const dict = dictFromSchema(schema)
+      bindTable(dict, { id: id as TableId, owner: new Ref(owner.id, owner.classId), ...schema }, unitAt(unit, owner))
+      if (piece) narrow(dict, piece)
+      return dict
+    },
+    nested: (name) => (name.startsWith('@') ? volatileClass(constructorOf(name.slice(1) as ClassId)) : undefined),
+  }
+}
 
 const volatileClasses = new WeakMap<object, NestedClass>()
 

@@ -5,20 +5,29 @@ export type Held = StorageObject | StorageDict<any, any>
 
 /**
  * Persistent objects and collections that stand in a value: it itself, or in lists, maps (as keys too), sets and plain objects, however deep. Not
- * what objects refer to. Each once.
+ * what objects refer to. Each once. `insteadOf`: what stands in a part that is taken in another form.
  */
-export function heldIn(value: unknown): readonly Held[] {
+export function heldIn(value: unknown, insteadOf?: (part: object) => readonly Held[] | undefined): readonly Held[] {
   const held: Held[] = []
-  const met = new Set<object>()
+  if (typeof value !== 'object' || value === null) return held
+  for (const one of partsOf(value, insteadOf)) if (isDict(one) || (isStorageObject(one) && stateOf(one).ref)) held.push(one)
+  return held
+}
+
+/** A value and all that stands in it, as above: each object once. */
+export function partsOf(value: object, insteadOf?: (part: object) => readonly object[] | undefined): ReadonlySet<object> {
+  const met = new Set<object>([value])
   const meet = (item: unknown): void => {
     if (typeof item === 'object' && item !== null) met.add(item)
   }
-  meet(value)
-  for (const one of met)
-    if (isDict(one)) held.push(one)
-    else if (!isStorageObject(one)) meetItems(one, meet)
-    else if (stateOf(one).ref) held.push(one)
-  return held
+  for (const one of met) {
+    const instead = insteadOf?.(one)
+    if (instead) {
+      met.delete(one)
+      instead.forEach(meet)
+    } else if (!isDict(one) && !isStorageObject(one)) meetItems(one, meet)
+  }
+  return met
 }
 
 /** Whether the place of a call may depend on it. */

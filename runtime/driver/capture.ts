@@ -8,12 +8,12 @@ import { tableOf, unitOfDict } from '../../src/unit/table-binding.js'
 import { directionAt } from '../attempt.js'
 import { carriedObject, carry, objectsIn, withResults } from '../data/carry.js'
 import { type Held, heldIn, mayBeHeld } from '../data/held-in.js'
-import { dated } from '../dated.js'
 import type { Carried } from '../engines/messages.js'
 import { assertImportable } from '../entry.js'
 import { Access, Flag, Kind } from '../scheduler/constants.js'
 import { isPromiseLike } from '../settled.js'
 import { type Direction, isWriting } from '../tasks/directions.js'
+import { TaskFuture } from '../tasks/future.js'
 import { writerBehind } from './future-version.js'
 import { isKept } from './kept-values.js'
 import type { Arrival, Late } from './late.js'
@@ -21,6 +21,7 @@ import { Locations } from './locations.js'
 import { ObjectUsers } from './object-users.js'
 import type { Submissions } from './submissions.js'
 import { assertInside, hasPartsOfItsOwn, MadeVersion, Taken, takenIn } from './taken.js'
+import { type Taking, takingOf } from './taking.js'
 import type { TaskLog } from './task-log.js'
 import { type Arg, type CallKind, FromTask, RESULT, recordOf, TaskRecord, ToCome } from './task-record.js'
 
@@ -33,36 +34,14 @@ const ACCESS: Record<Direction, number> = {
   IN_DELETE: Access.DELETE,
 }
 
-/** A volatile object of the program that a task writes: later calls take what that task makes of it. */
-interface Version {
-  readonly value: object
-  readonly position: number
-  readonly datum: number
-  readonly held: readonly Held[]
-}
-
 /** What capturing asks of the run. */
 export interface CaptureRun {
   /** Told of inputs that are still to come. */
   onLate(record: TaskRecord, inputs: readonly Late[]): void
+  /** What a future stands for: what the last call that writes it makes of it, if one does. */
+  readonly current: (future: TaskFuture<unknown>) => TaskFuture<unknown>
   /** The record of a task that is not over, or whose failure nobody has seen. */
   readonly live: (task: number) => TaskRecord | undefined
-}
-
-/** One call while its arguments are taken. */
-interface Taking {
-  readonly kind: CallKind
-  readonly task: number
-  /** Futures inside an encoded value. */
-  versions: Version[] | undefined
-  used: number[] | undefined
-  /** What comes later. */
-  late: Late[] | undefined
-  /** Of a call that is in the graph already: what it uses besides, as triples. */
-  readonly besides: number[] | undefined
-  /** Whether it takes results of others; and whether some of what others make is not an argument by itself. */
-  takesResults: boolean
-  takesParts: boolean
 }
 
 export class Capture {
@@ -291,7 +270,7 @@ export class Capture {
 
   #value(taking: Taking, given: object, direction: Direction, position: number, within: Direction): Arg {
     const value = given instanceof Taken ? given.value : given
-    const { arg, held } = this.#asItIs(taking, given, position)
+    const { arg, held } = this.#asItIs(taking, given, position, within)
     if (isWriting(direction)) {
       taking.versions ??= []
       taking.versions.push({ value, position, datum: this.submissions.declare(Kind.RENAMED), held })
@@ -301,20 +280,12 @@ export class Capture {
   }
 
   /** A value as calls before have left it, as it was taken when the call was made, or as it is now. */
-  #asItIs(taking: Taking, given: object, position: number): { readonly arg: Arg; readonly held: readonly Held[] } {
+  #asItIs(taking: Taking, given: object, position: number, within: Direction): { readonly arg: Arg; readonly held: readonly Held[] } {
     const taken = given instanceof Taken ? given : undefined
     const version = taken ? taken.version : this.#versionBefore(given, taking.task)
     if (version) return { arg: this.#made(taking, version.from, version.datum), held: version.held }
-    if (taken) return { arg: this.#takenBefore(taking, taken), held: taken.held }
-    return this.#encoded(taking, given, position)
-  }
-
-  #takenBefore(taking: Taking, { carried, futures }: Taken): Arg {
-    return this.#withFutures(
-      taking,
-      carried,
-      futures.map((future) => recordOf(future)!),
-    )
+    if (taken) return { arg: this.#withParts(taking, taken.carried, taken.inside, position, within), held: taken.held }
+    return this.#encoded(taking, given, position, within)
   }
 
   /** What stands in a map, a set or a plain object has a place of its own, as in a list. */
@@ -329,35 +300,56 @@ export class Capture {
     return version && version.from.record.task < task ? version : undefined
   }
 
-  #encoded(taking: Taking, value: object, position: number): { readonly arg: Arg; readonly held: readonly Held[] } {
-    const inside = new Map<TaskRecord | MadeVersion, number>()
+  /** What calls before have made of parts of the value is taken in their places, wherever they stand. */
+  #encoded(taking: Taking, value: object, position: number, within: Direction): { readonly arg: Arg; readonly held: readonly Held[] } {
+    const numbers = new Map<object, number>()
+    const inside: Part[] = []
     let holdsAny = false
-    const before = { get: (item: object) => this.#versionBefore(item, taking.task) }
-    const now = this.#isAnyWritten && Array.isArray(value) ? dated(value, before) : value
-    const carried = carry(now, this.#path(taking, position), taking.kind.program.store, (part) => {
-      holdsAny ||= mayBeHeld(part)
-      const source = part instanceof MadeVersion ? part : recordOf(part)
-      if (source === undefined) assertInside(part)
-      if (source === undefined) return -1
-      if (!inside.has(source)) inside.set(source, inside.size)
-      return inside.get(source)!
-    })
-    return { arg: this.#withFutures(taking, carried, [...inside.keys()]), held: holdsAny ? heldIn(now) : NOTHING_HELD }
+    const versionOf = (part: object): MadeVersion | undefined =>
+      this.#isAnyWritten && part !== value ? this.#versionBefore(part, taking.task) : undefined
+    const numberOf = (part: object): number => {
+      const version = versionOf(part)
+      holdsAny ||= mayBeHeld(part) || (version !== undefined && version.held.length > 0)
+      const key = version ?? (part instanceof TaskFuture ? part.source : undefined)
+      if (key === undefined) return -1
+      if (!numbers.has(key)) numbers.set(key, inside.push(version ?? this.#current(taking, part as TaskFuture<unknown>)) - 1)
+      return numbers.get(key)!
+    }
+    const carried = carry(value, this.#path(taking, position), taking.kind.program.store, numberOf, this.#isAnyWritten)
+    return {
+      arg: this.#withParts(taking, carried, inside, position, within),
+      held: holdsAny ? heldIn(value, (part) => versionOf(part)?.held) : NOTHING_HELD,
+    }
   }
 
-  #withFutures(taking: Taking, carried: Carried, inside: readonly (TaskRecord | MadeVersion)[]): Arg {
+  /** In what comes late, futures stay what they are: calls behind this one may write them by now. */
+  #current({ besides }: Taking, future: TaskFuture<unknown>): TaskFuture<unknown> {
+    return besides ? future : this.run.current(future)
+  }
+
+  #withParts(taking: Taking, carried: Carried, inside: readonly Part[], position: number, within: Direction): Arg {
     if (inside.length === 0 || typeof carried !== 'object' || carried?.k !== 'v') return carried as Arg
     taking.takesParts = true
     return withResults(
       carried,
-      inside.map((one) => (one instanceof MadeVersion ? this.#made(taking, one.from, one.datum) : this.#result(taking, one))),
+      inside.map((one) => this.#part(taking, one, position, within)),
     )
+  }
+
+  #part(taking: Taking, one: Part, position: number, within: Direction): Arg {
+    if (one instanceof TaskFuture) return this.#promised(taking, one, within, position, true)
+    if (one instanceof MadeVersion) return this.#made(taking, one.from, one.datum)
+    const { version, carried, inside } = one
+    return version ? this.#made(taking, version.from, version.datum) : this.#withParts(taking, carried, inside, position, within)
   }
 
   #path({ kind }: Taking, position: number): string {
     return `argument ${position + 1} of ${kind.definition.name}`
   }
 }
+
+/** What comes in the place of a part of an encoded value: what a future gives, what a call makes of the part, or the part as it was taken. */
+type Part = TaskFuture<unknown> | MadeVersion | Taken
 
 /** The url of a store, if it is not the task's. */
 const storeBut = (store: Store | undefined, { kind }: Taking): string | undefined =>
@@ -370,17 +362,6 @@ const isPlain = (value: unknown): value is Plain => {
   const type = typeof value
   return type === 'object' ? value === null : type !== 'function' && type !== 'symbol'
 }
-
-const takingOf = (kind: CallKind, task: number, besides?: number[]): Taking => ({
-  kind,
-  task,
-  versions: undefined,
-  used: undefined,
-  late: undefined,
-  besides,
-  takesResults: false,
-  takesParts: false,
-})
 
 const NOTHING: readonly Late[] = []
 const NOTHING_HELD: readonly Held[] = []

@@ -109,7 +109,7 @@ class NotRun {
 /** Whether an argument must be there before the call can enter the graph: without it nobody knows what is called, or whose place comes first. */
 export function mustWait(definition: TaskDefinition, value: unknown, position: number): boolean {
   if (Array.isArray(value)) return someItem(value, (item) => mustWait(definition, item, -1))
-  if (value instanceof Taken) return value.futures.some((future) => !recordOf(future))
+  if (value instanceof Taken) return value.futures.some((future) => mustWait(definition, future, -1))
   if (position === 0 && definition.ofTarget) return isPromiseLike(value)
   return value instanceof TaskFuture && value.source instanceof LaterCall && !recordOf(value)
 }

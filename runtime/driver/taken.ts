@@ -11,6 +11,7 @@ import { isPromiseLike } from '../settled.js'
 import { isWriting } from '../tasks/directions.js'
 import { TaskFuture } from '../tasks/future.js'
 import type { TaskDefinition } from '../tasks/task.js'
+import { Version } from './future-version.js'
 import { type FromTask, recordOf } from './task-record.js'
 
 /** What a task makes of a volatile value that it writes. */
@@ -31,11 +32,16 @@ export class Taken {
   constructor(
     readonly value: object,
     readonly carried: Carried,
-    /** Futures inside, by their numbers in what is encoded. */
-    readonly futures: readonly TaskFuture<unknown>[],
+    /** Futures inside, and parts that earlier calls write, by their numbers in what is encoded. */
+    readonly inside: readonly (TaskFuture<unknown> | Taken)[],
     /** Persistent objects that stand in it. */
     readonly held: readonly Held[],
   ) {}
+
+  /** Those in its parts too. */
+  get futures(): readonly TaskFuture<unknown>[] {
+    return this.inside.flatMap((one) => (one instanceof Taken ? one.futures : [one]))
+  }
 }
 
 /** Thrown while a call is taken into the graph: in a value stands the future of a call that waits outside of it. */
@@ -57,33 +63,59 @@ export function assertInside(part: object): void {
 const isOutside = (part: object): part is { readonly source: { readonly entered: Promise<unknown> } } =>
   part instanceof TaskFuture && 'entered' in part.source
 
-/** Arguments, volatile values among them encoded now. `written`: those that a call writes, to which this one adds. */
-export function takenNow(
-  given: readonly unknown[],
-  definition: TaskDefinition,
-  store: Store | undefined,
-  written: WeakSet<object>,
-): unknown[] {
-  const about = { ...definition, isMethod: definition.method !== undefined }
-  const writes = given.map((_, i) => isWriting(directionAt(about, i)))
-  const taken = given.map((value, i) => takeNow(value, `argument ${i + 1} of ${definition.name}`, store, writes[i] ? undefined : written))
-  for (const [i, arg] of taken.entries()) if (writes[i] && arg instanceof Taken) written.add(arg.value)
+/** What earlier calls write. */
+export interface EarlierCalls {
+  /** Volatile values that they write. */
+  readonly written: WeakSet<object>
+  /** What a future stands for, now that they write it. */
+  current(future: TaskFuture<unknown>): TaskFuture<unknown>
+}
+
+/** Arguments, volatile values among them encoded now. What the call itself writes is added to `written`. */
+export function takenNow(given: readonly unknown[], definition: TaskDefinition, store: Store | undefined, run: EarlierCalls): unknown[] {
+  const taken = given.map((value, i) => takeNow(value, { path: `argument ${i + 1} of ${definition.name}`, store, run }))
+  for (const value of writtenIn(definition, taken)) run.written.add(value)
   return taken
 }
 
-function takeNow(value: unknown, path: string, store: Store | undefined, written: WeakSet<object> | undefined): unknown {
+/** The volatile values that a call writes, of what was taken for it. */
+export function writtenIn(definition: TaskDefinition, taken: readonly unknown[]): readonly object[] {
+  const about = { ...definition, isMethod: definition.method !== undefined }
+  return taken.flatMap((arg, i) => (arg instanceof Taken && isWriting(directionAt(about, i)) ? [arg.value] : []))
+}
+
+interface TakingNow {
+  readonly path: string
+  readonly store: Store | undefined
+  readonly run: EarlierCalls
+  /** Values in which this one stands: what leads back to one of them stays where it is. */
+  readonly above?: readonly object[]
+}
+
+function takeNow(value: unknown, how: TakingNow): unknown {
   if (typeof value !== 'object' || value === null || value instanceof TaskFuture) return value
   if (isPromiseLike(value)) return quiet(value)
-  if (Array.isArray(value) && (hasPartsOfItsOwn(value) || (written && !holdsItself(value) && holdsWritten(value, written))))
-    return value.map((item) => takeNow(item, path, store, written))
+  if (Array.isArray(value) && hasPartsOfItsOwn(value)) return value.map((item) => takeNow(item, how))
   if (isDict(value) || (isStorageObject(value) && stateOf(value).ref)) return value
-  const futures: TaskFuture<unknown>[] = []
+  return takenValue(value, how)
+}
+
+function takenValue(value: object, how: TakingNow): Taken {
+  const above = [...(how.above ?? []), value]
+  const numbers = new Map<object, number>()
+  const inside: (TaskFuture<unknown> | Taken)[] = []
   let holdsAny = false
-  const carried = carry(value, path, store, (part) => {
+  const numberOf = (part: object): number => {
     holdsAny ||= mayBeHeld(part)
-    return isOfGraph(part) ? numberOf(part, futures) : -1
-  })
-  return new Taken(value, carried, futures, holdsAny ? heldIn(value) : [])
+    const isFuture = isOfGraph(part)
+    if (!isFuture && (above.includes(part) || !how.run.written.has(part))) return -1
+    const key = isFuture ? part.source : part
+    if (!numbers.has(key)) numbers.set(key, inside.push(isFuture ? how.run.current(part) : takenValue(part, { ...how, above })) - 1)
+    return numbers.get(key)!
+  }
+  const carried = carry(value, how.path, how.store, numberOf, true)
+  const isAnyHeld = holdsAny || inside.some((one) => one instanceof Taken && one.held.length > 0)
+  return new Taken(value, carried, inside, isAnyHeld ? heldIn(value) : [])
 }
 
 /** Whoever is told of the call is told that it rejects; before, that is no news. */
@@ -95,25 +127,14 @@ function quiet(value: PromiseLike<unknown>): Promise<unknown> {
 
 /** Now, or later. */
 const isOfGraph = (part: object): part is TaskFuture<unknown> =>
-  part instanceof TaskFuture && (recordOf(part) !== undefined || isOutside(part))
-
-/** What a call makes of them is known only once it is in the graph: until then they are taken by themselves. */
-const holdsWritten = (list: readonly unknown[], written: WeakSet<object>): boolean =>
-  !written.has(list) &&
-  list.some((item) => {
-    if (typeof item !== 'object' || item === null) return false
-    return written.has(item) || (Array.isArray(item) && holdsWritten(item, written))
-  })
-
-const numberOf = (future: TaskFuture<unknown>, futures: TaskFuture<unknown>[]): number => {
-  const known = futures.indexOf(future)
-  return known < 0 ? futures.push(future) - 1 : known
-}
+  part instanceof TaskFuture && (recordOf(part) !== undefined || isOutside(part) || part.source instanceof Version)
 
 export function* takenIn(args: readonly unknown[]): Generator<Taken> {
   for (const arg of args)
-    if (arg instanceof Taken) yield arg
-    else if (Array.isArray(arg)) yield* takenIn(arg)
+    if (arg instanceof Taken) {
+      yield arg
+      yield* takenIn(arg.inside)
+    } else if (Array.isArray(arg)) yield* takenIn(arg)
 }
 
 /** Whether a list must be taken item by item: it holds futures, persistent objects or what was taken earlier, or lists that do. */

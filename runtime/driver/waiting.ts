@@ -15,6 +15,8 @@ import type { WrittenFutures } from './written-futures.js'
 export class Waiting {
   /** Calls that may fail before they have a record. */
   readonly #later = new Set<LaterCall>()
+  /** Volatile values that such calls write, with the last that does. */
+  readonly #writers = new WeakMap<object, LaterCall>()
 
   constructor(
     readonly capture: Capture,
@@ -26,6 +28,10 @@ export class Waiting {
 
   watch(call: LaterCall): void {
     this.#later.add(call)
+  }
+
+  noteWritten(call: LaterCall, values: readonly object[]): void {
+    for (const value of values) this.#writers.set(value, call)
   }
 
   /** Of a call that is in the graph its record tells all; one that was cancelled is no news. */
@@ -46,6 +52,8 @@ export class Waiting {
     if (typeof value !== 'object' || value === null) return value
     if (isPromiseLike(value)) return this.#future(value)
     if (isStorageObject(value) && stateOf(value).ref) return this.#object(value)
+    const outside = this.#writers.get(value)
+    if (outside && !outside.record) await outside.promise()
     const version = this.capture.versionOf(value)
     if (version) return this.#version(value, version)
     return Array.isArray(value) && !holdsItself(value) ? Promise.all(value.map((v) => this.waitOn(v))) : value

@@ -1,3 +1,4 @@
+import { partsOf } from '../data/held-in.js'
 import { holdsItself, someItem } from '../nested-lists.js'
 import { isPromiseLike } from '../settled.js'
 import { isWriting } from '../tasks/directions.js'
@@ -23,8 +24,13 @@ export class WrittenFutures {
       return someItem(value, (item) => this.#writerOf(item) !== undefined) && !holdsItself(value)
         ? value.map((item) => this.#current(item))
         : value
+    return isPromiseLike(value) ? this.standingFor(value) : value
+  }
+
+  /** What the last call that writes it makes of a future, or the future itself. */
+  standingFor<P extends PromiseLike<unknown>>(value: P): P | TaskFuture<unknown> {
     const writer = this.#writerOf(value)
-    return writer ? new TaskFuture(new Version(value as PromiseLike<unknown>, writer)) : value
+    return writer ? new TaskFuture(new Version(value, writer)) : value
   }
 
   /** The last call that writes it. */
@@ -51,12 +57,7 @@ export class WrittenFutures {
   }
 
   #noteRead(value: unknown, call: FutureSource<unknown>): void {
-    const note = (one: unknown): boolean => {
-      this.#writerOf(one)?.readBy(call)
-      return false
-    }
-    if (Array.isArray(value)) someItem(value, note)
-    else note(value)
+    if (typeof value === 'object' && value !== null) for (const part of partsOf(value)) this.#writerOf(part)?.readBy(call)
   }
 }
 

@@ -28,6 +28,8 @@ export interface EncodeContext {
   /** `path` says where the collection stands. */
   collectionOf(value: object, path: () => string): CollectionCell | undefined
   classOf(value: object): NestedClass | undefined
+  /** What is written instead of a value of a built-in class that stands in another one: asked for each before anything else. */
+  standInFor?(value: object): Ref | undefined
   /** The cell that a field had, where it was kept: it is given again if the field still holds the same. */
   kept?(field: string): KeptCell | undefined
   /** How messages call the value of `encodeValue`; 'value' if not given. */

@@ -67,6 +67,8 @@ export class ValueWriter {
   private writeObject(value: object): void {
     const proto = Object.getPrototypeOf(value) as object | null
     if (!isBuiltin(proto)) return this.writeForeign(value)
+    const standIn = this.context.standInFor?.(value)
+    if (standIn) return void this.tokens.push(standIn)
     if (this.isAgain(value)) return
     if (Array.isArray(value)) return this.writeArray(value)
     switch (proto) {

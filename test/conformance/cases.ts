@@ -31,6 +31,7 @@ import { unitInstances } from './unit-instances.js'
 import { units } from './units.js'
 import { values } from './values.js'
 import { versions } from './versions.js'
+import { writtenParts } from './written-parts.js'
 
 /** Every case, the bare backend first: what stands above cannot hold where that does not. */
 export const conformanceCases: readonly Case[] = [
@@ -61,6 +62,7 @@ export const conformanceCases: readonly Case[] = [
   ...childCases,
   ...claimedNames,
   ...heldObjects,
+  ...writtenParts,
   ...streamCases,
   ...streamCornerCases,
   ...storageInterface,
