@@ -10,8 +10,9 @@ import { backOff } from '../../src/unit/back-off.js'
 import type { Transaction } from '../../src/unit/transaction.js'
 import { beginAttempt, type Call, committed, committedBefore, directionAt, type Outcome } from '../attempt.js'
 import { objectsIn, unpack } from '../data/carry.js'
-import { heldIn } from '../data/held-in.js'
+import { heldIn, partsOf } from '../data/held-in.js'
 import type { Carried, ChildEffects } from '../engines/messages.js'
+import { someItem } from '../nested-lists.js'
 import { CONFLICTS_MAX, RETRIES_MAX } from '../scheduler/constants.js'
 import { carryTo, come, isToCome } from './child-args.js'
 import { ChildCall, ChildCalls } from './child-call.js'
@@ -58,6 +59,9 @@ export class NestedScope {
   readonly #queue: Waiting[] = []
   /** Of each object, what later children that use it wait for. */
   readonly #uses = new Map<Id, { written: Promise<unknown>; read: Promise<unknown>[] }>()
+  /** Volatile values that children write, with the end of the last that does. */
+  readonly #writers = new WeakMap<object, Promise<unknown>>()
+  #isAnyWritten = false
   #here = false
   /** Of the child that runs here. */
   #hereScope: NestedScope | undefined
@@ -87,14 +91,33 @@ export class NestedScope {
       this.#run({ call: child, above, unit, definition }, given),
     )
     this.calls.add(call)
+    this.#noteWritten(definition, given, call)
     return call
+  }
+
+  #noteWritten(definition: TaskDefinition, given: readonly unknown[], { result }: ChildCall): void {
+    for (const [i, arg] of given.entries()) {
+      if (!isOwnValue(arg) || !isWriting(directionAt(about(definition), i))) continue
+      this.#isAnyWritten = true
+      this.#writers.set(arg, settledEither(result))
+    }
+  }
+
+  /** Ends of children called before that write a value, or what stands in it. */
+  #writersIn(value: unknown): readonly Promise<unknown>[] {
+    if (!this.#isAnyWritten || typeof value !== 'object' || value === null) return NOBODY
+    return Array.from(partsOf(value), (part) => this.#writers.get(part)).filter((end) => end !== undefined)
   }
 
   async #run(child: Child, given: readonly unknown[]): Promise<unknown> {
     const { call, unit } = child
-    const isLate = given.some(isToCome)
+    const writers = given.map((arg) => this.#writersIn(arg))
+    const isWaiting = given.map((arg, i) => isToCome(arg) || writers[i]!.length > 0)
+    const isLate = isWaiting.some(Boolean)
     // What is there already is taken now, whatever else has to come.
-    const early = isLate ? given.map((arg, i) => (isToCome(arg) ? undefined : this.#earlyTaken(child, arg, i))) : []
+    const early = isLate ? given.map((arg, i) => (isWaiting[i] ? undefined : this.#earlyTaken(child, arg, i))) : []
+    const behind = writers.flat()
+    if (behind.length > 0) await Promise.all(behind)
     const args = isLate ? await Promise.all(given.map((arg) => (isToCome(arg) ? come(arg, call) : arg))) : given
     const definition = child.definition.ofTarget?.(args[0]) ?? child.definition
     assertFits(definition)
@@ -135,11 +158,11 @@ export class NestedScope {
 
   #sharesOne(unit: Transaction, arg: unknown, isWritten: boolean): boolean {
     if (typeof arg !== 'object' || arg === null) return false
+    if (isWritten && isOwnValue(arg)) return true
     if (Array.isArray(arg)) return arg.some((one) => this.#sharesOne(unit, one, isWritten))
     const state = persistentState(arg)
     if (state?.ref) return this.#writing.has(state.ref.id) || unit.hasChanged(state)
-    // A volatile value that is to be written is the parent's own.
-    return isWritten || heldIn(arg).some((one) => one !== arg && this.#sharesOne(unit, one, false))
+    return heldIn(arg).some((one) => one !== arg && this.#sharesOne(unit, one, false))
   }
 
   /** Runs a child; its result as the parent's unit of work sees it. */
@@ -305,6 +328,23 @@ export async function runInTime(
   })
   return committed(ended)
 }
+
+/** What is to be written of it is the parent's own: of a list that holds stored objects, those are written. */
+function isOwnValue(arg: unknown): arg is object {
+  if (typeof arg !== 'object' || arg === null) return false
+  if (Array.isArray(arg)) return !someItem(arg, isStored)
+  return !isStored(arg)
+}
+
+const isStored = (one: unknown): boolean => typeof one === 'object' && one !== null && persistentState(one)?.ref !== undefined
+
+const NOBODY: readonly Promise<unknown>[] = []
+
+const settledEither = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => {},
+    () => {},
+  )
 
 const about = (definition: TaskDefinition): Pick<Call, 'isMethod' | 'target' | 'directions'> => ({
   isMethod: definition.method !== undefined,

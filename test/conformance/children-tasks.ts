@@ -105,6 +105,24 @@ export const waitInside = task(async (o: Counter, how: 'barrier' | 'waitOn' | 'g
   if (how === 'waitOn') await waitOn(o)
   return o.n
 })
+const appendTo = task(
+  async (list: number[], x: number) => {
+    await delay(5)
+    list.push(x)
+  },
+  { args: [INOUT] },
+)
+export const lengthOf = task((list: readonly number[]) => list.length)
+export const lengthsIn = task((lists: ReadonlyMap<string, readonly number[]>) => Array.from(lists.values(), ({ length }) => length))
+/** Lengths of a list for children called before and behind those that write it, none of which is awaited; and for itself. */
+export const writeAndHandOn = task(async () => {
+  const list: number[] = []
+  const before = lengthOf(list)
+  appendTo(list, 1)
+  appendTo(list, 2)
+  const behind = [lengthOf(list), lengthsIn(new Map([['it', list]]))] as const
+  return [await before, await behind[0], ...(await behind[1]), (await waitOn(list)).length]
+})
 /** How its barrier tells of children that failed, once; one that takes what has failed is not told beside it. */
 export const failInside = task(async () => {
   const first = fail('one')

@@ -66,6 +66,10 @@ export const childCases: readonly Case[] = [
     await barrier()
   }),
 
+  law('I559', 'a volatile value that a child writes is what that makes of it for children behind, and for waitOn', async () => {
+    assert.deepEqual(await tasks.writeAndHandOn(), [0, 2, 2, 2])
+  }),
+
   law('I324', 'what task calls in a transaction write is stored with it, awaited or not; of one that failed nothing', async (ctx) => {
     const o = await counter(1)
     const seen = await transact(async () => {
