@@ -18,6 +18,7 @@ import type { StorageObject } from '../src/objects/storage-object.js'
 import type { Store } from '../src/store.js'
 import { runBelonging } from '../src/unit/context.js'
 import type { Collected, Seen, Transaction } from '../src/unit/transaction.js'
+import type { ReadOnly } from '../src/unit/unit-errors.js'
 import { carry, holdsFuture, objectsIn, unpack } from './data/carry.js'
 import { staysAtHost } from './data/rides.js'
 import type { Carried, ChildEffects, HomeParts } from './engines/messages.js'
@@ -197,18 +198,21 @@ function finish({ at, refs }: Prepared, call: Call, args: readonly unknown[], re
   return { changes: new Changes(unit!, call, outcome, collected) }
 }
 
-function readOnlyOf(call: Call): ReadonlySet<Id> {
-  let readOnly: Set<Id> | undefined
+function readOnlyOf(call: Call): ReadonlyMap<Id, ReadOnly> {
+  let readOnly: Map<Id, ReadOnly> | undefined
   for (const [i, arg] of call.args.entries()) {
     if (typeof arg !== 'object' || arg === null || isWriting(directionAt(call, i))) continue
-    for (const { id } of objectsIn(arg)) (readOnly ??= new Set()).add(id)
+    for (const { id } of objectsIn(arg)) (readOnly ??= new Map()).set(id, { task: call.name, argument: numberOf(call, i) })
   }
   if (!readOnly) return NONE
   for (const [i, arg] of call.args.entries()) if (isWriting(directionAt(call, i))) for (const { id } of objectsIn(arg)) readOnly.delete(id)
   return readOnly
 }
 
-const NONE: ReadonlySet<Id> = new Set()
+const NONE: ReadonlyMap<Id, ReadOnly> = new Map()
+
+/** Of an argument as people count: from 1, and 0 for the object of a method. */
+const numberOf = ({ isMethod }: Call, position: number): number => (isMethod ? position : position + 1)
 
 const isLarge = ({ result, written }: Outcome): boolean =>
   staysAtHost(result) || (written?.some(([, value]) => staysAtHost(value)) ?? false)
@@ -232,8 +236,8 @@ function withWritten(call: Call, store: Store, args: readonly unknown[], result:
     if (isWritten) (written ??= []).push([i, after])
     else if (!sameValue(arg, after))
       throw new WrongDirectionError(
-        `${call.name} changed its argument ${i + 1}, which is declared IN: declare it INOUT, or change a copy`,
-        { argument: i + 1 },
+        `${call.name} changed its argument ${numberOf(call, i)}, which is declared IN: declare it INOUT, or change a copy`,
+        { task: call.name, argument: numberOf(call, i) },
       )
   }
   return written ? { result, written } : { result }

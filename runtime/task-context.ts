@@ -1,10 +1,11 @@
 import type { Ref } from '../src/backend.js'
+import type { Id } from '../src/ids.js'
 import { isStorageObject, stateOf } from '../src/objects/storage-object.js'
 import type { Store } from '../src/store.js'
 import { currentUnit, runIn } from '../src/unit/context.js'
 import { refFrom } from '../src/unit/references.js'
 import { Transaction } from '../src/unit/transaction.js'
-import { notFound, unsavedBefore } from '../src/unit/unit-errors.js'
+import { notFound, type ReadOnly, unsavedBefore } from '../src/unit/unit-errors.js'
 import { type Direction, isWriting } from './tasks/directions.js'
 import { type Attempt, currentAttempt } from './tasks/running.js'
 
@@ -46,7 +47,9 @@ export class TaskContext {
       const args = this.values.map((value, i) => (given[i] ? loaded.shift() : value))
       const result = await runIn(unit, () => body(...args))
       await unit.beforeEnd?.()
-      const readOnly = new Set(given.flatMap((ref, i) => (ref && !isWriting(this.options.directions?.[i] ?? 'IN') ? [ref.id] : [])))
+      const readOnly = new Map<Id, ReadOnly>()
+      for (const [i, ref] of given.entries())
+        if (ref && !isWriting(this.options.directions?.[i] ?? 'IN')) readOnly.set(ref.id, { task: 'the body', argument: i + 1 })
       await unit.commit({ readOnly })
       await program.store.reached()
       return result

@@ -26,14 +26,14 @@ import { dropWrites, type TableRows } from './table-rows.js'
 import { rowOpsOf } from './taken-rows.js'
 import { Twins } from './twins.js'
 import { type Savepoint, UndoLog } from './undo-log.js'
-import { afterTheEnd, nameOf, notFound, twinsChanged, unsavedBefore, wrongDirection } from './unit-errors.js'
+import { afterTheEnd, nameOf, notFound, type ReadOnly, twinsChanged, unsavedBefore, wrongDirection } from './unit-errors.js'
 import { UnitOfWork } from './unit-of-work.js'
 
 export interface CommitOptions extends UnitOptions {
   /** Also validate objects and rows that were only read: prevents write skew. */
   readonly check?: boolean
-  /** Ids of arguments that must not change. */
-  readonly readOnly?: ReadonlySet<Id>
+  /** Arguments that must not change, by their ids. */
+  readonly readOnly?: ReadonlyMap<Id, ReadOnly>
   /** What `collect` gave, when nothing has changed since. */
   readonly collected?: Collected
   /** New objects that nothing leads to but the mark. */
@@ -535,13 +535,18 @@ export class Transaction extends UnitOfWork {
     const plan = planOf(roots, this.store, elsewhere)
     const { changed } = plan
     if (this.#own.enlisted.size + this.#own.removed.size > 0) this.#refuseTwins(changed)
-    for (const { ref, state } of changed) if (readOnly?.has(ref.id)) throw wrongDirection(nameOf(state), ref.id)
+    for (const { ref, state } of changed) {
+      const whose = readOnly?.get(ref.id)
+      if (whose) throw wrongDirection(nameOf(state), ref.id, whose)
+    }
     // Now, since the rows that new collections hold go into the buffer by it, and out of that into the group.
     if (plan.tables.length > 0) this.#create(plan)
     if (this.#hasOnlyLoaded) return { plan, ops: plan.ops() }
     const rows = [...this.buffered.values()].filter((r) => r.overlay.count > 0)
-    for (const { table } of rows)
-      if (readOnly?.has(table.owner.id)) throw wrongDirection(`the collection of ${table.owner.id}`, table.owner.id)
+    for (const { table } of rows) {
+      const whose = readOnly?.get(table.owner.id)
+      if (whose) throw wrongDirection(`the collection of ${table.owner.id}`, table.owner.id, whose)
+    }
     const ops: Op[] = [
       ...plan.ops(),
       ...this.#own.dropped.map(({ ref }): Op => ({ do: 'remove', ref, expect: this.#own.removed.get(ref.id)?.stamp ?? 'present' })),

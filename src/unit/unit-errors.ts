@@ -56,8 +56,17 @@ export function gainsColumns(code: TableColumns, stored: TableColumns, field: st
   throw new SchemaMismatchError(`the stored columns of ${field} differ from the class's: ${both}; ${fix}`, { field, stored, class: code })
 }
 
-export const wrongDirection = (what: string, id: string): Error =>
-  new WrongDirectionError(`the task changed ${what}, which it declares IN: declare the parameter INOUT, or do not change it`, { id })
+/** Whose argument an object is that must not change, and which, from 1; 0 is the object whose method it is. */
+export interface ReadOnly {
+  readonly task: string
+  readonly argument: number
+}
+
+export function wrongDirection(what: string, id: string, { task, argument }: ReadOnly): Error {
+  const [which, fix] = argument === 0 ? ['its object', "the method's target"] : [`its argument ${argument}`, 'it']
+  const message = `${task} changed ${what}, ${which}, which is declared IN: declare ${fix} INOUT, or do not change it`
+  return new WrongDirectionError(message, { id, task, argument })
+}
 
 export const unsavedBefore = (verb: string, id: string | null): Error =>
   new UnsavedChangesError(`${verb} of ${id}, which has unsaved changes: save() or reload({ discard: true }) first`, { id })

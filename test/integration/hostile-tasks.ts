@@ -25,6 +25,16 @@ export class Box extends StorageObject {
     this.n += by
     return this.n
   }
+
+  @task.method()
+  async changeUndeclared(): Promise<void> {
+    this.n++
+  }
+
+  @task.method({ target: INOUT })
+  async changeValue(o: { n: number }): Promise<void> {
+    o.n++
+  }
 }
 
 export class Shelf extends StorageObject {
@@ -161,6 +171,7 @@ export const moveN = task(
 )
 export const addOrIgnore = task((b: Box, by: number) => void (b.n += by), { args: [INOUT], onFailure: 'IGNORE' })
 export const changeIn = task((b: Box) => void (b.n = 5), { args: [IN] })
+export const changeInRows = task(async (_n: number, shelf: Shelf) => void shelf.rows.set({ name: 'a' }, { n: 1 }))
 export const changeInValue = task((o: { n: number }) => void (o.n = 5))
 export const addSlowly = task(
   async (b: Box, ms: number) => {

@@ -185,13 +185,23 @@ describe('what tasks are given and give', function () {
   })
 
   it('unsaved changes, deleted arguments and a changed IN argument are refused by type', async () => {
-    const box = await new t.Box().makePersistent()
+    const [box, shelf] = [await new t.Box().makePersistent(), await new t.Shelf().makePersistent()]
     box.n = 3
     expect(await thrown(() => t.nOf(box))).to.be.instanceOf(UnsavedChangesError)
     expect(await thrown(() => t.nOfAll([box]))).to.be.instanceOf(UnsavedChangesError)
     await box.save()
-    expect(await thrown(() => t.changeIn(box))).to.be.instanceOf(WrongDirectionError)
-    expect(await thrown(() => t.changeInValue({ n: 1 }))).to.be.instanceOf(WrongDirectionError)
+    for (const [call, argument] of [
+      [() => t.changeIn(box), 1],
+      [() => t.changeInRows(0, shelf), 2],
+      [() => box.changeUndeclared(), 0],
+      [() => t.changeInValue({ n: 1 }), 1],
+      [() => box.changeValue({ n: 1 }), 1],
+    ] as const) {
+      const error = await thrown(() => call())
+      expect(error).to.be.instanceOf(WrongDirectionError)
+      expect(error).to.include({ argument })
+      expect(error.message).to.match(argument === 0 ? /^changeUndeclared changed Box .*, its object,/ : /^[\w.]+ changed .*argument \d/)
+    }
     const slow = t.addSlowly(box, 30)
     const late = t.nOf(box)
     await slow
