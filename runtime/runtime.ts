@@ -22,7 +22,7 @@ import { RecordTable } from './driver/record-table.js'
 import { Remaking } from './driver/remaking.js'
 import { SecondPlaces } from './driver/second-places.js'
 import { Submissions } from './driver/submissions.js'
-import { NotInGraphYet, takenNow } from './driver/taken.js'
+import { type EarlierCalls, NotInGraphYet, takenNow, writtenIn } from './driver/taken.js'
 import { TaskLog } from './driver/task-log.js'
 import { type CallKind, type RunOfRecords, recordOf, type TaskRecord } from './driver/task-record.js'
 import { Waiting } from './driver/waiting.js'
@@ -50,6 +50,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
   readonly #effects = new Effects()
   readonly #failures = new Failures(this.#log)
   readonly #capture: Capture
+  readonly #earlier: EarlierCalls
   readonly #written = new WrittenFutures()
   readonly #loop: Loop
   readonly #nested = new NestedCalls({
@@ -89,10 +90,13 @@ export class Runtime implements TaskRunner, RunOfRecords {
       remaking: this.#remaking,
       secondPlaces: values && new SecondPlaces(values),
     }
+    const current = (future: TaskFuture<unknown>): TaskFuture<unknown> => this.#written.standingFor(future)
     this.#capture = new Capture(this.#submissions, this.#log, crew.isSpread, crew.hosts, {
       onLate: (record, inputs) => late.await(record, inputs),
+      current,
       live: (task) => this.#records.get(task) ?? this.#outcomes.unseen(task),
     })
+    this.#earlier = { written: this.#capture.written, current }
     const late = new LateInputs({ capture: this.#capture, loop: this.#loop, failures: this.#failures })
     this.#dispatch = new Dispatch(parts, crew, (why) => this.#giveUp(why), this.#nested)
     this.#pending = new Pending((busy) => this.#dispatch.engine.hold(busy))
@@ -136,16 +140,17 @@ export class Runtime implements TaskRunner, RunOfRecords {
     } catch (error) {
       if (!(error instanceof NotInGraphYet)) throw error
     }
-    const call = this.#laterCall(definition)
-    this.#enterLater(call, definition, takenNow(args, definition, program.store, this.#capture.written), callNumber)
+    const taken = takenNow(args, definition, program.store, this.#earlier)
+    const call = this.#laterCall(definition, taken)
+    this.#enterLater(call, definition, taken, callNumber)
     return call
   }
 
   /** While the default store opens, calls wait for it, with what they were given as it is now. */
   #callEarly(definition: TaskDefinition, given: readonly unknown[], callNumber?: number): LaterCall {
     this.#assertRuns(definition)
-    const args = takenNow(given, definition, undefined, this.#capture.written)
-    const call = this.#laterCall(definition)
+    const args = takenNow(given, definition, undefined, this.#earlier)
+    const call = this.#laterCall(definition, args)
     this.#early.add(call, (program) => {
       this.#capture.date(args)
       if (isLater(definition, args)) this.#enterLater(call, definition, args, callNumber)
@@ -154,11 +159,12 @@ export class Runtime implements TaskRunner, RunOfRecords {
     return call
   }
 
-  #laterCall({ name }: TaskDefinition): LaterCall {
+  #laterCall(definition: TaskDefinition, taken: readonly unknown[]): LaterCall {
     this.#pending.begin()
     if (!this.#closed) this.#dispatch.startWorkers(this.#pending.count) // meanwhile
-    const call = new LaterCall(name, this.#laterIsOver)
+    const call = new LaterCall(definition.name, this.#laterIsOver)
     this.#waiting.watch(call)
+    this.#waiting.noteWritten(call, writtenIn(definition, taken))
     return call
   }
 
@@ -181,6 +187,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
 
   #enter(definition: TaskDefinition, program: Program, args: readonly unknown[], callNumber?: number): TaskRecord {
     this.#assertRuns(definition)
+    if (callNumber !== undefined) this.#checkpoint!.assertSame(callNumber, definition, args[0])
     if (this.crew.isSpread) this.#dispatch.startWorkers(1) // before the call: it goes to its data, which are there already
     const record = this.#add(this.#capture.take(this.#kindOf(definition, program), args))
     if (callNumber !== undefined) this.#checkpoint!.entered(record, callNumber)
@@ -283,6 +290,7 @@ export class Runtime implements TaskRunner, RunOfRecords {
       ignored,
       pending: this.#pending.count,
       nearShare: totals.moved === 0 ? 1 : totals.ranWhereDataIs / (totals.ranWhereDataIs + totals.moved),
+      withData: totals.moved + totals.ranWhereDataIs,
       bytesMoved: this.crew.bytesMoved(),
       bytesLoaded: this.crew.bytesLoaded(),
       bytesCarried: this.#dispatch.bytesSent,

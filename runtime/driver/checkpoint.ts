@@ -1,16 +1,23 @@
 /**
  * What a run has done, in a file, so that the same program started again by `insitu run --run ID` goes on from there. A task is found
- * by the number of its call and what it was given: a program makes the same calls again, and one that is given something else runs anew.
+ * by the number of its call and what it was given: a program makes the same calls again, and one that is given something else, or whose module
+ * was written anew, runs anew.
  * What a task changed in a store is in the store, with its mark, so that a task whose line is missing here runs again and changes nothing twice.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, existsSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, rmSync, truncateSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { classOf, findConstructor } from '../../src/classes/class-registry.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
-import { UnavailableError } from '../../src/errors.js'
+import { ValidationError } from '../../src/errors.js'
+import type { ClassId } from '../../src/ids.js'
 import { makeFolders } from '../../src/make-folders.js'
+import { isStorageObject, stateOf } from '../../src/objects/storage-object.js'
 import type { Carried, HomeParts } from '../engines/messages.js'
+import type { TaskDefinition } from '../tasks/task.js'
+import { ModuleTexts } from './module-texts.js'
+import { RunLock } from './run-lock.js'
 import type { TaskRecord } from './task-record.js'
 
 /** What a finished task made and changed. */
@@ -25,6 +32,8 @@ interface Line extends Done {
   readonly call: number
   readonly name: string
   readonly given: string
+  /** Print of the text that it was made by; not there in what former versions kept. */
+  readonly text?: string
 }
 
 /** Bytes before a line: its length and its checksum. */
@@ -32,7 +41,8 @@ const HEAD_BYTES = 8
 
 export class Checkpoint {
   readonly #path: string
-  readonly #lock: string
+  readonly #lock: RunLock
+  readonly #texts = new ModuleTexts()
   readonly #known: Map<number, Line>
   /** Calls by task: a call that waits for its arguments gets its task later than those after it. */
   readonly #calls = new Map<number, number>()
@@ -47,8 +57,7 @@ export class Checkpoint {
   ) {
     makeFolders(folder)
     this.#path = join(folder, `${runId}.log`)
-    this.#lock = join(folder, `${runId}.lock`)
-    claim(this.#lock, runId)
+    this.#lock = new RunLock(folder, runId)
     const { lines, bytes } = linesIn(this.#path)
     this.#known = new Map(lines.map((line) => [line.call, line]))
     this.#file = openSync(this.#path, 'a', 0o600)
@@ -58,6 +67,29 @@ export class Checkpoint {
   /** The number of a call, given when it is made. */
   nextCall(): number {
     return this.#next++
+  }
+
+  /**
+   * What a task has changed in a store by another text stands there: going on would mix the two.
+   * @throws ValidationError ERR_RUN_CHANGED
+   */
+  assertSame(call: number, definition: TaskDefinition, target: unknown): void {
+    const line = this.#known.get(call)
+    if (!line?.changed || line.name !== nameOf(definition) || this.#isSameText(line, definition, classIdOf(target))) return
+    throw new ValidationError(
+      `task ${definition.name} has changed the store in this run, by another text of its module, or of one that it imports: begin a new run (--run new), or go on with that text`,
+      { code: 'ERR_RUN_CHANGED', run: this.runId, task: definition.name },
+    )
+  }
+
+  #isSameText({ text }: Line, definition: TaskDefinition, target: ClassId | undefined): boolean {
+    return text === undefined || text === this.#textOf(definition, target)
+  }
+
+  #textOf({ site }: TaskDefinition, target: ClassId | undefined): string {
+    const ctor = target === undefined ? undefined : findConstructor(target)
+    const url = site?.url ?? (ctor && classOf(ctor).url)
+    return url === undefined ? '' : this.#texts.printOf(url)
   }
 
   entered({ task }: TaskRecord, call: number): void {
@@ -73,7 +105,9 @@ export class Checkpoint {
   done(record: TaskRecord, args: readonly Carried[]): Done | undefined {
     const call = this.#calls.get(record.task)
     const line = call === undefined ? undefined : this.#known.get(call)
-    if (line?.name !== nameOf(record) || line.given !== printOf(args)) return undefined
+    const { definition } = record.kind
+    if (line?.name !== nameOf(definition) || line.given !== printOf(args)) return undefined
+    if (!this.#isSameText(line, definition, targetIn(definition, args))) return undefined
     this.resumed++
     return line
   }
@@ -82,8 +116,9 @@ export class Checkpoint {
   note(record: TaskRecord, args: readonly Carried[], done: Done): void {
     const call = this.#calls.get(record.task)
     if (this.#file === undefined || call === undefined) return // a child of a task is kept with its parent
-    const { result, written, changed, home } = done
-    const line: Line = { call, name: nameOf(record), given: printOf(args), result, written, changed, home }
+    const { definition } = record.kind
+    const text = this.#textOf(definition, targetIn(definition, args))
+    const line: Line = { ...done, call, name: nameOf(definition), given: printOf(args), text }
     const body = encodeWire(line)
     const bytes = Buffer.alloc(HEAD_BYTES + body.length)
     bytes.writeUInt32LE(body.length, 0)
@@ -97,17 +132,25 @@ export class Checkpoint {
     if (this.#file !== undefined) closeSync(this.#file)
     this.#file = undefined
     if (isOver) rmSync(this.#path, { force: true })
-    rmSync(this.#lock, { force: true })
+    this.#lock.release()
   }
 }
 
 /** Not the name of its export, which only workers know. */
-const nameOf = ({ kind: { definition } }: TaskRecord): string =>
+const nameOf = (definition: TaskDefinition): string =>
   definition.method ??
   `${definition.site?.url
     .split('/')
     .at(-1)
     ?.replace(/\.[cm]?[jt]s$/, '')}`
+
+const classIdOf = (target: unknown): ClassId | undefined =>
+  typeof target === 'object' && target !== null && isStorageObject(target) ? stateOf(target).ref?.classId : undefined
+
+/** The class of the object whose method it is. */
+function targetIn({ method }: TaskDefinition, [target]: readonly Carried[]): ClassId | undefined {
+  return method !== undefined && typeof target === 'object' && target?.k === 'o' ? (target.c as ClassId) : undefined
+}
 
 const printOf = (args: readonly Carried[]): string =>
   createHash('sha1')
@@ -126,21 +169,4 @@ function linesIn(path: string): { readonly lines: readonly Line[]; readonly byte
     at = end
   }
   return { lines, bytes: at }
-}
-
-/** Two programs that go on with one run would do everything twice. */
-function claim(lock: string, runId: string): void {
-  const owner = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : 0
-  if (owner > 0 && owner !== process.pid && isAlive(owner))
-    throw new UnavailableError(`run ${runId} goes on in process ${owner}: wait for it, or end it`, { code: 'ERR_RUN_GOES_ON', pid: owner })
-  writeFileSync(lock, String(process.pid), { mode: 0o600 })
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }

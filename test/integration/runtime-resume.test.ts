@@ -64,6 +64,25 @@ const LARGE_APP = `
     console.log(...made.map((text) => text[0] + ' ' + text.length), (await counter.reload()).n)
   })`
 
+const TEXT_TASKS = `
+  import { INOUT, StorageObject, task } from '${entry}'
+  import { scale } from './scale.mjs'
+  export class Counter extends StorageObject { n = 0 }
+  export const times = task((n) => n * scale)
+  export const keep = task((counter, n) => void (counter.n = n), { args: [INOUT] })
+  export const fail = task(() => { throw new RangeError('not this time') })`
+
+const TEXT_APP = `
+  import { main, stats } from '${entry}'
+  import { Counter, fail, keep, times } from './tasks.mjs'
+  main(import.meta, async () => {
+    const counter = await new Counter().makePersistent('counter', { ifExists: 'open' })
+    const value = await times(21)
+    if (process.argv.includes('stored')) await keep(counter, value)
+    console.log(value, 'resumed', stats().resumed)
+    if (process.argv.includes('failing')) await fail()
+  })`
+
 /** A program that is killed, and started again as the same run. */
 describe('a run that is gone on with', function () {
   this.timeout(60_000)
@@ -138,6 +157,27 @@ describe('a run that is gone on with', function () {
     expect(assertOk(await finish(args, storage)).stdout.trim()).to.equal(`${(STEPS * (STEPS + 1)) / 2} ${STEPS} ${2 * STEPS}`)
     expect(ran(log)).to.have.lengthOf(STEPS)
     expect(assertOk(await finish(args, storage)).stdout.trim()).to.equal(`${(STEPS * (STEPS + 1)) / 2} ${2 * STEPS} 0`)
+  })
+
+  it('makes again what another text of its tasks makes, and refuses to where the former text has changed the store', async () => {
+    const { storage, run, log } = fresh()
+    const own = await mkdtemp(join(folder, 'texts-'))
+    await writeFile(join(own, 'tasks.mjs'), TEXT_TASKS)
+    await writeFile(join(own, 'app.mjs'), TEXT_APP)
+    const scale = (by: number): Promise<void> => writeFile(join(own, 'scale.mjs'), `export const scale = ${by}\n`)
+    const go = (...args: string[]): Promise<Ended> => finish(['--run', run, join(own, 'app.mjs'), log, ...args], storage)
+    await scale(2)
+    expect((await go('failing')).code).to.equal(1)
+    await scale(3)
+    expect((await go('failing')).stdout).to.equal('63 resumed 0\n')
+    expect((await go('failing', 'stored')).stdout).to.equal('63 resumed 1\n')
+    await scale(4)
+    const refused = await go('stored')
+    expect([refused.code, refused.stderr.includes('ERR_RUN_CHANGED')]).to.deep.equal([2, true])
+    expect(refused.stderr).to.match(/task tasks.mjs:6 has changed the store in this run, by another text/)
+    await scale(3)
+    // what it has just made by the text that was refused is no news of the one before
+    expect(assertOk(await go('stored')).stdout).to.equal('63 resumed 1\n')
   })
 
   it('two programs cannot go on with one run, and an id is an id', async () => {
