@@ -1,7 +1,16 @@
 /** The folder of a store over several hosts: how many they are, and where their files lie. */
 import { existsSync, linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { CorruptError, isInsituError, StateLostError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import { isDeepStrictEqual } from 'node:util'
+import {
+  CorruptError,
+  isInsituError,
+  NotOwnerError,
+  StateLostError,
+  UnavailableError,
+  UnsupportedError,
+  ValidationError,
+} from '../../src/errors.js'
 import { makeFolders } from '../../src/make-folders.js'
 import { checkHosts, HOSTS_MAX, hostNames } from './host-ids.js'
 
@@ -14,12 +23,15 @@ export function folderOf(url: string): string | undefined {
   return rest === undefined ? undefined : resolve(rest || '.insitu')
 }
 
-/** What stands in the file. `made`: every file of the store has been there. */
+/** What stands in the file. `made`: every file of the store has been there; `files`: the id of each, by the name of its folder. */
 interface HostsNote {
   readonly format: typeof FORMAT
   readonly hosts: number
   readonly made?: boolean
+  readonly files?: Ids
 }
+
+type Ids = Readonly<Record<string, string>>
 
 /** How many hosts a store has; `undefined` where there is none of several hosts. @throws CorruptError, UnsupportedError */
 export const hostsIn = (folder: string): number | undefined => noteIn(folder)?.hosts
@@ -30,14 +42,14 @@ function noteIn(folder: string): HostsNote | undefined {
     if (hasFiles(folder)) throw unreadable(path)
     return undefined
   }
-  const { format, hosts, made } = parsed(path)
+  const { format, hosts, made, files } = parsed(path)
   if (Number.isInteger(format) && format !== FORMAT)
     throw new UnsupportedError(`the store in ${folder} has format ${String(format)}, this version reads ${FORMAT}`, {
       code: 'ERR_FORMAT_VERSION',
       format,
     })
   if (format !== FORMAT || !isCount(hosts)) throw unreadable(path)
-  return { format, hosts, made: made === true }
+  return { format, hosts, made: made === true, files: Object(files) as Ids }
 }
 
 const isCount = (hosts: unknown): hosts is number => Number.isInteger(hosts) && Number(hosts) >= 1 && Number(hosts) <= HOSTS_MAX
@@ -61,12 +73,14 @@ const unreadable = (path: string, cause?: unknown): Error =>
   })
 
 /**
- * Files that were there are there still: a new one in the place of one that is gone would look as if what lay in it had been deleted.
- * @throws StateLostError naming the first that is gone
+ * Files that were there are there still, each where it was: a new one in the place of one that is gone, or that of another host, would look as
+ * if what lay in it had been deleted.
+ * @throws StateLostError naming the first that is gone; NotOwnerError naming one that stands in the place of another
  */
 export function requireFiles(folder: string): void {
   const note = noteIn(folder)
   if (!note?.made) return
+  requirePlaces(folder, note)
   const gone = filesOf(note.hosts).find((name) => !statSync(join(folder, name, 'data.mdb'), { throwIfNoEntry: false })?.size)
   if (gone === undefined) return
   const path = join(folder, gone, 'data.mdb')
@@ -78,24 +92,58 @@ export function requireFiles(folder: string): void {
   )
 }
 
+/** A file that is not known is one that was restored. */
+function requirePlaces(folder: string, { hosts, files = {} }: HostsNote): void {
+  for (const [name, id] of Object.entries(idsIn(folder, hosts))) {
+    const home = Object.keys(files).find((other) => files[other] === id)
+    if (home === undefined || home === name) continue
+    const path = join(folder, name)
+    throw new NotOwnerError(`${path} holds the file of ${home}: put the folders of the store in ${folder} back in their places`, {
+      path,
+      owner: home,
+    })
+  }
+}
+
+/** Of each file that says which it is. */
+function idsIn(folder: string, hosts: number): Ids {
+  const ids: Record<string, string> = {}
+  for (const name of filesOf(hosts)) {
+    const id = storeIdIn(join(folder, name))
+    if (id !== undefined) ids[name] = id
+  }
+  return ids
+}
+
+function storeIdIn(folder: string): string | undefined {
+  try {
+    const { store } = JSON.parse(readFileSync(join(folder, 'store.json'), 'utf8')) as { readonly store?: unknown }
+    return typeof store === 'string' ? store : undefined
+  } catch {
+    return undefined // it says nothing of itself, and opening it says why
+  }
+}
+
 /** Their folders. */
 export const filesOf = (hosts: number): readonly string[] => [...hostNames(hosts), 'catalogue']
 
-/** From now on a file that is not there has been lost. Whole or not at all, whoever else does it; where it cannot be noted now, the next one does. */
+/** From now on a file that is not there, or stands elsewhere, has been lost or moved. Whole or not at all, whoever else does it; where it cannot be noted now, the next one does. */
 export function noteMade(folder: string): void {
   const note = noteIn(folder)
-  if (!note || note.made) return
+  if (!note) return
+  const files = idsIn(folder, note.hosts)
+  if (note.made && isDeepStrictEqual(files, note.files)) return
   const draft = join(folder, `${HOSTS_FILE}.${process.pid}`)
   try {
-    writeFileSync(draft, noteText(note.hosts, true), { mode: 0o600 })
+    writeFileSync(draft, noteText(note.hosts, true, files), { mode: 0o600 })
     renameSync(draft, join(folder, HOSTS_FILE))
   } catch {
     rmSync(draft, { force: true })
   }
 }
 
-export const noteText = (hosts: number, made: boolean): string =>
-  `${JSON.stringify({ format: FORMAT, hosts, ...(made && { made }) } satisfies HostsNote)}\n`
+export const noteText = (hosts: number, made: boolean, files?: Ids): string =>
+  `${JSON.stringify({ format: FORMAT, hosts, ...(made && { made }), ...(files && { files }) } satisfies HostsNote)}\n`
 
 /**
  * Makes the folder, or makes sure that it has as many hosts.

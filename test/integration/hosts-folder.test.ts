@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { claimHosts } from '../../runtime/hosts/hosts-folder.js'
-import { CorruptError, connect, finish, hosts, StateLostError, UnavailableError } from '../../runtime/index.js'
+import { CorruptError, connect, finish, hosts, NotOwnerError, StateLostError, UnavailableError } from '../../runtime/index.js'
 import { Cell } from './host-tasks.js'
-import { insitu } from './processes.js'
+import { assertOk, insitu } from './processes.js'
 import { thrown } from './thrown.js'
 
 describe('the folder of a store over several hosts', function () {
@@ -70,10 +70,47 @@ describe('the folder of a store over several hosts', function () {
     expect((await insitu(['fsck', '--salvage', join(root, 'rescued'), '--storage', url()])).code).to.equal(3)
   })
 
+  for (const [one, other] of [
+    ['host-1', 'host-2'],
+    ['host-2', 'catalogue'],
+  ] as const)
+    it(`tells of folders that somebody has swapped, and opens them once they are back: ${one} and ${other}`, async () => {
+      await made()
+      swap(one, other)
+      for (const count of [undefined, '2']) {
+        if (count !== undefined) process.env['INSITU_HOSTS'] = count
+        const error = await refusal()
+        expect(error).to.be.instanceOf(NotOwnerError)
+        expect(error.message).to.include(`${join(folder, one)} holds the file of ${other}`)
+      }
+      expect(await insitu(['ls', '--storage', url()])).to.include({ code: 3, stdout: '' })
+      delete process.env['INSITU_HOSTS']
+      swap(one, other)
+      await connect(url())
+      expect(await Cell.getByAlias('on-host-1')).to.be.instanceOf(Cell)
+    })
+
+  function swap(one: string, other: string): void {
+    renameSync(join(folder, one), join(folder, 'aside'))
+    renameSync(join(folder, other), join(folder, one))
+    renameSync(join(folder, 'aside'), join(folder, other))
+  }
+
+  it('takes a file that was restored from a backup of its own', async () => {
+    await made()
+    assertOk(await insitu(['backup', join(root, 'copy'), '--storage', url()]))
+    rmSync(join(folder, 'host-2'), { recursive: true })
+    renameSync(join(root, 'copy', 'host-2'), join(folder, 'host-2'))
+    await connect(url())
+    expect(await Cell.getByAlias('on-host-2')).to.be.instanceOf(Cell)
+  })
+
   it('lets a file be made that has never been there', async () => {
     claimHosts(folder, 2)
     await (await connect(url())).close()
-    expect(JSON.parse(await readFile(join(folder, 'hosts.json'), 'utf8'))).to.deep.equal({ format: 1, hosts: 2, made: true })
+    const { files, ...note } = JSON.parse(await readFile(join(folder, 'hosts.json'), 'utf8'))
+    expect(note).to.deep.equal({ format: 1, hosts: 2, made: true })
+    expect(Object.keys(files)).to.deep.equal(['host-1', 'host-2', 'catalogue'])
   })
 
   for (const text of [
