@@ -61,6 +61,20 @@ export async function makeBackend(url: string, module = moduleFor(url)): Promise
 const known = (): string => [...OURS.keys(), ...registered.keys()].map((s) => `${s}:`).join(', ')
 
 export async function openBackend(url: string): Promise<Backend> {
+  try {
+    return await opened(url)
+  } catch (error) {
+    ofOpening.add(error as object)
+    throw error
+  }
+}
+
+const ofOpening = new WeakSet<object>()
+
+/** Whether it is what kept a store from being opened by its url. */
+export const isOfOpening = (error: unknown): boolean => typeof error === 'object' && error !== null && ofOpening.has(error)
+
+async function opened(url: string): Promise<Backend> {
   const backend = await makeBackend(url)
   try {
     await backend.open()

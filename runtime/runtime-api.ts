@@ -142,6 +142,26 @@ export interface Stats {
   readonly [figure: string]: number
 }
 
+/** Of all runs of the program, since it may `finish` one and begin another. */
+export interface ProgramStats extends Pick<Stats, 'tasks' | 'nearShare' | 'bytesMoved'> {
+  /** Those of `tasks` that had data. */
+  readonly withData: number
+}
+
+let endedRuns: ProgramStats = { tasks: 0, nearShare: 1, bytesMoved: 0, withData: 0 }
+
+export function programStats(): ProgramStats {
+  const now = runnerIfAny()?.stats()
+  return now ? together(endedRuns, now as Stats) : endedRuns
+}
+
+function together(a: ProgramStats, b: Stats): ProgramStats {
+  const { withData: more = 0 } = b
+  const withData = a.withData + more
+  const nearShare = withData === 0 ? 1 : (a.nearShare * a.withData + b.nearShare * more) / withData
+  return { tasks: a.tasks + b.tasks, nearShare, bytesMoved: a.bytesMoved + b.bytesMoved, withData }
+}
+
 const NOTHING_DONE: Stats = { tasks: 0, done: 0, failed: 0, pending: 0, nearShare: 1, bytesMoved: 0 }
 let lastStats = NOTHING_DONE
 
@@ -221,6 +241,7 @@ export async function finish(): Promise<void> {
 /** Ends workers and closes the default store, whatever is pending. `isOver`: all went well, nobody will go on with this run. */
 export async function abandon(isOver = false): Promise<void> {
   lastStats = stats()
+  endedRuns = programStats()
   const runner = runnerIfAny()
   dropRunner()
   // What `init` asked for was for this run.

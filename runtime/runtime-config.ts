@@ -52,12 +52,17 @@ export function hostsWanted(): number | undefined {
 
 /**
  * `INSITU_HOST_PROXY`, host:port: logical hosts reach one another through it, each connection beginning with the line that names the other's
- * socket. For trials of what a slower link does.
+ * socket. For trials of what a slower link does. @throws ValidationError ERR_SETTING
  */
 export function hostProxy(): { readonly host: string; readonly port: number } | undefined {
-  const [, host, port] = /^(.+):(\d+)$/.exec(process.env['INSITU_HOST_PROXY'] ?? '') ?? []
-  return host === undefined ? undefined : { host, port: Number(port) }
+  const asked = process.env['INSITU_HOST_PROXY']
+  if (!asked) return undefined
+  const [, host, port] = /^(.+):(\d+)$/.exec(asked) ?? []
+  if (host === undefined || Number(port) > PORT_MAX) refuseSetting('INSITU_HOST_PROXY', `host:port, the port at most ${PORT_MAX}`)
+  return { host, port: Number(port) }
 }
+
+const PORT_MAX = 65_535
 
 /** Worker threads of each logical host: `INSITU_WORKERS`, else one. */
 export const workersPerHost = (): number => wholeNumber('INSITU_WORKERS') ?? 1

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { UnsupportedError } from '../../src/errors.js'
-import { type CommonOptions, commonOptions } from './cli-config.js'
+import { type CommonOptions, commonOptions, optionsOf } from './cli-config.js'
 import { exitWhenInterrupted } from './interrupt.js'
 import { goOnUnheard, put, say } from './output.js'
 
@@ -20,7 +20,7 @@ Examples:
   $ cp -r /backups/monday ./data && insitu ls --storage nvram:./data
   $ insitu backup /backups/monday --storage redis://127.0.0.1`,
     )
-    .action(async (folder: string, _: unknown, command: Command) => backup(folder, command.optsWithGlobals()))
+    .action(async (folder: string, _: unknown, command: Command) => backup(folder, optionsOf(command)))
 
 async function backup(folder: string, options: CommonOptions): Promise<void> {
   goOnUnheard()

@@ -15,6 +15,9 @@ export const commonOptions = (command: Command): Command =>
     .option('--storage <url>', 'the store, e.g. nvram:./data (default: INSITU_STORAGE, the config file, else nvram:.insitu)')
     .option('--json', 'data as lines of JSON')
 
+/** What was said before the command's name and after it; where both say something, after it. */
+export const optionsOf = <T>(command: Command): T => ({ ...command.optsWithGlobals(), ...command.opts() }) as T
+
 /** Makes a store the default of programs that this process imports or starts. They read the environment, as without this command line. */
 export function useStorage(url: string | undefined): void {
   if (url !== undefined) process.env['INSITU_STORAGE'] = url

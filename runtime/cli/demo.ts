@@ -11,9 +11,10 @@ import { TaskFailedError } from '../../src/errors.js'
 import { captionOf } from '../observe/graph-dot.js'
 import { graphSvg } from '../observe/graph-svg.js'
 import { latestRunRecord, type RunRecord } from '../observe/run-record.js'
-import { type CommonOptions, childEnvironment, commonOptions, useRunSettings } from './cli-config.js'
+import { type CommonOptions, childEnvironment, commonOptions, optionsOf, useRunSettings } from './cli-config.js'
 import { colorsOn } from './colors-config.js'
 import { UsageError } from './exit-codes.js'
+import { whenInterrupted } from './interrupt.js'
 import { bytes, put, say } from './output.js'
 
 const colors = colorsOn(process.stderr)
@@ -34,7 +35,7 @@ export const demoCommand = (): Command =>
       'after',
       '\nUses a store of its own that is removed at the end; with --storage, that store, and the counts stay in it as demo-counts.',
     )
-    .action(async (_: unknown, command: Command) => demo(command.optsWithGlobals()))
+    .action(async (_: unknown, command: Command) => demo(optionsOf(command)))
 
 const DATA = 'demo-texts'
 const COUNTS = 'demo-counts'
@@ -43,10 +44,11 @@ async function demo(options: DemoOptions): Promise<void> {
   requireFolder(options.folder)
   requireShared(options.storage)
   useRunSettings(options.hosts === undefined ? {} : { hosts: options.hosts })
+  const stop = whenInterrupted()
   const temporary = await mkdtemp(join(tmpdir(), 'insitu-demo-'))
   try {
     const storage = options.storage ?? `nvram:${join(temporary, 'store')}`
-    await show(options, childEnvironment(storage, temporary), temporary)
+    await show(options, { env: childEnvironment(storage, temporary), stop }, temporary)
   } finally {
     await rm(temporary, { recursive: true, force: true })
   }
@@ -63,16 +65,23 @@ function requireShared(storage: string | undefined): void {
     throw new UsageError(`${storage} is one program's own, and the demo has three that share a store: --storage nvram:FOLDER, or none`)
 }
 
-async function show({ folder, out, json }: DemoOptions, env: NodeJS.ProcessEnv, stateFolder: string): Promise<void> {
+/** What each of the programs is started with, and what ends it before its time. */
+interface Surroundings {
+  readonly env: NodeJS.ProcessEnv
+  readonly stop: AbortSignal
+}
+
+async function show({ storage, folder, out, json }: DemoOptions, around: Surroundings, stateFolder: string): Promise<void> {
   const startMs = performance.now()
-  await program('producer', folder === undefined ? [DATA] : [folder, DATA], env)
+  await program('producer', folder === undefined ? [DATA] : [folder, DATA], around)
   let counts: readonly string[]
   try {
-    counts = await program('consumer', [DATA, COUNTS], env)
+    counts = await program('consumer', [DATA, COUNTS], around)
   } finally {
     // whatever became of the counting: in a store that stays, the next demo would find its name in use
-    await program('cleaner', [DATA], env)
+    if (storage !== undefined || !around.stop.aborted) await program('cleaner', [DATA], { env: around.env, stop: NEVER })
   }
+  around.stop.throwIfAborted()
   if (counts.length === 0) throw new UsageError(`there are no texts in ${folder ?? 'node_modules'}: name another folder with --folder`)
   const record = await latestRunRecord(stateFolder)
   const seconds = (performance.now() - startMs) / 1000
@@ -80,15 +89,22 @@ async function show({ folder, out, json }: DemoOptions, env: NodeJS.ProcessEnv, 
   report({ words: topTen(counts), record, seconds, out, json: json ?? false })
 }
 
-/** Runs one of the example's programs as a process of its own; gives the lines of its stdout. */
-async function program(name: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<readonly string[]> {
+const NEVER = new AbortController().signal
+
+/** Runs one of the example's programs as a process of its own; gives the lines of its stdout. @throws the signal's reason, once it has ended */
+async function program(name: string, args: readonly string[], { env, stop }: Surroundings): Promise<readonly string[]> {
+  stop.throwIfAborted()
   const startMs = performance.now()
   const file = fileURLToPath(new URL(`../../examples/wordcount/${name}.js`, import.meta.url))
   const child = spawn(process.execPath, [file, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'close') as Promise<[code: number | null, signal: string | null]>
+  const end = (): boolean => child.kill()
+  stop.addEventListener('abort', end)
   const lines: string[] = []
   for await (const line of createInterface({ input: child.stdout })) lines.push(line)
   const [code, signal] = await ended
+  stop.removeEventListener('abort', end)
+  stop.throwIfAborted()
   if (code !== 0)
     throw new TaskFailedError(`${name} ended with ${signal ?? `exit code ${code}`}: its message stands above`, { program: name })
   say(colors.dim(`${name.padEnd(8)}  ${((performance.now() - startMs) / 1000).toFixed(1)} s`))

@@ -6,7 +6,7 @@ import { Command } from 'commander'
 import { withoutSecrets } from '../../src/url-secrets.js'
 import { folderOf } from '../hosts/hosts-folder.js'
 import { stripsTypes } from '../import-module.js'
-import { type CommonOptions, commonOptions } from './cli-config.js'
+import { type CommonOptions, commonOptions, optionsOf } from './cli-config.js'
 import { colorsOn } from './colors-config.js'
 import { EXIT } from './exit-codes.js'
 import { bytes, printable, put, say } from './output.js'
@@ -29,7 +29,7 @@ export const doctorCommand = (): Command =>
       'after',
       '\nMakes nothing: a store that does not exist yet is not opened.\n\nExamples:\n  $ insitu doctor\n  $ insitu doctor --storage nvram:/mnt/data --json',
     )
-    .action(async (_: unknown, command: Command) => doctor(command.optsWithGlobals()))
+    .action(async (_: unknown, command: Command) => doctor(optionsOf(command)))
 
 async function doctor({ storage, json }: CommonOptions): Promise<void> {
   const { configuredStorage } = await import('../connect.js')

@@ -8,6 +8,7 @@ import {
   UnknownOutcomeError,
   UnsupportedError,
 } from '../../src/errors.js'
+import { isOfOpening } from '../open-backend.js'
 import { AggregateTaskError } from '../tasks/failures.js'
 
 /** Exit codes are API: scripts branch on them. */
@@ -27,7 +28,7 @@ export class Interrupted extends Error {
 const UNREACHABLE = [UnavailableError, NotOwnerError, CorruptError, StateLostError, UnknownOutcomeError, UnsupportedError]
 
 /** What an option or the environment says of how a program is to run cannot be. */
-const SETTING_CODES = ['ERR_STORE_URL', 'ERR_RUN_ID', 'ERR_HOSTS', 'ERR_HOSTS_DIFFER', 'ERR_HOSTS_STORE', 'ERR_SETTING']
+const SETTING_CODES = ['ERR_STORE_URL', 'ERR_RUN_ID', 'ERR_RUN_CHANGED', 'ERR_HOSTS', 'ERR_HOSTS_DIFFER', 'ERR_HOSTS_STORE', 'ERR_SETTING']
 
 /** What the caller wrote is to blame, whatever kind of error it is. */
 const USAGE_CODES: ReadonlySet<string> = new Set([
@@ -53,6 +54,7 @@ export function exitCodeOfProgram(error: unknown): number {
     const codes = new Set(error.errors.map(exitCodeOfProgram))
     return codes.size === 1 ? [...codes][0]! : EXIT.failed
   }
+  if (isOfOpening(error)) return exitCodeOf(error)
   if (!isInsituError(error) || NO_STORE_CODES.has(error.code)) return EXIT.failed
   if (SETTING_CODES.includes(error.code)) return EXIT.usage
   return GONE.some((kind) => error instanceof kind) ? EXIT.unreachable : EXIT.failed

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { UnsupportedError } from '../../src/errors.js'
 import { withoutSecrets } from '../../src/url-secrets.js'
 import { filesOf, folderOf, hostsIn, requireFiles } from '../hosts/hosts-folder.js'
-import { type CommonOptions, commonOptions } from './cli-config.js'
+import { type CommonOptions, commonOptions, optionsOf } from './cli-config.js'
 import { EXIT } from './exit-codes.js'
 import { complain, goOnUnheard, put, say } from './output.js'
 
@@ -28,7 +28,7 @@ Examples:
   $ insitu fsck --storage nvram:./data --salvage ./rescued
   $ insitu fsck --storage nvram:./on-three-hosts      each of its files`,
     )
-    .action(async (_: unknown, command: Command) => check(command.optsWithGlobals()))
+    .action(async (_: unknown, command: Command) => check(optionsOf(command)))
 
 async function check({ storage, json, salvage }: FsckCommandOptions): Promise<void> {
   const { configuredStorage } = await import('../connect.js')

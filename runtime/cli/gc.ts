@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Backend } from '../../src/backend.js'
 import type { Garbage, GcReport } from '../../src/gc/index.js'
-import { type CommonOptions, commonOptions } from './cli-config.js'
+import { type CommonOptions, commonOptions, optionsOf } from './cli-config.js'
 import { UsageError } from './exit-codes.js'
 import { whenInterrupted } from './interrupt.js'
 import { bytes, goOnUnheard, put, say } from './output.js'
@@ -29,7 +29,7 @@ Examples:
   $ insitu gc --older-than 1d --storage nvram:./data --json
   $ insitu gc --storage nvram:./accounts --referred-by nvram:./bank`,
     )
-    .action(async (_: unknown, command: Command) => gc(command.optsWithGlobals()))
+    .action(async (_: unknown, command: Command) => gc(optionsOf(command)))
 
 async function gc({ dryRun = false, olderThan, referredBy = [], json, storage }: GcCommandOptions): Promise<void> {
   const olderThanMs = millisOf(olderThan)

@@ -3,7 +3,7 @@ import type { Backend } from '../../src/backend.js'
 import { CorruptError } from '../../src/errors.js'
 import type { TableId } from '../../src/ids.js'
 import { fieldsOf, type ShownDict, valueOfCell } from './classless.js'
-import { type CommonOptions, commonOptions } from './cli-config.js'
+import { type CommonOptions, commonOptions, optionsOf } from './cli-config.js'
 import { UsageError } from './exit-codes.js'
 import { toJson } from './output.js'
 import { plain } from './plain-json.js'
@@ -21,7 +21,7 @@ export const getCommand = (): Command =>
       'after',
       '\nWith --json: on one line.\n\nExamples:\n  $ insitu get experiment1\n  $ insitu get result1 --rows 10 --json | jq .counts.rows',
     )
-    .action(async (what: string, _: unknown, command: Command) => get(what, command.optsWithGlobals()))
+    .action(async (what: string, _: unknown, command: Command) => get(what, optionsOf(command)))
 
 function count(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('a whole number is needed')

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Backend, Ref } from '../../src/backend.js'
-import { type CommonOptions, commonOptions } from './cli-config.js'
+import { type CommonOptions, commonOptions, optionsOf } from './cli-config.js'
 import { put, say } from './output.js'
 
 interface LsOptions extends CommonOptions {
@@ -19,7 +19,7 @@ export const lsCommand = (): Command =>
       'after',
       '\nExamples:\n  $ insitu ls\n  $ insitu ls --class Words --json\n  $ insitu ls --storage nvram:./data --prefix run-',
     )
-    .action(async (_: unknown, command: Command) => ls(command.optsWithGlobals()))
+    .action(async (_: unknown, command: Command) => ls(optionsOf(command)))
 
 async function ls(options: LsOptions): Promise<void> {
   const { isNoStore, withStore } = await import('./open-store.js')

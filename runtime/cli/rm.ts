@@ -3,7 +3,7 @@ import { isInsituError, NotFoundError } from '../../src/errors.js'
 import { chunksIn } from '../../src/large-cells.js'
 import type { Store } from '../../src/store.js'
 import { dropBelongings, removeWithNames } from '../../src/unit/belongings.js'
-import { type CommonOptions, commonOptions } from './cli-config.js'
+import { type CommonOptions, commonOptions, optionsOf } from './cli-config.js'
 import { EXIT } from './exit-codes.js'
 import { complain, goOnUnheard, put } from './output.js'
 
@@ -12,7 +12,7 @@ export const rmCommand = (): Command =>
     .description('delete objects with their names and collections; what they refer to stays')
     .argument('<alias|id...>')
     .addHelpText('after', '\nExamples:\n  $ insitu rm result1\n  $ insitu ls --class Result --json | jq -r .id | xargs insitu rm')
-    .action(async (what: readonly string[], _: unknown, command: Command) => rmAll(what, command.optsWithGlobals()))
+    .action(async (what: readonly string[], _: unknown, command: Command) => rmAll(what, optionsOf(command)))
 
 /** Goes on after what is not there, and says so by the exit code. */
 async function rmAll(all: readonly string[], options: CommonOptions): Promise<void> {

@@ -4,14 +4,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Command, Option } from 'commander'
 import { STUCK, setExitCodes } from '../main.js'
 import { readableError } from '../readable-error.js'
-import { stats } from '../runtime-api.js'
-import { type CommonOptions, commonOptions, type RunSettings, useRunSettings, useStorage } from './cli-config.js'
+import { programStats } from '../runtime-api.js'
+import { type CommonOptions, commonOptions, optionsOf, type RunSettings, useRunSettings, useStorage } from './cli-config.js'
 import { exitCodeOf, exitCodeOfProgram, UsageError } from './exit-codes.js'
 import { exitWhenInterrupted } from './interrupt.js'
 import { complain, goOnUnheard } from './output.js'
 
 const EXAMPLES = `
-Everything after the program's name goes to the program. With --json, the last line of stdout tells what the run did:
+Everything after the program's name goes to the program. With --json, the last line of stdout tells what the program did:
 {"tasks","nearShare","bytesMoved","seconds"}.
 
 Examples:
@@ -25,14 +25,14 @@ export const runCommand = (): Command =>
   commonOptions(new Command('run'))
     .description('run a program (.ts or .js) with its tasks')
     .option('--hosts <n>', 'logical hosts: a process each, with a file of its own (needs a store of files)')
-    .option('--run <id>', 'begin a run that can be gone on with, or go on with it: a uuid, or new')
+    .option('--run <id>', 'begin a run that can be gone on with, or go on with it until it has ended well: a uuid, or new')
     .addOption(new Option('--placement <mode>', 'off: data go to the tasks, not tasks to their data').choices(['on', 'off']))
     .addOption(new Option('--isolation <kind>', 'what a worker runs in').choices(['thread', 'process']))
     .argument('<app>', 'the program')
     .argument('[args...]', 'its arguments')
     .passThroughOptions()
     .addHelpText('after', EXAMPLES)
-    .action(async (app: string, args: readonly string[], _: unknown, command: Command) => run(app, args, command.optsWithGlobals()))
+    .action(async (app: string, args: readonly string[], _: unknown, command: Command) => run(app, args, optionsOf(command)))
 
 interface RunOptions extends CommonOptions, RunSettings {}
 
@@ -93,7 +93,7 @@ const OURS = ['lib', 'runtime', 'src', 'backends'].map((folder) => fileURLToPath
 function tellAtTheEnd(): void {
   const startMs = performance.now()
   process.once('exit', () => {
-    const { tasks, nearShare, bytesMoved } = stats()
+    const { tasks, nearShare, bytesMoved } = programStats()
     const seconds = Number(((performance.now() - startMs) / 1000).toFixed(3))
     try {
       writeSync(process.stdout.fd, `${JSON.stringify({ tasks, nearShare: Number(nearShare.toFixed(4)), bytesMoved, seconds })}\n`)

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import type { Backend, Cell, Stored } from '../../src/backend.js'
 import { encodeWire } from '../../src/codec/wire.js'
 import { fieldsOf } from './classless.js'
-import { type CommonOptions, commonOptions } from './cli-config.js'
+import { type CommonOptions, commonOptions, optionsOf } from './cli-config.js'
 import { bytes, put, toJson } from './output.js'
 import { plain } from './plain-json.js'
 
@@ -11,7 +11,7 @@ export const showCommand = (): Command =>
     .description('show one object: its fields, sizes, names, and where it lies')
     .argument('<alias|id>')
     .addHelpText('after', '\nExamples:\n  $ insitu show experiment1\n  $ insitu show 01995f0e-7c1b-7d3a-9a54-0f2f6d1f4b11 --json')
-    .action(async (what: string, _: unknown, command: Command) => show(what, command.optsWithGlobals()))
+    .action(async (what: string, _: unknown, command: Command) => show(what, optionsOf(command)))
 
 async function show(what: string, options: CommonOptions): Promise<void> {
   const { aliasesOf, storedObject, withStore } = await import('./open-store.js')

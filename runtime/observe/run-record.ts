@@ -84,12 +84,18 @@ export async function readRunRecord(run: string, folder = stateDir()): Promise<R
 const unreadable = (path: string, cause: NodeJS.ErrnoException): Error =>
   new UnavailableError(`${path} cannot be read (${cause.code}): run it as the user who started the program, or set INSITU_STATE`, { cause })
 
-/** The record of the run that started last. @throws NotFoundError when there is none, UnavailableError when nobody can say. */
-export async function latestRunRecord(folder = stateDir()): Promise<RunRecord> {
-  const run = (await runIds(folder)).at(-1)
-  if (run === undefined)
-    throw new NotFoundError(`no run was recorded in ${runsIn(folder)}: start a program with tasks in this folder first`, { folder })
-  return readRunRecord(run, folder)
+/**
+ * The record of the run that started last, of those whose records `isWanted`.
+ * @throws NotFoundError when there is none, UnavailableError when nobody can say
+ */
+export async function latestRunRecord(folder = stateDir(), isWanted: (record: RunRecord) => boolean = () => true): Promise<RunRecord> {
+  const runs = await runIds(folder)
+  for (const run of [...runs].reverse()) {
+    const record = await readRunRecord(run, folder)
+    if (isWanted(record)) return record
+  }
+  const which = runs.length === 0 ? 'no run was recorded' : 'no such run was recorded'
+  throw new NotFoundError(`${which} in ${runsIn(folder)}: start a program with tasks in this folder first`, { folder })
 }
 
 /** The graph by task name. */
