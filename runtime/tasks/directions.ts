@@ -11,7 +11,7 @@ export const INOUT = 'INOUT'
 export const CONCURRENT = 'CONCURRENT'
 /** Written in any order, one at a time. */
 export const COMMUTATIVE = 'COMMUTATIVE'
-/** Read for the last time. */
+/** Read for the last time: what the run keeps of it may go. An object that is persistent stays stored until somebody deletes it. */
 export const IN_DELETE = 'IN_DELETE'
 
 export const DIRECTIONS: readonly Direction[] = [IN, OUT, INOUT, CONCURRENT, COMMUTATIVE, IN_DELETE]

@@ -21,7 +21,8 @@ export interface PersistOptions {
   readonly ifExists?: 'error' | 'open' | 'replace'
   /**
    * In a store of several hosts: where this object, and what is newly stored with it, shall lie (a name that `hosts()` gives). Default: the
-   * host that the task runs on; in the main program the hosts take turns. A store of one host has no choice.
+   * host that the task runs on; in the main program the hosts take turns. A store of one host has no choice,
+   * whatever is said: a program that spreads its objects runs on one host too.
    */
   readonly host?: string
 }
