@@ -1,7 +1,8 @@
 import { type Future, hosts, main, NotFoundError } from 'insitu'
 import { BINS, Dataset, fill, histogramOf, Site, sumOf, type Values } from './values.js'
 
-const PARTS_PER_HOST = 4
+/** However many hosts there are: the values are the same. */
+const PARTS = 12
 const BYTES_PER_NUMBER = 8
 
 /**
@@ -36,9 +37,10 @@ async function found(alias: string, make: () => Promise<Dataset>): Promise<Datas
 }
 
 async function spread(alias: string, names: readonly string[], megabytes: number): Promise<Dataset> {
-  const length = Math.ceil((megabytes * 1e6) / BYTES_PER_NUMBER / names.length / PARTS_PER_HOST)
+  const length = Math.ceil((megabytes * 1e6) / BYTES_PER_NUMBER / PARTS)
+  const first = (site: number): number => Math.floor((PARTS * site) / names.length)
   const sites = await Promise.all(names.map((host) => new Site().makePersistent(undefined, { host })))
-  await Promise.all(sites.map((site, i) => fill(site, names[i]!, PARTS_PER_HOST, length, i * PARTS_PER_HOST)))
+  await Promise.all(sites.map((site, i) => fill(site, names[i]!, first(i + 1) - first(i), length, first(i))))
   for (const site of sites) await site.reload()
   const dataset = new Dataset()
   dataset.sites = sites

@@ -289,20 +289,4 @@ describe('programs with tasks', function () {
     expect(code).to.equal(1)
     expect(stderr).to.match(/no worker can be started: .*memory/)
   })
-
-  it('every example gives the same with the runtime off, one worker, and three', async () => {
-    const outputs = new Set<string>()
-    for (const settings of [{ INSITU_RUNTIME: 'off' }, { INSITU_WORKERS: '1' }, { INSITU_WORKERS: '3' }]) {
-      const at = await files({ 'a.txt': 'to be or not to be that is', 'b.txt': 'the question to be' })
-      const state = await files({})
-      const on = { cwd: at, env: { INSITU_STORAGE: `nvram:${join(state, 'store')}`, INSITU_STATE: state, ...settings } }
-      const start = await node([join(root, 'dist/examples/quick-start/app.js')], on)
-      const produced = await node([join(root, 'dist/examples/wordcount/producer.js'), at, 'data'], on)
-      const counted = await node([join(root, 'dist/examples/wordcount/consumer.js'), 'data', 'result'], on)
-      expect([start.code, produced.code, counted.code]).to.deep.equal([0, 0, 0])
-      outputs.add(start.stdout + counted.stdout)
-    }
-    expect([...outputs]).to.have.lengthOf(1)
-    expect([...outputs][0]).to.match(/^be 3$/m)
-  })
 })
