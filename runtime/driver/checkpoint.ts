@@ -1,7 +1,7 @@
 /**
  * What a run has done, in a file, so that the same program started again by `insitu run --run ID` goes on from there. A task is found
- * by the number of its call and what it was given: a program makes the same calls again, and one that is given something else, or whose module
- * was written anew, runs anew.
+ * by the number of its call, its function and what it was given: a program makes the same calls again, and one that is another, or whose
+ * module was written anew, runs anew.
  * What a task changed in a store is in the store, with its mark, so that a task whose line is missing here runs again and changes nothing twice.
  */
 import { createHash } from 'node:crypto'
@@ -70,14 +70,14 @@ export class Checkpoint {
   }
 
   /**
-   * What a task has changed in a store by another text stands there: going on would mix the two.
+   * What a task has changed in a store by another text, or another task at this call, stands there: going on would mix the two.
    * @throws ValidationError ERR_RUN_CHANGED
    */
   assertSame(call: number, definition: TaskDefinition, target: unknown): void {
     const line = this.#known.get(call)
-    if (!line?.changed || line.name !== nameOf(definition) || this.#isSameText(line, definition, classIdOf(target))) return
+    if (!line?.changed || (line.name === nameOf(definition) && this.#isSameText(line, definition, classIdOf(target)))) return
     throw new ValidationError(
-      `task ${definition.name} has changed the store in this run, by another text of its module, or of one that it imports: begin a new run (--run new), or go on with that text`,
+      `task ${definition.name} has changed the store in this run, by another text of its module, or of one that it imports, or another task has at this call: begin a new run (--run new), or go on with the program as it was`,
       { code: 'ERR_RUN_CHANGED', run: this.runId, task: definition.name },
     )
   }
@@ -136,13 +136,24 @@ export class Checkpoint {
   }
 }
 
-/** Not the name of its export, which only workers know. */
-const nameOf = (definition: TaskDefinition): string =>
-  definition.method ??
-  `${definition.site?.url
-    .split('/')
-    .at(-1)
-    ?.replace(/\.[cm]?[jt]s$/, '')}`
+/**
+ * What its line says of a task's function: where it stands and what its text is. A program that goes on may make another call here than it made
+ * before. Not the name of its export, which only workers know.
+ */
+function nameOf({ method, site, body }: TaskDefinition): string {
+  const file = site?.url.split('/').at(-1)
+  return `${method ?? file?.replace(/\.[cm]?[jt]s$/, '')} ${textPrintOf(body)}`
+}
+
+const textPrints = new WeakMap<TaskDefinition['body'], string>()
+
+function textPrintOf(body: TaskDefinition['body']): string {
+  const known = textPrints.get(body)
+  if (known !== undefined) return known
+  const print = createHash('sha1').update(String(body)).digest('base64')
+  textPrints.set(body, print)
+  return print
+}
 
 const classIdOf = (target: unknown): ClassId | undefined =>
   typeof target === 'object' && target !== null && isStorageObject(target) ? stateOf(target).ref?.classId : undefined

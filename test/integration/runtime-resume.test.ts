@@ -29,6 +29,8 @@ const TASKS = `
     return by
   }, { args: [INOUT] })
   export const sum = task(async (a, b) => a + (await b))
+  export const twice = task((x) => 2 * x)
+  export const thrice = task((x) => 3 * x)
   export const fail = task(() => { throw new RangeError('not this time') })`
 
 const APP = `
@@ -46,6 +48,21 @@ const APP = `
       await fail()
     }
     console.log(await total, (await counter.reload()).n, stats().resumed)
+  })`
+
+/** Calls what it is told to, in a life of its own each time; the first one fails in the end. */
+const BRANCHES = `
+  import { appendFileSync, existsSync } from 'node:fs'
+  import { main, stats } from '${entry}'
+  import { fail, thrice, twice } from './tasks.mjs'
+  main(import.meta, async () => {
+    const [failing, ...calls] = process.argv.slice(2)
+    const tasks = { twice, thrice }
+    const made = calls.map((call) => tasks[call.split(':')[0]](Number(call.split(':')[1])))
+    console.log(...await Promise.all(made), stats().resumed)
+    if (existsSync(failing)) return
+    appendFileSync(failing, 'failed once')
+    await fail()
   })`
 
 const LARGE = 200_000
@@ -93,6 +110,7 @@ describe('a run that is gone on with', function () {
     folder = await mkdtemp(join(tmpdir(), 'insitu-resume-'))
     await writeFile(join(folder, 'tasks.mjs'), TASKS)
     await writeFile(join(folder, 'app.mjs'), APP)
+    await writeFile(join(folder, 'branches.mjs'), BRANCHES)
     await writeFile(join(folder, 'large-tasks.mjs'), LARGE_TASKS)
     await writeFile(join(folder, 'large-app.mjs'), LARGE_APP)
   })
@@ -176,8 +194,19 @@ describe('a run that is gone on with', function () {
     expect([refused.code, refused.stderr.includes('ERR_RUN_CHANGED')]).to.deep.equal([2, true])
     expect(refused.stderr).to.match(/task tasks.mjs:6 has changed the store in this run, by another text/)
     await scale(3)
+    await writeFile(join(own, 'tasks.mjs'), TEXT_TASKS.replace('counter.n = n)', 'counter.n = -n)'))
+    expect((await go('stored')).stderr).to.include('ERR_RUN_CHANGED')
+    await writeFile(join(own, 'tasks.mjs'), TEXT_TASKS)
     // what it has just made by the text that was refused is no news of the one before
     expect(assertOk(await go('stored')).stdout).to.equal('63 resumed 1\n')
+  })
+
+  it('takes nothing for done that is called with something else, or is another task', async () => {
+    const { log, storage, run } = fresh()
+    const life = async (...calls: readonly string[]): Promise<string> =>
+      (await finish(['--run', run, join(folder, 'branches.mjs'), log, ...calls], storage)).stdout.trim()
+    expect(await life('twice:1', 'twice:2', 'twice:3', 'thrice:4')).to.equal('2 4 6 12 0')
+    expect(await life('twice:1', 'twice:5', 'thrice:3', 'thrice:4')).to.equal('2 10 9 12 2')
   })
 
   it('two programs cannot go on with one run, and an id is an id', async () => {
