@@ -1,7 +1,7 @@
 /** Tasks that tell where they run. */
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { executeTask, IN, INOUT, StorageDict, StorageObject, t, task, transact } from '../../runtime/index.js'
+import { executeTask, IN, INOUT, StorageDict, StorageObject, StorageStream, t, task, transact } from '../../runtime/index.js'
 
 export class Cell extends StorageObject {
   n = 0
@@ -19,6 +19,11 @@ export class Cell extends StorageObject {
 
 export class Table extends StorageObject {
   rows = new StorageDict({ key: t.text }, { n: t.i64 })
+}
+
+export class Feed extends StorageObject {
+  rows = new StorageDict({ key: t.text }, { text: t.text })
+  items = new StorageStream<Uint8Array>()
 }
 
 export const whereIs = task((_cell: Cell) => process.pid)
@@ -96,6 +101,8 @@ export const bytesOfRows = task(async (table: Table, _beside: Cell) => {
   for await (const [, { n }] of table.rows) rows.push(n)
   return new Uint8Array(100_000).fill(rows.length)
 })
+/** The same of an object that it finds by its name. */
+export const bytesOfNamed = task(async (alias: string, _beside: Cell) => new Uint8Array(100_000).fill((await Cell.getByAlias(alias)).n))
 export const bumpForBytes = task(
   (cell: Cell) => {
     cell.n += 1
@@ -115,3 +122,18 @@ export const askNext = task(async (cell: Cell) => [
   await executeTask(cell.next!, 'add', 1),
 ])
 export const removeIt = task((cell: Cell) => cell.deletePersistent(), { args: [INOUT] })
+/** Reads all rows, or all items, of the second one beside the first one, which is larger. */
+export const rowsBeside = task(async (_here: Cell, feed: Feed) => {
+  let count = 0
+  for await (const [, { text }] of feed.rows) count += text.length
+  return count
+})
+export const rowBeside = task(async (_here: Cell, feed: Feed, key: string) => (await feed.rows.get({ key }))?.text.length)
+export const itemsBeside = task(async (_here: Cell, feed: Feed) => {
+  let count = 0
+  for await (const item of feed.items) count += item.length
+  return count
+})
+/** A result that rides in the message that tells of its task. */
+export const smallResult = task((_here: Cell, bytes: number) => new Uint8Array(bytes))
+export const lengthBeside = task((_here: Cell, bytes: Uint8Array) => bytes.length)

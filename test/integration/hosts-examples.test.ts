@@ -15,16 +15,12 @@ interface Closing {
 
 const example = (name: string): string => join(root, `dist/examples/${name}.js`)
 
-/** Every example gives on three hosts what it gives without a runtime. */
 describe('examples on logical hosts', function () {
   this.timeout(120_000)
   let folder: string
-  let n = 0
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'insitu-hosts-examples-'))
-    await mkdir(join(folder, 'texts'))
-    for (let i = 0; i < 6; i++) await writeFile(join(folder, `texts/${i}.txt`), `to be or not to be ${'word '.repeat(i)}`.repeat(50))
   })
   after(() => rm(folder, { recursive: true, force: true }))
 
@@ -35,44 +31,6 @@ describe('examples on logical hosts', function () {
     const lines = stdout.trimEnd().split('\n')
     return { closing: JSON.parse(lines.pop()!) as Closing, lines }
   }
-
-  /** The program's own lines with hosts, and without a runtime; each on a store of its own. */
-  async function both(...programs: readonly (readonly string[])[]): Promise<readonly [hosts: readonly string[], off: readonly string[]]> {
-    const at = `nvram:${join(folder, String(n++))}`
-    const outputs: string[][] = [[], []]
-    for (const program of programs) {
-      outputs[0]!.push(...linesOf(await run(program, `${at}-hosts`, ['--hosts', '3'])).lines)
-      outputs[1]!.push(...linesOf(await run(program, `${at}-off`, [], { INSITU_RUNTIME: 'off' })).lines)
-    }
-    return [outputs[0]!, outputs[1]!]
-  }
-
-  it('quick-start', async () => {
-    const [hosts, off] = await both([example('quick-start/app')])
-    expect(hosts).to.deep.equal(off)
-    expect(off.join()).to.include('4999950000')
-  })
-
-  it('wordcount, in three programs', async () => {
-    const [hosts, off] = await both(
-      [example('wordcount/producer'), join(folder, 'texts'), 'data'],
-      [example('wordcount/consumer'), 'data', 'result'],
-      [example('wordcount/cleaner'), 'data'],
-    )
-    expect([...hosts].sort()).to.deep.equal([...off].sort())
-    expect(off).to.include('to 600')
-  })
-
-  it('bank, with two stores', async () => {
-    const stores = (kind: string): string[] => [`nvram:${join(folder, `${kind}-a`)}`, `nvram:${join(folder, `${kind}-b`)}`]
-    const told = async (kind: string, more: readonly string[], env = {}): Promise<string> => {
-      await run([example('bank/teller'), 'anna', '20', ...stores(kind)], 'memory:', more, env)
-      return (await run([example('bank/audit'), ...stores(kind)], 'memory:', more, env)).stdout.split('\n')[0]!
-    }
-    const expected = '10000 in 10 accounts of two stores'
-    expect(await told('bank-hosts', ['--hosts', '3'])).to.equal(expected)
-    expect(await told('bank-off', [], { INSITU_RUNTIME: 'off' })).to.equal(expected)
-  })
 
   it('histogram: in situ moves nothing, with placement off all of it, and both find the same', async () => {
     const storage = `nvram:${join(folder, 'histogram')}`
@@ -98,10 +56,31 @@ describe('examples on logical hosts', function () {
     const { stdout } = assertOk(await insitu(['ls', '--all', '--json', '--storage', storage]))
     expect(stdout.match(/#Values"/g)).to.have.lengthOf(12)
     const drawing = assertOk(await insitu(['graph', '--format', 'dot'], { stateFolder: folder })).stdout
-    expect(drawing).to.match(/23 tasks|26 tasks/)
+    expect(drawing).to.include('23 tasks on 3 hosts; 100 % of those with data ran where it was; 0 bytes moved')
     expect(drawing).to.include('on host-2')
     const gone = assertOk(await insitu(['gc', '--storage', storage, '--json']))
     expect(gone.stdout).not.to.include('#Values')
+  })
+
+  it('demo tells the share that ran where the data was, and the bytes that travelled', async () => {
+    const [texts, out] = [join(folder, 'long-texts'), join(folder, 'demo.svg')]
+    await mkdir(texts)
+    for (let i = 0; i < 4; i++) await writeFile(join(texts, `${i}.txt`), 'to be or not to be '.repeat(15_000))
+    const told = async (placement: string): Promise<Record<string, unknown>> => {
+      const args = ['demo', '--folder', texts, '--hosts', '2', '--out', out, '--json']
+      return JSON.parse(assertOk(await insitu(args, { env: { INSITU_PLACEMENT: placement } })).stdout)
+    }
+    const [near, far] = [await told('on'), await told('off')]
+    // On a busy machine a task may rather have its text fetched than wait.
+    expect(near['nearShare']).to.be.within(0.1, 1)
+    expect(near['bytesMoved']).to.be.lessThan(Number(far['bytesMoved']))
+    expect(far['nearShare']).to.equal(0)
+    // Each text is fetched by the task that counts its words.
+    expect(far['bytesMoved']).to.be.greaterThan(4 * 15_000 * 19)
+    expect(far['words']).to.deep.equal(near['words'])
+    const { stderr } = assertOk(await insitu(['demo', '--folder', texts, '--hosts', '2', '--out', out]))
+    expect(stderr).to.match(/^[1-9]\d* % of those with data ran on the one of 2 hosts that had it$/m)
+    expect(stderr).to.match(/B of data travelled with tasks/)
   })
 
   it('a program that neither begins nor ends by main runs and ends too', async () => {

@@ -5,6 +5,8 @@ import { COPY_CLASS } from '../../runtime/hosts/copies.js'
 import { catalogueUrl, fileUrl } from '../../runtime/hosts/hosts-folder.js'
 import { AliasTakenError, barrier, connect, executeTask, explain, stats, transact } from '../../runtime/index.js'
 import { collect } from '../../src/gc/index.js'
+import { cellsBytes } from '../../src/large-cells.js'
+import { stateOf } from '../../src/objects/storage-object.js'
 import * as t from './host-tasks.js'
 import { cellAt, cellOf, OnHosts } from './on-hosts.js'
 import { thrown } from './thrown.js'
@@ -117,6 +119,52 @@ describe('objects on several hosts', function () {
       expect(await both).to.equal(LARGE + 10)
       expect(explain(both)).to.include('host-3')
       expect(stats().bytesMoved).to.equal(0)
+    })
+  })
+
+  describe('what moves is counted', () => {
+    /** Bytes that moved while something was done. */
+    const movedBy = async (body: () => Promise<unknown>): Promise<number> => {
+      const before = stats().bytesMoved
+      await body()
+      return stats().bytesMoved - before
+    }
+    /** Tasks go to it, whatever else they take. */
+    const large = (host: string): Promise<t.Cell> => cellAt(host, 1, 3 * 2 ** 20)
+    /** Also if that is a collection, whose size nobody knows. */
+    const LARGER = 18 * 2 ** 20
+
+    it('cells of an object to the byte, each time that it is fetched, for tasks and not for the program', async () => {
+      const [here, there] = [await large('host-1'), await cellAt('host-2', 1, LARGE)]
+      await t.whereIs(here) // from the first task on, stats() are of this run
+      const [stored] = await on.store.read([stateOf(there).ref!])
+      const bytes = cellsBytes(stored!.cells)
+      expect(bytes).to.be.within(LARGE, LARGE + 200)
+      for (let i = 0; i < 2; i++) expect(await movedBy(async () => t.sizesOf(here, there))).to.equal(bytes)
+      expect(await movedBy(async () => t.sizesOf(there, there))).to.equal(0)
+      expect(await movedBy(() => there.reload())).to.equal(0)
+    })
+
+    it('rows and items of streams that are read on another host', async () => {
+      const [here, feed] = [await cellAt('host-3', 1, LARGER), new t.Feed()]
+      for (let i = 0; i < 10; i++) feed.rows.set({ key: `k${i}` }, { text: 'x'.repeat(1000) })
+      await feed.makePersistent(undefined, { host: 'host-1' })
+      await feed.items.append(...Array.from({ length: 5 }, () => new Uint8Array(10_000)))
+      await feed.items.end()
+      const own = await movedBy(async () => t.rowBeside(here, feed, 'none'))
+      expect((await movedBy(async () => expect(await t.rowsBeside(here, feed)).to.equal(10_000))) - own).to.be.within(10_000, 11_000)
+      expect((await movedBy(async () => expect(await t.rowBeside(here, feed, 'k3')).to.equal(1000))) - own).to.be.within(1000, 1100)
+      expect((await movedBy(async () => expect(await t.itemsBeside(here, feed)).to.equal(50_000))) - own).to.be.within(50_000, 51_000)
+    })
+
+    it('and small results, which ride in the message of their task, are not', async () => {
+      const [here, there] = [await large('host-1'), await large('host-2')]
+      await t.whereIs(here)
+      const moved = await movedBy(async () => {
+        const bytes = t.smallResult(here, 50_000)
+        expect([await t.lengthBeside(there, bytes), (await bytes).length]).to.deep.equal([50_000, 50_000])
+      })
+      expect(moved).to.equal(0)
     })
   })
 

@@ -194,8 +194,9 @@ describe('tasks that fail', function () {
     })
 
     it('cancel reaches a body that runs, and one that does not listen is stopped', async () => {
-      const [kind, deaf] = [t.waitForCancel(marker('cancelled')), t.loopForever()]
+      const [kind, deaf] = [t.waitForCancel(marker('cancelled')), t.loopAndTell(marker('loops'))]
       const after = t.echo(kind)
+      while (!existsSync(marker('loops'))) await delay(5)
       await delay(100)
       kind.cancel(new Error('no longer wanted'))
       deaf.cancel()

@@ -229,6 +229,19 @@ for (const mode of ['on', 'off'] as const)
       expect(most).to.be.greaterThan(1).and.at.most(10)
       await barrier()
       await submitReady()
+      for (const limit of [0, Number.NaN, '5' as never])
+        expect(await thrown(() => submitReady({ limit }))).to.have.property('code', 'ERR_CALL_OPTION')
+      process.env['INSITU_PENDING_MAX'] = '5'
+      try {
+        for (let i = 0; i < 50; i++) {
+          await submitReady()
+          t.square(i)
+          expect(stats().pending).to.be.at.most(5)
+        }
+      } finally {
+        delete process.env['INSITU_PENDING_MAX']
+      }
+      await barrier()
     })
 
     it('a time limit rejects a barrier while tasks go on', async () => {
@@ -324,6 +337,17 @@ for (const mode of ['on', 'off'] as const)
       expect(errors.map(({ code }) => code)).to.deep.equal(['ERR_TASK_CANCELLED', 'ERR_TASK_CANCELLED', 'ERR_TASK_CANCELLED'])
       expect([errors[0]!.cause, (errors[1]!.cause as Error).message]).to.deep.equal(['not wanted', 'enough'])
       expect([await calls[3], (await box.reload()).n]).to.deep.equal([1, 0])
+    })
+
+    it('a failure of policy FAIL stops what was called before it is told, and nothing that is called then', async () => {
+      const { path, allow } = gate('stopped')
+      const bad = t.failAll()
+      const behind = t.echo(t.onceThere(1, path))
+      expect((await thrown(() => bad)).message).to.equal('stops all')
+      allow()
+      expect(await thrown(() => behind)).to.have.property('code', 'ERR_TASK_FAILED')
+      expect(await t.square(2)).to.equal(4)
+      await barrier()
     })
 
     it('a commit whose outcome stays unknown is settled by its mark: effects once', async () => {

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { CONFLICTS_MAX, IllegalTransition, LOSSES_MAX } from '../../runtime/scheduler/index.js'
+import { CONFLICTS_MAX, IllegalTransition, LOSSES_MAX, Status } from '../../runtime/scheduler/index.js'
+import { setStatus } from '../../runtime/scheduler/state.js'
 import { Scenario } from './scenario.js'
 
 const oneHost = (slots = 8): Scenario => new Scenario().join(`w0 h0 ${slots}`)
@@ -211,6 +212,15 @@ describe('scheduler: failure', () => {
     s.lose('w0').sent('failed: a by a, worker lost', 'replace w0')
   })
 
+  it('and not for the reason if each worker was ended because of another task', () => {
+    const s = oneHost().submit({ a: {} })
+    for (let i = 0; i <= LOSSES_MAX; i++) {
+      s.step({ on: 'WorkersLost', workers: [0], isMeant: true }).sent('replace w0')
+      s.join('w0 h0').sent('w0 starts a')
+    }
+    s.finish('w0', 'a').sent('done: a')
+  })
+
   it('tasks that were queued on a lost worker run one to a slot from then on, so that the culprit is found', () => {
     const s = new Scenario().join('w0 h0').submit({ warm: {} }).finish('w0', 'warm', 1)
     s.submit({ bad: {}, b: {}, c: {} }).sent('w0 starts bad b c')
@@ -228,6 +238,10 @@ describe('scheduler: failure', () => {
     expect(() => s.step({ on: 'TasksSubmitted', first: 0, count: 1, fn: [0], accesses: [] })).to.throw(
       IllegalTransition,
       /void → waiting \(TasksSubmitted\)[\s\S]*assigned → done \(TasksFinished\)/,
+    )
+    expect(() => setStatus(s.state, s.task('a'), Status.READY)).to.throw(
+      IllegalTransition,
+      /a task cannot go from done to ready[\s\S]*assigned → done \(TasksFinished\)/,
     )
   })
 

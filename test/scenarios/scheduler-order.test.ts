@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { dump, explain } from '../../runtime/scheduler/index.js'
 import { Scenario } from './scenario.js'
 
 const oneHost = (slots = 8): Scenario => new Scenario().join(`w0 h0 ${slots}`)
@@ -261,5 +262,35 @@ describe('scheduler: order', () => {
       .submit({ r1: { reads: 'x' }, r2: { reads: 'x' }, w: { writes: 'x y' }, late: { reads: 'y' } })
     expect(s.why('w')).to.equal('w waits for x (r1 is on w0, r2 is on w0).')
     expect(s.why('late')).to.equal('late waits for y (w is waiting).')
+  })
+
+  it('tells the story of a task, whatever has become of it', () => {
+    const s = oneHost().submit({ a: { policy: 'RETRY' } })
+    s.fail('w0', 'a').finish('w0', 'a')
+    const changes = explain(s.state, s.task('a'))
+      .split('\n')
+      .slice(1)
+      .map((line) => line.replace(/^.*: /, ''))
+    expect(changes).to.deep.equal([
+      'void → waiting (TasksSubmitted)',
+      'waiting → ready (TasksSubmitted)',
+      'ready → assigned (placement)',
+      'assigned → ready (TasksFailed)',
+      'ready → assigned (placement)',
+      'assigned → done (TasksFinished)',
+    ])
+  })
+
+  it('dump shows workers, what is in front of whom at each datum, and all tasks that are not over', () => {
+    const s = oneHost()
+      .kept('x')
+      .submit({ over: {}, r1: { reads: 'x' }, r2: { reads: 'x' }, w: { writes: 'x' } })
+      .finish('w0', 'over')
+    const lines = dump(s.state).split('\n')
+    expect(lines[1]).to.include('tasks 4, waiting 1').and.to.include('assigned 2, done 1')
+    expect(lines.find((line) => line.startsWith('worker 0 of host 0'))).to.include('2 assigned, 8 slots')
+    expect(lines.find((line) => line.startsWith(`datum ${s.datum('x')}:`))).to.include('READ×2 → WRITE×1')
+    const told = lines.filter((line) => line.startsWith('task '))
+    expect(told.map((line) => line.split(' ').slice(0, 3).join(' '))).to.deep.equal(['task 1 runs', 'task 2 runs', 'task 3 waits'])
   })
 })

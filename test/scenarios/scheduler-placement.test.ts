@@ -54,6 +54,15 @@ describe('scheduler: placement', () => {
     expect(s.why('c')).to.equal('c runs on w1 of h1 (attempt 1), because its function was faster there.')
   })
 
+  it('and so they do of short tasks, which are not planned', () => {
+    const s = twoHosts(2)
+      .submit({ a: { host: 'h0' }, b: { host: 'h1' } })
+      .sent('w0 starts a', 'w1 starts b')
+    s.finish('w0', 'a', 900).finish('w1', 'b', 300)
+    s.submit({ c: {} }).sent('w1 starts c')
+    expect(s.why('c')).to.equal('c runs on w1 of h1 (attempt 1), because its function was faster there.')
+  })
+
   it('a pinned task runs on its host or waits for it', () => {
     const s = twoHosts()
       .submit({ a: { host: 'h1' }, b: { host: 'h1' }, c: { host: 'h7' } })
