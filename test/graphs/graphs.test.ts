@@ -33,6 +33,10 @@ describe('published task graphs on a simulated cluster', function () {
     const lines = [...compareAll(folder!)]
     const rows = new Set(lines.map(({ graph, cluster, network }) => `${graph} ${cluster} ${network}`))
     assert.equal(rows.size, 105, '26 graphs in four configurations, one graph in one')
+    for (const { graph, workers, units, network, makespans } of references(folder!)) {
+      const line = lines.find((one) => one.graph === graph && one.cluster === `${workers}x${units}` && one.network === network)!
+      assert.equal(line.ratio, line.makespan / Math.min(...makespans.values()), graph)
+    }
     const ratios = lines.map(({ ratio }: ComparedLine) => ratio)
     assert.isAtMost(geometricMean(ratios), 1.05)
     const beyond = lines

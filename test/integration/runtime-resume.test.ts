@@ -142,7 +142,7 @@ describe('a run that is gone on with', function () {
       expect(ran(log).length).to.equal(HELD_AT)
       rmSync(`${log}.hold`)
       // What was being written when it died.
-      appendFileSync(join(folder, 'checkpoints', `${run}.log`), Buffer.from([200, 0, 0, 0, 1, 2]))
+      appendFileSync(join(folder, 'checkpoints', `${run}.log`), Buffer.from([200, 0, 0, 0, 1, 2, 3, 4, 5, 6]))
 
       const { stdout } = assertOk(await finish(args, storage))
       const [total, counted, resumed] = stdout.trim().split(' ').map(Number)

@@ -5,13 +5,14 @@ describe('whole runs on a simulated cluster: scheduler, moves of values and comm
   this.timeout(120_000)
 
   it('200 runs end as if each program had run in order, once, with workers and hosts lost and messages late, doubled and reordered', async () => {
-    const { violations, seeds, tasks, losses, moves, remade, sealed } = await simulate({ seeds: 200 })
+    const { violations, seeds, tasks, losses, moves, remade, sealed, doubled } = await simulate({ seeds: 200 })
     assert.deepEqual(violations, [])
     assert.equal(seeds, 200)
     assert.isAbove(tasks, 2000)
     assert.isAbove(losses, 100, 'runs in which nothing is lost prove nothing of losses')
     assert.isAbove(moves, 100, 'nor of moves, if nothing moves')
     assert.isAbove(remade, 5, 'nor of lost values, if none is made again')
+    assert.isAbove(doubled, 100, 'nor of messages that come twice, if none does')
     assert.isAbove(sealed, 5, 'nor of tasks that are given up, if none is')
   })
 

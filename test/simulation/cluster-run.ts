@@ -105,6 +105,8 @@ export class ClusterRun {
   moves = 0
   remade = 0
   lost = 0
+  /** Messages that came twice. */
+  doubled = 0
   /** Tasks given up that had an attempt nobody heard of. */
   sealed = 0
 
@@ -299,6 +301,7 @@ export class ClusterRun {
   /** Sends something, late, and now and then twice. */
   #post(to: Client, land: () => void): void {
     const copies = !this.world.network.calm && this.#random.chance(0.06) ? 2 : 1
+    this.doubled += copies - 1
     for (let i = 0; i < copies; i++) void this.hop(to.caller).then(land)
   }
 

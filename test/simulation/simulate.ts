@@ -1,5 +1,5 @@
 /** Runs of consecutive seeds, several abreast; and variants with one thing wrong, of which each must be caught. */
-import { type Command, type RuntimeEvent, type RuntimeState, step } from '../../runtime/scheduler/index.js'
+import { type Command, type RuntimeEvent, type RuntimeState, Status, step } from '../../runtime/scheduler/index.js'
 import { brokenProtocols } from './broken-protocols.js'
 import { ClusterRun, type Variant } from './cluster-run.js'
 
@@ -19,6 +19,7 @@ export interface Simulated {
   moves: number
   remade: number
   sealed: number
+  doubled: number
   readonly violations: { readonly seed: number; readonly what: readonly string[] }[]
 }
 
@@ -26,7 +27,7 @@ export interface Simulated {
 const ABREAST = 32
 
 export async function simulate({ seeds, from = 1, variant = {}, untilCaught = false }: SimulateOptions): Promise<Simulated> {
-  const all: Simulated = { seeds: 0, steps: 0, tasks: 0, losses: 0, moves: 0, remade: 0, sealed: 0, violations: [] }
+  const all: Simulated = { seeds: 0, steps: 0, tasks: 0, losses: 0, moves: 0, remade: 0, sealed: 0, doubled: 0, violations: [] }
   let seed = from
   let running: ClusterRun[] = []
   while (running.length > 0 || seed < from + seeds) {
@@ -51,6 +52,7 @@ function tell(run: ClusterRun, all: Simulated): void {
   all.moves += run.moves
   all.remade += run.remade
   all.sealed += run.sealed
+  all.doubled += run.doubled
   if (run.violations.length > 0) all.violations.push({ seed: run.seed, what: run.violations })
 }
 
@@ -87,11 +89,19 @@ const dropsReads: Step = (state, events, now) => {
   )
 }
 
+/** Of what only the laws of the state say anything. */
+const miscounts: Step = (state, events, now) => {
+  const commands = step(state, events, now)
+  state.counts[Status.DONE]! += 1
+  return commands
+}
+
 /** Each has one thing wrong. A simulation that lets one of them through proves nothing about the real thing. */
 export const canaries: Readonly<Record<string, () => Variant>> = {
   'a scheduler that believes late reports': () => ({ step: believesLateReports }),
   'a scheduler that forgets commands': () => ({ step: losesCommands() }),
   'a scheduler that lets readers overtake writers': () => ({ step: dropsReads }),
+  'a scheduler that miscounts its tasks': () => ({ step: miscounts }),
   'tasks that commit without a mark': () => ({ marks: false }),
   'a driver that does not say which values were lost': () => ({ tellsLosses: false }),
   'a data plane that does not say when a fetch ended': () => ({ endsFetches: false }),
