@@ -2,6 +2,7 @@ import { Ref } from '../../src/backend.js'
 import type { ClassId, Id } from '../../src/ids.js'
 import { byDomain } from './by-domain.js'
 import { refOf } from './group-form.js'
+import { askWhatIs } from './in-pages.js'
 import { metaOf } from './object-form.js'
 import { isCluster } from './redis-client.js'
 import type { Partition, RedisKeys } from './redis-keys.js'
@@ -27,6 +28,7 @@ export class Listing {
       const refs = found.filter((ref) => classId === undefined || ref.classId === classId)
       if (refs.length > 0) yield refs
     }
+    await this.link.requireAllSeen()
   }
 
   async *aliases(prefix: string): AsyncGenerator<readonly (readonly [string, Ref])[], void, void> {
@@ -34,11 +36,13 @@ export class Listing {
       const found = await this.namesOf(keys.map((key) => this.keys.aliasOf(key)))
       if (found.length > 0) yield found
     }
+    await this.link.requireAllSeen()
   }
 
   /** The names that an object has, of those that it may have. */
   async *aliasesOf(id: Id): AsyncGenerator<readonly (readonly [string, Ref])[], void, void> {
     const names = await this.link.command((client) => client.smembers(this.keys.hints(id)))
+    await this.link.read(this.domainOf(partitionOfId(id)), []) // an object whose names are lost is not one without
     const found = (await this.namesOf(names)).filter(([, ref]) => ref.id === id)
     for (let at = 0; at < found.length; at += SCAN_COUNT) yield found.slice(at, at + SCAN_COUNT)
   }
@@ -71,7 +75,7 @@ export class Listing {
     const groups = byDomain(what.keys(), (i) => this.domainOf(partitionOf(what[i]!)))
     const readOne = async (domain: Partition, at: readonly number[]): Promise<void> => {
       const keys = at.map((i) => keyOf(what[i]!))
-      const replies = await this.link.call({ script: 'find', domain, keys, args: () => [kind.repeat(keys.length)] })
+      const replies = await askWhatIs(this.link, domain, keys, kind.repeat(keys.length))
       at.forEach((i, n) => {
         found[i] = (replies[n] as readonly Reply[])[0] as Buffer | null
       })

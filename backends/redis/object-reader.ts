@@ -12,6 +12,9 @@ import { TurnQueue, together, type Waiting } from './turn-queue.js'
 /** Objects read by one command: while a program takes some in, the server looks for the next. */
 const KEYS_MAX = 250
 
+/** What one command reads of large cells, unless one alone is more: a millisecond of the server. */
+const READ_BYTES = 2 * 1024 * 1024
+
 /** What one caller asked for. */
 interface Job extends Waiting<readonly (Stored | undefined)[]> {
   readonly ids: readonly Id[]
@@ -135,16 +138,30 @@ async function fetched(
   id: Id,
   asked: readonly Asked[],
 ): Promise<readonly (Buffer | null)[]> {
-  const near = await copies?.read(
-    id,
-    asked.map(([, , name]) => name),
-  )
-  if (near && !near.includes(null)) return near
-  if (near) copies!.renew(id)
-  return link.read(
-    domain,
-    asked.map(([, key]) => key),
-  )
+  const parts = atOnce(asked)
+  const near = copies && (await Promise.all(parts.map((part) => copies.read(id, part.map(nameIn)))))
+  if (near?.every((cells) => cells !== undefined && !cells.includes(null))) return near.flatMap((cells) => cells ?? [])
+  if (near?.some((cells) => cells?.includes(null))) copies!.renew(id)
+  return (await Promise.all(parts.map((part) => link.read(domain, part.map(keyIn))))).flat()
+}
+
+const keyIn = ([, key]: Asked): string => key
+const nameIn = ([, , name]: Asked): string => name
+
+/** What one command reads: a server that copies tens of megabytes into one reply serves nobody else meanwhile. Cells never change, so that they may come apart. */
+function atOnce(asked: readonly Asked[]): readonly (readonly Asked[])[] {
+  const parts: Asked[][] = []
+  let left = 0
+  for (const one of asked) {
+    const [, , , bytes] = one
+    if (parts.length === 0 || bytes > left) {
+      parts.push([])
+      left = READ_BYTES
+    }
+    parts.at(-1)!.push(one)
+    left -= bytes
+  }
+  return parts
 }
 
 /** Cells by field, from the cache where it has them; `undefined` when one is gone. */

@@ -31,6 +31,7 @@ import { ClusterPlaces } from './cluster-places.js'
 import { requireFormat } from './format.js'
 import { namesIn, refOf } from './group-form.js'
 import { GroupSender } from './group-sender.js'
+import { askInPages, askWhatIs } from './in-pages.js'
 import { Listing } from './listing.js'
 import { Locations } from './locations.js'
 import { NearCopies } from './near-copies.js'
@@ -270,10 +271,8 @@ export class RedisBackend implements Backend {
     const ask = async (domain: Partition, at: readonly number[]): Promise<void> => {
       const keys = at.map((i) => this.#keyOf(what[i]!))
       const kinds = at.map((i) => (typeof what[i] === 'string' ? 'o' : 'a')).join('')
-      const replies = await this.#link.call({ script: 'find', domain, keys, args: () => [kinds] })
-      at.forEach((i, n) => {
-        found[i] = foundOf(what[i]!, replies[n] as readonly (Buffer | null)[])
-      })
+      const replies = await askWhatIs(this.#link, domain, keys, kinds)
+      for (const [n, i] of at.entries()) found[i] = foundOf(what[i]!, replies[n] as readonly (Buffer | null)[])
     }
     const groups = byDomain(what.keys(), (i) => this.#domainOf(partitionOfTarget(what[i]!)))
     await this.#link.askEach(groups, KEYS_MAX, ask)
@@ -352,8 +351,8 @@ export class RedisBackend implements Backend {
   async #sizes(refs: readonly Ref[]): Promise<ReadonlyMap<Id, number>> {
     const sizes = new Map<Id, number>()
     const ask = async (domain: Partition, part: readonly Ref[]): Promise<void> => {
-      const keys = part.map(({ id }) => this.keys.object(id))
-      const replies: readonly Reply[] = await this.#link.call({ script: 'sizes', domain, keys, args: () => [this.replicas ? 1 : 0] })
+      const objects = part.map(({ id }) => this.keys.object(id))
+      const replies = await askInPages(this.#link, 'sizes', domain, objects, () => (this.replicas ? 1 : 0))
       part.forEach(({ id }, i) => {
         const [bytes, ...holders] = replies[i] as readonly Reply[]
         if (Number(bytes) > 0) sizes.set(id, Number(bytes))

@@ -290,20 +290,25 @@ export class RedisLink {
   }
 
   /**
-   * Has `work` wait for copies of what was written, and makes sure that what they are copies of still has it: a server that was emptied
+   * Has `work` wait for copies of what was written in the domains that it is given, and makes sure that what they are copies of still has it: a server that was emptied
    * meanwhile, or another one in its place, has what it has copied quickly.
    * @throws StateLostError; what `work` throws
    */
-  async reached(work: () => Promise<unknown>): Promise<void> {
+  async reached(work: (changed: ReadonlySet<Partition>) => Promise<unknown>): Promise<void> {
     const changed = this.#changed
     this.#changed = new Set()
     try {
-      await work()
+      await work(changed)
       await Promise.all(this.sendEach([...changed], (domain) => this.read(domain, [])))
     } catch (error) {
       for (const domain of changed) this.#changed.add(domain)
       throw error
     }
+  }
+
+  /** What is listed past the guard is nothing to be believed where a domain went back. @throws StateLostError */
+  async requireAllSeen(): Promise<void> {
+    await Promise.all(this.sendEach([...this.#sequences.keys()], (domain) => this.read(domain, [])))
   }
 
   #heard({ script, domain, isWrite }: Call, reply: unknown): readonly Reply[] | Gate {

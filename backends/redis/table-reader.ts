@@ -65,18 +65,16 @@ export class TableReader {
     found: (StoredRow | undefined)[],
   ): Promise<boolean> {
     let table = known
-    for (let from = 0; from === 0 || from < at.length; from += PAGE_ROWS) {
-      const some = at.slice(from, from + PAGE_ROWS)
-      const encoded = some.map((i) => keyOfRow(table, keys[i]!))
-      const args = [table.counters.length, ...table.counters, ...encoded.map(buffer)]
+    for (let from = 0; from === 0 || from < at.length; ) {
+      const encoded = at.slice(from, from + PAGE_ROWS).map((i) => keyOfRow(table, keys[i]!))
+      const args = [PAGE_BYTES, table.counters.length, ...table.counters, ...encoded.map(buffer)]
       const replies = (await this.#ask(table, partition, 'rows', args)) as readonly (readonly (Buffer | null)[])[] | undefined
       if (!replies) return false
       const [rows = [], ...sums] = replies
-      const page = await this.#decoded(table, encoded, rows, sums)
+      if (rows.length === 0) return true // nothing was asked for but whether it stands
+      const page = await this.#decoded(table, encoded.slice(0, rows.length), rows, sums)
       table = page.table
-      some.forEach((i, n) => {
-        found[i] = page.rows[n]
-      })
+      for (const row of page.rows) found[at[from++]!] = row
     }
     return true
   }

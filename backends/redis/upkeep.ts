@@ -5,6 +5,7 @@ import { type ClassId, type Id, madeAtMs, type TableId } from '../../src/ids.js'
 import { markOf } from '../../src/mark-form.js'
 import { backUp } from './backup.js'
 import { byDomain } from './by-domain.js'
+import { askWhatIs } from './in-pages.js'
 import { scanKeys } from './listing.js'
 import { intentOf, metaOf } from './object-form.js'
 import { type Partition, partitionOfAlias, partitionOfId, type RedisKeys } from './redis-keys.js'
@@ -113,13 +114,9 @@ export class RedisUpkeep implements Upkeep {
     for await (const keys of scanKeys(this.link, pattern)) {
       const met: Met[] = []
       for (const [domain, some] of byDomain(keys, (key) => this.domainOf(targetOf(key)[0])))
-        for (let at = 0; at < some.length; at += KEYS_MAX) {
-          const part = some.slice(at, at + KEYS_MAX)
-          const replies = await this.link.call({ script: 'find', domain, keys: part, args: () => [kind.repeat(part.length)] })
-          part.forEach((key, i) => {
-            const [head, intent] = replies[i] as readonly Reply[]
-            if (intent) met.push({ target: targetOf(key, head ? String(head) : undefined)[1], intent: intentOf(intent as Buffer) })
-          })
+        for (const [i, reply] of (await askWhatIs(this.link, domain, some, kind.repeat(some.length))).entries()) {
+          const [head, intent] = reply as readonly Reply[]
+          if (intent) met.push({ target: targetOf(some[i]!, head ? String(head) : undefined)[1], intent: intentOf(intent as Buffer) })
         }
       if (met.length > 0) yield met
     }

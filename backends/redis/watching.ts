@@ -1,6 +1,7 @@
 import type { Ref, Stamp, Watcher } from '../../src/backend.js'
 import type { Id } from '../../src/ids.js'
 import { byDomain } from './by-domain.js'
+import { askWhatIs } from './in-pages.js'
 import { InvalidationFeed } from './invalidation-feed.js'
 import { metaOf } from './object-form.js'
 import { type Partition, partitionOfId, type RedisKeys } from './redis-keys.js'
@@ -52,7 +53,7 @@ export class Watching implements Watcher {
     await Promise.all(
       [...groups].map(async ([domain, some]) => {
         const keys = some.map(({ id }) => this.keys.object(id))
-        const replies = await this.link.call({ script: 'find', domain, keys, args: () => ['o'.repeat(keys.length)] })
+        const replies = await askWhatIs(this.link, domain, keys, 'o'.repeat(keys.length))
         some.forEach((ref, i) => {
           const [head] = replies[i] as readonly Reply[]
           found.push([ref, head ? metaOf(String(head)).stamp : null])

@@ -9,6 +9,9 @@ import { longestMs, NOTING } from './script-times.js'
 /** Each page begins behind the last key, which takes the server the same time among a hundred thousand rows as among ten million, nearly. */
 const ROWS = 100_000
 const LARGE_ROWS = 400
+/** Sixteen megabytes of them. */
+const HUGE_ROWS = 160
+const HUGE_TEXT = 'x'.repeat(100_000)
 const SCRIPT_MS_MAX = 10
 
 describe('redis: a partition of many rows', function () {
@@ -30,7 +33,8 @@ describe('redis: a partition of many rows', function () {
           .map((some) => backend.commit(group(some))),
       )
     const large = Array.from({ length: LARGE_ROWS }, (_, n) => row(table.id, ['large', BigInt(n)], [1n, 'x'.repeat(20_000), undefined]))
-    for (const one of large) await backend.commit(group([one]))
+    const huge = Array.from({ length: HUGE_ROWS }, (_, n) => row(table.id, ['huge', BigInt(n)], [1n, HUGE_TEXT + n, undefined]))
+    for (const one of [...large, ...huge]) await backend.commit(group([one]))
     await backend.commit(group(Array.from({ length: 200 }, (_, n) => add(table.id, ['many', BigInt(n)], 2, 1n))))
   })
   after(async () => {
@@ -52,6 +56,25 @@ describe('redis: a partition of many rows', function () {
           ['max', 'note'],
         ],
       ),
+    'summed up where rows are huge': async () => {
+      const found = await backend.aggregates!.aggregate(
+        { in: table.id, prefix: ['huge'] },
+        [],
+        [
+          ['sum', 'n'],
+          ['max', 'note'],
+        ],
+      )
+      assert.deepEqual(found, [[BigInt(HUGE_ROWS), `${HUGE_TEXT}99`]])
+    },
+    'asked for huge rows by their keys': async () => {
+      const keys = Array.from({ length: HUGE_ROWS + 1 }, (_, n) => ['huge', BigInt(n)])
+      const found = await backend.rows(table.id, keys)
+      assert.deepEqual(
+        found.map((one) => one?.values[1]),
+        [...keys.slice(1).map((_, n) => HUGE_TEXT + n), undefined],
+      )
+    },
     'cut into pieces and located': async () => backend.locate(await backend.pieces(table.id, 64)),
     'asked for many keys': () =>
       backend.rows(

@@ -6,14 +6,14 @@
 -- ARGV[2]     tag of the definition
 -- ARGV[3]     first key (included)
 -- ARGV[4]     key behind the last (not included)
--- ARGV[5]     how many rows at most; fewer than 8000, which is what Lua can hand to a command
+-- ARGV[5]     how many rows at most; fewer than 8000, which is what Lua can hand to a command. Fewer are looked at where they are large
 -- ARGV[6]     what to do, as JSON: { keys, by, ops, pattern, columns }
 --               keys     of each key column its bytes, 0 for text
 --               by       { at: 'key' or 'value', column, type }, columns counted from 1
 --               ops      { word, at: 'rows', 'value' or 'counter', column, kind: 'whole', 'number' or 'text' }
 --               pattern  finds the values of `columns` in a row. One that it does not fit is decoded, which takes five times as long.
 -- Returns the sequence, the last key looked at or '' at the end, then for each group its values and its results; or 'table', or
--- 'unsupported' when a row holds what only the client can handle.
+-- 'unsupported' when a row holds what only the client can handle, be it that it is damaged.
 
 if redis.call('HGET', KEYS[2], 'tag') ~= ARGV[2] then return { 'table' } end
 local plan, max = cjson.decode(ARGV[6]), tonumber(ARGV[5])
@@ -27,8 +27,19 @@ end
 
 local keys = call('ZRANGEBYLEX', KEYS[3], '[' .. ARGV[3], '(' .. ARGV[4], 'LIMIT', 0, max)
 if #keys == 0 then return { seq, '' } end
--- What asks only for keys looks at no row.
-local rows = #columns > 0 and call('HMGET', KEYS[4], unpack(keys)) or {}
+-- What asks only for keys looks at no row. Large rows end the page: they are copied, and taken apart.
+local BYTES = 128 * 1024
+local rows, taken, bytes, step = {}, 0, 0, 1
+if #columns == 0 then taken = #keys end
+while taken < #keys and bytes < BYTES do
+  local upto = math.min(taken + step, #keys)
+  for i, row in ipairs(call('HMGET', KEYS[4], unpack(keys, taken + 1, upto))) do
+    rows[taken + i] = row
+    bytes = bytes + (row and #row or 0)
+  end
+  taken = upto
+  step = math.max(1, math.min(step * 4, math.floor((BYTES - bytes) / (bytes / taken + 1))))
+end
 local isStrange = false
 
 -- The raw bytes of a key's column
@@ -56,7 +67,11 @@ end
 -- The values of a row by column as text, where the pattern does not fit; the letters of those by which rows are grouped
 local function decoded(row, values, letters)
   local space = row and find(row, ' ', 1, true)
-  local list = space and cjson.decode(sub(row, space + 1)) or {}
+  local isJson, list = true, {}
+  if space then isJson, list = pcall(cjson.decode, sub(row, space + 1)) end
+  if not isJson or (space and sub(row, space + 1, space + 1) ~= '[') then
+    isStrange, list = true, {}
+  end
   for i, column in ipairs(columns) do
     local value = list[column]
     if plan.counted[i] then -- it matters only whether there is one
@@ -115,7 +130,7 @@ local counters = {}
 for _, op in ipairs(ops) do
   if op.at == 'counter' and op.word ~= 'count' and not counters[op.column] then
     local fields = {}
-    for i = 1, #keys do fields[i] = (op.column - 1) .. ' ' .. keys[i] end
+    for i = 1, taken do fields[i] = (op.column - 1) .. ' ' .. keys[i] end
     counters[op.column] = call('HMGET', KEYS[5], unpack(fields))
   end
 end
@@ -123,7 +138,7 @@ end
 local groups, order = {}, {}
 local results, group, last
 local values = {} -- of the row, one table for all: garbage is half of what a row costs
-for i = 1, #keys do
+for i = 1, taken do
   local key, row = keys[i], rows[i]
   local letters
   if #columns > 0 then
@@ -154,6 +169,10 @@ for i = 1, #keys do
     if op.at == 'value' then value = values[op.place]
     elseif op.at == 'counter' and word ~= 'count' then value = counters[op.column][i] or '0'
     else value = '1' end
+    -- The pattern finds only numbers where there must be some.
+    if value and op.kind ~= 'text' and word ~= 'count' and (letters or op.at == 'counter') and not tonumber(value) then
+      isStrange, value = true, nil
+    end
     if value then
       local known = results[o]
       if word == 'count' then results[o] = (known or 0) + 1
@@ -164,7 +183,7 @@ for i = 1, #keys do
 end
 if isStrange then return { 'unsupported' } end
 
-local found = { seq, #keys == max and keys[#keys] or '' }
+local found = { seq, (taken < #keys or #keys == max) and keys[taken] or '' }
 for _, one in ipairs(order) do
   local list = {}
   for o, op in ipairs(ops) do

@@ -17,7 +17,7 @@ local from, to, isReverse, max, bytesMax =
 local keys
 if isReverse then keys = redis.call('ZREVRANGEBYLEX', KEYS[3], to, from, 'LIMIT', 0, max)
 else keys = redis.call('ZRANGEBYLEX', KEYS[3], from, to, 'LIMIT', 0, max) end
-local rows, taken, bytes, step = {}, 0, 0, 8
+local rows, taken, bytes, step = {}, 0, 0, 1
 while taken < #keys and bytes < bytesMax do
   local upto = math.min(taken + step, #keys)
   for i, row in ipairs(redis.call('HMGET', KEYS[4], unpack(keys, taken + 1, upto))) do
@@ -25,8 +25,8 @@ while taken < #keys and bytes < bytesMax do
     bytes = bytes + (row and #row or 0)
   end
   taken = upto
-  -- As many as are likely to fill the page: large ones end it soon.
-  step = math.max(1, math.min(1000, math.floor((bytesMax - bytes) / (bytes / taken + 1))))
+  -- As many as are likely to fill the page, though the next ones may be larger than those before.
+  step = math.max(1, math.min(step * 4, math.floor((bytesMax - bytes) / (bytes / taken + 1))))
 end
 local isMore = taken < #keys or #keys == max
 for i = #keys, taken + 1, -1 do keys[i] = nil end

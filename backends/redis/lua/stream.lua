@@ -8,7 +8,7 @@
 -- ARGV[1]  highest sequence known to the client
 -- ARGV[2]  what to do
 --   'append'   ARGV[3] producer, [4] number of the first item, [5..] items
---   'read'     ARGV[3] group, [4] consumer, [5] how many at most, [6] their lease in milliseconds
+--   'read'     ARGV[3] group, [4] consumer, [5] how many at most (fewer where they are large), [6] their lease in milliseconds
 --   'ack'      ARGV[3] group, [4..] ids
 --   'release'  ARGV[3] group, [4..] ids
 --   'end'
@@ -75,8 +75,10 @@ if what == 'release' then
 end
 
 local consumer, max, lease = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+-- What is handed out at once, or little more: each item is copied several times.
+local BYTES = 512 * 1024
 local made = redis.pcall('XGROUP', 'CREATE', KEYS[3], group, '0', 'MKSTREAM')
-local results, taken = { seq }, {}
+local results, taken, bytes = { seq }, {}, 0
 
 local function take(entries)
   for _, entry in ipairs(entries) do
@@ -84,6 +86,7 @@ local function take(entries)
       taken[#taken + 1] = entry[1]
       results[#results + 1] = entry[1]
       results[#results + 1] = entry[2][2]
+      bytes = bytes + #entry[2][2]
     end
   end
 end
@@ -92,10 +95,19 @@ end
 local pending, lapsed = redis.pcall('XPENDING', KEYS[3], group, 'IDLE', LAPSED, '-', '+', max), {}
 if pending.err then return made.err and made or pending end -- there is no group: the memory is full
 for i, one in ipairs(pending) do lapsed[i] = one[1] end
-take(claim(consumer, LAPSED, lapsed))
-if #taken < max then
-  local fresh = call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', max - #taken, 'STREAMS', KEYS[3], '>')
-  if fresh and fresh[1] then take(fresh[1][2]) end
+local first, step = 1, 1 -- the next ones may be larger than those before
+while first <= #lapsed and bytes < BYTES do
+  take(claim(consumer, LAPSED, { unpack(lapsed, first, math.min(#lapsed, first + step - 1)) }))
+  first, step = first + step, math.min(step * 4, MANY)
+end
+step = 1
+while #taken < max and bytes < BYTES do
+  local count = math.min(step, max - #taken)
+  local fresh = call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count, 'STREAMS', KEYS[3], '>')
+  local entries = fresh and fresh[1] and fresh[1][2] or {}
+  take(entries)
+  if #entries < count then break end
+  step = step * 4
 end
 if #taken > 0 then
   setIdle(taken, consumer, LAPSED - lease)

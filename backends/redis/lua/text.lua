@@ -7,8 +7,10 @@ local function isLess(a, b) -- of two decimals without sign
 end
 
 local function isLessBytes(a, b) -- '<' would follow the server's locale
-  local n = math.min(#a, #b)
-  for i = 1, n do
+  local n, from = math.min(#a, #b), 1
+  -- What long texts begin with alike is passed over by the stretch: byte by byte a megabyte takes a second.
+  while from + 255 <= n and string.sub(a, from, from + 255) == string.sub(b, from, from + 255) do from = from + 256 end
+  for i = from, n do
     local x, y = string.byte(a, i), string.byte(b, i)
     if x ~= y then return x < y end
   end
