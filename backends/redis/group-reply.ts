@@ -8,7 +8,7 @@ import { markOf } from '../../src/mark-form.js'
 import { type GroupForm, refOf } from './group-form.js'
 import { intentOf, metaOf } from './object-form.js'
 import type { Reply } from './redis-link.js'
-import { missingTable } from './redis-rows.js'
+import { damagedTable, missingTable } from './redis-rows.js'
 
 type Do<Kind extends Op['do']> = Extract<Op, { do: Kind }>
 
@@ -27,6 +27,8 @@ export function receiptOf({ group, mainOps, marks, tables }: GroupForm, reply: R
       return { applied: false, stamps: new Map(), mark: markOf(marks[Number(rest[0])]!.mark.key, rest[1] as Buffer) }
     case 'table':
       throw missingTable(tables[Number(rest[0])]!.table)
+    case 'damaged':
+      throw damagedTable((mainOps[Number(rest[0])] as Do<'add'>).table, 'a counter of it is no number')
     case 'row':
       throw rowConflict(mainOps[Number(rest[0])] as Do<'row' | 'checkRow'>, rest[1] as Buffer | null)
     case 'held':

@@ -29,15 +29,23 @@ export function knownTable(id: TableId, json: string, born: string | undefined):
   return { table, tag: spreadOf(table.id) ? `${digest}.${born}` : digest, digest, ready: new Set(), counters }
 }
 
-function parsed(id: TableId, json: string): Table & { owner: { id: Id; classId: ClassId }; tag?: string } {
+type Definition = Table & { owner: { id: Id; classId: ClassId }; tag?: string }
+
+function parsed(id: TableId, json: string): Definition {
+  let found: Partial<Definition> | null
   try {
-    return JSON.parse(json)
+    found = JSON.parse(json)
   } catch (cause) {
     throw damagedTable(id, 'its definition is no JSON', new Error((cause as Error).name)) // its words are data
   }
+  if (isDefinition(found, id)) return found
+  throw damagedTable(id, 'its definition is not of a table, or of another one')
 }
 
-const damagedTable = (table: TableId, how: string, cause: unknown): CorruptError =>
+const isDefinition = (found: Partial<Definition> | null, id: TableId): found is Definition =>
+  found?.id === id && typeof found.owner?.id === 'string' && Array.isArray(found.keys) && Array.isArray(found.values)
+
+export const damagedTable = (table: TableId, how: string, cause?: unknown): CorruptError =>
   new CorruptError(`table ${table} in Redis is damaged (${how}): restore it from a backup; \`insitu fsck\` says what else is`, {
     table,
     cause,
@@ -74,18 +82,34 @@ function valueToJson(type: Table['values'][number]['type'], value: Cell | undefi
  * of counters that are not known here. `wider`: it has columns that are not known here.
  */
 export function decodeRow(
-  { table, counters }: KnownTable,
+  known: KnownTable,
   key: Uint8Array,
   row: Buffer | null,
   sums: readonly (Buffer | null)[],
   isListed = false,
+): StoredRow | 'wider' | undefined {
+  try {
+    return decoded(known, key, row, sums, isListed)
+  } catch (cause) {
+    const { name } = cause as Error
+    // What others than we say of it repeats what stands there: that is data.
+    throw damagedTable(known.table.id, 'a row of it is not what it must be', cause instanceof CorruptError ? cause : new Error(name))
+  }
+}
+
+function decoded(
+  { table, counters }: KnownTable,
+  key: Uint8Array,
+  row: Buffer | null,
+  sums: readonly (Buffer | null)[],
+  isListed: boolean,
 ): StoredRow | 'wider' | undefined {
   const text = row?.toString() ?? '0'
   const space = text.indexOf(' ')
   const isWritten = space >= 0
   const atMicros = numberIn(table, isWritten ? text.slice(0, space) : text)
   if (!isWritten && !isListed && !sums.some((sum) => sum !== null)) return undefined
-  const values = isWritten ? decodeValues(table, text.slice(space + 1)) : table.values.map(() => undefined)
+  const values = isWritten ? valuesOf(table, parse(text.slice(space + 1))) : table.values.map(() => undefined)
   if (values === 'wider') return values
   counters.forEach((column, i) => {
     const sum = sums[i]
@@ -102,19 +126,12 @@ function numberIn(table: Table, text: string): bigint {
   return BigInt(text)
 }
 
-function decodeValues(table: Table, json: string): (Cell | undefined)[] | 'wider' {
-  try {
-    return valuesOf(table, parse(json) as readonly Json[])
-  } catch (cause) {
-    throw damagedTable(table.id, 'a row of it is not what it must be', cause)
-  }
-}
-
-function valuesOf(table: Table, list: readonly Json[]): (Cell | undefined)[] | 'wider' {
+function valuesOf(table: Table, list: Json): (Cell | undefined)[] | 'wider' {
+  if (!Array.isArray(list)) throw new CorruptError('a row in Redis is no list of values')
   if (list.length > table.values.length) return 'wider'
   return table.values.map(({ type }, i) => {
     if (i >= list.length) return undefined // it came later
-    const value = list[i]!
+    const value = list[i] as Json
     if (isUnset(value)) return undefined
     return type === 'i64' && typeof value === 'string' ? BigInt(value) : fromJson(value)
   })

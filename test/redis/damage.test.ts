@@ -12,6 +12,7 @@ class Leaf extends StorageObject {
   static readonly typeName = 'test/redis/Leaf'
   text = 'secret words'
   rows = new StorageDict({ key: t.text }, { n: t.i64 })
+  sums = new StorageDict({ key: t.text }, { n: t.counter })
 }
 
 describe('redis: what is damaged', function () {
@@ -77,7 +78,7 @@ describe('redis: what is damaged', function () {
     const key = await objectKey()
     const id = key.slice(-36)
     const whole = await server.cli('GETRANGE', key, '0', '80')
-    for (const value of ['garbage', whole, `.1 x y\n\x92\xa5.text\xa9{"secret words"`]) {
+    for (const value of ['garbage', whole, '!', '!5:abc', `.1 x y\n\x92\xa5.text\xa9{"secret words"`]) {
       await server.cli('SET', key, value)
       await isNamed(() => inStore(() => Leaf.getByAlias('leaf')), id)
       await isNamed(collected, id)
@@ -116,6 +117,52 @@ describe('redis: what is damaged', function () {
       await isNamed(rows, table)
       await isNamed(scanned, table)
     }
+  })
+
+  it('a definition that is of no table is named, and so is a row that another program has changed; who writes it whole mends it', async () => {
+    const key = await keyOf('t:*:rows')
+    const table = key.split(':').at(-2)!
+    const definition = await keyOf(`t:${table}:def`)
+    const right = await server.cli('HGET', definition, 'table')
+    const row = async (): Promise<unknown> => inStore(async () => (await Leaf.getByAlias('leaf')).rows.get({ key: 'a' }))
+    const sum = async (): Promise<unknown> => inStore(async () => (await Leaf.getByAlias('leaf')).rows.aggregate({ sum: ['sum', 'n'] }))
+    for (const json of ['{}', 'null', '5', '[]', '{"id":"secret words"}']) {
+      await server.cli('HSET', definition, 'table', json)
+      await isNamed(row, table)
+    }
+    await server.cli('HSET', definition, 'table', right)
+    const setRow = (text: string): Promise<string> =>
+      server.cli('EVAL', "return redis.call('HSET', KEYS[1], redis.call('HKEYS', KEYS[1])[1], ARGV[1])", '1', key, text)
+    for (const text of ['secret words', '17 null', '17 {"secret words":1}', '17 ["secret words"]', '17 [1']) {
+      await setRow(text)
+      await isNamed(row, table)
+      await isNamed(sum, table)
+      assert.deepEqual(await findings(), [`record A row of table ${table}`])
+      await inStore(async () => {
+        const leaf = await Leaf.getByAlias('leaf')
+        leaf.rows.set({ key: 'a' }, { n: 5n })
+        await leaf.save()
+      })
+      assert.deepEqual(await row(), { n: 5n })
+    }
+  })
+
+  it('a counter that is no number is named, and nothing of the unit that adds to it is stored', async () => {
+    const adds = (text: string): Promise<void> =>
+      inStore(async () => {
+        const leaf = await Leaf.getByAlias('leaf')
+        leaf.text = text
+        leaf.sums.add({ key: 'a' }, 'n', 1)
+        await leaf.save()
+      })
+    await adds('before')
+    const key = await keyOf('t:*:sums')
+    const table = key.split(':').at(-2)!
+    await server.cli('EVAL', "return redis.call('HSET', KEYS[1], redis.call('HKEYS', KEYS[1])[1], 'secret words')", '1', key)
+    await isNamed(() => adds('after'), table)
+    await isNamed(() => inStore(async () => (await Leaf.getByAlias('leaf')).sums.get({ key: 'a' })), table)
+    await isNamed(() => inStore(async () => (await Leaf.getByAlias('leaf')).sums.aggregate({ sum: ['sum', 'n'] })), table)
+    assert.equal((await inStore(() => Leaf.getByAlias('leaf'))).text, 'before')
   })
 
   it('keys of another type end no check: all that is wrong is found', async () => {

@@ -11,18 +11,22 @@ local function tableKeys()
   return KEYS[first + 1], KEYS[first + 2], KEYS[first + 3], wide[KEYS[first]]
 end
 
-local function clockOf(row) return match(row, '^%d+') end
-local function valuesOf(row) return sub(row, #clockOf(row) + 2) end
+-- Of what another program has put there: older than any, so that whoever writes the row mends it. It must not end a script that has begun to
+-- write.
+local function clockOf(row) return match(row, '^%d+') or '0' end
+local function valuesOf(row) return match(row, '^%d+ (.*)') or '' end
 
--- Where each value of a JSON list begins, and where its bracket closes
+-- Where each value of a JSON list begins, and where its bracket closes; nothing of what is no such list
 local function placesIn(list)
   local places, depth, at = { sub(list, 2, 2) ~= ']' and 2 or nil }, 0, 2
   while true do
     at = find(list, '[%[%]{}",]', at)
+    if not at then return end
     local sign = sub(list, at, at)
     if sign == '"' then
       repeat
         at = find(list, '["\\\\]', at + 1)
+        if not at then return end
         local isEnd = sub(list, at, at) == '"'
         if not isEnd then at = at + 1 end
       until isEnd
@@ -40,7 +44,7 @@ local function over(values, row)
   local standing = row and valuesOf(row)
   if not standing or standing == '' or values == '' then return values end
   local places, old = placesIn(values), placesIn(standing)
-  if #places >= #old then return values end
+  if not old or #places >= #old then return values end
   return sub(values, 1, -2) .. (#places > 0 and ',' or '') .. sub(standing, old[#places + 1])
 end
 
@@ -150,6 +154,8 @@ end
 function ops.add()
   local index, _, sums = tableKeys()
   local key, field, by = take(), take(), take()
+  local standing = call('HGET', sums, field)
+  if standing and not isDecided and not find(standing, '^-?%d+$') then return { 'damaged' } end
   later(function()
     call('HSET', sums, field, sum64(call('HGET', sums, field) or '0', by))
     call('ZADD', index, 0, key)
