@@ -2,10 +2,9 @@ import type { Redis } from 'ioredis'
 import type { Ack } from '../../src/backend.js'
 import { UnavailableError, UnsupportedError } from '../../src/errors.js'
 import { isCluster } from './redis-client.js'
-import type { RedisKeys } from './redis-keys.js'
-import { PARTITIONS } from './redis-keys.js'
+import { PARTITIONS, type Partition, type RedisKeys } from './redis-keys.js'
 import type { RedisLink } from './redis-link.js'
-import { hasWaitAof, type ServerFacts } from './server-facts.js'
+import { fsyncNow, hasWaitAof, type ServerFacts } from './server-facts.js'
 import { slotOf } from './slot.js'
 
 /** How long replicas, or the disk, are waited for in one go. */
@@ -14,7 +13,7 @@ const WAIT_MS = 1000
 /** Waits until every server has brought what it was sent to a level. */
 export class Acknowledgement {
   #acks: readonly Ack[] = ['committed']
-  #needsAofWait = false
+  #hasWaitAof = false
   readonly #turns = new Map<Ack, { now?: Promise<void>; next?: Promise<void> }>()
   readonly #sides = new Map<Redis, Redis>()
 
@@ -25,14 +24,12 @@ export class Acknowledgement {
 
   learn(acks: readonly Ack[], servers: readonly ServerFacts[]): void {
     this.#acks = acks
-    this.#needsAofWait = servers.some((facts) => facts.fsync !== 'always' && hasWaitAof(facts))
+    this.#hasWaitAof = servers.some(hasWaitAof)
   }
 
   async wait(ack: Ack): Promise<void> {
     if (!this.#acks.includes(ack)) throw notGiven(this.link.config.url, ack, this.#acks)
     if (ack === 'committed') return
-    // With `appendfsync always` a server answers only when its disk has the write.
-    if (ack === 'durable' && !this.#needsAofWait) return
     await this.#shared(ack)
   }
 
@@ -60,12 +57,38 @@ export class Acknowledgement {
   }
 
   #everywhere(ack: Ack): Promise<void> {
-    const copies = ack === 'durable' ? 0 : Number(ack.slice('replicated:'.length))
+    if (ack === 'durable') return this.link.reached((changed) => this.#onDisk(changed))
+    const copies = Number(ack.slice('replicated:'.length))
     return this.link.reached(() => {
       const masters = this.link.masters()
       this.#leaveOthers(masters)
       return Promise.all(masters.map((server) => this.#waitAt(server, copies, ack)))
     })
+  }
+
+  /**
+   * With `appendfsync always` a server answers only when its disk has the write. Somebody may have set it otherwise since the store was
+   * opened, and after a failover it is the setting of another server: so it is asked for each time.
+   */
+  async #onDisk(changed: ReadonlySet<Partition>): Promise<void> {
+    const asked = await this.link.command(async () => {
+      const servers = this.#mastersOf(changed)
+      return [servers, await Promise.all(servers.map(fsyncNow))] as const
+    })
+    const [servers, fsyncs] = asked
+    const others = servers.filter((_, i) => fsyncs[i] !== 'always')
+    if (others.length > 0 && (fsyncs.includes('none') || !this.#hasWaitAof))
+      throw notGiven(
+        this.link.config.url,
+        'durable',
+        this.#acks.filter((ack) => ack !== 'durable'),
+      )
+    await Promise.all(others.map((server) => this.#waitAt(server, 0, 'durable')))
+  }
+
+  #mastersOf(partitions: ReadonlySet<Partition>): readonly Redis[] {
+    const masters = [...partitions].map((partition) => this.link.masterOf(this.keys.sequence(partition)))
+    return [...new Set(masters.flatMap((master) => master ?? this.link.masters()))]
   }
 
   /** A driver goes on trying to connect to a server that has gone for good. */

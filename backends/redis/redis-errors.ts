@@ -98,7 +98,10 @@ const KNOWN: readonly Known[] = [
   },
   {
     pattern: /^NOPERM\b|ACL failure in script|can't run this command/,
-    make: unavailable('ERR_STORE_ACCESS', 'the user may not do what the backend needs; docs/backends/redis.md lists the rules of its ACL'),
+    make: (url, cause) => {
+      const text = `the user may not ${forbiddenIn((cause as Error).message)}; docs/backends/redis.md lists the rules of its ACL`
+      return unavailable('ERR_STORE_ACCESS', text)(url, cause)
+    },
   },
   {
     pattern: /Script killed by user/,
@@ -121,6 +124,14 @@ const KNOWN: readonly Known[] = [
       'ERR_UNAVAILABLE',
       'the server has as many clients as it takes (maxclients); end some, or raise it: CONFIG SET maxclients',
     ),
+  },
+  {
+    pattern: /^LOADING\b/,
+    make: (url, cause) =>
+      new UnavailableError(`${url}: the server has just been started and is still loading its data; try again when it has`, {
+        retryable: true,
+        cause: bare(cause),
+      }),
   },
   {
     pattern: /Command timed out/,
@@ -173,6 +184,13 @@ const KNOWN: readonly Known[] = [
     ),
   },
 ]
+
+/** Of what an ACL says: a command, or a key that is not under the patterns of the user. */
+function forbiddenIn(message: string): string {
+  const [, name] = /run the '([\w|]+)' command/.exec(message) ?? []
+  if (name !== undefined) return `run ${name.toUpperCase()}`
+  return /\bkeys?\b/.test(message) ? 'use the keys of the namespace (~NAMESPACE:*)' : 'do what the backend needs'
+}
 
 /** Without what OpenSSL adds about itself. */
 const said = (cause: unknown): string => (cause as Error).message.split('\n')[0]!.trim().replace(/\.$/, '')

@@ -54,8 +54,17 @@ function evictionIn(info: ReadonlyMap<string, string>): string | undefined {
 
 /** Only CONFIG knows, which many hosted servers forbid: then nothing is promised. */
 async function fsyncOf(server: Redis): Promise<ServerFacts['fsync']> {
-  const value = await settingOf(server, 'appendfsync')
-  return value === 'always' || value === 'everysec' || value === 'no' ? value : 'unknown'
+  return fsyncIn(await settingOf(server, 'appendfsync'))
+}
+
+const fsyncIn = (value: string | undefined): ServerFacts['fsync'] =>
+  value === 'always' || value === 'everysec' || value === 'no' ? value : 'unknown'
+
+/** As it is set now. Errors: of the driver. */
+export async function fsyncNow(server: Redis): Promise<ServerFacts['fsync']> {
+  const words = (await server.config('GET', 'append*')) as string[]
+  const settingAt = (name: string): string | undefined => words[words.indexOf(name) + 1]
+  return settingAt('appendonly') === 'no' ? 'none' : fsyncIn(settingAt('appendfsync'))
 }
 
 async function settingOf(server: Redis, name: string): Promise<string | undefined> {

@@ -105,6 +105,18 @@ describe('redis: opening', function () {
     assert.deepEqual(error.commands, ['HSET', 'ZREM'])
     assert.equal((await failureOf(() => send(open, put(thing(), { v: 1 })))).code, 'ERR_STORE_ACCESS')
     await open.close()
+    await server.cli('ACL', 'SETUSER', 'narrow', '+hset', '+zrem')
+    for (const [rule, right, words] of [
+      ['-get', '+get', /\bGET\b/],
+      ['-evalsha', '+evalsha', /\bEVALSHA\b/],
+      ['resetkeys', `~${namespace}:*`, /~NAMESPACE:\*/],
+    ] as const) {
+      await server.cli('ACL', 'SETUSER', 'narrow', rule)
+      const { code, message } = await failureOf(() => createBackend(url).open())
+      assert.equal(code, 'ERR_STORE_ACCESS', message)
+      assert.match(message, words)
+      await server.cli('ACL', 'SETUSER', 'narrow', right)
+    }
   })
 
   it('TLS is spoken to a server that asks for it, with the certificate checked', async function () {
@@ -329,6 +341,29 @@ describe('redis: opening', function () {
     await backend.flush('replicated:1')
     await store.run(() => photo.save())
     await Promise.all([backend.close(), slow.close(), store.close()])
+  })
+
+  it('what the server was set to since is no more said to be durable, until it is set back', async () => {
+    const server = await started(RedisServer.start(['--appendfsync', 'always']))
+    const store = await connect(`${server.url}?namespace=${freshNamespace()}`, { ack: 'durable' })
+    const photo = await store.run(() => new Photo().makePersistent())
+    const hasWaitAof = (await server.cli('COMMAND', 'INFO', 'WAITAOF')) !== ''
+    for (const [setting, worse, right] of [
+      ['appendonly', 'no', 'yes'],
+      ...(hasWaitAof ? [] : [['appendfsync', 'everysec', 'always'] as const]),
+    ] as const) {
+      await server.cli('CONFIG', 'SET', setting, worse)
+      photo.title += worse
+      const saves: (() => Promise<unknown>)[] = [() => photo.save(), () => photo.save()] // the second has nothing to store, and owes the level
+      for (const save of saves) {
+        const error = await failureOf(save)
+        assert.equal(error.code, 'ERR_ACK_LEVEL', inspect(error))
+        assert.ok(error.message.includes(setting), error.message)
+      }
+      await server.cli('CONFIG', 'SET', setting, right)
+      await photo.save()
+    }
+    await store.close()
   })
 
   it('a store that lost what it had acknowledged says so at its next use, and for good', async () => {
