@@ -48,7 +48,7 @@ import { type Intent, type Mark, Ref } from '../../src/backend.js'
 import { copyOut } from '../../src/codec/slab.js'
 import { decodeWire, encodeWire, type Wire } from '../../src/codec/wire.js'
 import { CorruptError, UnsupportedError } from '../../src/errors.js'
-import { type CommitId, type Id, readUuid, writeUuid } from '../../src/ids.js'
+import { type CommitId, type Id, isIdText, readUuid, writeUuid } from '../../src/ids.js'
 import type { ObjectRecord, RowRecord } from '../memory/space.js'
 import { textBytes, writeText } from './keys.js'
 
@@ -198,7 +198,7 @@ export function sealMark(key: Uint8Array, { key: task, attempt, state, outcome }
 }
 
 export function openMark(key: Uint8Array, bytes: Buffer, what: () => string): Mark {
-  if (isFormerMark(bytes)) return openValue(key, bytes, what) as Mark
+  if (isFormerMark(bytes)) return markIn(openValue(key, bytes, what), what)
   check(key, bytes, MARK_HEAD_BYTES, what)
   const outcomeAt = within(bytes, MARK_HEAD_BYTES + bytes.readUInt32LE(24), what)
   return {
@@ -320,6 +320,14 @@ function intentIn(bytes: Uint8Array, what: () => string): Intent {
   )
     throw damaged(what, 'its intent is none')
   return intent as Intent
+}
+
+function markIn(value: Wire, what: () => string): Mark {
+  const { key, attempt, state, outcome } = (value ?? {}) as Partial<Mark>
+  const isSettled = state === 'committed' || state === 'aborted'
+  if (typeof key !== 'string' || !isIdText(attempt) || !isSettled || !(outcome === null || outcome instanceof Uint8Array))
+    throw damaged(what, 'it is no mark')
+  return { key, attempt, state, outcome }
 }
 
 function sumsIn(bytes: Uint8Array, what: () => string): RowRecord['sums'] {

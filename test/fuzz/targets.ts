@@ -1,20 +1,22 @@
 /** What reads bytes that may be damaged or hostile: how to make sound ones, and how to read. */
 
 import { encodeCells, encodeValues, storedOf, storedRowOf } from '../../backends/memory/space.js'
-import { aliasKey, classByNumber, idKey, markKey, rowKey, stagedKey } from '../../backends/nvram/keys.js'
+import { aliasKey, classByNumber, formerMarkKey, idKey, markKey, rowKey, stagedKey } from '../../backends/nvram/keys.js'
 import {
   checksum,
+  openMark,
   openObject,
   openReceipt,
   openRow,
   openValue,
   recordOf,
+  sealMark,
   sealObject,
   sealReceipt,
   sealRow,
   sealValue,
 } from '../../backends/nvram/record.js'
-import { Packed, type Table } from '../../src/backend.js'
+import { type Mark, Packed, type Table } from '../../src/backend.js'
 import { collectionsIn, decodeFields, decodeValue, refsIn } from '../../src/codec/values.js'
 import { decodeWire, encodeWire } from '../../src/codec/wire.js'
 import { decodeKey, encodeKey } from '../../src/dict/row-key.js'
@@ -101,6 +103,7 @@ interface RecordTarget {
   readonly key: Uint8Array
   readonly sealed: Uint8Array
   open(key: Uint8Array, bytes: Buffer): unknown
+  isRight?(bytes: Uint8Array, found: unknown): boolean
 }
 
 const sealed = (make: (c: Chance) => RecordTarget): Target => {
@@ -114,10 +117,11 @@ const HEAD_BYTES = 8
 
 const resealed = (make: (c: Chance) => RecordTarget): Target => {
   return (c) => {
-    const { key, sealed: bytes, open } = make(c)
+    const { key, sealed: bytes, open, isRight } = make(c)
     return {
       bytes: Uint8Array.from(bytes),
       isSealed: false,
+      ...(isRight && { isRight }),
       read: (changed) => {
         const buffer = Buffer.from(changed)
         if (buffer.length >= HEAD_BYTES) buffer.writeUInt32LE(checksum(key, buffer, buffer.length), 4)
@@ -175,10 +179,25 @@ function receiptRecord(c: Chance): RecordTarget {
   }
 }
 
-const markRecord = valueRecord((c) => {
+function markRecord(c: Chance): RecordTarget {
   const mark = markBy(c)
-  return [markKey(idBy(c), mark.key), mark]
-})
+  const key = markKey(idBy(c), mark.key)
+  return { key, sealed: sealMark(key, mark), open: (at, bytes) => openMark(at, bytes, what), isRight: (_, found) => isMark(found) }
+}
+
+/** As it lies in files of formats before 3, which are read as well. */
+function formerMarkRecord(c: Chance): RecordTarget {
+  const mark = markBy(c)
+  const key = formerMarkKey(idBy(c), mark.key)
+  return { key, sealed: sealValue(key, mark), open: (at, bytes) => openMark(at, bytes, what), isRight: (_, found) => isMark(found) }
+}
+
+function isMark(found: unknown): boolean {
+  const { key, attempt, state, outcome } = (found ?? {}) as Partial<Mark>
+  const isOutcome = outcome === null || outcome instanceof Uint8Array
+  return typeof key === 'string' && typeof attempt === 'string' && (state === 'committed' || state === 'aborted') && isOutcome
+}
+
 const aliasRecord = valueRecord((c) => [aliasKey('alias'), { to: c.once(4) ? null : refBy(c), ...(c.once(3) && { intent: intentBy(c) }) }])
 
 export const TARGETS: Readonly<Record<string, Target>> = {
@@ -194,6 +213,8 @@ export const TARGETS: Readonly<Record<string, Target>> = {
   'row with a checksum that fits': resealed(rowRecord),
   mark: sealed(markRecord),
   'mark with a checksum that fits': resealed(markRecord),
+  'former mark': sealed(formerMarkRecord),
+  'former mark with a checksum that fits': resealed(formerMarkRecord),
   alias: sealed(aliasRecord),
   'alias with a checksum that fits': resealed(aliasRecord),
   table: sealed(valueRecord((c) => [idKey(idBy(c)), tableBy(c)])),
