@@ -6,7 +6,7 @@ import { ConflictError, type InsituError, NotFoundError, UnknownOutcomeError } f
 import { type Case, type CaseContext, law } from './case.js'
 import { refused } from './expect.js'
 import { expectFault, FaultyBackend, RepeatingBackend } from './faulty-backend.js'
-import { Counter, Item, Totals } from './model.js'
+import { Anything, Counter, Item, Totals } from './model.js'
 
 const numberOf = (ctx: CaseContext, o: Counter): Promise<number> => ctx.other(async () => (await Counter.getByID(o.getID()!)).n)
 
@@ -52,6 +52,12 @@ export const concurrency: readonly Case[] = [
     o.text = 'second try'
     await o.save()
     assert.equal((await ctx.other(() => Item.getByID(o.getID()!))).text, 'second try')
+    // Of a class that does not merge its fields another field counts as well.
+    const two = await Object.assign(new Anything(), { value: 1, second: 1 }).makePersistent()
+    await ctx.other(async () => Object.assign(await Anything.getByID(two.getID()!), { second: 2 }).save())
+    two.value = 2
+    await refused(ConflictError, () => two.save())
+    assert.equal((await ctx.other(() => Anything.getByID(two.getID()!))).value, 1)
   }),
 
   law(

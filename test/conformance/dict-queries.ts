@@ -173,6 +173,7 @@ export const dictQueries: readonly Case[] = [
       ])
       assert.deepEqual(await places(copy.where({ sensor: 'a', tags: { has: 'fifth' } })), ['a0', 'a5'])
       assert.deepEqual(await places(copy.where({ sensor: 'a', tags: { exists: false }, at: { to: 3 } })), ['a1', 'a2'])
+      assert.deepEqual(await places(copy.where({ sensor: 'a', value: { from: 1, to: 2 } })), ['a2', 'a3'])
       assert.deepEqual(await places(copy.where({ at: 4 }, { scan: true })), ['a4', 'b4', 'c4'])
       assert.deepEqual(await places(copy.where({ sensor: 'none' })), [])
     })

@@ -1,6 +1,6 @@
 import type { Aggregates, Backend, Group, Location, Piece, Range, Receipt, Ref, StoredRow } from '../../src/backend.js'
 import { UnavailableError } from '../../src/errors.js'
-import type { Host } from '../../src/ids.js'
+import type { Host, Id } from '../../src/ids.js'
 import { ForwardingBackend } from './forwarding-backend.js'
 
 /** Sends every group twice, as after a cut connection. */
@@ -19,6 +19,21 @@ export class InterruptedBackend extends ForwardingBackend {
   override async commit(group: Group): Promise<Receipt> {
     if (this.before-- === 0) await this.interrupt()
     return super.commit(group)
+  }
+}
+
+/** Lets another program in behind the next reading of an object. */
+export class OvertakenBackend extends ForwardingBackend {
+  overtaken: Id | undefined
+  overtake: () => Promise<unknown> = async () => {}
+
+  override async read(refs: readonly Ref[]): ReturnType<Backend['read']> {
+    const found = await super.read(refs)
+    if (refs.some(({ id }) => id === this.overtaken)) {
+      this.overtaken = undefined
+      await this.overtake()
+    }
+    return found
   }
 }
 

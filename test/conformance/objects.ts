@@ -242,6 +242,14 @@ export const objects: readonly Case[] = [
     await library.deletePersistent()
     await ctx.other(async () => assert.equal((await Person.getByID(keeper)).name, 'keeper'))
     await refused(InsituError, () => copy.books.get({ title: 'Emma' }))
+    // A collection is that of the object whose field first held it: another one that holds it takes nothing along.
+    const kept = new Library()
+    kept.books.set({ title: 'Persuasion' }, { year: 1817 })
+    await kept.makePersistent()
+    const guest = await Object.assign(new Anything(), { value: kept.books }).makePersistent()
+    await guest.deletePersistent()
+    const year = await ctx.other(async () => (await (await Library.getByID(kept.getID()!)).books.get({ title: 'Persuasion' }))?.year)
+    assert.equal(year, 1817)
   }),
 
   law('I1', 'one object reached by id, alias and reference is one instance', async (ctx) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
-import { StorageDict, StorageObject, t } from '../../runtime/index.js'
-import { NotFoundError, NotLoadedError } from '../../src/errors.js'
+import { StorageDict, StorageObject, t, transact } from '../../runtime/index.js'
+import { NotFoundError, NotLoadedError, UnsupportedError } from '../../src/errors.js'
 import { type Case, law } from './case.js'
 import { refused } from './expect.js'
 
@@ -53,6 +53,25 @@ export const reach: readonly Case[] = [
       const { to } = (await (await Knot.getByAlias(ctx.alias('other'))).rows.get({ k: 'x' }))!
       assert.equal(to.name, 'in row')
       await refused(NotFoundError, () => Knot.getByID(rootId))
+    })
+  }),
+
+  law('I566', 'deleting deep inside a transaction is refused, and takes nothing', async (ctx) => {
+    const [root, next] = ['root', 'next'].map(knot) as [Knot, Knot]
+    root.next = [next]
+    await root.makePersistent()
+    const [id, nextId] = [root.getID()!, next.getID()!]
+    const error = await refused(UnsupportedError, () =>
+      transact(async () => {
+        const found = await Knot.getByID(id)
+        found.name = 'changed'
+        await found.deletePersistent({ deep: true })
+      }),
+    )
+    assert.match(error.message, /main program/)
+    await ctx.other(async () => {
+      assert.equal((await Knot.getByID(id)).name, 'root')
+      assert.equal((await Knot.getByID(nextId)).name, 'next')
     })
   }),
 

@@ -232,6 +232,11 @@ export const unitCorners: readonly Case[] = [
         await opened.addAlias(ctx.alias('new'))
         await opened.removeAlias(ctx.alias('old'))
         assert.deepEqual(await opened.aliases(), [ctx.alias('new'), ctx.alias('o')])
+        assert.equal(await Counter.getByAlias(ctx.alias('new')), opened)
+        await refused(NotFoundError, () => Counter.getByAlias(ctx.alias('old')))
+        const made = await new Item().makePersistent(ctx.alias('made'))
+        assert.equal(await Item.getByAlias(ctx.alias('made')), made)
+        assert.equal(await Item.getByID(made.getID()!), made)
         opened.n = 4
         await refused(WrongClassError, () => new Item().makePersistent(ctx.alias('o'), { ifExists: 'open' }))
       }),

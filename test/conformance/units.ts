@@ -48,7 +48,8 @@ export const units: readonly Case[] = [
       const made = Array.from({ length: Math.ceil(groupBytesMax / each) + 1 }, () => Object.assign(new Anything(), { value }))
       const first = made[0]!
       first.second = made.slice(1)
-      await refused(GroupTooLargeError, () => first.makePersistent(ctx.alias('huge')))
+      const error = await refused(GroupTooLargeError, () => first.makePersistent(ctx.alias('huge')))
+      assert.match(error.message, /bulk\(\)/)
       await ctx.other(() => refused(NotFoundError, () => Anything.getByAlias(ctx.alias('huge'))))
       first.second = null
       await first.makePersistent(ctx.alias('huge'))

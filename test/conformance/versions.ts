@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict'
 import { getByID, transact } from '../../runtime/index.js'
 import { ConflictError, NotFoundError, UnavailableError, UnsavedChangesError, UnsupportedError, ValidationError } from '../../src/errors.js'
-import { type Case, type CaseContext, law } from './case.js'
+import { type Case, type CaseContext, law, type Needs } from './case.js'
 import { all, refused } from './expect.js'
-import { FaultyBackend } from './faulty-backend.js'
+import { FaultyBackend, OvertakenBackend } from './faulty-backend.js'
 import { Anything, Item, Library, Person, Totals } from './model.js'
 
 const item = (text: string): Item => Object.assign(new Item(), { text })
 const textOf = (ctx: CaseContext, id: string): Promise<string> => ctx.other(async () => (await Item.getByID(id as never)).text)
+
+async function tablesIn({ store: { backend } }: CaseContext): Promise<number> {
+  let count = 0
+  for await (const page of backend.upkeep!.tables()) count += page.length
+  return count
+}
+
+const listsTables: Needs = ({ upkeep }) => (upkeep ? undefined : 'it does not list tables')
 
 /** Versions of objects, and fields too large for one group. */
 export const versions: readonly Case[] = [
@@ -68,6 +76,24 @@ export const versions: readonly Case[] = [
     await ctx.other(() => refused(NotFoundError, () => Item.getByID(second.getID()!)))
   }),
 
+  law('I567', 'names of a version, and of one between, are the original’s once it is consolidated', async (ctx) => {
+    const aliases = ['original', 'between', 'last'].map((name) => ctx.alias(name)) as [string, string, string]
+    const o = await item('first').makePersistent(aliases[0])
+    const between = await o.newVersion()
+    await between.addAlias(aliases[1])
+    const last = await between.newVersion()
+    last.text = 'last'
+    await last.save()
+    await last.addAlias(aliases[2])
+    await last.consolidateVersion()
+    for (const alias of aliases)
+      await ctx.other(async () => {
+        const found = await Item.getByAlias(alias)
+        assert.deepEqual([found.getID(), found.text], [o.getID(), 'last'])
+      })
+    assert.deepEqual(await ctx.other(async () => (await Item.getByID(o.getID()!)).aliases()), aliases.toSorted())
+  }),
+
   law('D54', 'of two sibling versions the second to be consolidated meets a conflict, and nothing of it is stored', async (ctx) => {
     const o = await item('original').makePersistent()
     const [a, b] = [await o.newVersion(), await o.newVersion()]
@@ -95,6 +121,26 @@ export const versions: readonly Case[] = [
     await o.save()
     assert.equal(await textOf(ctx, o.getID()!), 'goes on')
   }),
+
+  law(
+    'I569',
+    'what somebody stores in the original while a version of it is consolidated stays, and the version conflicts',
+    async (ctx) => {
+      let backend!: OvertakenBackend
+      const store = await ctx.wrapped((inner) => (backend = new OvertakenBackend(inner)))
+      await store.run(async () => {
+        const o = await item('original').makePersistent()
+        const id = o.getID()!
+        const version = Object.assign(await o.newVersion(), { text: 'version' })
+        await version.save()
+        backend.overtake = () => ctx.other(async () => Object.assign(await Item.getByID(id), { text: 'meanwhile' }).save())
+        backend.overtaken = id
+        await refused(ConflictError, () => version.consolidateVersion())
+        assert.equal(await textOf(ctx, id), 'meanwhile')
+        assert.equal(await textOf(ctx, version.getID()!), 'version')
+      })
+    },
+  ),
 
   law('I110', 'a version has collections of its own, counters included, and gives them to the original', async (ctx) => {
     const o = await new Totals().makePersistent()
@@ -159,6 +205,23 @@ export const versions: readonly Case[] = [
     await version.consolidateVersion()
     assert.deepEqual(await rows(o), first.slice(1))
   }),
+
+  law(
+    'I568',
+    'what a consolidated version has replaced leaves no table behind',
+    async (ctx) => {
+      const before = await tablesIn(ctx)
+      const o = await new Totals().makePersistent()
+      const between = await o.newVersion()
+      const last = await between.newVersion()
+      last.rows.set({ name: 'x' }, { note: 'last' })
+      await last.save()
+      assert.equal((await tablesIn(ctx)) - before, 3)
+      await last.consolidateVersion()
+      assert.equal((await tablesIn(ctx)) - before, 1)
+    },
+    listsTables,
+  ),
 
   law('I111', 'references of a version lead to the same objects, and deleting it leaves the original alone', async (ctx) => {
     const o = new Library()
