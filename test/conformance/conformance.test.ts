@@ -38,6 +38,16 @@ async function inTemporaryFolder(make: (folder: string) => Subject | Promise<Sub
   }
 }
 
+const ENDING = 'B80 B81 B82 B83'
+/** What only a store has whose data outlive its instance, whose rows and objects take intents of many, that lists what stands in it. All else runs on each of them. */
+const leftOut: Record<string, string> = {
+  memory: `B28 ${ENDING} D41`,
+  'memory, three domains': `B28 ${ENDING} D41`,
+  nvram: `B77 B79 ${ENDING} I440 I441`,
+  'nvram, three hosts without agents': `B77 B79 ${ENDING} I440 I441`,
+  'nvram, scrambled': `B28 B77 B79 ${ENDING} D41 I440 I441 I554 I568`,
+}
+
 for (const [name, factory] of Object.entries(subjects)) {
   describe(`conformance: ${name}`, function () {
     this.timeout(120_000)
@@ -46,6 +56,11 @@ for (const [name, factory] of Object.entries(subjects)) {
       session = await ConformanceSession.start(factory)
     })
     after(() => session.close())
+    it(`runs all cases but ${leftOut[name]}`, async () => {
+      const reasons = await Promise.all(conformanceCases.map(async (one) => [one.id, await session.whySkipped(one)] as const))
+      const skipped = reasons.flatMap(([id, why]) => (why === undefined ? [] : [id]))
+      assert.equal(skipped.sort().join(' '), leftOut[name])
+    })
     for (const one of conformanceCases) {
       it(one.title, async function () {
         const outcome = await session.run(one)

@@ -43,7 +43,7 @@ export class ConformanceSession {
   }
 
   async run(one: Case): Promise<Outcome> {
-    const why = await this.#skip(one)
+    const why = await this.whySkipped(one)
     if (why !== undefined) return { case: one, result: 'skipped', why }
     const programs = new Programs(() => this.#connect(), `${this.#prefix}/${one.id}`)
     const start = performance.now()
@@ -62,7 +62,8 @@ export class ConformanceSession {
     await this.subject.drop?.()
   }
 
-  async #skip(one: Case): Promise<string | undefined> {
+  /** Why a case does not apply here; `undefined` when it does. */
+  async whySkipped(one: Case): Promise<string | undefined> {
     if (!one.needs) return undefined
     this.#probe ??= await this.#connect()
     return one.needs(this.#probe.backend)
