@@ -1,7 +1,9 @@
 import { expect } from 'chai'
 import { createBackend } from '../../backends/memory/index.js'
+import { MemorySpace, RECEIPTS_KEPT_MS } from '../../backends/memory/memory-space.js'
 import type { Backend, Op } from '../../src/backend.js'
 import { InsituError, UnsupportedError } from '../../src/errors.js'
+import { newCommitId } from '../../src/ids.js'
 import { backendSpec, failure, newThing, putOp, send, stored, upkeepSpec } from './backend-spec.js'
 
 async function opened(url: string): Promise<Backend> {
@@ -14,6 +16,28 @@ backendSpec('memory', () => opened('memory:spec'))
 backendSpec('memory with three domains', () => opened('memory:spec3?domains=3'))
 upkeepSpec('memory', () => opened('memory:upkeep'))
 upkeepSpec('memory with three domains', () => opened('memory:upkeep3?domains=3'))
+
+describe('memory: keeping', () => {
+  it('forgets receipts when their time is over, and not before', () => {
+    const { now } = Date
+    let nowMs = 0
+    Date.now = () => nowMs
+    try {
+      const space = new MemorySpace()
+      const commits = Array.from({ length: 3 }, newCommitId)
+      const kept = (): boolean[] => commits.map((commit) => space.receipt(commit) !== undefined)
+      for (const commit of commits) space.keepReceipt(commit, [1])
+      nowMs = RECEIPTS_KEPT_MS - 1
+      space.keepReceipt(newCommitId(), [])
+      expect(kept()).to.deep.equal([true, true, true])
+      nowMs = RECEIPTS_KEPT_MS + 1
+      for (let i = 0; i < 2; i++) space.keepReceipt(newCommitId(), [])
+      expect(kept()).to.deep.equal([false, false, false])
+    } finally {
+      Date.now = now
+    }
+  })
+})
 
 describe('memory: urls', () => {
   it('shares by name, and not when private', async () => {

@@ -1,7 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { connect, StorageDict, StorageObject, t } from '../../runtime/index.js'
 import type { Ref, Table } from '../../src/backend.js'
-import { newTableId } from '../../src/ids.js'
+import { type Id, newTableId } from '../../src/ids.js'
 import { BufferedRows } from '../../src/unit/buffered-rows.js'
 import { noRowsYet, type TableRows } from '../../src/unit/table-rows.js'
 import { newThing } from './backend-spec.js'
@@ -58,6 +59,37 @@ describe('buffered rows', () => {
     expect(program.size).to.be.lessThan(2000)
     expect(transaction.size).to.equal(10_010)
     for (const rows of kept) expect(program.get(rows.table.id)).to.equal(rows)
+  })
+
+  it('are stored by themselves once they are many, and the others when their store is closed', async () => {
+    const name = `memory:${newTableId()}`
+    const [store, other] = await Promise.all([connect(name, { classes: [Log] }), connect(name, { classes: [Log] })])
+    const rowCount = (id: Id): Promise<number> => other.run(async () => (await Log.getByID(id)).rows.count())
+    const id = await store.run(async () => {
+      const log = await new Log().makePersistent()
+      for (let n = 0; n < 5000; n++) log.rows.set({ k: String(n) }, { n })
+      return log.getID()!
+    })
+    let stored = 0
+    for (let looks = 0; stored === 0 && looks < 1000; looks++) {
+      await delay(5)
+      stored = await rowCount(id)
+    }
+    expect(stored).to.be.within(1, 5000)
+    await store.run(async () => (await Log.getByID(id)).rows.set({ k: 'last' }, { n: -1 }))
+    await store.close()
+    expect(await rowCount(id)).to.equal(5001)
+    await other.close()
+  })
+
+  it('of an object that was deleted are no longer sent: its store closes as if they had not been written', async () => {
+    const store = await connect('memory:?private', { classes: [Log] })
+    await store.run(async () => {
+      const log = await new Log().makePersistent()
+      log.rows.set({ k: 'late' }, { n: 1 })
+      await log.deletePersistent()
+    })
+    await store.close()
   })
 
   it('that are forgotten between two pages of a scan leave it whole', async () => {

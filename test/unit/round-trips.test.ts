@@ -168,6 +168,15 @@ describe('round trips of a transaction over three domains', function () {
     ])
   })
 
+  it('leave neither marks nor intents behind, once they are settled', async () => {
+    const ids = await store.run(async () => idsOf(await accounts()))
+    await store.run(() => pay(ids, true))
+    await store.close() // which waits for what is being settled
+    await backend.open()
+    const { marksBefore, intents } = backend.upkeep!
+    for (const listed of [marksBefore(Number.MAX_SAFE_INTEGER), intents()]) for await (const page of listed) expect(page).to.deep.equal([])
+  })
+
   it('take nothing back from an instance that has become newer meanwhile', async () => {
     const made = await store.run(accounts)
     const [first] = made
