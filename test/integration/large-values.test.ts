@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
+import { connect, StorageObject } from '../../runtime/index.js'
+import { CHUNK_CLASS } from '../../src/large-cells.js'
 import { assertOk, node } from './processes.js'
+
+class Valued extends StorageObject {
+  value: Uint8Array | Float64Array = new Uint8Array(0)
+}
 
 const PROGRAM = fileURLToPath(new URL('./large-value.js', import.meta.url))
 const MIB = 1024 * 1024
@@ -33,6 +39,29 @@ describe('values of any size', function () {
     const bytes = 300 * MB
     for (const role of ['store', 'load'] as const)
       expect(await program(role, `nvram:${folder}`, bytes), role).to.be.lessThan(2 * bytes + BESIDE_BYTES)
+  })
+
+  it('leave none of their chunks behind when their object is deleted', async () => {
+    const plain = new Uint8Array(64 * MIB + 1)
+    const packed = new Float64Array(8 * MIB + 1)
+    for (const [url, value] of [
+      ['memory:?private', packed],
+      [`nvram:${folder}`, plain],
+    ] as const) {
+      const store = await connect(url)
+      const chunkCount = async (): Promise<number> => {
+        let count = 0
+        for await (const page of store.backend.objects({ classId: CHUNK_CLASS })) count += page.length
+        return count
+      }
+      await store.run(async () => {
+        const o = await Object.assign(new Valued(), { value }).makePersistent()
+        expect(await chunkCount()).to.equal(5)
+        await o.deletePersistent()
+      })
+      expect(await chunkCount()).to.equal(0)
+      await store.close()
+    }
   })
 
   it('of 300 MB come back from memory, of one domain and of three', async () => {

@@ -36,6 +36,11 @@ async function forever(backend: Backend): Promise<void> {
   }
 }
 
+/** Stores so many objects of a mebibyte each, which says which it is. */
+async function grow(backend: Backend, [times = '0']: string[]): Promise<void> {
+  for (let i = 0; i < Number(times); i++) await send(backend, putOp(newThing(), { i, bytes: new Uint8Array(1024 * 1024).fill(i) }))
+}
+
 /** Dies in the midst of reading: lmdb ends a reading in a later turn. */
 async function dieReading(backend: Backend, [object = '']: string[]): Promise<void> {
   await stored(backend, new Ref(object as Id, 'insitu/test#Thing' as ClassId))
@@ -46,6 +51,7 @@ const backend = createBackend(url)
 await backend.open()
 if (what === 'count') await count(backend, rest)
 if (what === 'forever') await forever(backend)
+if (what === 'grow') await grow(backend, rest)
 if (what === 'die-reading') await dieReading(backend, rest)
 while (what === 'reopen') {
   await backend.close()

@@ -30,9 +30,9 @@ import { NvramSpace } from '../../backends/nvram/nvram-space.js'
 import { checksum, sealValue } from '../../backends/nvram/record.js'
 import type { Records } from '../../backends/nvram/records.js'
 import { RECEIPTS_KEPT_MS, Sweeper } from '../../backends/nvram/sweeper.js'
-import type { Backend, Mark, Op, Table } from '../../src/backend.js'
+import { type Backend, type Mark, type Op, Ref, type Table } from '../../src/backend.js'
 import { CorruptError, NotOwnerError, StateLostError, UnavailableError, UnsupportedError, ValidationError } from '../../src/errors.js'
-import { type CommitId, newCommitId } from '../../src/ids.js'
+import { type ClassId, type CommitId, newCommitId, newId } from '../../src/ids.js'
 import { notRun } from '../tools/not-run.js'
 import { addOp, allOf, backendSpec, failure, groupOf, newTable, newThing, putOp, rowOp, send, stored, upkeepSpec } from './backend-spec.js'
 
@@ -170,6 +170,40 @@ describe('nvram: the file', () => {
     })
   }).timeout(60_000)
 
+  it('gives what is read memory of its own, which no later reading and no commit changes', async () => {
+    await on(newFolder(), async (backend) => {
+      const [small, other, large] = [newThing(), newThing(), newThing()]
+      const fill = (byte: number, bytes: number): { bytes: Uint8Array } => ({ bytes: new Uint8Array(bytes).fill(byte) })
+      const largeBytes = 17 * 1024 * 1024 // those of more than 16 MiB lmdb-js gives as a view of the file
+      await send(backend, putOp(small, fill(1, 100)), putOp(other, fill(2, 100)))
+      let { stamps } = await send(backend, putOp(large, fill(3, largeBytes)))
+      const found = await backend.read([small, other, large])
+      for (let byte = 4; byte < 8; byte++) ({ stamps } = await send(backend, putOp(large, fill(byte, largeBytes), stamps.get(large.id)!)))
+      found.forEach((one, i) => {
+        expect((one!.cells.get('bytes') as Uint8Array).every((byte) => byte === i + 1)).to.equal(true)
+      })
+    })
+  })
+
+  it('grows under a program that has it open, whoever makes it larger', async () => {
+    const folder = newFolder()
+    const fileBytes = (): number => statSync(join(folder, 'data.mdb')).size
+    await on(folder, async (backend) => {
+      const first = newThing()
+      await send(backend, putOp(first, { i: -1 }))
+      const before = fileBytes()
+      const child = spawn(process.execPath, [CHILD, 'grow', `nvram:${folder}`, '40'], { stdio: 'inherit' })
+      expect(await once(child, 'exit')).to.deep.equal([0, null])
+      expect(fileBytes()).to.be.greaterThan(before + 40 * 1024 * 1024)
+      const found = await backend.read((await allOf(backend.objects({}))).filter(({ id }) => id !== first.id))
+      const read = found.map((one) => [one!.cells.get('i'), ...new Set(one!.cells.get('bytes') as Uint8Array)])
+      expect(read).to.deep.equal(Array.from({ length: 40 }, (_, i) => [i, i]))
+      const own = newThing()
+      await send(backend, putOp(own, { bytes: new Uint8Array(40 * 1024 * 1024).fill(7) }))
+      expect((await backend.read([first, own])).map((one) => one?.stamp.revision)).to.deep.equal([1, 1])
+    })
+  }).timeout(60_000)
+
   it('has every commit that resolved, whole, after the process was killed', async () => {
     const folder = newFolder()
     const child = spawn(process.execPath, [CHILD, 'forever', `nvram:${folder}`], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -228,6 +262,17 @@ describe('nvram: the file', () => {
         .to.throw(says)
         .with.property('name', 'UnsupportedError')
     expect(createBackend(`nvram:${join(newFolder(), '1LM:10')}`).url).to.include('1LM:10') // a folder may have the name
+  })
+
+  it('tells how many bytes the rows of a piece take', async () => {
+    await on(newFolder(), async (backend) => {
+      const table = await newTable(backend)
+      const rows = Array.from({ length: 800 }, (_, i) => rowOp(table, ['p', BigInt(i)], [1n, 'x'.repeat(200), undefined]))
+      await send(backend, ...rows)
+      const located = await backend.locate(await backend.pieces(table.id, 4))
+      expect(located).to.have.length(4)
+      for (const [place] of located) expect(place!.bytes).to.be.within(200 * 200, 200 * 400)
+    })
   })
 
   it('names the host that the url gives', async () => {
@@ -486,8 +531,9 @@ describe('nvram: damage', () => {
 
   it('of a row that is met while a group is written leaves nothing of the group, and others beside it whole', async () => {
     const folder = newFolder()
+    const [half, later] = [newId(), newId()].map((id) => new Ref(id, 'insitu/test#SeenFirst' as ClassId)) as [Ref, Ref]
     await on(folder, async (backend) => {
-      const [table, key, half] = [await newTable(backend), ['p', 1n] as const, newThing()]
+      const [table, key] = [await newTable(backend), ['p', 1n] as const]
       await send(backend, rowOp(table, key, [1n, 'one', undefined]))
       const env = await openEnvironment(folder)
       for (const row of env.rows.keys({ start: Uint8Array.of(0) })) env.rows.put(row, Buffer.alloc(80))
@@ -501,7 +547,11 @@ describe('nvram: damage', () => {
       expect(ends.map((end) => end.status)).to.deep.equal(['fulfilled', 'rejected', 'fulfilled'])
       expect((await backend.read([before, half, after])).map(Boolean)).to.deep.equal([true, false, true])
       expect(await backend.find([{ alias: 'half' }])).to.deep.equal([undefined])
+      await send(backend, putOp(later, {}))
     })
+    await on(folder, async (backend) =>
+      expect((await stored(backend, later))?.ref.classId, 'a class that was first met in it').to.equal(later.classId),
+    )
   })
 
   it('of the file itself is an error at open, not the end of the process', async () => {
@@ -518,6 +568,12 @@ describe('nvram: damage', () => {
     await failure(CorruptError, () => opened(folder))
     writeFileSync(data, Buffer.alloc(100_000, 7))
     await failure(CorruptError, () => opened(folder))
+    for (const at of [24, 4096 + 24]) {
+      const bad = Buffer.from(whole)
+      bad[at]! ^= 1 // what says that it is LMDB's, in each of the first two pages
+      writeFileSync(data, bad)
+      await failure(CorruptError, () => opened(folder))
+    }
     writeFileSync(data, whole)
     await on(folder, async (backend) => expect(await allOf(backend.objects({}))).to.have.length(500))
     await failure(UnavailableError, () => opened(join(data, 'below-a-file')))

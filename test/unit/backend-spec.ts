@@ -398,6 +398,19 @@ export function backendSpec(name: string, open: () => Promise<Backend>): void {
       expect(Object.fromEntries(settled!.cells)).to.deep.equal({ v: 2 })
     })
 
+    it('reserves several objects of one group, each of which stays what it was', async function () {
+      if (!canPair(backend)) notRun(this, 'each object is a domain of its own')
+      const a = newThing()
+      const b = thingBeside(backend, a)
+      await send(backend, putOp(a, { a: 1, text: 'the first' }), putOp(b, { b: 'the second, which is longer' }))
+      const intent = intentOf(newThing(), [])
+      const shown = async (): Promise<unknown[]> => (await backend.read([a, b])).map((one) => Object.fromEntries(one!.cells))
+      await send(backend, ...[a, b].map((ref) => reserveOp({ ref }, 'present', intent)))
+      expect(await shown()).to.deep.equal([{ a: 1, text: 'the first' }, { b: 'the second, which is longer' }])
+      await send(backend, ...[a, b].map((ref): Op => ({ do: 'settle', target: { ref }, commit: intent.commit, take: false })))
+      expect(await shown()).to.deep.equal([{ a: 1, text: 'the first' }, { b: 'the second, which is longer' }])
+    })
+
     it('drops an intent without a trace, takes a removal, and makes what was absent', async () => {
       const [ref, fresh] = [newThing(), newThing()]
       const stamp = (await send(backend, putOp(ref, { v: 1 }))).stamps.get(ref.id)!

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { createBackend } from '../../backends/nvram/index.js'
-import { type Lockable, Transactions } from '../../backends/nvram/lock-file.js'
+import { type Lockable, openLocked, Transactions } from '../../backends/nvram/lock-file.js'
 import type { Backend, Ref } from '../../src/backend.js'
 import { newThing, putOp, send, stored } from './backend-spec.js'
 
@@ -110,6 +110,22 @@ describe('nvram: the lock file', function () {
     await Promise.all([other.close(), other.open()])
     expect(await stored(other, refs[0]!)).to.not.equal(undefined)
     await other.close()
+  })
+
+  it('that others are just making, or taking away, is opened again; what else is wrong with it is told at once', async () => {
+    const opened = async (errors: readonly Error[]): Promise<readonly [end: unknown, times: number]> => {
+      let times = 0
+      const end = await openLocked(async () => {
+        const error = errors[times++]
+        if (error) throw error
+        return 'open'
+      }).catch((thrown: unknown) => thrown)
+      return [end, times]
+    }
+    const halfMade = [new Error('MDB_LOCK_FAILURE: no locks'), Object.assign(new Error('Invalid argument'), { code: 22 })]
+    expect(await opened(halfMade)).to.deep.equal(['open', 3])
+    const denied = new Error('Permission denied')
+    expect(await opened([denied])).to.deep.equal([denied, 1])
   })
 
   it('harms no commit while others open and close the store', async () => {

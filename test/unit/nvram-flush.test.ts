@@ -11,7 +11,7 @@ import { NvramSpace } from '../../backends/nvram/nvram-space.js'
 import { RecordFile } from '../../backends/nvram/records.js'
 import { Sweeper } from '../../backends/nvram/sweeper.js'
 import type { Backend, Group } from '../../src/backend.js'
-import { ConflictError } from '../../src/errors.js'
+import { ConflictError, UnavailableError } from '../../src/errors.js'
 import { failure, groupOf, newThing, putOp, send } from './backend-spec.js'
 
 /** Of a transaction of lmdb-js: it may be rolled back, and is committed when the call returns. */
@@ -131,6 +131,21 @@ describe('nvram: flush', () => {
     } finally {
       RecordFile.prototype.transaction = transaction
     }
+  })
+
+  it('leaves the write lock after a moment, however many groups wait: others open the store, and write to it', async () => {
+    await Promise.all(Array.from({ length: 20_000 }, () => commit()))
+    expect(did().length).to.be.greaterThan(2)
+  })
+
+  it('that failed once is not tried again: what a later one says would be worth nothing', async () => {
+    const sync = env.file.sync
+    env.file.sync = () => Promise.reject(new Error('the disk does not answer'))
+    await commit()
+    expect((await failure(UnavailableError, () => committer.flush())).code).to.equal('ERR_STORE_FLUSH')
+    env.file.sync = sync
+    for (const call of [() => committer.flush(), () => commit()])
+      expect((await failure(UnavailableError, call)).code).to.equal('ERR_STORE_FLUSH')
   })
 
   it('takes what another program commits after a refused group for nothing of its own', async () => {
