@@ -57,6 +57,14 @@ describe('a backend by others: examples/sqlite-backend', function () {
       await backend.close()
     })
 
+    it('its commits are on the disk, in a log beside which readers go on', async () => {
+      const backend = await opened('log.db')
+      const file = new Database(join(folder, 'log.db'), 'log')
+      expect(['synchronous', 'journal_mode'].map((name) => file.one(`PRAGMA ${name}`))).to.deep.equal([[2n], ['wal']])
+      file.close()
+      await backend.close()
+    })
+
     it('refuses a file that is another program’s, of another format, or no database', async () => {
       const other = new Database(join(folder, 'other.db'), 'other')
       other.exec('CREATE TABLE theirs (x)')

@@ -113,6 +113,7 @@ describe('columns', () => {
     ['tuple', t.tuple(t.i32, t.text), [[1], [1, 'a', 2], ['a', 1]]],
     ['set', t.set(t.text), ['abc', [1], 5, [null]]],
     ['map', t.map(t.text, t.i32), [['ab'], [['a', 'b']], new Map([[1, 1]]), {}]],
+    ['map of texts', t.map(t.text, t.text), [['ab'], [['a']], [['a', 'b', 'c']]]],
     ['vector', t.vector(2), [[1], [1, 'x'], 'ab', new Float32Array(3)]],
     ['ref', t.ref(() => Person), [new Pet(), 'x', {}]],
   ]

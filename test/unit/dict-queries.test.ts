@@ -167,6 +167,18 @@ describe('queries of a dict', function () {
     ]
     for (const [conditions, code] of cases)
       expect(await failure(() => allOf(rows.where(conditions as never))), JSON.stringify(conditions)).to.have.property('code', code)
+    const said: readonly [unknown, RegExp][] = [
+      [{ at: 3 }, /what 'day' equals .*declare an index.*allowFiltering/],
+      [{ at: 3, mood: 1 }, /'mood' has no index/],
+      [() => true, /not a function: a store cannot run one/],
+      [{ day: 'a', mood: { above: 3 } }, /no condition 'above': there are in, from, to, has, exists/],
+      [{ day: 'a', tags: { from: ['x'] } }, /'tags': its values have no order/],
+      [{ day: { in: Array.from({ length: 1001 }, (_, i) => `${i}`) } }, /more than 1000 ranges/],
+    ]
+    for (const [conditions, why] of said)
+      expect(await failure(() => allOf(rows.where(conditions as never))), JSON.stringify(conditions))
+        .to.have.property('message')
+        .that.matches(why)
   })
 
   it('conditions on sets, counters and decimals', async () => {
@@ -319,27 +331,46 @@ describe('queries of a dict', function () {
       expect(await counts.get({ word: 'w1' })).to.deep.equal({ n: -2n })
     })
 
-    it('takes rows only as fast as the store does', async () => {
-      const counts = await persistent(new Counts())
-      let taken = 0
-      let mostAhead = 0
-      let sent = 0
+    /** How many of some rows are taken while the store answers nothing; all are once it does. */
+    async function takenAhead<R>(all: Iterable<R>, load: (counted: Iterable<R>) => Promise<number>): Promise<number> {
+      let answer = (): void => {}
+      const answers = new Promise<void>((resolve) => {
+        answer = resolve
+      })
       const commit = store.commit.bind(store)
       store.commit = async (ops, options) => {
-        mostAhead = Math.max(mostAhead, taken - sent)
-        await new Promise((resolve) => setTimeout(resolve, 5))
-        sent += ops.length
+        await answers
         return commit(ops, options)
       }
-      const counted = function* (): ReturnType<typeof rows> {
-        for (const r of rows(60_000)) {
+      let taken = 0
+      const counted = function* (): Generator<R> {
+        for (const row of all) {
           taken++
-          yield r
+          yield row
         }
       }
-      await counts.bulk(counted())
+      const loading = load(counted())
+      for (let before = -1; before !== taken; ) {
+        before = taken
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+      const ahead = taken
+      answer()
+      expect(await loading).to.equal(taken)
+      return ahead
+    }
+
+    it('takes rows only as fast as the store does', async () => {
+      const counts = await persistent(new Counts())
+      expect(await takenAhead(rows(60_000), (counted) => counts.bulk(counted))).to.be.within(4096, 20_000)
       expect(await counts.count()).to.equal(60_000)
-      expect(mostAhead).to.be.below(20_000)
+    })
+
+    it('takes few of them where they are large', async () => {
+      const log = await persistent(new Log())
+      const note = 'x'.repeat(300_000)
+      const large = Array.from({ length: 100 }, (_, at) => [{ day: 'a', at, f: 0 }, { note }] as const)
+      expect(await takenAhead(large, (counted) => log.rows.bulk(counted))).to.be.within(4, 20)
     })
 
     it('a refused row, a failing source, a full store and an abort end it with their error, and leave what was sent', async () => {
