@@ -15,13 +15,14 @@ import { openOnHosts } from './hosts/the-hosts.js'
 import { openBackend } from './open-backend.js'
 import { hostsWanted, isolationWanted, runtimeIsOff } from './runtime-config.js'
 import { hasTasks } from './tasks/task.js'
+import { tellOfUnsavedRows } from './unsaved-rows.js'
 
 export interface ConnectOptions extends StoreOptions {
   /** Classes that stored objects may be of, when no loaded module exports them. */
   readonly classes?: readonly Constructor[]
 }
 
-const CONNECT_OPTIONS = ['classes', 'ack', 'patienceMs', 'leaseMs', 'direct']
+const CONNECT_OPTIONS: readonly (keyof ConnectOptions)[] = ['ack', 'patienceMs', 'leaseMs', 'classes', 'direct']
 
 /**
  * Opens a store. The first one that a program connects is its default. Without a url: `INSITU_STORAGE`, else `storage` in
@@ -89,6 +90,11 @@ let closed: string | undefined
 
 class ConnectedStore extends Store {
   isChosen = false
+
+  constructor(backend: Backend, options: StoreOptions) {
+    super(backend, options)
+    if (isProgramThread()) tellOfUnsavedRows()
+  }
 
   override async close(): Promise<void> {
     if (programUnit() === this.program) {

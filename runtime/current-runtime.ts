@@ -1,5 +1,4 @@
 /** Where a task call goes: into the graph, or in place. */
-import { isMainThread } from 'node:worker_threads'
 import { UnsupportedError } from '../src/errors.js'
 import type { StorageObject } from '../src/objects/storage-object.js'
 import { unitIfOpen } from '../src/unit/context.js'
@@ -43,8 +42,8 @@ export function dropRunner(): void {
 
 let inWorker = false
 
-/** Whether this thread runs the program, not tasks for it. */
-export const isProgramThread = (): boolean => isMainThread && !inWorker
+/** Whether this thread runs a program, not tasks for one. It need not be the main one: test runners and servers start threads for programs. */
+export const isProgramThread = (): boolean => !inWorker
 
 /** This thread runs tasks for a program; it has no runtime of its own. */
 export function runsInWorker(): void {

@@ -1,3 +1,7 @@
+import { basename } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { isMainThread } from 'node:worker_threads'
+import { InsituError, ValidationError } from '../src/errors.js'
 import { openStores } from '../src/open-stores.js'
 import { programUnit } from '../src/unit/context.js'
 import { isProgramThread } from './current-runtime.js'
@@ -13,13 +17,25 @@ import { hasTasks } from './tasks/task.js'
  * Runs `body` if this module is the program: not in workers, not when another module imports it. Then waits for its tasks,
  * saves buffered rows, closes all stores, and ends. A failure is printed and makes the exit code 1; under `insitu run` 2 if it could not
  * run as it was told to, 3 if its store cannot be used.
+ * @throws ValidationError if it was called before (`ERR_MAIN_TWICE`)
  */
 export function main(meta: { readonly url: string }, body: () => void | PromiseLike<void>): void {
-  if (!isProgramThread() || !isEntry(meta.url)) return
+  if (typeof meta?.url !== 'string' || typeof body !== 'function')
+    throw new TypeError('main() takes import.meta and the program, as a function: main(import.meta, async () => { … })')
+  if (!isMainThread || !isProgramThread() || !isEntry(meta.url)) return
+  // The end of the first would close the stores of the second.
+  if (isCalled)
+    throw new ValidationError(
+      `main() was called twice in ${basename(fileURLToPath(meta.url))}: a program has one, and modules bundled into one file have it in common`,
+      { code: 'ERR_MAIN_TWICE', url: meta.url },
+    )
+  isCalled = true
   entryIsGuarded()
   if (hasTasks() && !runtimeIsOff()) prepareWorker(isolationWanted())
   void run(body)
 }
+
+let isCalled = false
 
 let exitCodeOf: (error: unknown) => number = () => 1
 
@@ -83,9 +99,21 @@ async function fail(error: unknown, startedAt: string): Promise<void> {
   console.error(readableError(error))
   const run = runAskedFor()
   if (run !== undefined) console.error(`insitu: what run ${run} has done is kept: start it again with the same id to go on`)
+  dropWhatEnds()
   await record(startedAt)
   await abandon().catch(() => {})
   await closeOthers().catch(() => {})
+}
+
+/**
+ * What was under way and is not awaited ends with the stores. The program has failed already, for a reason that was told: that its stores are
+ * closed now is no second one, and no reason to end before they are.
+ */
+function dropWhatEnds(): void {
+  process.on('unhandledRejection', (error) => {
+    const isEnd = error instanceof InsituError && (error.code === 'ERR_CLOSED' || error.code === 'ERR_RUN_ENDED')
+    if (!isEnd && process.listenerCount('unhandledRejection') === 1) console.error(readableError(error))
+  })
 }
 
 /** Leaves the run's graph and figures for `insitu graph`; a program without tasks leaves nothing. */

@@ -18,6 +18,7 @@ import { assertSaved, hasParts, later, NotRunError, notRun, OffCall, OffVersion,
 import { OffOrder } from './off-order.js'
 import { CONFLICTS_MAX, RETRIES_MAX } from './scheduler/constants.js'
 import { isPromiseLike } from './settled.js'
+import { cancelledError } from './tasks/cancelled-error.js'
 import { isWriting } from './tasks/directions.js'
 import { AggregateTaskError } from './tasks/failures.js'
 import { type Future, TaskFuture } from './tasks/future.js'
@@ -278,13 +279,6 @@ const keyOf = (value: object): object => (value instanceof TaskFuture ? value.so
 
 const isCancelled = (error: unknown): boolean =>
   error instanceof NotRunError || (error instanceof TaskFailedError && error.code === 'ERR_TASK_CANCELLED')
-
-const cancelledError = (task: string, cause: unknown): Error =>
-  new TaskFailedError(`task ${task} failed: cancelled on request`, {
-    task,
-    code: 'ERR_TASK_CANCELLED',
-    ...(cause !== undefined && { cause }),
-  })
 
 function callBody(definition: TaskDefinition, args: readonly unknown[]): unknown {
   if (definition.method === undefined) return definition.body(...args)

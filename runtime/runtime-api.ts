@@ -1,6 +1,7 @@
 /** What programs say to the runtime: wait, look, end. */
 import { hostname } from 'node:os'
 import { UnsupportedError, ValidationError } from '../src/errors.js'
+import { assertKnown } from '../src/known-options.js'
 import { StorageObject } from '../src/objects/storage-object.js'
 import { currentUnit, programUnit, unitIfOpen } from '../src/unit/context.js'
 import { Program } from '../src/unit/program.js'
@@ -14,7 +15,7 @@ import { OffRunner } from './off-runner.js'
 import { Runtime } from './runtime.js'
 import { checkIsolation, type Isolation, pendingMax, runtimeIsOff } from './runtime-config.js'
 import { settled } from './settled.js'
-import { checkedLimit } from './tasks/call-options.js'
+import { CALL_OPTIONS, checkedLimit } from './tasks/call-options.js'
 import { calledInside } from './tasks/called-inside.js'
 import { isToCome } from './tasks/child-args.js'
 import type { Future } from './tasks/future.js'
@@ -41,6 +42,7 @@ async function within<T>(work: Promise<T>, options: CallOptions): Promise<T> {
  * @throws AggregateError of the failures that nobody awaited; ConflictError when an instance with unsaved changes was changed by a task.
  */
 export async function barrier(options: CallOptions = {}): Promise<void> {
+  assertKnown(options, CALL_OPTIONS, 'barrier()')
   const called = calledInside()
   if (called) return within(called.settled(), options)
   const runner = runnerIfAny()
@@ -49,6 +51,7 @@ export async function barrier(options: CallOptions = {}): Promise<void> {
 
 /** The value once the tasks that make or change it have finished: of a future, an object, or a volatile value that was passed to be written. */
 export async function waitOn<T>(value: Arg<T>, options: CallOptions = {}): Promise<T> {
+  assertKnown(options, CALL_OPTIONS, 'waitOn()')
   const runner = runnerIfAny()
   const inPlace = !runner || !isProgramThread() || unitIfOpen()?.isTransaction
   return within((inPlace ? settledInside(value) : runner.waitOn(value)) as Promise<T>, options)
@@ -65,6 +68,7 @@ async function settledInside(value: unknown): Promise<unknown> {
  * @throws what `body` throws; AggregateTaskError of failures that nobody awaited
  */
 export async function group<T>(body: (tasks: TaskGroup) => T | PromiseLike<T>, options: CallOptions = {}): Promise<T> {
+  assertKnown(options, CALL_OPTIONS, 'group()')
   const tasks = new TaskGroup()
   try {
     const result = await tasks.run(() => body(tasks))
@@ -79,8 +83,9 @@ export async function group<T>(body: (tasks: TaskGroup) => T | PromiseLike<T>, o
  * Resolves when few enough calls are pending: awaited in a loop of calls, it bounds what they need of memory.
  * `limit`: default INSITU_PENDING_MAX, else 100,000.
  */
-export async function submitReady({ limit = pendingMax(), ...options }: CallOptions & { readonly limit?: number } = {}): Promise<void> {
-  const atMost = checkedLimit(limit)
+export async function submitReady(options: CallOptions & { readonly limit?: number } = {}): Promise<void> {
+  assertKnown(options, ['limit', ...CALL_OPTIONS], 'submitReady()')
+  const atMost = checkedLimit(options.limit ?? pendingMax())
   const runner = runnerIfAny()
   // A body's own task is pending: it would wait for itself.
   if (runner && isProgramThread() && !unitIfOpen()?.isTransaction) await within(runner.submitReady(atMost), options)
@@ -198,6 +203,7 @@ export interface InitOptions {
  * @throws ValidationError ERR_RUN_BEGUN, ERR_ISOLATION
  */
 export async function init(options: InitOptions = {}): Promise<void> {
+  assertKnown(options, ['workers', 'isolation'], 'init()')
   if (options.workers !== undefined || options.isolation !== undefined) useWorkers(options)
   await currentUnit()
 }

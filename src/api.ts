@@ -6,6 +6,7 @@ import { type Id, newCommitId } from './ids.js'
 import { assertKnown } from './known-options.js'
 import { listOf } from './list-of.js'
 import { isStorageObject, type StorageObject, stateOf } from './objects/storage-object.js'
+import { ofOtherCopy } from './other-copy.js'
 import { backOff, TRIES_MAX } from './unit/back-off.js'
 import { BodyRuns } from './unit/body-runs.js'
 import { currentUnit, runIn, unitOf } from './unit/context.js'
@@ -68,6 +69,7 @@ export interface TransactOptions {
  */
 export async function transact<T>(fn: () => T | PromiseLike<T>, options: TransactOptions = {}): Promise<T> {
   assertKnown(options, ['check', 'retries'], 'transact()')
+  assertBody(fn, 'transact(async () => { … })')
   const unit = await currentUnit()
   if (unit instanceof Transaction) {
     unit.assertGoesOn('transact()')
@@ -171,6 +173,7 @@ const changedMeanwhile = (cause?: unknown): Error =>
  */
 export async function update<T extends StorageObject>(o: T, fn: (o: T) => void | PromiseLike<void>): Promise<T> {
   const state = stateOf(required(o, 'update'))
+  assertBody(fn, 'update(object, (object) => { … })')
   const unit = await unitOf(state)
   if (unit instanceof Transaction) {
     await unit.borrow(state)
@@ -217,7 +220,12 @@ async function updateNow<T extends StorageObject>(o: T, fn: (o: T) => void | Pro
 }
 
 /** Without types a wrong argument would be told by an error about private members. */
+/** Programs without types forget it, or give what the function has returned. */
+function assertBody(fn: unknown, form: string): void {
+  if (typeof fn !== 'function') throw new TypeError(`${form} takes a function, got ${inspect(fn, { depth: 0 })}`)
+}
+
 function required<T extends StorageObject>(o: T, what: string): T {
   if (typeof o === 'object' && o !== null && isStorageObject(o)) return o
-  throw new TypeError(`${what}() wants a StorageObject, got ${inspect(o, { depth: 0 })}`)
+  throw new TypeError(`${what}() wants a StorageObject, got ${ofOtherCopy(o) ?? inspect(o, { depth: 0 })}`)
 }

@@ -15,7 +15,7 @@ import type { RecallTasks, ReplaceWorkers, StartTasks } from '../scheduler/comma
 import { NONE, Status } from '../scheduler/constants.js'
 import { outOfTime } from '../tasks/in-time.js'
 import type { NamedOffer } from '../tasks/needs.js'
-import { taskDefinition } from '../tasks/task.js'
+import { nameTasks, taskDefinition } from '../tasks/task.js'
 import type { Checkpoint, Done } from './checkpoint.js'
 import { Deadlines, type Stopper } from './deadlines.js'
 import type { Effects } from './effects.js'
@@ -103,8 +103,9 @@ export class Dispatch implements Stopper {
         const { timeoutMs } = run.records.get(task)?.kind.definition.options ?? {}
         if (timeoutMs !== undefined && this.isRunning(task, attempt, worker)) this.deadlines.begin(task, attempt, worker, timeoutMs)
       },
-      onNamed: (fn, name) => {
+      onNamed: (fn, name, others) => {
         taskDefinition(fn).name = name
+        nameTasks(others)
       },
       onSlots: (worker, slots) => this.#tell(() => run.loop.note({ on: 'SlotsChanged', worker, slots })),
       onCall: (worker, message) => this.#tell(() => this.nested.call(worker, message)),

@@ -3,6 +3,7 @@ import { ConflictError, LostValueError, TaskFailedError } from '../../src/errors
 import { decodeError } from '../data/carry.js'
 import type { TaskBad } from '../engines/messages.js'
 import { REASON_NAMES, Reason } from '../scheduler/constants.js'
+import { cancelledError } from '../tasks/cancelled-error.js'
 import { reviveError } from '../tasks/revive-error.js'
 import type { TaskLog } from './task-log.js'
 import type { TaskRecord } from './task-record.js'
@@ -69,7 +70,7 @@ export class Failures {
       case Reason.WORKER_LOST:
         return failed(record, 'each worker that ran it was lost', 'ERR_WORKER_LOST', own)
       case Reason.REQUEST:
-        return failed(record, REASON_NAMES[reason], 'ERR_TASK_CANCELLED', this.#requests.get(record.task) ?? own)
+        return cancelledError(record.name, this.#requests.get(record.task) ?? own)
       default:
         return failed(record, REASON_NAMES[reason], 'ERR_TASK_FAILED', own)
     }

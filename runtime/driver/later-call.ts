@@ -1,6 +1,7 @@
 import { TaskFailedError } from '../../src/errors.js'
 import { someItem } from '../nested-lists.js'
 import { isPromiseLike } from '../settled.js'
+import { cancelledError } from '../tasks/cancelled-error.js'
 import { type FutureSource, TaskFuture } from '../tasks/future.js'
 import type { TaskDefinition } from '../tasks/task.js'
 import { Taken } from './taken.js'
@@ -82,9 +83,7 @@ export class LaterCall implements FutureSource<unknown> {
 
   cancel(reason: unknown): void {
     if (this.record) return this.record.cancel(reason)
-    const cause = reason === undefined ? {} : { cause: reason }
-    const message = `task ${this.name} failed: cancelled on request`
-    this.#end('cancelled', new TaskFailedError(message, { task: this.name, code: 'ERR_TASK_CANCELLED', ...cause }))
+    this.#end('cancelled', cancelledError(this.name, reason))
   }
 
   describe(): string {

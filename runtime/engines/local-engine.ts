@@ -7,13 +7,14 @@ import { keptSecrets } from '../../src/url-secrets.js'
 import { copyCalls, type ServedBackend, serveBackend } from '../data/backend-port.js'
 import { moduleFor } from '../open-backend.js'
 import type { NamedOffer } from '../tasks/needs.js'
-import type { TaskDefinition } from '../tasks/task.js'
+import { rankOf, type TaskDefinition } from '../tasks/task.js'
 import {
   type AnswerMessage,
   type CallMessage,
   type Carried,
   type FnPlace,
   type FromWorker,
+  type NamedSite,
   type Report,
   ROW,
   type TasksMessage,
@@ -25,7 +26,7 @@ export interface EngineEvents {
   onReady(worker: number): void
   onReport(worker: number, report: Report): void
   onBegan(worker: number, task: number, attempt: number): void
-  onNamed(fn: number, name: string): void
+  onNamed(fn: number, name: string, others: readonly NamedSite[]): void
   onSlots(worker: number, slots: number): void
   onCall(worker: number, message: CallMessage): void
   onCancel(worker: number, call: number): void
@@ -85,7 +86,7 @@ export class LocalEngine {
     if (message.do === 'report') this.events.onReport(worker, message)
     else if (message.do === 'ready') this.events.onReady(worker)
     else if (message.do === 'began') this.events.onBegan(worker, message.task, message.attempt)
-    else if (message.do === 'named') this.events.onNamed(message.fn, message.name)
+    else if (message.do === 'named') this.events.onNamed(message.fn, message.name, message.others)
     else if (message.do === 'slots') this.events.onSlots(worker, message.slots)
     else if (message.do === 'call') {
       for (const { id, url } of message.classes) this.#classes.set(id, url)
@@ -189,7 +190,7 @@ export class LocalEngine {
   #sendFn(lane: Lane, definition: TaskDefinition): void {
     const { index, name, method, site, directions, target } = definition
     const { url, line = 0, column = 0, nth = 0 } = site ?? {}
-    const place: FnPlace = { index, name, method, url, line, column, nth, directions, target }
+    const place: FnPlace = { index, name, method, url, line, column, nth, rank: rankOf(definition), directions, target }
     lane.link.post({ do: 'fns', fns: [place] })
     lane.fns.add(index)
     if (site) this.#modules.add(site.url)

@@ -3,7 +3,9 @@
 import type { Seen } from '../../src/unit/transaction.js'
 import type { Outcome } from '../attempt.js'
 import type { Ints } from '../scheduler/events.js'
+import type { CallSite } from '../tasks/call-site.js'
 import type { NamedOffer } from '../tasks/needs.js'
+import type { TaskRank } from '../tasks/task.js'
 
 /** How an argument or result travels. Primitives as they are; ids instead of persistent objects. */
 export type Carried =
@@ -23,6 +25,12 @@ export type Carried =
   /** A list with parts of its own, as futures inside arrays become. */
   | { readonly k: 'a'; readonly e: readonly Carried[] }
 
+/** A task that the module of another one exports as well, and under which name. */
+export interface NamedSite {
+  readonly name: string
+  readonly site: CallSite
+}
+
 /** Where a worker finds a task's function. */
 export interface FnPlace {
   readonly index: number
@@ -33,6 +41,8 @@ export interface FnPlace {
   readonly line: number
   readonly column: number
   readonly nth: number
+  /** Where the program's text of the module is not that of workers, as under test runners, which move lines: which task it is. */
+  readonly rank?: TaskRank | undefined
   readonly directions: readonly string[]
   readonly target: string
 }
@@ -215,7 +225,7 @@ export type FromWorker =
   | { readonly do: 'drained' }
   /** The body of a task of limited time begins. */
   | { readonly do: 'began'; readonly task: number; readonly attempt: number }
-  | { readonly do: 'named'; readonly fn: number; readonly name: string }
+  | { readonly do: 'named'; readonly fn: number; readonly name: string; readonly others: readonly NamedSite[] }
   | CallMessage
   | CancelMessage
   /** How many tasks it can run: more than one while some only wait for their children. */

@@ -3,23 +3,35 @@ import { UnsupportedError, ValidationError } from '../../src/errors.js'
 import type { StorageObject } from '../../src/objects/storage-object.js'
 import { importModule } from '../import-module.js'
 import { type CallSite, writtenAt } from '../tasks/call-site.js'
-import { definitionOfTask, taskAt } from '../tasks/task.js'
-import type { FnPlace } from './messages.js'
+import { definitionOfTask, taskAt, taskRanked } from '../tasks/task.js'
+import type { FnPlace, NamedSite } from './messages.js'
 
 export type Body = (args: unknown[]) => unknown
 
-/** @param onNamed told under which name the task is exported */
-export async function findBody(place: FnPlace, onNamed: (name: string) => void): Promise<Body> {
+/** @param onNamed told under which name the task is exported, and once for each module what others it exports */
+export async function findBody(place: FnPlace, onNamed: (name: string, others: readonly NamedSite[]) => void): Promise<Body> {
   if (place.method !== undefined) return methodBody(place.method)
   if (place.url === undefined)
     throw new UnsupportedError(`the module of task ${place.name} is not known: define tasks in modules, not in eval or the console`)
   const module = await importTaskModule(place, place.url)
-  const made = taskAt({ ...place, url: place.url })
+  const made = taskAt({ ...place, url: place.url }) ?? (place.rank && taskRanked(place.url, place.rank))
   const name = made && exportName(module, made)
   if (!made || name === undefined) throw notExported(place, { ...place, url: place.url })
-  onNamed(name === 'default' ? place.name : name)
+  onNamed(name === 'default' ? place.name : name, othersOf(module, place.url))
   const { body } = definitionOfTask(made)!
   return (args) => body(...args)
+}
+
+const told = new Set<string>()
+
+/** Nobody has to run a task for its name to be known: one that was not run because of another is named as well. */
+function othersOf(module: object, url: string): readonly NamedSite[] {
+  if (told.has(url)) return []
+  told.add(url)
+  return Object.entries(module).flatMap(([name, value]) => {
+    const site = definitionOfTask(value)?.site
+    return name !== 'default' && site?.url === url ? [{ name, site }] : []
+  })
 }
 
 async function importTaskModule(place: FnPlace, url: string): Promise<object> {

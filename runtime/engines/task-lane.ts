@@ -13,7 +13,7 @@ import type { Others } from './elsewhere.js'
 import { Following, May } from './following.js'
 import { alone, JointCommits, type Leaving } from './joint-commits.js'
 import type { LaneSlots } from './lane-slots.js'
-import type { ChildEffects, FnPlace, FromWorker } from './messages.js'
+import type { ChildEffects, FnPlace, FromWorker, NamedSite } from './messages.js'
 import { NO_SLOT, type Queued } from './queued.js'
 import type { ReportBox } from './report-box.js'
 import { type Body, findBody } from './task-bodies.js'
@@ -194,7 +194,7 @@ export class TaskLane {
     try {
       const store = await queued.store
       await queued.ready
-      const body = known ?? (await findBody(queued.place, (name) => this.#named(queued.place, name)))
+      const body = known ?? (await findBody(queued.place, (name, others) => this.#named(queued.place, name, others)))
       this.#bodies.set(queued.place.index, body)
       this.#preparing.delete(queued)
       if (queued.isCancelled) throw new Error('it was cancelled before it began')
@@ -207,9 +207,9 @@ export class TaskLane {
     if (!this.#pumping) this.#tellSoon()
   }
 
-  #named(place: FnPlace, name: string): void {
+  #named(place: FnPlace, name: string, others: readonly NamedSite[]): void {
     place.name = name
-    this.tell({ do: 'named', fn: place.index, name })
+    this.tell({ do: 'named', fn: place.index, name, others })
   }
 
   #attempt(queued: Queued, store: Store, body: Body): Promise<void> | undefined {

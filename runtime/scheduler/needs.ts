@@ -20,11 +20,12 @@ export function misfit(need: Need, { slots, memoryMb, labels }: Offer): string |
   if (need.units > slots) return `needs ${need.units} computing units and there are ${slots}`
   if (need.memoryMb > memoryMb) return `needs ${need.memoryMb} MB of memory and there are ${memoryMb}`
   const missing = need.labels.filter((label) => !labels.has(label))
-  if (missing.length > 0) return `needs ${missing.map((label) => `'${label}'`).join(' and ')} and has ${listOf(labels)}`
+  if (missing.length > 0)
+    return `needs the label ${quoted(missing).join(' and ')} and there are ${quoted([...labels]).join(', ') || 'none'}`
   return undefined
 }
 
-const listOf = (labels: ReadonlySet<string>): string => (labels.size === 0 ? 'no labels' : [...labels].map((l) => `'${l}'`).join(', '))
+const quoted = (labels: readonly string[]): readonly string[] => labels.map((label) => `'${label}'`)
 
 /** Whether it could start now, as far as units and memory of the host go. */
 export const hasRoom = (need: Need, host: Host): boolean => host.freeUnits >= need.units && host.freeMemoryMb >= need.memoryMb

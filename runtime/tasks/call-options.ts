@@ -5,6 +5,8 @@ import type { CallOptions, FailurePolicy } from './task.js'
 
 const POLICIES: readonly FailurePolicy[] = ['RETRY', 'IGNORE', 'CANCEL_SUCCESSORS', 'FAIL']
 
+export const CALL_OPTIONS: readonly (keyof CallOptions)[] = ['priority', 'timeoutMs', 'signal', 'needs']
+
 const isSignal = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
 

@@ -1,5 +1,5 @@
 /** Calls that a body makes: what their futures know, and what the body's end and its barriers wait for. */
-import { TaskFailedError } from '../../src/errors.js'
+import { cancelledError } from './cancelled-error.js'
 import { AggregateTaskError } from './failures.js'
 import type { FutureSource } from './future.js'
 import { CANCEL_GRACE_MS } from './in-time.js'
@@ -92,12 +92,7 @@ export class ChildCall implements FutureSource<unknown> {
   }
 
   #cancelledError(): Error {
-    const reason = this.#cancelled?.reason
-    return new TaskFailedError(`task ${this.name} failed: cancelled on request`, {
-      task: this.name,
-      code: 'ERR_TASK_CANCELLED',
-      ...(reason !== undefined && { cause: reason }),
-    })
+    return cancelledError(this.name, this.#cancelled?.reason)
   }
 }
 

@@ -48,7 +48,7 @@ export function assertPlaceable(task: string, needs: TaskNeeds, offers: readonly
   if (reasons.length === 0 || reasons.some(({ why }) => why === undefined)) return
   const { offer, why } = reasons.reduce((best, next) => (nearness(need, next.offer) > nearness(need, best.offer) ? next : best))
   throw new CannotPlaceError(
-    `task ${task} ${why} on ${offer.name}, which comes nearest of ${offers.length}: change its needs, or add such a host`,
+    `task ${task} ${why} on ${offer.name}, which comes nearest of ${offers.length}: change its needs, or add such a host; INSITU_WORKERS, INSITU_MEMORY_MB and INSITU_LABELS say what this one has`,
     {
       task,
       needs: need,

@@ -2,7 +2,7 @@ import { ValidationError } from '../../src/errors.js'
 import { assertKnown } from '../../src/known-options.js'
 import type { StorageObject } from '../../src/objects/storage-object.js'
 import { callRuntime } from '../current-runtime.js'
-import { checkedOptions, checkedPolicy } from './call-options.js'
+import { CALL_OPTIONS, checkedOptions, checkedPolicy } from './call-options.js'
 import { type CallSite, callSite, lineOf } from './call-site.js'
 import { DIRECTIONS, type Direction } from './directions.js'
 import type { Future } from './future.js'
@@ -44,8 +44,7 @@ export interface TaskOptions<A extends readonly unknown[]> extends CallOptions {
   onFailure?: FailurePolicy
 }
 
-const CALL_OPTIONS: readonly string[] = ['priority', 'timeoutMs', 'signal', 'needs']
-const TASK_OPTIONS: readonly string[] = ['args', 'target', 'onFailure', ...CALL_OPTIONS]
+const TASK_OPTIONS: readonly (keyof TaskOptions<readonly any[]>)[] = ['args', 'target', 'onFailure', ...CALL_OPTIONS]
 
 /** What the runtime knows of a task function or method. */
 export interface TaskDefinition {
@@ -88,6 +87,7 @@ export function calledDefinition(task: CalledTask): TaskDefinition {
 const definitions: TaskDefinition[] = []
 const definitionOf = new WeakMap<object, TaskDefinition>()
 const bySite = new Map<string, object[]>()
+const byModule = new Map<string, object[]>()
 
 /** Whether this thread has met any task yet. */
 export const hasTasks = (): boolean => definitions.length > 0
@@ -98,17 +98,45 @@ export const taskDefinition = (index: number): TaskDefinition => definitions[ind
 /** The definition behind a task function. */
 export const definitionOfTask = (fn: unknown): TaskDefinition | undefined => (typeof fn === 'function' ? definitionOf.get(fn) : undefined)
 
+/** Tells tasks of this thread what they are exported as. */
+export function nameTasks(exported: Iterable<{ readonly name: string; readonly site: CallSite }>): void {
+  for (const { name, site } of exported) {
+    const made = taskAt(site)
+    if (made) definitionOf.get(made)!.name = name
+  }
+}
+
 /** The task function that `task(...)` made at a place, in this thread. */
 export const taskAt = (site: CallSite): object | undefined => bySite.get(placeName(site))?.[site.nth]
 
+/** Which one a task is among those of its module, in the order in which they were made, and how many parameters it has. */
+export interface TaskRank {
+  readonly nth: number
+  readonly of: number
+  readonly takes: number
+}
+
+const placeInModule = new WeakMap<CallSite, number>()
+
+export function rankOf({ site, body }: TaskDefinition): TaskRank | undefined {
+  const nth = site && placeInModule.get(site)
+  return nth === undefined ? undefined : { nth, of: byModule.get(site!.url)!.length, takes: body.length }
+}
+
+/** The task function of a rank, if the module has made the same number of tasks in this thread. */
+export function taskRanked(url: string, { nth, of, takes }: TaskRank): object | undefined {
+  const made = byModule.get(url)
+  const call = made?.length === of ? made[nth] : undefined
+  return call && definitionOf.get(call)!.body.length === takes ? call : undefined
+}
+
 const placeName = ({ url, line, column }: Omit<CallSite, 'nth'>): string => `${url}:${line}:${column}`
 
-/** Tasks that were made at the same place as `site`. */
-function madeAt(site: Omit<CallSite, 'nth'>): object[] {
-  const name = placeName(site)
-  let made = bySite.get(name)
-  if (!made) bySite.set(name, (made = []))
-  return made
+/** What is kept under a name, to be added to. */
+function listIn(lists: Map<string, object[]>, name: string): object[] {
+  let list = lists.get(name)
+  if (!list) lists.set(name, (list = []))
+  return list
 }
 
 /**
@@ -123,11 +151,12 @@ function madeAt(site: Omit<CallSite, 'nth'>): object[] {
 export function task<A extends readonly unknown[], R>(fn: (...args: A) => R, options: TaskOptions<NoInfer<A>> = {}): TaskFn<A, R> {
   if (typeof fn !== 'function') throw new ValidationError(`task() takes a function, not ${typeof fn}`)
   const place = callSite(task)
-  const others = place && madeAt(place)
+  const others = place && listIn(bySite, placeName(place))
   const site = place && { ...place, nth: others!.length }
   const definition = define(fn as (...args: any[]) => unknown, site, undefined, options as TaskOptions<readonly any[]>)
   const call = makeCall<A, R>(definition)
   others?.push(call)
+  if (site) placeInModule.set(site, listIn(byModule, site.url).push(call) - 1)
   return call
 }
 
@@ -224,5 +253,8 @@ task.configure = (<F extends TaskFn<any, any>>(fn: F, options: CallOptions): F =
   const known = definitionOf.get(fn)
   if (!known) throw new ValidationError('task.configure() takes a function made by task()')
   assertKnown(options, CALL_OPTIONS, 'a call')
-  return makeCall<any, any>({ ...known, options: checkedOptions({ ...known.options, ...options }) }) as F
+  const configured: TaskDefinition = { ...known, options: checkedOptions({ ...known.options, ...options }) }
+  // The name is learned later, and of the task itself.
+  Object.defineProperty(configured, 'name', { get: () => known.name, enumerable: true })
+  return makeCall<any, any>(configured) as F
 }) as typeof task.configure

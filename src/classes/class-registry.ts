@@ -40,9 +40,16 @@ export function constructorOf(id: ClassId): Constructor {
   const found = findConstructor(id)
   if (found) return found
   throw new UnknownClassError(
-    `class ${id} is not known to this program: import its module before loading its objects, or pass it in connect(url, { classes: [...] })`,
+    `class ${id} is not known to this program: import its module before loading its objects, or pass it in connect(url, { classes: [...] })${namesakeOf(id)}`,
     { classId: id },
   )
+}
+
+/** A class that was moved to another module, or copied there, is another one until it says that it is not. */
+function namesakeOf(id: ClassId): string {
+  const name = id.slice(id.lastIndexOf('#'))
+  const namesake = [...byId.keys()].find((known) => known.endsWith(name))
+  return namesake ? `; it has ${namesake}: if that is the same class, say \`static typeName = '${id}'\` in it` : ''
 }
 
 /** The class of an id, if it has been met. */

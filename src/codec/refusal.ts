@@ -1,6 +1,7 @@
 /** The errors for values that cannot be stored: each says where, what, and what to do. */
 import { ValidationError } from '../errors.js'
 import { VALUE_DEPTH_MAX } from '../limits.js'
+import { ofOtherCopy } from '../other-copy.js'
 import type { Trail } from './trail.js'
 
 export function refuseSymbolOrFunction(trail: Trail, value: unknown): never {
@@ -33,6 +34,8 @@ const CANNOT_BE_REBUILT = 'ERR_CLASS_CANNOT_BE_REBUILT'
 export function refuseClass(trail: Trail, value: object, reason?: string): never {
   const path = trail.toString()
   const className = classNameOf(value)
+  const other = ofOtherCopy(value)
+  if (other) throw new ValidationError(`${path} is ${other}`, { code: CANNOT_BE_REBUILT, path, className })
   const message = reason
     ? `${path} is a ${className}, and ${reason}`
     : `${path} is a ${className}, a class that is not known here: ${fixFor(trail, value, className)}`

@@ -50,7 +50,7 @@ export class DictSchema implements KeyColumns {
     readonly valueColumns: Columns,
     readonly options: SchemaOptions = {},
   ) {
-    assertKnown(options, ['partition', 'order', 'writes'], 'a dict')
+    assertKnown(options, ['partition', 'order', 'writes'], 'a StorageDict')
     const [keys, values] = [keyColumns, valueColumns]
     for (const columns of [keys, values]) requireAllColumns(columns)
     const { names, partition } = keyOrder(Object.keys(keys), options)

@@ -29,18 +29,9 @@ export interface AggregateRange<K extends Columns> {
   readonly signal?: AbortSignal
 }
 
-type Names<O> = Record<keyof O, true>
-export const RANGE_OPTIONS = Object.keys({ from: true, to: true, limit: true, reverse: true, signal: true } satisfies Names<
-  RangeOptions<Columns>
->)
-export const WHERE_OPTIONS = Object.keys({
-  limit: true,
-  reverse: true,
-  allowFiltering: true,
-  scan: true,
-  signal: true,
-} satisfies Names<WhereOptions>)
-export const AGGREGATE_OPTIONS = Object.keys({ prefix: true, from: true, to: true, signal: true } satisfies Names<AggregateRange<Columns>>)
+export const RANGE_OPTIONS = ['limit', 'reverse', 'signal', 'to', 'from'] as const
+export const WHERE_OPTIONS = ['limit', 'reverse', 'allowFiltering', 'scan', 'signal'] as const
+export const AGGREGATE_OPTIONS = ['prefix', 'signal', 'to', 'from'] as const
 
 /** Any column of a dict. */
 export type ColumnName<K extends Columns, V extends Columns> = (keyof K | keyof V) & string

@@ -4,6 +4,7 @@ import { setRootClass } from '../classes/class-registry.js'
 import { ValidationError } from '../errors.js'
 import type { Host, Id } from '../ids.js'
 import { assertKnown } from '../known-options.js'
+import { BRAND } from '../other-copy.js'
 import { currentUnit, unitIfOpen, unitOf } from '../unit/context.js'
 import type { UnitOfWork } from '../unit/unit-of-work.js'
 import { guardOf } from './handle.js'
@@ -27,6 +28,7 @@ export interface PersistOptions {
   readonly host?: string
 }
 
+const PERSIST_OPTIONS: readonly (keyof PersistOptions)[] = ['ifExists', 'host']
 const WAYS: readonly PersistOptions['ifExists'][] = ['error', 'open', 'replace']
 const NO_OPTIONS = {}
 
@@ -37,8 +39,6 @@ export interface GetOptions {
 
 /** The state behind an instance. Internal. */
 export let stateOf: (o: StorageObject) => ObjectState
-
-const BRAND = Symbol.for('insitu.StorageObject')
 
 /** Set while a class's constructor runs on an existing instance; see `constructOver`. */
 let under: { readonly instance: StorageObject; readonly ctor: Constructor } | undefined
@@ -214,9 +214,7 @@ setRootClass(StorageObject)
 
 /** Errors: TypeError, ValidationError */
 function checkPersistOptions(options: PersistOptions): void {
-  if (typeof options !== 'object' || options === null)
-    throw new TypeError(`makePersistent() takes its options as an object: { ifExists: 'open' }, not ${String(options)}`)
-  assertKnown(options, ['ifExists', 'host'], 'makePersistent()')
+  assertKnown(options, PERSIST_OPTIONS, 'makePersistent()')
   const { ifExists } = options
   if (ifExists !== undefined && !WAYS.includes(ifExists))
     throw new ValidationError(`ifExists is 'error', 'open' or 'replace', not ${String(ifExists)}`, { path: 'ifExists' })

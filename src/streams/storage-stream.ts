@@ -25,7 +25,7 @@ export interface ConsumeOptions {
   readonly timeoutMs?: number
 }
 
-const CONSUME_OPTIONS = ['group', 'consumer', 'batch', 'leaseMs', 'signal', 'timeoutMs']
+const CONSUME_OPTIONS: readonly (keyof ConsumeOptions)[] = ['group', 'consumer', 'batch', 'leaseMs', 'signal', 'timeoutMs']
 const BATCH = 64
 /** Items are fetched without knowing how large they are: these few first, and then no more than have room in so many bytes. */
 const FIRST_BATCH = 8

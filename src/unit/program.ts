@@ -401,6 +401,12 @@ export class Program extends UnitOfWork {
     return Math.min(BUFFERED_BYTES_MAX, this.store.backend.capabilities.groupBytesMax / 4)
   }
 
+  /** How many rows of which objects are written and not yet sent. */
+  unsavedRows(): readonly { readonly owner: Ref; readonly rows: number }[] {
+    const all = [...this.buffered.values()].map(({ table, overlay }) => ({ owner: table.owner, rows: overlay.count }))
+    return all.filter(({ rows }) => rows > 0)
+  }
+
   /** What one collection cannot store does not keep the others from storing theirs. Throws the first of the errors. */
   async saveRows(only?: Table): Promise<void> {
     const errors: unknown[] = []

@@ -39,8 +39,9 @@ export function asId(id: unknown): Id {
   return found
 }
 
-export function assertGetOptions(options: GetOptions): void {
-  assertKnown(options, ['depth'], 'getting an object')
+/** What `getByAlias` and `getByID` take. @throws ValidationError */
+export function assertGetOptions(options: GetOptions, of: string): void {
+  assertKnown(options, ['depth'], of)
   const { depth } = options
   if (depth !== undefined && !(Number.isInteger(depth) && Number(depth) >= 0) && depth !== Number.POSITIVE_INFINITY)
     throw new ValidationError(`depth is a whole number of steps from 0, or Infinity, not ${String(depth)}`, { path: 'depth' })

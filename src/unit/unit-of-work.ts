@@ -112,7 +112,7 @@ export abstract class UnitOfWork {
 
   async getByAlias(ctor: Constructor, alias: string, options: GetOptions = {}): Promise<StorageObject> {
     checkAlias(alias)
-    assertGetOptions(options)
+    assertGetOptions(options, 'getByAlias()')
     this.store.declare(ctor)
     const ref = await this.resolveAlias(alias)
     if (!ref) throw new NotFoundError(`no object has the alias ${alias} in ${this.store.url}`, { alias })
@@ -124,7 +124,7 @@ export abstract class UnitOfWork {
 
   async getById(ctor: Constructor, asked: Id, options: GetOptions = {}): Promise<StorageObject> {
     const id = asId(asked)
-    assertGetOptions(options)
+    assertGetOptions(options, 'getByID()')
     this.store.declare(ctor)
     const [ref] = await this.#refsToRead([id])
     if (!ref) throw notFound(id, this.store.url)

@@ -46,7 +46,7 @@ describe('what tasks need of their host', function () {
   })
 
   it('a task or transaction that calls what no host can take is told so, and of what fits it has the result', async () => {
-    const refused = /^ERR_CANNOT_PLACE .*needs 'gpu' and has 'lab', 'disk' on this host/
+    const refused = /^ERR_CANNOT_PLACE .*needs the label 'gpu' and there are 'lab', 'disk' on this host/
     expect(await t.callsElsewhere()).to.match(refused)
     expect(await t.callsInPlace(await new t.Tally().makePersistent())).to.match(refused)
     expect(await t.callsWideAndLabelled()).to.equal(2)
@@ -74,7 +74,7 @@ describe('what tasks need of their host, with the runtime off', () => {
 
   it('what no host could take with the runtime on is refused in the same way', async () => {
     expect(() => t.tooWide(1)).to.throw(CannotPlaceError, /needs 99 computing units and there are 2 on this host/)
-    expect(() => t.labelledElsewhere(1)).to.throw(CannotPlaceError, "needs 'gpu' and has 'lab', 'disk'")
+    expect(() => t.labelledElsewhere(1)).to.throw(CannotPlaceError, "needs the label 'gpu' and there are 'lab', 'disk'")
     expect(() => task.configure(t.narrow, { needs: { memoryMb: 5000 } })(1)).to.throw(CannotPlaceError, 'there are 1000')
     expect(await t.callsElsewhere()).to.match(/^ERR_CANNOT_PLACE/)
     expect(await t.callsInPlace(await new t.Tally().makePersistent())).to.match(/^ERR_CANNOT_PLACE/)

@@ -41,6 +41,19 @@ describe('messages of refusals', () => {
     throw new Error('nothing was refused')
   }
 
+  it('an object of another copy of this package is called that, and not one of a class that is not known', async () => {
+    class Foreign {
+      get [Symbol.for('insitu.StorageObject')](): true {
+        return true
+      }
+    }
+    const mine = await store.run(() => sheet())
+    mine.anything = new Foreign()
+    const says = "a StorageObject of another copy of insitu than this program's: let both use one (`npm ls insitu` says who brings which"
+    expect(await told(() => mine.save())).to.include(`anything is ${says}`)
+    expect(await told(() => update(new Foreign() as never, () => {}))).to.include(`update() wants a StorageObject, got ${says}`)
+  })
+
   it('of values that cannot be stored: field and path, and the field to make transient', async () => {
     for (const [value, path] of [
       [{ deep: [() => 1] }, 'anything.deep[0]'],
