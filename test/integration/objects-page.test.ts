@@ -29,32 +29,33 @@ const STRICT = {
   },
 }
 
-describe('docs/objects.md', function () {
-  this.timeout(120_000)
-  let folder: string
-  let programs: readonly Program[]
-  before(async () => {
-    const page = await readFile(join(root, 'docs/objects.md'), 'utf8')
-    programs = programsIn(page)
-    expect(programs.length, 'every block of TypeScript is a program').to.equal([...page.matchAll(/^```ts$/gm)].length)
-    folder = await mkdtemp(join(tmpdir(), 'insitu-objects-page-'))
-    await mkdir(join(folder, 'node_modules'))
-    await symlink(root, join(folder, 'node_modules/insitu'))
-    await symlink(join(root, 'node_modules/@types'), join(folder, 'node_modules/@types'))
-    await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'page', type: 'module' }))
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(STRICT))
-    for (const { file, text } of programs) await writeFile(join(folder, file), text)
-  })
-  after(() => rm(folder, { recursive: true, force: true }))
+for (const name of ['objects', 'tasks'])
+  describe(`docs/${name}.md`, function () {
+    this.timeout(120_000)
+    let folder: string
+    let programs: readonly Program[]
+    before(async () => {
+      const page = await readFile(join(root, `docs/${name}.md`), 'utf8')
+      programs = programsIn(page)
+      expect(programs.length, 'every block of TypeScript is a program').to.equal([...page.matchAll(/^```ts$/gm)].length)
+      folder = await mkdtemp(join(tmpdir(), 'insitu-page-'))
+      await mkdir(join(folder, 'node_modules'))
+      await symlink(root, join(folder, 'node_modules/insitu'))
+      await symlink(join(root, 'node_modules/@types'), join(folder, 'node_modules/@types'))
+      await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'page', type: 'module' }))
+      await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(STRICT))
+      for (const { file, text } of programs) await writeFile(join(folder, file), text)
+    })
+    after(() => rm(folder, { recursive: true, force: true }))
 
-  it('shows programs that a strict compiler takes', async () => {
-    assertOk(await node([join(root, 'node_modules/typescript/bin/tsc'), '-p', folder]))
-  })
+    it('shows programs that a strict compiler takes', async () => {
+      assertOk(await node([join(root, 'node_modules/typescript/bin/tsc'), '-p', folder]))
+    })
 
-  it('and that print what it says', async () => {
-    for (const { file, prints } of programs) {
-      const ended = await insitu(['run', file], { cwd: folder, storage: `nvram:${join(folder, 'store')}`, stateFolder: folder })
-      expect(assertOk(ended).stdout, file).to.equal(prints)
-    }
+    it('and that print what it says', async () => {
+      for (const { file, prints } of programs) {
+        const ended = await insitu(['run', file], { cwd: folder, storage: `nvram:${join(folder, 'store')}`, stateFolder: folder })
+        expect(assertOk(ended).stdout, file).to.equal(prints)
+      }
+    })
   })
-})
