@@ -24,7 +24,7 @@ describe('a task that no host can take', () => {
     for (const [needs, best, why] of [
       [{ units: 10 }, 'wide', 'needs 10 computing units and there are 8'],
       [{ memoryMb: 2000 }, 'middle', 'needs 2000 MB of memory and there are 1000'],
-      [{ labels: ['disk', 'lab', 'gpu'] }, 'wide', "needs 'gpu' and has 'disk', 'lab'"],
+      [{ labels: ['disk', 'lab', 'gpu'] }, 'wide', "needs the label 'gpu' and there are 'disk', 'lab'"],
       [{ units: 4, memoryMb: 200, labels: ['disk'] }, 'wide', 'needs 200 MB of memory and there are 100'],
     ] as const) {
       const error = refusal(needs)
