@@ -219,12 +219,12 @@ async function updateNow<T extends StorageObject>(o: T, fn: (o: T) => void | Pro
   }
 }
 
-/** Without types a wrong argument would be told by an error about private members. */
 /** Programs without types forget it, or give what the function has returned. */
 function assertBody(fn: unknown, form: string): void {
   if (typeof fn !== 'function') throw new TypeError(`${form} takes a function, got ${inspect(fn, { depth: 0 })}`)
 }
 
+/** Without types a wrong argument would be told by an error about private members. */
 function required<T extends StorageObject>(o: T, what: string): T {
   if (typeof o === 'object' && o !== null && isStorageObject(o)) return o
   throw new TypeError(`${what}() wants a StorageObject, got ${ofOtherCopy(o) ?? inspect(o, { depth: 0 })}`)

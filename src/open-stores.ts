@@ -6,7 +6,20 @@ import type { Store } from './store.js'
 const open = new Set<Store>()
 
 export const noteOpen = (store: Store): void => void open.add(store)
-export const noteClosed = (store: Store): void => void open.delete(store)
+
+/** Who keeps something for stores of the program that are open. */
+const keepers = new Set<(closed: Store) => void>()
+
+export function noteClosed(store: Store): void {
+  if (open.delete(store)) for (const letGo of keepers) letGo(store)
+}
+
+/** `letGo` is told of each store that is closed from now on, until what is given back is called. */
+export function whenClosed(letGo: (closed: Store) => void): () => void {
+  keepers.add(letGo)
+  return () => void keepers.delete(letGo)
+}
+
 export const openStores = (): Iterable<Store> => open
 
 /** The store of a url. Several programs of one process may each have one: then `known`, else the newest. */

@@ -20,6 +20,8 @@ export type Environment = { readonly file: RecordFile; readonly transactions: Tr
 
 /** Ours and lmdb's two, with room for those of a later format. */
 const DATABASES_MAX = 24
+/** Threads, of all processes, that have the store open at once: 64 bytes each in the lock file. lmdb-js's own limit is 126. */
+const READERS_MAX = 1022
 
 /**
  * How a transaction is written. `transactionSync` takes lmdb-js's own flags (1: may be aborted, 2: commits before it returns) and in
@@ -62,7 +64,7 @@ async function openIn(folder: string): Promise<Environment> {
 
 async function openFile(folder: string): Promise<RecordFile> {
   // noSubdir is said, since lmdb-js takes a folder with a dot in its name for a file.
-  const options = { noSubdir: false, overlappingSync: false, maxDbs: DATABASES_MAX }
+  const options = { noSubdir: false, overlappingSync: false, maxDbs: DATABASES_MAX, maxReaders: READERS_MAX }
   try {
     return await openLocked(() => RecordFile.open((binary) => open<Uint8Array, Uint8Array>(folder, { ...options, ...binary }) as Lmdb))
   } catch (cause) {

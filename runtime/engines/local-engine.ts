@@ -1,7 +1,7 @@
 /** Workers of this machine: threads of this process, or processes. Moves tasks and reports; decides nothing. */
 import { classOf, findConstructor } from '../../src/classes/class-registry.js'
 import type { ClassId } from '../../src/ids.js'
-import { otherStores } from '../../src/open-stores.js'
+import { otherStores, whenClosed } from '../../src/open-stores.js'
 import type { Store } from '../../src/store.js'
 import { keptSecrets } from '../../src/url-secrets.js'
 import { copyCalls, type ServedBackend, serveBackend } from '../data/backend-port.js'
@@ -38,6 +38,8 @@ interface Lane {
   readonly host: number
   readonly link: WorkerLink
   readonly stores: Map<number, ServedBackend>
+  /** Served until the worker has closed its own of them. */
+  readonly leaving: { readonly n: number; readonly served: ServedBackend }[]
   readonly fns: Set<number>
   readonly classes: Set<string>
 }
@@ -50,6 +52,7 @@ export class LocalEngine {
   /** Modules of the tasks that were sent. */
   readonly #modules = new Set<string>()
   #held = false
+  readonly #unheard = whenClosed((store) => this.#forget(store))
 
   constructor(
     readonly runId: string,
@@ -65,7 +68,7 @@ export class LocalEngine {
   /** Starts the worker of an index. */
   start(worker: number, host = 0): void {
     const link = this.source.take(host)
-    const lane: Lane = { host, link, stores: new Map(), fns: new Set(), classes: new Set() }
+    const lane: Lane = { host, link, stores: new Map(), leaving: [], fns: new Set(), classes: new Set() }
     this.#lanes.set(worker, lane)
     link.hear({
       onMessage: (message) => this.#hear(worker, lane, message),
@@ -92,10 +95,11 @@ export class LocalEngine {
       for (const { id, url } of message.classes) this.#classes.set(id, url)
       this.events.onCall(worker, message)
     } else if (message.do === 'cancel') this.events.onCancel(worker, message.call)
+    else if (message.do === 'forgot') this.#forgotten(lane, message.n)
   }
 
   #end(worker: number, lane: Lane, why: Error, thrown?: Uint8Array): void {
-    for (const served of lane.stores.values()) served.close()
+    for (const served of servedTo(lane)) served.close()
     if (this.#lanes.get(worker) !== lane) return
     this.#lanes.delete(worker)
     this.events.onLost(worker, why, thrown)
@@ -127,6 +131,26 @@ export class LocalEngine {
     if (rows.length > 0) this.#sendOthers(lane, this.#stores[rows[3]!]!)
     for (const id of classes ?? []) if (!lane.classes.has(id)) this.#sendClass(lane, id)
     lane.link.post(message)
+    for (let at = 0; at < rows.length; at += ROW) if (this.#stores[rows[at + 3]!]!.closed) this.#forgetIn(lane, rows[at + 3]!)
+  }
+
+  /** Workers close a store that the program has closed, once their tasks of it are over. */
+  #forget(store: Store): void {
+    const n = this.#stores.indexOf(store)
+    if (n >= 0) for (const lane of this.#lanes.values()) this.#forgetIn(lane, n)
+  }
+
+  #forgetIn(lane: Lane, n: number): void {
+    const served = lane.stores.get(n)
+    if (!served) return
+    lane.stores.delete(n)
+    lane.leaving.push({ n, served })
+    lane.link.post({ do: 'forget', n })
+  }
+
+  #forgotten(lane: Lane, n: number): void {
+    const at = lane.leaving.findIndex((one) => one.n === n)
+    if (at >= 0) lane.leaving.splice(at, 1)[0]!.served.close()
   }
 
   answer(worker: number, message: AnswerMessage): void {
@@ -139,17 +163,19 @@ export class LocalEngine {
 
   /** Whether a group of this worker is on its way into a store. */
   isCommitting(worker: number): boolean {
-    return [...(this.#lanes.get(worker)?.stores.values() ?? [])].some((served) => served.committing > 0)
+    const lane = this.#lanes.get(worker)
+    return lane !== undefined && servedTo(lane).some((served) => served.committing > 0)
   }
 
   /** Ends a worker whatever it does; `onLost` follows. What it has not yet committed never will be. */
   kill(worker: number): void {
     const lane = this.#lanes.get(worker)
-    for (const served of lane?.stores.values() ?? []) served.close()
+    for (const served of lane ? servedTo(lane) : []) served.close()
     void lane?.link.kill()
   }
 
   async close(): Promise<void> {
+    this.#unheard()
     const lanes = [...this.#lanes.values()]
     this.#lanes.clear()
     const ending = lanes.map(async ({ link }) => {
@@ -203,6 +229,8 @@ export class LocalEngine {
     if (url) lane.link.post({ do: 'classes', classes: [{ id, url }] })
   }
 }
+
+const servedTo = ({ stores, leaving }: Lane): readonly ServedBackend[] => [...stores.values(), ...leaving.map(({ served }) => served)]
 
 /** Served by an agent, not here. */
 const ELSEWHERE: ServedBackend = { committing: 0, close: () => {} }

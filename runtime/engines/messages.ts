@@ -140,6 +140,8 @@ export type ToWorker =
   | { readonly do: 'drain' }
   | { readonly do: 'fns'; readonly fns: readonly FnPlace[] }
   | { readonly do: 'classes'; readonly classes: readonly ClassPlace[] }
+  /** The program has closed this store: no more tasks of it come. */
+  | { readonly do: 'forget'; readonly n: number }
   | TasksMessage
   | RecallMessage
 
@@ -221,6 +223,8 @@ export interface Report {
 export type FromWorker =
   | Report
   | { readonly do: 'ready' }
+  /** The answer to `forget`: it is closed here as well. */
+  | { readonly do: 'forgot'; readonly n: number }
   /** The answer to `drain`. */
   | { readonly do: 'drained' }
   /** The body of a task of limited time begins. */

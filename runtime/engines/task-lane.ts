@@ -79,6 +79,26 @@ export class TaskLane {
     return taken !== undefined
   }
 
+  /** Whether any task of a store has still to begin. */
+  hasTasksOf(store: Queued['store']): boolean {
+    for (const queued of this.#preparing) if (queued.store === store) return true
+    return this.#queue.some((queued, at) => at >= this.#next && queued.store === store)
+  }
+
+  runningNow(): readonly Attempt[] {
+    return [...this.#running.keys()]
+  }
+
+  isRunning(attempt: Attempt): boolean {
+    return this.#running.has(attempt)
+  }
+
+  /** Resolves when what tasks have changed until now is in their stores, or has failed. */
+  async committed(): Promise<void> {
+    this.#joints.leave()
+    await Promise.allSettled([...this.#committing])
+  }
+
   /**
    * Tells the body that runs to stop. Whoever asks ends this worker if it does not; beside a parent of others, which would go with the worker, it
    * is rather left to itself: nobody waits for it, and nothing of it is stored.

@@ -32,6 +32,7 @@ import {
 import { Queued } from './queued.js'
 import { ReportBox } from './report-box.js'
 import { TaskLane } from './task-lane.js'
+import { closeUnused } from './unused-stores.js'
 
 export interface StoreMessage {
   readonly do: 'store'
@@ -69,6 +70,8 @@ function hear(message: ToWorker | StoreMessage): void {
   switch (message.do) {
     case 'store':
       return takeStore(message)
+    case 'forget':
+      return forgetStore(message.n)
     case 'run':
       runId = message.runId
       others.count = message.others
@@ -115,6 +118,13 @@ function takeStore(message: StoreMessage): void {
     (store) => stores.set(message.n, store),
     () => {}, // the tasks that need it tell
   )
+}
+
+/** The program has closed it. */
+function forgetStore(n: number): void {
+  const store = stores.get(n)
+  stores.delete(n)
+  if (store) void closeUnused(store, lane).finally(() => parent.postMessage({ do: 'forgot', n } satisfies FromWorker))
 }
 
 async function openStore({ url, secrets, module, ack, capabilities, port, hosts, nearTo = [] }: StoreMessage): Promise<Store> {
