@@ -11,6 +11,8 @@ export interface Subject {
   readonly name: string
   /** A url, or a backend not yet opened, on this data; called once per program. With reach 'instance': always the same backend. */
   open(): Backend | string
+  /** How many cases may share it, where a server keeps memory for whatever was made on it until it is dropped. */
+  readonly casesMax?: number
   /** Called once at the end; removes the data. */
   drop?(): Promise<void>
 }
@@ -32,17 +34,27 @@ export class ConformanceSession {
   /** Set once per run, so that two runs on one server do not meet. */
   readonly #prefix = `conformance-${randomBytes(6).toString('hex')}`
   #probe: Store | undefined
+  #subject: Subject
+  #ran = 0
 
   private constructor(
-    readonly subject: Subject,
+    readonly factory: ConformanceFactory,
+    first: Subject,
     readonly caseMs: number,
-  ) {}
+  ) {
+    this.#subject = first
+  }
 
   static async start(factory: ConformanceFactory, caseMs = CASE_MS): Promise<ConformanceSession> {
-    return new ConformanceSession(await factory(), caseMs)
+    return new ConformanceSession(factory, await factory(), caseMs)
+  }
+
+  get subject(): Subject {
+    return this.#subject
   }
 
   async run(one: Case): Promise<Outcome> {
+    if (this.#ran++ >= (this.#subject.casesMax ?? Number.POSITIVE_INFINITY)) await this.#begin()
     const why = await this.whySkipped(one)
     if (why !== undefined) return { case: one, result: 'skipped', why }
     const programs = new Programs(() => this.#connect(), `${this.#prefix}/${one.id}`)
@@ -57,9 +69,17 @@ export class ConformanceSession {
     }
   }
 
+  /** On new data. */
+  async #begin(): Promise<void> {
+    await this.close()
+    this.#probe = undefined
+    this.#subject = await this.factory()
+    this.#ran = 1
+  }
+
   async close(): Promise<void> {
     await closeQuietly(this.#probe)
-    await this.subject.drop?.()
+    await this.#subject.drop?.()
   }
 
   /** Why a case does not apply here; `undefined` when it does. */
@@ -70,7 +90,7 @@ export class ConformanceSession {
   }
 
   #connect(): Promise<Store> {
-    const opened = this.subject.open()
+    const opened = this.#subject.open()
     if (typeof opened === 'string') return connect(opened)
     return connect(opened.capabilities.reach === 'instance' ? new SharedBackend(opened) : opened)
   }
