@@ -17,8 +17,7 @@ export type Carried =
   | string
   /** A value in the codec's form, with what the futures inside it gave and, behind that, the persistent objects that stand in it. */
   | { readonly k: 'v'; readonly b: Uint8Array; readonly f?: readonly Carried[] }
-  /** A persistent object: its id and class. */
-  /** An object: id, class, and its store's url where that is not the task's. */
+  /** A persistent object: id, class, and its store's url where that is not the task's. */
   | { readonly k: 'o'; readonly id: string; readonly c: string; readonly s?: string }
   /** A value kept on a host, at first the one that made it: which host, under which name there, and its size in bytes. */
   | { readonly k: 'r'; h: number; readonly n: string; readonly s: number }
